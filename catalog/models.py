@@ -1,0 +1,175 @@
+"""What songs exist and what is known of them; the truth of the whole system."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+
+class Library(models.Model):
+    """A folder that songs come from; no path outside `root` is ever read, streamed or listed."""
+
+    name = models.CharField(max_length=200)
+    root = models.CharField(max_length=1000, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "libraries"
+        ordering: ClassVar = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Song(models.Model):
+    """One recording, known by the SHA-256 of its file's bytes.
+
+    pending ──claimed by a worker──▶ pending (leased) ──▶ analysed
+       ▲                                      └─────────▶ failed (failure_code, failure_message)
+       └──── file, tags or lyrics changed, or a retry was asked for ────┘
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        ANALYSED = "analysed"
+        FAILED = "failed"
+
+    content_sha256 = models.CharField(max_length=64, unique=True)
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="songs")
+    relative_path = models.CharField(max_length=1000, help_text="Below the library's root, with /")
+    file_size_bytes = models.BigIntegerField()
+    file_mtime_ns = models.BigIntegerField()
+    title = models.CharField(max_length=300, blank=True)
+    artist = models.CharField(max_length=300, blank=True, db_index=True)
+    album = models.CharField(max_length=300, blank=True)
+    genre = models.CharField(max_length=200, blank=True, db_index=True)
+    year = models.PositiveSmallIntegerField(null=True, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+    lyrics = models.TextField(blank=True)
+    lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc or txt")
+    is_available = models.BooleanField(default=True, help_text="False when the file is gone")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    failure_code = models.CharField(max_length=50, blank=True)
+    failure_message = models.TextField(blank=True)
+    leased_by = models.CharField(max_length=200, blank=True, help_text="Worker analysing it now")
+    leased_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["artist", "title", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["library", "relative_path"], name="song_path_unique_in_library"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["status", "leased_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.artist or '?'} – {self.title or self.relative_path}"
+
+    @property
+    def path(self) -> Path:
+        """Where the file is said to be; open it only through `catalog.paths.song_path`."""
+        return Path(self.library.root) / self.relative_path
+
+
+class SongEmotion(models.Model):
+    """What one version of the model says of one song."""
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="emotions")
+    model_version = models.CharField(max_length=100)
+    valence = models.FloatField()
+    arousal = models.FloatField()
+    quadrant = models.CharField(max_length=2)
+    quadrants = models.JSONField(help_text="Probability of each of Q1..Q4")
+    emotions = models.JSONField(help_text="Probability of each of the eight emotions")
+    confidence = models.FloatField()
+    gates = models.JSONField(help_text="Weight of audio, lyrics and context")
+    timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
+    fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
+    analysis_seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["song", "model_version"], name="one_emotion_per_song_and_model"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.song_id} V {self.valence:.2f} A {self.arousal:.2f} ({self.model_version})"
+
+
+class IngestFailure(models.Model):
+    """A file that could not become a song; looked at again only when it changes."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="failures")
+    relative_path = models.CharField(max_length=1000)
+    file_size_bytes = models.BigIntegerField()
+    file_mtime_ns = models.BigIntegerField()
+    code = models.CharField(max_length=50)
+    message = models.TextField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["library", "relative_path"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["library", "relative_path"], name="failure_path_unique_in_library"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.relative_path}: {self.code}"
+
+
+class BackgroundJob(models.Model):
+    """Long work that somebody asked for; the truth about it is here, not in the broker.
+
+    pending ─▶ started ─▶ succeeded | failed
+       └──────────┴─────▶ revoked
+    """
+
+    class Kind(models.TextChoices):
+        INGEST = "ingest"
+        INDEX_BUILD = "index_build"
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        STARTED = "started"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        REVOKED = "revoked"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    arguments = models.JSONField(default=dict)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    result = models.JSONField(default=dict)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(fields=["status", "heartbeat_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} ({self.status})"

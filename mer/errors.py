@@ -1,0 +1,124 @@
+"""Every error that `mer` raises on purpose.
+
+::
+
+    MerError
+    ├── AudioError(path, reason)          code AUDIO_UNREADABLE
+    │   ├── AudioDecodeError              code AUDIO_CORRUPT
+    │   ├── AudioEmptyError               code AUDIO_EMPTY
+    │   ├── AudioTooShortError            code AUDIO_TOO_SHORT
+    │   ├── AudioTooLongError             code AUDIO_TOO_LONG
+    │   └── AudioSilentError              code AUDIO_SILENT
+    ├── LyricsError                       code LYRICS_UNREADABLE
+    ├── InputError                        code INPUT_INVALID
+    ├── EncoderMissingError               code ENCODER_MISSING
+    ├── CheckpointError                   code CHECKPOINT_UNREADABLE
+    │   ├── CheckpointCorruptError        code CHECKPOINT_CORRUPT
+    │   └── CheckpointVersionError        code CHECKPOINT_VERSION
+    ├── DatasetError                      code DATASET_INVALID
+    └── ShapeError                        code SHAPE_INVALID
+
+Each class carries a stable ``code``; the message says what happened, to which file or field, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class MerError(Exception):
+    """Base of every error raised on purpose by `mer`."""
+
+    code: ClassVar[str] = "MER_ERROR"
+
+
+class AudioError(MerError):
+    """An audio file cannot be used; `path` and `reason` say which and why."""
+
+    code = "AUDIO_UNREADABLE"
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class AudioDecodeError(AudioError):
+    """The bytes are not audio, or are damaged."""
+
+    code = "AUDIO_CORRUPT"
+
+
+class AudioEmptyError(AudioError):
+    """The file has no bytes, or no samples."""
+
+    code = "AUDIO_EMPTY"
+
+
+class AudioTooShortError(AudioError):
+    """The recording is shorter than the model can judge."""
+
+    code = "AUDIO_TOO_SHORT"
+
+
+class AudioTooLongError(AudioError):
+    """The recording or file is larger than the stated limit."""
+
+    code = "AUDIO_TOO_LONG"
+
+
+class AudioSilentError(AudioError):
+    """Every sample that was heard is (nearly) zero."""
+
+    code = "AUDIO_SILENT"
+
+
+class LyricsError(MerError):
+    """A lyrics file cannot be read as text."""
+
+    code = "LYRICS_UNREADABLE"
+
+
+class InputError(MerError):
+    """An argument is outside what a function accepts."""
+
+    code = "INPUT_INVALID"
+
+
+class EncoderMissingError(MerError):
+    """The package that carries a frozen encoder is not installed."""
+
+    code = "ENCODER_MISSING"
+
+
+class CheckpointError(MerError):
+    """A checkpoint is absent or cannot be read."""
+
+    code = "CHECKPOINT_UNREADABLE"
+
+
+class CheckpointCorruptError(CheckpointError):
+    """A checkpoint's bytes do not match its checksum or structure."""
+
+    code = "CHECKPOINT_CORRUPT"
+
+
+class CheckpointVersionError(CheckpointError):
+    """A checkpoint was written in a format this code does not read."""
+
+    code = "CHECKPOINT_VERSION"
+
+
+class DatasetError(MerError):
+    """A data set on disk is absent or not as its loader expects."""
+
+    code = "DATASET_INVALID"
+
+
+class ShapeError(MerError):
+    """A tensor or array has the wrong shape."""
+
+    code = "SHAPE_INVALID"

@@ -1,0 +1,90 @@
+"""What goes into the emotion model and what comes out of it; plain values, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mer.affect import Quadrant
+
+EMBEDDING_DIM: Final = 256
+"""Length of the fused embedding."""
+
+MODALITIES: Final = ("audio", "lyrics", "context")
+"""The three modalities, in the order of every array that holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SongInput:
+    """One song as the model takes it; any part may be missing, not all.
+
+    Parameters
+    ----------
+    path : Path or None
+        Audio file.
+    lyrics : str or None
+        Plain or timed (LRC) lyrics.
+    title, artist : str or None
+        Context.
+    """
+
+    path: Path | None = None
+    lyrics: str | None = None
+    title: str | None = None
+    artist: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePoint:
+    """Valence and arousal, each in [0, 1], of the passage that starts at `start_seconds`."""
+
+    start_seconds: float
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionPrediction:
+    """What the model says of one song.
+
+    Parameters
+    ----------
+    model_version : str
+        Configuration name and eight hex digits of the checkpoint's sha256.
+    valence, arousal : float in [0, 1]
+    quadrant : Quadrant
+        The most probable quadrant.
+    quadrants : mapping of Quadrant to float
+        Probabilities that sum to 1.
+    emotions : mapping of str to float
+        Probabilities of the eight `EMOTIONS` that sum to 1.
+    confidence : float in [0, 1]
+        Probability of `quadrant`.
+    gates : mapping of str to float
+        Weight of each of `MODALITIES` in the fused embedding; they sum to 1, a missing modality has 0.
+    timeline : tuple of TimelinePoint
+        In order of time; empty without audio.
+    fused_embedding : (256,) float32 ndarray
+        Unit norm.
+    duration_seconds : float or None
+        Length of the recording; None without audio.
+    """
+
+    model_version: str
+    valence: float
+    arousal: float
+    quadrant: Quadrant
+    quadrants: Mapping[Quadrant, float]
+    emotions: Mapping[str, float]
+    confidence: float
+    gates: Mapping[str, float]
+    timeline: tuple[TimelinePoint, ...]
+    fused_embedding: NDArray[np.float32]
+    duration_seconds: float | None = None

@@ -1,0 +1,13 @@
+"""The Celery application; tasks live in `catalog.tasks` and `recommender.tasks`."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
+
+app = Celery("affetti")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,100 @@
+"""Index builds, playlists and listening history."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from catalog.models import Song
+
+
+class IndexBuild(models.Model):
+    """An immutable directory of index files; at most one is active for a model version."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    model_version = models.CharField(max_length=100, db_index=True)
+    directory = models.CharField(max_length=200, help_text="Name below AFFETTI_INDEX_DIR")
+    row_count = models.PositiveIntegerField()
+    manifest_sha256 = models.CharField(max_length=64)
+    watermark = models.DateTimeField(help_text="Rows updated before this are in the build")
+    is_active = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["model_version"],
+                condition=models.Q(is_active=True),
+                name="one_active_build_per_model",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.directory} ({self.row_count} songs{', active' if self.is_active else ''})"
+
+
+class Playlist(models.Model):
+    """A playlist that a user asked for and kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="playlists"
+    )
+    name = models.CharField(max_length=200)
+    request = models.JSONField(help_text="The PlaylistRequest, so that it can be made again")
+    seed = models.PositiveBigIntegerField()
+    model_version = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlaylistEntry(models.Model):
+    """One song of a playlist, with why it is there."""
+
+    playlist = models.ForeignKey(Playlist, on_delete=models.CASCADE, related_name="entries")
+    position = models.PositiveIntegerField()
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
+    score = models.FloatField()
+    reason = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["playlist", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["playlist", "position"], name="one_entry_per_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.song_id}"
+
+
+class Listen(models.Model):
+    """One play of a song by a user."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="listens"
+    )
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="listens")
+    listened_at = models.DateTimeField()
+    seconds_played = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-listened_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "song", "listened_at"], name="one_listen_per_moment"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["user", "-listened_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.song_id} {self.listened_at:%Y-%m-%d %H:%M}"

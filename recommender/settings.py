@@ -1,0 +1,244 @@
+"""Settings of every mode; the only place that reads the environment.
+
+With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAISS on the CPU. `DATABASE_URL` and
+`REDIS_URL` turn it into the full mode. Every name read here stands in `.env.example` and `docs/settings.md`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- Where things live -------------------------------------------------------------------------
+VAR_DIR = Path(env.str("AFFETTI_VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+"""Everything Affetti writes: database, broker, indexes, demo audio, logs."""
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# --- Mode --------------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'affetti.sqlite3'}")
+REDIS_URL = env.str("REDIS_URL", default="")
+IS_SQLITE = DATABASE_URL.startswith("sqlite")
+IS_EMBEDDED = IS_SQLITE and not REDIS_URL
+
+DEBUG = env.bool("AFFETTI_DEBUG", default=False)
+ALLOWED_HOSTS = env.list("AFFETTI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("AFFETTI_CSRF_TRUSTED_ORIGINS", default=[])
+
+
+def _secret_key() -> str:
+    """Return the secret key; embedded installs make one for themselves, once."""
+    key = env.str("AFFETTI_SECRET_KEY", default="")
+    if key:
+        return str(key)
+    if not IS_EMBEDDED:
+        raise ImproperlyConfigured(
+            "AFFETTI_SECRET_KEY is not set. The full mode (DATABASE_URL or REDIS_URL set) needs one "
+            "secret shared by all its processes; make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    path = VAR_DIR / "secret.key"
+    if not path.exists():
+        # Linked into place whole, so that two processes starting at once agree on one key.
+        with tempfile.NamedTemporaryFile("w", dir=VAR_DIR) as file:
+            file.write(secrets.token_urlsafe(50))
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+
+# --- Applications ------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "recommender.apps.RecommenderConfig",
+    "catalog.apps.CatalogConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "recommender.urls"
+WSGI_APPLICATION = "recommender.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- Database ----------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(DATABASE_URL)}
+if IS_SQLITE:
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("AFFETTI_DATABASE_CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Celery ------------------------------------------------------------------------------------
+CELERY_TASK_SOFT_TIME_LIMIT = env.int("AFFETTI_TASK_SOFT_TIME_LIMIT_SECONDS", default=1500)
+CELERY_TASK_TIME_LIMIT = env.int("AFFETTI_TASK_TIME_LIMIT_SECONDS", default=1800)
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+    # Longer than the hard limit: a message shown again to another worker while the first still works would
+    # run twice at once.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "visibility_timeout": CELERY_TASK_TIME_LIMIT * 2
+    }
+else:
+    _broker = VAR_DIR / "broker"
+    for _folder in (_broker / "messages", _broker / "control"):
+        _folder.mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "messages"),
+        "data_folder_out": str(_broker / "messages"),
+        "control_folder": str(_broker / "control"),
+        "store_processed": False,
+    }
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "ingest"
+CELERY_TASK_ROUTES = {
+    "catalog.analyse_songs": {"queue": "analysis"},
+    "catalog.*": {"queue": "ingest"},
+    "recommender.*": {"queue": "ingest"},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {"task": "catalog.reconcile", "schedule": 20.0},
+    "build-index-if-stale": {"task": "recommender.build_index_if_stale", "schedule": 60.0},
+}
+
+# --- Catalogue and model -----------------------------------------------------------------------
+AFFETTI_CATALOG_ROOTS = [
+    Path(root).resolve()
+    for root in env.list("AFFETTI_CATALOG_ROOTS", default=[str(VAR_DIR / "demo")])
+]
+"""Folders that staff may ingest from the web and the API; the command line may name any folder."""
+AFFETTI_CHECKPOINT = env.str("AFFETTI_CHECKPOINT", default="affetti")
+"""Name of a packaged checkpoint, or a path to a .safetensors file."""
+AFFETTI_DEVICE = env.str("AFFETTI_DEVICE", default="auto")
+"""`auto` (CUDA where there is one), `cpu` or `cuda`."""
+AFFETTI_ANALYSIS_BATCH_SIZE = env.int("AFFETTI_ANALYSIS_BATCH_SIZE", default=8)
+AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", default=900)
+"""A song claimed by a worker longer ago than this is offered again."""
+AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
+AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
+
+# --- Web ---------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("AFFETTI_SECURE_COOKIES", default=False)
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "recommender.api.pagination.PageNumberPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "recommender.api.errors.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env.str("AFFETTI_THROTTLE_ANON", default="600/min"),
+        "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
+    },
+}
+REST_KNOX = {"TOKEN_TTL": None}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Affetti API",
+    "DESCRIPTION": "Songs, their emotions, and playlists that match a mood.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": env.str("AFFETTI_LOG_LEVEL", default="INFO"),
+    },
+}
