@@ -5,7 +5,7 @@
     CatalogError
     ├── TransientError            tried again by Celery
     └── PermanentError            recorded, never tried again until the file changes
-        ├── PathError             code PATH_INVALID: absent, not readable, or outside every catalogue root
+        ├── PathError             code PATH_INVALID: absent, unreadable, or outside
         ├── FileUnusableError     its own code, of those below
         └── JobStateError         code JOB_STATE_INVALID
 """

@@ -70,7 +70,7 @@ class Song(models.Model):
         indexes: ClassVar = [models.Index(fields=["status", "leased_at"])]
 
     def __str__(self) -> str:
-        return f"{self.artist or '?'} – {self.title or self.relative_path}"
+        return f"{self.artist or '?'} - {self.title or self.relative_path}"
 
     @property
     def path(self) -> Path:

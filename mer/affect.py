@@ -1,7 +1,7 @@
 """The valence-arousal plane, its quadrants and the eight emotions; no torch here.
 
-One scale everywhere outside data-set loaders: valence and arousal in [0, 1], 0.5 neutral, valence first.
-The plane is Russell's circumplex [1]_.
+One scale everywhere outside data-set loaders: valence and arousal in [0, 1], 0.5 neutral,
+valence first. The plane is Russell's circumplex [1]_.
 
 References
 ----------

@@ -18,7 +18,8 @@
     ├── DatasetError                      code DATASET_INVALID
     └── ShapeError                        code SHAPE_INVALID
 
-Each class carries a stable ``code``; the message says what happened, to which file or field, and what to do next.
+Each class carries a stable ``code``; the message says what happened, to which
+file or field, and what to do next.
 """
 
 from __future__ import annotations

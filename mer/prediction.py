@@ -68,7 +68,8 @@ class EmotionPrediction:
     confidence : float in [0, 1]
         Probability of `quadrant`.
     gates : mapping of str to float
-        Weight of each of `MODALITIES` in the fused embedding; they sum to 1, a missing modality has 0.
+        Weight of each of `MODALITIES` in the fused embedding; they sum to 1, and a
+        missing modality has 0.
     timeline : tuple of TimelinePoint
         In order of time; empty without audio.
     fused_embedding : (256,) float32 ndarray

@@ -1,7 +1,8 @@
 """Settings of every mode; the only place that reads the environment.
 
-With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAISS on the CPU. `DATABASE_URL` and
-`REDIS_URL` turn it into the full mode. Every name read here stands in `.env.example` and `docs/settings.md`.
+With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAISS on
+the CPU. `DATABASE_URL` and `REDIS_URL` turn it into the full mode. Every name read here stands in
+`.env.example` and `docs/settings.md`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def _secret_key() -> str:
         return str(key)
     if not IS_EMBEDDED:
         raise ImproperlyConfigured(
-            "AFFETTI_SECRET_KEY is not set. The full mode (DATABASE_URL or REDIS_URL set) needs one "
-            "secret shared by all its processes; make one with: "
+            "AFFETTI_SECRET_KEY is not set. The full mode (DATABASE_URL or REDIS_URL set) needs "
+            "one secret shared by all its processes; make one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
     path = VAR_DIR / "secret.key"
@@ -125,8 +126,8 @@ CELERY_TASK_SOFT_TIME_LIMIT = env.int("AFFETTI_TASK_SOFT_TIME_LIMIT_SECONDS", de
 CELERY_TASK_TIME_LIMIT = env.int("AFFETTI_TASK_TIME_LIMIT_SECONDS", default=1800)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # Longer than the hard limit: a message shown again to another worker while the first still works would
-    # run twice at once.
+    # Longer than the hard limit: a message shown again to another worker while the first still
+    # works would run twice at once.
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "visibility_timeout": CELERY_TASK_TIME_LIMIT * 2
     }

@@ -1,0 +1,1 @@
+"""Labelled data sets, one module each: licence, citation, scale, splits."""

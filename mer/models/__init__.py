@@ -1,0 +1,1 @@
+"""Emotion networks, one architecture a file."""
