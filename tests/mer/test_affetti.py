@@ -1,0 +1,158 @@
+"""The house network: missing modalities, padding, gates and shapes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mer.errors import ShapeError
+from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, AffettiOutput
+
+CONFIG = AffettiConfig(audio_dim=12, text_dim=10, width=8, heads=2)
+PRESENCE = [
+    (audio, lyrics, context)
+    for audio in (True, False)
+    for lyrics in (True, False)
+    for context in (True, False)
+    if audio or lyrics or context
+]
+
+
+@pytest.fixture(scope="module")
+def network() -> AffettiNetwork:
+    torch.manual_seed(0)
+    network = AffettiNetwork(CONFIG)
+    network.standardise_to([torch.randn(5, 12) * 3 + 1 for _ in range(6)])
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)  # null tokens too: zeros would hide mistakes
+    return network.eval()
+
+
+def batch(songs: int = 4, patches: int = 5, tokens: int = 7) -> AffettiBatch:
+    generator = torch.Generator().manual_seed(1)
+    return AffettiBatch(
+        torch.randn(songs, patches, 12, generator=generator),
+        torch.ones(songs, patches, dtype=torch.bool),
+        torch.randn(songs, tokens, 10, generator=generator),
+        torch.ones(songs, tokens, dtype=torch.bool),
+        torch.randn(songs, 3, 10, generator=generator),
+        torch.ones(songs, 3, dtype=torch.bool),
+    )
+
+
+def present(whole: AffettiBatch, presence: tuple[bool, bool, bool]) -> AffettiBatch:
+    audio, lyrics, context = presence
+    return whole._replace(
+        audio_mask=whole.audio_mask & audio,
+        lyrics_mask=whole.lyrics_mask & lyrics,
+        context_mask=whole.context_mask & context,
+    )
+
+
+def assert_same(one: AffettiOutput, other: AffettiOutput) -> None:
+    for name, left, right in zip(one._fields, one, other, strict=True):
+        torch.testing.assert_close(left, right, atol=2e-6, rtol=1e-5, msg=lambda m, n=name: n + m)
+
+
+@pytest.mark.parametrize("presence", PRESENCE)
+def test_gates_weigh_what_is_there(
+    network: AffettiNetwork, presence: tuple[bool, bool, bool]
+) -> None:
+    output = network(present(batch(), presence))
+    there = torch.tensor(presence)
+    torch.testing.assert_close(output.gates.sum(dim=1), torch.ones(4))
+    assert (output.gates[:, ~there] == 0).all()
+    assert (output.gates[:, there] > 0).all()
+    torch.testing.assert_close(output.fused_embedding.norm(dim=1), torch.ones(4))
+
+
+def test_shapes_and_ranges(network: AffettiNetwork) -> None:
+    output = network(batch(songs=2))
+    assert output.fused_embedding.shape == (2, 256)
+    assert output.quadrant_logits.shape == (2, 4)
+    assert output.cluster_logits.shape == (2, 5)
+    assert output.emotion_logits.shape == (2, 8)
+    assert output.affect.shape == (2, 2)
+    assert ((output.affect > 0) & (output.affect < 1)).all()
+
+
+@pytest.mark.parametrize("presence", PRESENCE)
+def test_what_a_missing_modality_holds_does_not_matter(
+    network: AffettiNetwork, presence: tuple[bool, bool, bool]
+) -> None:
+    whole = present(batch(), presence)
+    other = whole._replace(
+        **{
+            name: getattr(whole, name) * 50 + 7
+            for name, there in zip(("audio", "lyrics", "context"), presence, strict=True)
+            if not there
+        }
+    )
+    assert_same(network(whole), network(other))
+
+
+def test_padding_changes_nothing(network: AffettiNetwork) -> None:
+    whole = batch()
+    generator = torch.Generator().manual_seed(2)
+    padded = {}
+    for name in ("audio", "lyrics", "context"):
+        states, mask = getattr(whole, name), getattr(whole, f"{name}_mask")
+        junk = torch.randn(4, 3, states.shape[-1], generator=generator) * 9
+        padded[name] = torch.cat([states, junk], dim=1)
+        padded[f"{name}_mask"] = torch.cat([mask, torch.zeros(4, 3, dtype=torch.bool)], dim=1)
+    assert_same(network(whole), network(AffettiBatch(**padded)))
+
+
+def test_one_song_alone_is_as_in_company(network: AffettiNetwork) -> None:
+    whole = batch()
+    whole.lyrics_mask[1] = False
+    whole.audio_mask[2] = False
+    together = network(whole)
+    for song in range(4):
+        alone = network(AffettiBatch(*(part[song : song + 1] for part in whole)))
+        assert_same(alone, AffettiOutput(*(part[song : song + 1] for part in together)))
+
+
+def test_lyrics_change_what_audio_says(network: AffettiNetwork) -> None:
+    whole = batch()
+    silent = network(present(whole, (True, False, False))).fused_embedding
+    sung = network(present(whole, (True, True, False))).fused_embedding
+    assert (silent - sung).abs().max() > 1e-3
+
+
+def test_audio_is_standardised_by_the_training_songs() -> None:
+    network = AffettiNetwork(CONFIG).eval()
+    songs = [torch.randn(5, 12) * 3 + 1 for _ in range(6)]
+    network.standardise_to(songs)
+    patches = (torch.cat(songs) - network.patch_mean) / network.patch_std
+    torch.testing.assert_close(patches.mean(dim=0), torch.zeros(12), atol=1e-5, rtol=0)
+    torch.testing.assert_close(patches.std(dim=0), torch.ones(12))
+    assert {"patch_mean", "patch_std", "spread_mean", "spread_std"} <= set(network.state_dict())
+
+
+def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
+    config = AffettiConfig(
+        audio_dim=12,
+        text_dim=10,
+        width=8,
+        heads=2,
+        quadrant_temperature=2.0,
+        affect_scale=(3.0, 1.0),
+        affect_shift=(0.0, 0.5),
+    )
+    calibrated = AffettiNetwork(config).eval()
+    calibrated.load_state_dict(network.state_dict())
+    plain, output = network(batch()), calibrated(batch())
+    torch.testing.assert_close(output.quadrant_logits * 2, plain.quadrant_logits)
+    torch.testing.assert_close(output.affect[:, 0].logit(), plain.affect[:, 0].logit() * 3)
+    torch.testing.assert_close(output.affect[:, 1].logit(), plain.affect[:, 1].logit() + 0.5)
+
+
+def test_nothing_at_all_is_an_error(network: AffettiNetwork) -> None:
+    with pytest.raises(ShapeError, match="neither audio, lyrics nor context"):
+        network(present(batch(), (False, False, False)))
+
+
+def test_wrong_width_is_an_error(network: AffettiNetwork) -> None:
+    with pytest.raises(ShapeError, match="widths"):
+        network(batch()._replace(audio=torch.zeros(4, 5, 11)))
