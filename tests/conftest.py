@@ -1,0 +1,34 @@
+"""What every test stands on: its own folders, and a broker that lives and dies with the process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from celery import current_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_broker() -> None:
+    """Messages sent by tests are kept in memory; no worker ever sees them."""
+    current_app.conf.update(broker_url="memory://", broker_transport_options={})
+
+
+@pytest.fixture
+def music_dir(tmp_path: Path) -> Path:
+    """Return an empty folder, the one catalogue root of the test."""
+    path = tmp_path / "music"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
+    """Nothing of a test is written to, or read from, the developer's own folders."""
+    settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
+    settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
