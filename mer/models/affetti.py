@@ -20,6 +20,8 @@ from mer.errors import ShapeError
 from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 
@@ -96,6 +98,43 @@ class AffettiOutput(NamedTuple):
     affect: Tensor
     emotion_logits: Tensor
     gates: Tensor
+
+
+def collate(
+    audio: Sequence[Tensor | None],
+    lyrics: Sequence[Tensor | None],
+    context: Sequence[Tensor | None],
+    config: AffettiConfig,
+) -> AffettiBatch:
+    """Pad some songs' encoder features into one batch.
+
+    Parameters
+    ----------
+    audio : sequence of (patches, audio_dim) float Tensor or None
+        One a song; None or no rows is a missing modality.
+    lyrics, context : sequence of (tokens, text_dim) float Tensor or None
+    config : AffettiConfig
+
+    Returns
+    -------
+    AffettiBatch
+        float32; one padding step where no song has the modality.
+    """
+    parts: list[Tensor] = []
+    for column, width in (
+        (audio, config.audio_dim),
+        (lyrics, config.text_dim),
+        (context, config.text_dim),
+    ):
+        steps = max(1, *(0 if rows is None else len(rows) for rows in column))
+        states = torch.zeros(len(column), steps, width)
+        mask = torch.zeros(len(column), steps, dtype=torch.bool)
+        for song, rows in enumerate(column):
+            if rows is not None:
+                states[song, : len(rows)] = rows
+                mask[song, : len(rows)] = True
+        parts += [states, mask]
+    return AffettiBatch(*parts)
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:

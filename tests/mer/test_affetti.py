@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from mer.errors import ShapeError
-from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, AffettiOutput
+from mer.models.affetti import (
+    AffettiBatch,
+    AffettiConfig,
+    AffettiNetwork,
+    AffettiOutput,
+    collate,
+)
 
 CONFIG = AffettiConfig(audio_dim=12, text_dim=10, width=8, heads=2)
 PRESENCE = [
@@ -144,8 +150,23 @@ def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
     calibrated.load_state_dict(network.state_dict())
     plain, output = network(batch()), calibrated(batch())
     torch.testing.assert_close(output.quadrant_logits * 2, plain.quadrant_logits)
-    torch.testing.assert_close(output.affect[:, 0].logit(), plain.affect[:, 0].logit() * 3)
-    torch.testing.assert_close(output.affect[:, 1].logit(), plain.affect[:, 1].logit() + 0.5)
+    valence, arousal = plain.affect.logit().unbind(dim=1)
+    torch.testing.assert_close(output.affect[:, 0], torch.sigmoid(valence * 3))
+    torch.testing.assert_close(output.affect[:, 1], torch.sigmoid(arousal + 0.5))
+
+
+def test_collate_pads_and_marks_what_is_missing(network: AffettiNetwork) -> None:
+    whole = batch()
+    audio = [whole.audio[0], None, whole.audio[2, :2]]
+    lyrics = [whole.lyrics[0], whole.lyrics[1, :4], None]
+    context = [None, None, None]
+    collated = collate(audio, lyrics, context, CONFIG)
+    assert collated.audio_mask.sum(dim=1).tolist() == [5, 0, 2]
+    assert collated.lyrics_mask.sum(dim=1).tolist() == [7, 4, 0]
+    assert not collated.context_mask.any()
+    alone = network(collate([None], [whole.lyrics[1, :4]], [None], CONFIG))
+    together = network(collated)
+    assert_same(alone, AffettiOutput(*(part[1:2] for part in together)))
 
 
 def test_nothing_at_all_is_an_error(network: AffettiNetwork) -> None:
