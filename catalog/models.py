@@ -58,7 +58,7 @@ class Song(models.Model):
     leased_by = models.CharField(max_length=200, blank=True, help_text="Worker analysing it now")
     leased_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
     class Meta:
         ordering: ClassVar = ["artist", "title", "id"]

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('leased_by', models.CharField(blank=True, help_text='Worker analysing it now', max_length=200)),
                 ('leased_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('updated_at', models.DateTimeField(auto_now=True, db_index=True)),
                 ('library', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='songs', to='catalog.library')),
             ],
             options={
