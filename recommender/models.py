@@ -48,6 +48,7 @@ class Playlist(models.Model):
     request = models.JSONField(help_text="The PlaylistRequest, so that it can be made again")
     seed = models.PositiveBigIntegerField()
     model_version = models.CharField(max_length=100)
+    notes = models.JSONField(default=list, help_text="What the listener was told of the list")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('request', models.JSONField(help_text='The PlaylistRequest, so that it can be made again')),
                 ('seed', models.PositiveBigIntegerField()),
                 ('model_version', models.CharField(max_length=100)),
+                ('notes', models.JSONField(default=list, help_text='What the listener was told of the list')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='playlists', to=settings.AUTH_USER_MODEL)),
             ],
