@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
 
+from catalog.paths import from_stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Library(models.Model):
-    """A folder that songs come from; no path outside `root` is ever read, streamed or listed."""
+    """A folder that songs come from; no path outside `root` is ever read, streamed or listed.
+
+    No library's root lies inside another's. `root`, like every path in the database, is in the
+    form of `catalog.paths.to_stored`.
+    """
 
     name = models.CharField(max_length=200)
-    root = models.CharField(max_length=1000, unique=True)
+    root = models.CharField(max_length=2000, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -24,13 +34,18 @@ class Library(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def path(self) -> Path:
+        """The folder itself."""
+        return from_stored(self.root)
+
 
 class Song(models.Model):
     """One recording, known by the SHA-256 of its file's bytes.
 
     pending ──claimed by a worker──▶ pending (leased) ──▶ analysed
        ▲                                      └─────────▶ failed (failure_code, failure_message)
-       └──── file, tags or lyrics changed, or a retry was asked for ────┘
+       └── file or lyrics changed, the model is new, or a retry was asked for ──┘
     """
 
     class Status(models.TextChoices):
@@ -40,7 +55,7 @@ class Song(models.Model):
 
     content_sha256 = models.CharField(max_length=64, unique=True)
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="songs")
-    relative_path = models.CharField(max_length=1000, help_text="Below the library's root, with /")
+    relative_path = models.CharField(max_length=2000, help_text="Below the library's root, with /")
     file_size_bytes = models.BigIntegerField()
     file_mtime_ns = models.BigIntegerField()
     title = models.CharField(max_length=300, blank=True)
@@ -55,19 +70,31 @@ class Song(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_code = models.CharField(max_length=50, blank=True)
     failure_message = models.TextField(blank=True)
+    queued_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a message that asks for its analysis was sent"
+    )
     leased_by = models.CharField(max_length=200, blank=True, help_text="Worker analysing it now")
     leased_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Claims whose worker died before it was done"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
     class Meta:
         ordering: ClassVar = ["artist", "title", "id"]
         constraints: ClassVar = [
+            # A song whose file is gone keeps its last path, where another file may lie by now.
             models.UniqueConstraint(
-                fields=["library", "relative_path"], name="song_path_unique_in_library"
+                fields=["library", "relative_path"],
+                condition=models.Q(is_available=True),
+                name="one_available_song_per_path",
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["status", "leased_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["library", "relative_path"]),
+            models.Index(fields=["status", "leased_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.artist or '?'} - {self.title or self.relative_path}"
@@ -75,7 +102,13 @@ class Song(models.Model):
     @property
     def path(self) -> Path:
         """Where the file is said to be; open it only through `catalog.paths.song_path`."""
-        return Path(self.library.root) / self.relative_path
+        return self.library.path / from_stored(self.relative_path)
+
+    @property
+    def input_sha256(self) -> str:
+        """What the model would be told of the song; two equal values give equal predictions."""
+        parts = (self.content_sha256, self.lyrics, self.title, self.artist)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class SongEmotion(models.Model):
@@ -92,6 +125,9 @@ class SongEmotion(models.Model):
     gates = models.JSONField(help_text="Weight of audio, lyrics and context")
     timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
     fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
+    input_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="`Song.input_sha256` at the time of the analysis"
+    )
     analysis_seconds = models.FloatField(default=0.0)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
@@ -112,7 +148,7 @@ class IngestFailure(models.Model):
     """A file that could not become a song; looked at again only when it changes."""
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="failures")
-    relative_path = models.CharField(max_length=1000)
+    relative_path = models.CharField(max_length=2000)
     file_size_bytes = models.BigIntegerField()
     file_mtime_ns = models.BigIntegerField()
     code = models.CharField(max_length=50)
@@ -134,8 +170,11 @@ class IngestFailure(models.Model):
 class BackgroundJob(models.Model):
     """Long work that somebody asked for; the truth about it is here, not in the broker.
 
-    pending ─▶ started ─▶ succeeded | failed
-       └──────────┴─────▶ revoked
+    pending ─▶ started ─▶ succeeded | failed | revoked
+       ▲          │
+       └──────────┘  its worker died, or there is more than one message's worth of work
+
+    A pending job may fail or be revoked, too. Only `catalog.jobs` changes the status.
     """
 
     class Kind(models.TextChoices):
@@ -161,7 +200,10 @@ class BackgroundJob(models.Model):
     result = models.JSONField(default=dict)
     error_code = models.CharField(max_length=50, blank=True)
     error_message = models.TextField(blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True, help_text="Who works on it now")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Starts since it last made progress"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
