@@ -1,0 +1,83 @@
+"""GoEmotions: comments labelled with 27 emotions or neutral, here as the eight emotions."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Final
+
+from mer.affect import UNIT
+from mer.crosswalk import GOEMOTIONS, mix
+from mer.datasets.base import AffectLabels, Track, parse_split
+from mer.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LICENCE: Final = "Apache-2.0"
+CITATION: Final = (
+    "Demszky, Movshovitz-Attias, Ko, Cowen, Nemade & Ravi (2020), GoEmotions: a dataset of "
+    "fine-grained emotions, ACL."
+)
+SCALE: Final = UNIT
+"""Nothing is rated here; the labels are distributions."""
+
+
+def load(root: Path) -> list[Track]:
+    """Comments with a distribution over the eight emotions, in the official splits.
+
+    Comments that hold none of the eight (neutral, surprise, confusion, realization alone) are left
+    out.
+
+    Raises
+    ------
+    DatasetError
+        If a file is absent or a cell is not as expected.
+    """
+    folder = root / "text/goemotions"
+    names = _label_names(folder / "emotions.txt")
+    return [
+        track
+        for split in ("train", "dev", "test")
+        for track in _load_split(folder / "data" / "original" / f"{split}.tsv", split, names)
+    ]
+
+
+def _label_names(path: Path) -> list[str]:
+    try:
+        names = path.read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise DatasetError(
+            f"{path} is missing; put the data set there (licence: {LICENCE})"
+        ) from error
+    if unknown := sorted(set(names) ^ set(GOEMOTIONS)):
+        raise DatasetError(f"{path}: the labels differ from the expected 28: {', '.join(unknown)}")
+    return names
+
+
+def _load_split(path: Path, split: str, names: list[str]) -> Iterator[Track]:
+    try:
+        # The comments hold quotation marks as people write them, so none are special.
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except OSError as error:
+        raise DatasetError(
+            f"{path} is missing; put the data set there (licence: {LICENCE})"
+        ) from error
+    for number, row in enumerate(rows, start=1):
+        try:
+            text, ids, track_id = row
+            labels = [names[int(label)] for label in ids.split(",")]
+        except (ValueError, IndexError) as error:
+            raise DatasetError(
+                f"{path}, line {number}: expected text, label ids 0-27 and an id, in three columns"
+            ) from error
+        known = [GOEMOTIONS[label] for label in labels if GOEMOTIONS[label]]
+        if known:
+            yield Track(
+                dataset="goemotions",
+                track_id=track_id,
+                split=parse_split(split, where=str(path)),
+                labels=AffectLabels(emotions=mix(known)),
+                lyrics=text,
+            )

@@ -1,0 +1,232 @@
+"""Lyrics and context as the text encoder should see them; no torch here.
+
+What the web adds to lyrics (markup, section headers, repeat marks, credits, time stamps) is taken
+out; what is sung stays, also in brackets.
+
+The time stamps are those of the LRC format: ``[mm:ss.xx]`` before a line, any number of them, the
+tag ``[offset:±ms]`` (positive shows lines earlier) and the word stamps ``<mm:ss.xx>`` of its
+enhanced form.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mer.errors import LyricsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_LYRICS_BYTES: Final = 1_000_000
+"""Largest lyrics file that is read; the longest songs stay below a tenth of it."""
+
+_STAMP: Final = r"(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?"
+_LINE_STAMP: Final = re.compile(rf"\s*\[{_STAMP}\]")
+_WORD_STAMP: Final = re.compile(rf"<{_STAMP}>")
+_LRC_TAG: Final = re.compile(
+    r"^\s*\[(?:ti|ar|al|au|by|la|le|length|re|ve|offset|#)\s*:[^\]]*\]\s*$"
+)
+_OFFSET: Final = re.compile(r"^\s*\[offset\s*:\s*([+-]?\d{1,9})\s*\]", re.IGNORECASE | re.MULTILINE)
+
+_BREAK: Final = re.compile(r"<\s*(?:br|/?p|/?div)\b[^<>]*>", re.IGNORECASE)
+_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b]")
+
+_SECTION: Final = (
+    r"(?:pre-?\s?)?(?:chorus|verse|vers|bridge|hook|refrain|coda)(?:es|s)?"
+    r"|intro(?:duction)?|outro|interlude|instrumental|(?:\w+\s)?(?:solo|break)|spoken|whistle"
+)
+_REPEAT: Final = (
+    r"repeats?(?:ed)?|(?:x|\u00d7)\s?\d+|\d+\s?(?:x|\u00d7|times)|fade(?:s|\sout)?|ad\s?lib"
+)
+# A bracket is a stage direction when one of these words is in it, and sung words otherwise.
+_DIRECTION: Final = re.compile(
+    rf"[\[({{][^\[\](){{}}\n]*\b(?:{_SECTION}|{_REPEAT})\b[^\[\](){{}}\n]*[\])}}]:?", re.IGNORECASE
+)
+_HEADER_LINE: Final = re.compile(
+    rf"^\W*(?:(?:{_SECTION})(?:\s(?:\d+|one|two|three|four|[ivx]+))?|{_REPEAT}"
+    rf"|(?:end with|back to|repeat) (?:{_SECTION})|repeat \d+ times)\W*$",
+    re.IGNORECASE,
+)
+_HEADER_PREFIX: Final = re.compile(
+    r"^\W*(?:pre-?\s?)?(?:chorus|verse|bridge|hook|refrain|intro|outro)"
+    r"(?:\s(?:\d+|one|two|three|four))?\s*:\s*",
+    re.IGNORECASE,
+)
+_REPEAT_SUFFIX: Final = re.compile(r"\s+\(?(?:x\s?\d{1,2}|\d{1,2}\s?x)\)?\s*$", re.IGNORECASE)
+_URL: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_CREDIT: Final = re.compile(
+    r"^\W*(?:(?:(?:lyrics?|words|music|song)(?:\s*(?:and|&|/|,)\s*(?:lyrics?|words|music))*\s+)?"
+    r"(?:(?:written|composed|arranged|produced|submitted|transcribed|corrected|provided|powered)\s+)?"
+    r"by\s*:|(?:lyrics?|words|music)(?:\s*(?:and|&|/)\s*(?:lyrics?|words|music))*\s+"
+    r"(?:(?:written|provided|licensed|powered|submitted)\s+)?(?:by|©)\s"
+    r"|(?:written|submitted|transcribed|composed) by\s|thanks to .{1,80}\b(?:lyrics|correct)"
+    r"|©|\(c\)\s*\d{4}|copyright\b|all rights reserved)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedLine:
+    """One line of timed lyrics.
+
+    Parameters
+    ----------
+    start_seconds : float
+        Not negative.
+    text : str
+        The line without stamps; may be empty (a pause).
+    """
+
+    start_seconds: float
+    text: str
+
+
+def clean_lyrics(text: str) -> str:
+    r"""Keep what is sung.
+
+    Parameters
+    ----------
+    text : str
+        Lyrics as found: plain or timed, with markup, headers or credits.
+
+    Returns
+    -------
+    str
+        Lines joined by ``\n``, at most one blank line between two, none at the ends; empty when
+        nothing is sung.
+    """
+    text = html.unescape(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _WORD_STAMP.sub("", text)
+    text = _TAG.sub("", _BREAK.sub("\n", text))
+    text = _CONTROL.sub("", text)
+    lines: list[str] = []
+    for raw in text.split("\n"):
+        line = _clean_line(raw)
+        # A line that held only a direction leaves no trace; a blank line ends a stanza, once.
+        if line or (not raw.strip() and lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines).strip("\n")
+
+
+def lyric_lines(text: str) -> tuple[str, ...]:
+    """Sung lines of `text`, cleaned, without the blank ones."""
+    return tuple(line for line in clean_lyrics(text).split("\n") if line)
+
+
+def parse_lrc(text: str) -> tuple[TimedLine, ...]:
+    """Read timed lyrics.
+
+    Parameters
+    ----------
+    text : str
+        An LRC file; a line with several stamps is sung at each of them.
+
+    Returns
+    -------
+    tuple of TimedLine
+        In order of time; empty when no line is stamped.
+    """
+    offset = _OFFSET.search(text)
+    shift_seconds = int(offset.group(1)) / 1000 if offset else 0.0
+    lines: list[TimedLine] = []
+    for raw in text.splitlines():
+        starts: list[float] = []
+        rest = raw
+        while stamp := _LINE_STAMP.match(rest):
+            starts.append(max(0.0, _seconds(stamp) - shift_seconds))
+            rest = rest[stamp.end() :]
+        words = _clean_line(_WORD_STAMP.sub("", rest)) if starts else ""
+        lines.extend(TimedLine(start, words) for start in starts)
+    return tuple(sorted(lines, key=lambda line: line.start_seconds))
+
+
+def context_text(title: str | None, artist: str | None) -> str:
+    """Title and artist as one phrase: ``Title by Artist``.
+
+    Parameters
+    ----------
+    title, artist : str or None
+        Blank counts as missing.
+
+    Returns
+    -------
+    str
+        Empty when both are missing.
+    """
+    title = " ".join((title or "").split())
+    artist = " ".join((artist or "").split())
+    if title and artist:
+        return f"{title} by {artist}"
+    return title or (f"by {artist}" if artist else "")
+
+
+def decode_lyrics(data: bytes, *, source: str) -> str:
+    """Bytes of a lyrics file as text.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 or UTF-16 (by its byte order mark), else Windows-1252.
+    source : str
+        What the message of an error calls it.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    LyricsError
+        If it is larger than `MAX_LYRICS_BYTES` or no text.
+    """
+    if len(data) > MAX_LYRICS_BYTES:
+        raise LyricsError(
+            f"{source}: lyrics larger than {MAX_LYRICS_BYTES} bytes; give the song's words alone"
+        )
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not is_utf16 and b"\x00" in data:
+        raise LyricsError(f"{source}: not a text file; save the lyrics as UTF-8 text")
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise LyricsError(f"{source}: unknown text encoding; save the lyrics as UTF-8 text")
+
+
+def read_lyrics(path: Path) -> str:
+    """Text of the lyrics file at `path`.
+
+    Raises
+    ------
+    LyricsError
+        If it cannot be read, is larger than `MAX_LYRICS_BYTES`, or is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_LYRICS_BYTES + 1)
+    except OSError as error:
+        raise LyricsError(f"{path}: cannot read the lyrics ({error.strerror})") from error
+    return decode_lyrics(data, source=str(path))
+
+
+def _clean_line(line: str) -> str:
+    while stamp := _LINE_STAMP.match(line):
+        line = line[stamp.end() :]
+    if _LRC_TAG.match(line) or _CREDIT.match(line):
+        return ""
+    line = _DIRECTION.sub("", _URL.sub("", line))
+    if _HEADER_LINE.match(line):
+        return ""
+    line = _REPEAT_SUFFIX.sub("", _HEADER_PREFIX.sub("", line))
+    line = " ".join(line.replace("[", " ").replace("]", " ").split())
+    return line if any(character.isalnum() for character in line) else ""
+
+
+def _seconds(stamp: re.Match[str]) -> float:
+    minutes, seconds, fraction = stamp.group(1, 2, 3)
+    return int(minutes) * 60 + int(seconds) + (float(f"0.{fraction}") if fraction else 0.0)
