@@ -1,0 +1,388 @@
+"""Measures of agreement and error, with intervals; numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mer.errors import ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+    Labels = NDArray[np.integer]
+    Statistic = Callable[..., float]
+
+RESAMPLES: Final = 2000
+"""Bootstrap samples drawn by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and the bounds of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """How much better one predictor is than another on the same songs.
+
+    Parameters
+    ----------
+    difference : Interval
+        Statistic of the first less that of the second.
+    p_value : float in [0, 1]
+        Two-sided, of no difference.
+    """
+
+    difference: Interval
+    p_value: float
+
+
+def accuracy(target: Labels, predicted: Labels) -> float:
+    """Share of labels that are equal.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) int ndarray
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there is no song.
+    """
+    _check_pair(target, predicted)
+    return float(np.mean(target == predicted))
+
+
+def confusion(target: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
+    """Count of songs by target (row) and prediction (column).
+
+    Parameters
+    ----------
+    target, predicted : (songs,) int ndarray in [0, classes)
+    classes : int
+
+    Returns
+    -------
+    (classes, classes) int64 ndarray
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, there is no song, or a label is outside [0, classes).
+    """
+    _check_pair(target, predicted)
+    both = np.concatenate([target, predicted])
+    if both.min() < 0 or both.max() >= classes:
+        raise ShapeError(
+            f"labels must be in 0..{classes - 1}, not in {both.min()}..{both.max()}; "
+            "give the right number of classes"
+        )
+    counts = np.bincount(target * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
+    """Mean over the classes of the harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) int ndarray in [0, classes)
+    classes : int
+
+    Returns
+    -------
+    float in [0, 1]
+        A class that is neither a target nor predicted counts as 0.
+
+    Raises
+    ------
+    ShapeError
+        As `confusion`.
+    """
+    counts = confusion(target, predicted, classes)
+    seen = counts.sum(axis=0) + counts.sum(axis=1)
+    return float(np.mean(2 * np.diag(counts) / np.maximum(seen, 1)))
+
+
+def ccc(target: Floats, predicted: Floats) -> float:
+    r"""Concordance correlation coefficient: 1 only when the values themselves agree.
+
+    .. math:: \rho_c = \frac{2\,\sigma_{xy}}{\sigma_x^2 + \sigma_y^2 + (\mu_x - \mu_y)^2}
+
+    Parameters
+    ----------
+    target, predicted : (songs,) float ndarray
+        Same scale.
+
+    Returns
+    -------
+    float in [-1, 1]
+        NaN when both are one and the same constant.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there are fewer than two songs.
+
+    References
+    ----------
+    .. [1] Lin (1989), "A concordance correlation coefficient to evaluate reproducibility",
+       Biometrics 45(1). Population variances.
+    """
+    _check_pair(target, predicted, at_least=2)
+    covariance = np.mean((target - target.mean()) * (predicted - predicted.mean()))
+    spread = target.var() + predicted.var() + (target.mean() - predicted.mean()) ** 2
+    return float(2 * covariance / spread) if spread > 0 else float("nan")
+
+
+def r2(target: Floats, predicted: Floats) -> float:
+    """Coefficient of determination: 1 less the share of the targets' variance left unexplained.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) float ndarray
+
+    Returns
+    -------
+    float at most 1
+        0 for predicting the mean of the targets; NaN when these are constant.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there are fewer than two songs.
+    """
+    _check_pair(target, predicted, at_least=2)
+    spread = np.sum((target - target.mean()) ** 2)
+    error = np.sum((target - predicted) ** 2)
+    return float(1 - error / spread) if spread > 0 else float("nan")
+
+
+def rmse(target: Floats, predicted: Floats) -> float:
+    """Root of the mean squared error, in the unit of the values.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) float ndarray
+
+    Returns
+    -------
+    float at least 0
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there is no song.
+    """
+    _check_pair(target, predicted)
+    return float(np.sqrt(np.mean((target - predicted) ** 2)))
+
+
+def pearson(target: Floats, predicted: Floats) -> float:
+    """Linear correlation.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) float ndarray
+
+    Returns
+    -------
+    float in [-1, 1]
+        NaN when either is constant.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there are fewer than two songs.
+    """
+    _check_pair(target, predicted, at_least=2)
+    target, predicted = target - target.mean(), predicted - predicted.mean()
+    norm = np.linalg.norm(target) * np.linalg.norm(predicted)
+    return float(np.clip(target @ predicted / norm, -1, 1)) if norm > 0 else float("nan")
+
+
+def spearman(target: Floats, predicted: Floats) -> float:
+    """Correlation of the ranks; equal values share their mean rank.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) float ndarray
+
+    Returns
+    -------
+    float in [-1, 1]
+        NaN when either is constant.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there are fewer than two songs.
+    """
+    return pearson(_ranks(target), _ranks(predicted))
+
+
+def ece(target: Labels, probabilities: Floats, bins: int = 10) -> float:
+    """Average how far confidence is from accuracy (expected calibration error).
+
+    Parameters
+    ----------
+    target : (songs,) int ndarray
+    probabilities : (songs, classes) float ndarray
+        Rows sum to 1.
+    bins : int
+        Equal parts of (0, 1] into which confidences fall.
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Raises
+    ------
+    ShapeError
+        If the songs do not match or there is none.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks", ICML,
+       eq. (3).
+    """
+    if probabilities.ndim != 2:
+        raise ShapeError(f"probabilities must be (songs, classes), not {probabilities.shape}")
+    predicted = probabilities.argmax(axis=1)
+    _check_pair(target, predicted)
+    confidence = probabilities.max(axis=1)
+    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(index, weights=(predicted == target) - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(target))
+
+
+def bootstrap_ci(
+    statistic: Statistic,
+    *arrays: NDArray[np.generic],
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval of a statistic, by drawing songs with replacement.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes `arrays` and returns a float; draws for which it is NaN are left out.
+    *arrays : (songs, ...) ndarray
+        Aligned by song.
+    level : float in (0, 1)
+    resamples, seed : int
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ShapeError
+        If the arrays have different numbers of songs, or none.
+
+    References
+    ----------
+    .. [1] Efron & Tibshirani (1993), "An introduction to the bootstrap", ch. 13.
+    """
+    draws = _bootstrap(statistic, arrays, resamples, seed)
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(*arrays)), float(low), float(high))
+
+
+def paired_bootstrap(
+    statistic: Statistic,
+    target: NDArray[np.generic],
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> PairedDifference:
+    """Compare two predictors on the same songs, drawing the same songs for both.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes target and prediction and returns a float.
+    target, first, second : (songs, ...) ndarray
+        Truth and the two predictions.
+    level : float in (0, 1)
+    resamples, seed : int
+
+    Returns
+    -------
+    PairedDifference
+        Its p-value is twice the smaller share of draws on either side of no difference, draws
+        without a difference counting for both; at least 1 in `resamples` + 1.
+
+    Raises
+    ------
+    ShapeError
+        If the arrays have different numbers of songs, or none.
+
+    References
+    ----------
+    .. [1] Efron & Tibshirani (1993), "An introduction to the bootstrap", ch. 13 and 16.
+    """
+
+    def difference(
+        target: NDArray[np.generic], first: NDArray[np.generic], second: NDArray[np.generic]
+    ) -> float:
+        return statistic(target, first) - statistic(target, second)
+
+    arrays = (target, first, second)
+    draws = _bootstrap(difference, arrays, resamples, seed)
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    tail = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
+    return PairedDifference(
+        Interval(difference(*arrays), float(low), float(high)),
+        min(1.0, 2 * (tail + 1) / (resamples + 1)),
+    )
+
+
+def _bootstrap(
+    statistic: Statistic, arrays: tuple[NDArray[np.generic], ...], resamples: int, seed: int
+) -> NDArray[np.float64]:
+    songs = len(arrays[0])
+    if songs == 0 or any(len(array) != songs for array in arrays):
+        raise ShapeError(f"arrays must hold the same songs, not {[len(a) for a in arrays]}")
+    generator = np.random.default_rng(seed)
+    draws = np.empty(resamples)
+    for draw in range(resamples):
+        chosen = generator.integers(0, songs, songs)
+        draws[draw] = statistic(*(array[chosen] for array in arrays))
+    return draws
+
+
+def _ranks(values: Floats) -> NDArray[np.float64]:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return ((last - (counts - 1) / 2)[inverse]).astype(np.float64)
+
+
+def _check_pair(
+    target: NDArray[np.generic], predicted: NDArray[np.generic], *, at_least: int = 1
+) -> None:
+    if target.ndim != 1 or target.shape != predicted.shape or len(target) < at_least:
+        raise ShapeError(
+            f"expected two arrays of the same shape (songs,) with at least {at_least} songs, "
+            f"not {target.shape} and {predicted.shape}"
+        )
