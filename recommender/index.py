@@ -1,0 +1,375 @@
+"""Vectors of songs in immutable directories of files; the only module that knows FAISS.
+
+A build answers two questions of different geometry: *what sounds and reads alike* (`fused`, 256
+numbers, cosine, FAISS) and *what feels like this* (`affect`, valence, arousal and the eight
+emotions, exact scan). Its directory holds::
+
+    song_ids.npy   (songs,) int64, ascending, each once
+    revisions.npy  (songs,) int64, changes when a song's row changes; opaque here
+    fused.npy      (songs, 256) float32, unit norm
+    affect.npy     (songs, 10) float32
+    fused.faiss    the FAISS index over the rows of fused.npy
+    manifest.json  format, model version, counts, recall, SHA-256 of each file and of itself
+
+Up to `EXACT_ROWS` songs the FAISS index is exact; above, it is IVF over 8-bit vectors, searched
+four times deeper than asked and scored again exactly. Files are mapped, not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import faiss
+import numpy as np
+
+from mer.affect import EMOTIONS
+from mer.prediction import EMBEDDING_DIM
+from recommender.errors import IndexCorruptError, IndexMissingError, IndexVersionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal, Self
+
+    from numpy.typing import NDArray
+
+FORMAT_VERSION: Final = 1
+AFFECT_DIM: Final = 2 + len(EMOTIONS)
+EXACT_ROWS: Final = 50_000
+"""Up to this many rows an exact scan takes a few milliseconds, so nothing else is worth it."""
+RECALL_K: Final = 20
+RECALL_WANTED: Final = 0.98
+_RECALL_QUERIES: Final = 200
+_OVERFETCH: Final = 4
+_SELECTIVE_ROWS: Final = 20_000
+"""With no more rows allowed than this an exact scan is faster than IVF, and misses nothing."""
+_MANIFEST: Final = "manifest.json"
+_ARRAYS: Final = ("song_ids", "revisions", "fused", "affect")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexManifest:
+    """What a build says of itself."""
+
+    format_version: int
+    model_version: str
+    row_count: int
+    embedding_dim: int
+    affect_dim: int
+    index_type: str
+    nprobe: int
+    """Cells that a search looks into; 0 for an exact index."""
+    recall_at_20: float
+    """Measured while building, against an exact scan."""
+    watermark: str
+    """ISO 8601 time; rows that changed before it are in the build."""
+    files: dict[str, str]
+    """SHA-256 of each file."""
+
+    def to_bytes(self) -> bytes:
+        """Return the one spelling of this manifest, with its own checksum."""
+        plain = asdict(self)
+        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+        return json.dumps({**plain, "sha256": digest}, sort_keys=True, indent=1).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRows:
+    """Songs as they go into a build: aligned arrays, ascending in `song_ids`, each once.
+
+    Parameters
+    ----------
+    song_ids, revisions : (songs,) int64
+    fused : (songs, 256) float32
+        Unit norm.
+    affect : (songs, 10) float32
+        Valence, arousal, then the eight emotions.
+    """
+
+    song_ids: NDArray[np.int64]
+    revisions: NDArray[np.int64]
+    fused: NDArray[np.float32]
+    affect: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        rows = len(self.song_ids)
+        shapes = {
+            "song_ids": (rows,),
+            "revisions": (rows,),
+            "fused": (rows, EMBEDDING_DIM),
+            "affect": (rows, AFFECT_DIM),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
+        if not np.all(np.diff(self.song_ids) > 0):
+            raise ValueError("song_ids must ascend, each once")
+
+
+class EmbeddingIndex:
+    """An open build; safe to search from many threads, and still readable after its deletion."""
+
+    def __init__(self, rows: IndexRows, manifest: IndexManifest, fused_index: faiss.Index) -> None:
+        self.rows = rows
+        self.manifest = manifest
+        self._fused_index = fused_index
+
+    def __len__(self) -> int:
+        return len(self.rows.song_ids)
+
+    @classmethod
+    def build(
+        cls, directory: Path, rows: IndexRows, *, model_version: str, watermark: str
+    ) -> IndexManifest:
+        """Write a build to `directory`, which appears whole or not at all.
+
+        Raises
+        ------
+        FileExistsError
+            If `directory` is there already; builds are never changed.
+        """
+        if directory.exists():
+            raise FileExistsError(f"{directory} exists; a build is never written over")
+        aside = directory.with_name(f"{directory.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name in _ARRAYS:
+            np.save(aside / f"{name}.npy", getattr(rows, name))
+        index, nprobe = _build_fused(rows.fused)
+        faiss.write_index(index, str(aside / "fused.faiss"))
+        manifest = IndexManifest(
+            format_version=FORMAT_VERSION,
+            model_version=model_version,
+            row_count=len(rows.song_ids),
+            embedding_dim=EMBEDDING_DIM,
+            affect_dim=AFFECT_DIM,
+            index_type=type(index).__name__,
+            nprobe=nprobe,
+            recall_at_20=_recall(index, nprobe, rows.fused),
+            watermark=watermark,
+            files={path.name: _sha256(path) for path in sorted(aside.iterdir())},
+        )
+        (aside / _MANIFEST).write_bytes(manifest.to_bytes())
+        for path in (*aside.iterdir(), aside):
+            _fsync(path)
+        aside.rename(directory)
+        _fsync(directory.parent)
+        return manifest
+
+    @classmethod
+    def open(cls, directory: Path, *, verify: bool = True) -> Self:
+        """Map the build in `directory`; `verify` reads every byte and compares checksums.
+
+        Raises
+        ------
+        IndexMissingError
+            If the directory or a file is not there.
+        IndexVersionError
+            If another format was written.
+        IndexCorruptError
+            If anything differs from what was built.
+        """
+        manifest = _read_manifest(directory)
+        # An empty array cannot be mapped.
+        mode: Literal["r"] | None = "r" if manifest.row_count else None
+        try:
+            _check_files(directory, manifest, is_every_byte_read=verify)
+            rows = IndexRows(
+                **{name: np.load(directory / f"{name}.npy", mmap_mode=mode) for name in _ARRAYS}
+            )
+            index = faiss.read_index(str(directory / "fused.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        except OSError as error:
+            raise IndexMissingError(f"{directory} cannot be read: {error}") from error
+        except (ValueError, RuntimeError) as error:
+            raise IndexCorruptError(f"{directory} is damaged: {error}") from error
+        if not len(rows.song_ids) == index.ntotal == manifest.row_count:
+            raise IndexCorruptError(f"{directory} has not the {manifest.row_count} rows it says")
+        return cls(rows, manifest, index)
+
+    def search_fused(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find the songs most alike each query.
+
+        Parameters
+        ----------
+        queries : (queries, 256) float32
+            Unit norm.
+        k : int
+            How many are wanted.
+        allowed : (songs,) bool, optional
+            Rows that may be found.
+
+        Returns
+        -------
+        similarities : (queries, m) float32
+            Cosine, best first; m is the smaller of `k` and the number of allowed rows.
+        song_ids : (queries, m) int64
+            Equal similarities are in order of song id.
+        """
+        allowed_count = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        k = min(k, allowed_count)
+        if k == 0:
+            return (
+                np.empty((len(queries), 0), np.float32),
+                np.empty((len(queries), 0), np.int64),
+            )
+        queries = np.ascontiguousarray(queries, np.float32)
+        rows = self._candidate_rows(queries, k, allowed, allowed_count)
+        similarities = np.empty((len(queries), k), np.float32)
+        song_ids = np.empty((len(queries), k), np.int64)
+        for number, (query, found) in enumerate(zip(queries, rows, strict=True)):
+            scores = self.rows.fused[found] @ query
+            ids = self.rows.song_ids[found]
+            best = np.lexsort((ids, -scores))[:k]
+            similarities[number], song_ids[number] = scores[best], ids[best]
+        return similarities, song_ids
+
+    def search_affect(
+        self,
+        target: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find the songs that feel most like `target`, by an exact scan.
+
+        Parameters
+        ----------
+        target, weights : (10,) float32
+            Place in the affect space, and how much each dimension counts (not negative).
+        k : int
+            How many are wanted.
+        allowed : (songs,) bool, optional
+            Rows that may be found.
+
+        Returns
+        -------
+        distances : (m,) float32
+            Weighted Euclidean, nearest first; m is the smaller of `k` and the allowed rows.
+        song_ids : (m,) int64
+            Equal distances are in order of song id.
+        """
+        found = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+        distances = np.sqrt((self.rows.affect[found] - target) ** 2 @ weights)
+        ids = self.rows.song_ids[found]
+        best = np.lexsort((ids, distances))[:k]
+        return distances[best], ids[best]
+
+    def _candidate_rows(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_] | None,
+        allowed_count: int,
+    ) -> list[NDArray[np.int64]]:
+        """Return rows that hold the best `k` of each query, at least `k` of them."""
+        everything = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+        nprobe = self.manifest.nprobe
+        if nprobe and allowed_count <= _SELECTIVE_ROWS:
+            return [everything] * len(queries)
+        wanted = min(k * _OVERFETCH if nprobe else k, allowed_count)
+        found = _search(self._fused_index, nprobe, queries, wanted, allowed)
+        rows = [row[row >= 0] for row in found]
+        return [row if len(row) >= k else everything for row in rows]
+
+
+def _search(
+    index: faiss.Index,
+    nprobe: int,
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Return (queries, k) rows, -1 where none was found."""
+    selector = None
+    if allowed is not None:
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(bits)
+    if nprobe:
+        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
+    else:
+        parameters = faiss.SearchParameters(sel=selector)
+    rows: NDArray[np.int64] = index.search(queries, k, params=parameters)[1]
+    return rows
+
+
+def _build_fused(fused: NDArray[np.float32]) -> tuple[faiss.Index, int]:
+    """Return an index over `fused` and the nprobe at which it finds enough."""
+    if len(fused) <= EXACT_ROWS:
+        index = faiss.IndexFlatIP(EMBEDDING_DIM)
+        index.add(fused)
+        return index, 0
+    cells = int(4 * np.sqrt(len(fused)))
+    index = faiss.index_factory(EMBEDDING_DIM, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
+    # FAISS itself draws at most 256 training vectors a cell; the draw is seeded, so that the same
+    # rows give the same build.
+    index.train(fused)
+    index.add(fused)
+    nprobe = min(32, cells)
+    while nprobe < cells and _recall(index, nprobe, fused) < RECALL_WANTED:
+        nprobe = min(2 * nprobe, cells)
+    return index, nprobe
+
+
+def _recall(index: faiss.Index, nprobe: int, fused: NDArray[np.float32]) -> float:
+    """Return the share of the true nearest 20 that a search finds, over a sample of the rows."""
+    if not nprobe:
+        return 1.0
+    sample = fused[:: max(1, len(fused) // _RECALL_QUERIES)][:_RECALL_QUERIES]
+    exact = faiss.knn(sample, fused, RECALL_K, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    found = _search(index, nprobe, sample, RECALL_K * _OVERFETCH)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(exact, found, strict=True)]
+    return float(np.mean(hits) / RECALL_K)
+
+
+def _read_manifest(directory: Path) -> IndexManifest:
+    path = directory / _MANIFEST
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise IndexMissingError(f"{path} is missing; build the index again") from error
+    try:
+        plain = json.loads(raw)
+        version = plain["format_version"]
+        if version != FORMAT_VERSION:
+            raise IndexVersionError(
+                f"{path} has format {version}, not {FORMAT_VERSION}; build the index again"
+            )
+        plain.pop("sha256")
+        manifest = IndexManifest(**plain)
+        is_whole = manifest.to_bytes() == raw
+    except (ValueError, TypeError, KeyError) as error:
+        raise IndexCorruptError(f"{path} is damaged; build the index again") from error
+    if not is_whole:
+        raise IndexCorruptError(f"{path} is damaged; build the index again")
+    return manifest
+
+
+def _check_files(directory: Path, manifest: IndexManifest, *, is_every_byte_read: bool) -> None:
+    for name, digest in manifest.files.items():
+        path = directory / name
+        if not path.is_file():
+            raise IndexMissingError(f"{path} is missing; build the index again")
+        if is_every_byte_read and _sha256(path) != digest:
+            raise IndexCorruptError(f"{path} is damaged; build the index again")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
