@@ -1,0 +1,220 @@
+"""Checkpoints: weights with their configuration in one safetensors file, and a card beside it.
+
+::
+
+    affetti-1f0e9c2a.safetensors    weights; its header holds FORMAT_VERSION and the configuration
+    affetti-1f0e9c2a.json           model card for people, and the sha256 of the other file
+
+The eight hex digits are the first of the safetensors file's sha256. A file is written aside,
+synced and renamed, the weights last: whoever finds them finds a whole checkpoint. The model
+version can be asked for without loading torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mer.errors import (
+    CheckpointCorruptError,
+    CheckpointError,
+    CheckpointVersionError,
+    InputError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+FORMAT_VERSION: Final = 1
+"""Raised when an older reader could not make sense of a file."""
+
+WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
+"""Where the packaged checkpoints are."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9_]+)*")
+_HEADER_KEY: Final = "affetti"
+_RETRAIN: Final = "install the package again, or train the model anew"
+
+
+def save(
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    card: Mapping[str, Any],
+    directory: Path,
+    name: str,
+) -> Path:
+    """Write a checkpoint and its card.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Weights; moved to the CPU and made contiguous.
+    config : mapping
+        What builds the network again; plain JSON.
+    card : mapping
+        Licence, data, measures and limits, for people; plain JSON.
+    directory : Path
+        Made if absent.
+    name : str
+        Configuration name: lower-case letters, digits, ``_`` and ``-``.
+
+    Returns
+    -------
+    Path
+        Of the safetensors file. The same arguments always give the same file.
+
+    Raises
+    ------
+    InputError
+        If `name` is no configuration name.
+    """
+    import safetensors.torch
+
+    if not _NAME.fullmatch(name):
+        raise InputError(f"name {name!r}: use lower-case letters, digits, _ and - alone")
+    # One metadata key: safetensors does not keep the order of several.
+    header = json.dumps({"format_version": FORMAT_VERSION, "config": dict(config)}, sort_keys=True)
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    data = safetensors.torch.save(tensors, metadata={_HEADER_KEY: header})
+    sha256 = hashlib.sha256(data).hexdigest()
+    version = f"{name}-{sha256[:8]}"
+    text = json.dumps(
+        {
+            **card,
+            "format_version": FORMAT_VERSION,
+            "model_version": version,
+            "sha256": sha256,
+            "config": dict(config),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / f"{version}.json", text.encode() + b"\n")
+    path = directory / f"{version}.safetensors"
+    _write(path, data)
+    return path
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint, after checking it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the safetensors file; its card lies beside it.
+
+    Returns
+    -------
+    state : dict of str to Tensor
+        On the CPU, bit for bit as saved.
+    config : dict
+
+    Raises
+    ------
+    CheckpointError
+        If a file is absent or cannot be read.
+    CheckpointCorruptError
+        If the bytes do not match the checksum, or are no checkpoint.
+    CheckpointVersionError
+        If the format is not `FORMAT_VERSION`.
+    """
+    import safetensors.torch
+
+    card = read_card(path)
+    data = _read(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if card.get("sha256") != sha256 or not path.stem.endswith(f"-{sha256[:8]}"):
+        raise CheckpointCorruptError(f"{path}: the checksum does not match; {_RETRAIN}")
+    header = _header(data, path)
+    if header.get("format_version") != FORMAT_VERSION:
+        raise CheckpointVersionError(
+            f"{path}: format {header.get('format_version')!r}, this code reads {FORMAT_VERSION}; "
+            "use the release that wrote it, or train the model anew"
+        )
+    try:
+        return safetensors.torch.load(data), dict(header["config"])
+    except (safetensors.SafetensorError, KeyError, TypeError) as error:
+        raise CheckpointCorruptError(f"{path}: not a whole checkpoint; {_RETRAIN}") from error
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the card beside the checkpoint at `path`.
+
+    Raises
+    ------
+    CheckpointError
+        If it is absent.
+    CheckpointCorruptError
+        If it is no JSON object.
+    """
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(_read(card_path))
+    except ValueError as error:
+        raise CheckpointCorruptError(f"{card_path}: not JSON; {_RETRAIN}") from error
+    if not isinstance(card, dict):
+        raise CheckpointCorruptError(f"{card_path}: not a model card; {_RETRAIN}")
+    return card
+
+
+def packaged_path(name: str = "affetti") -> Path:
+    """Path of the packaged checkpoint of a configuration.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or more than one.
+    """
+    pattern = re.compile(rf"{re.escape(name)}-[0-9a-f]{{8}}\.safetensors")
+    found = sorted(path for path in WEIGHTS_FOLDER.glob("*") if pattern.fullmatch(path.name))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise CheckpointError(f"{WEIGHTS_FOLDER}: several checkpoints {names}; keep one")
+    raise CheckpointError(f"{WEIGHTS_FOLDER}: no checkpoint {name}-*.safetensors; {_RETRAIN}")
+
+
+def packaged_version(name: str = "affetti") -> str:
+    """Model version of the packaged checkpoint, from its file's name alone.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or more than one.
+    """
+    return packaged_path(name).stem
+
+
+def _header(data: bytes, path: Path) -> dict[str, Any]:
+    """Read our entry in the metadata; safetensors' own reader of bytes leaves it out."""
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER_KEY])
+    except (struct.error, ValueError, KeyError, TypeError) as error:
+        raise CheckpointCorruptError(f"{path}: not a checkpoint of Affetti; {_RETRAIN}") from error
+    return dict(header)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {_RETRAIN}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
