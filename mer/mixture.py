@@ -1,0 +1,210 @@
+"""The mixture of data sets that the house network learns from, and what each asks of it.
+
+Each data set labels part of the targets, and a target that is not labelled costs nothing:
+
+============ ======== ======= =============== ========= ==========================
+set          quadrant cluster valence/arousal emotions  goes in as
+============ ======== ======= =============== ========= ==========================
+panda4q      yes               by its words   by words  audio and context
+mirex                 yes      by its word    by word   audio, lyrics and context
+mood_words   yes      yes      by the words   by words  lyrics: the songs' mood words
+warriner     soft              rated                    lyrics: one word
+emobank      soft              rated                    lyrics: one sentence
+goemotions                                    mapped    lyrics: one comment
+============ ======== ======= =============== ========= ==========================
+
+A soft quadrant is the product of valence and arousal read as the chances of being high. Clusters
+are never turned into quadrants: that lowers quadrant accuracy.
+
+Valence and arousal are brought to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
+those of panda4q's training clips for everything placed by word norms (their quadrants are balanced,
+so 0.5 is the boundary between quadrants in music), and EmoBank's own for EmoBank.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+
+from mer.affect import EMOTIONS, QUADRANTS
+from mer.datasets import emobank, goemotions, mirex, panda4q, warriner
+from mer.datasets.base import AffectLabels, Track, drop_overlaps
+from mer.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+SONG_SETS: Final = ("panda4q", "mirex")
+TEXT_SETS: Final = ("mood_words", "warriner", "emobank", "goemotions")
+GOEMOTIONS_TRACKS: Final = 8000
+
+TASKS: Final = ("quadrant", "cluster", "affect", "emotions")
+LOSS_WEIGHTS: Final = {  # in the order of TASKS
+    "panda4q": (1.0, 0.0, 1.0, 0.3),
+    "mirex": (0.0, 1.0, 0.3, 0.1),
+    "mood_words": (1.0, 1.0, 1.0, 1.0),
+    "warriner": (0.5, 0.0, 1.0, 0.0),
+    "emobank": (0.5, 0.0, 1.0, 0.0),
+    "goemotions": (0.0, 0.0, 0.0, 1.0),
+}
+
+
+class Targets(NamedTuple):
+    """What is known of some songs; an unknown target is zeros with weight 0.
+
+    Attributes
+    ----------
+    quadrant, cluster, emotions : (songs, 4), (songs, 5), (songs, 8) float Tensors
+        Distributions.
+    affect : (songs, 2) float Tensor in (0, 1)
+        Valence and arousal on the plane of this module.
+    weights : (songs, 4) float Tensor
+        Of each of `TASKS`.
+    """
+
+    quadrant: Tensor
+    cluster: Tensor
+    affect: Tensor
+    emotions: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Moments that bring each set's valence and arousal to one plane; see the module.
+
+    Parameters
+    ----------
+    words, emobank : ((mean, deviation) of valence, of arousal)
+    """
+
+    words: tuple[tuple[float, float], tuple[float, float]]
+    emobank: tuple[tuple[float, float], tuple[float, float]]
+
+    @classmethod
+    def of(cls, tracks: Iterable[Track]) -> Plane:
+        """Moments of the training tracks among `tracks`.
+
+        Raises
+        ------
+        DatasetError
+            If panda4q or EmoBank has no labelled training track among them.
+        """
+        tracks = list(tracks)
+        return cls(_moments(tracks, "panda4q"), _moments(tracks, "emobank"))
+
+    def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
+        """Valence and arousal of `labels` on the plane, or None where there are none."""
+        if labels.valence is None or labels.arousal is None:
+            return None
+        valence, arousal = self.emobank if dataset == "emobank" else self.words
+        return _squash(labels.valence, *valence), _squash(labels.arousal, *arousal)
+
+
+def _moments(
+    tracks: Sequence[Track], dataset: str
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    points = [
+        (track.labels.valence, track.labels.arousal)
+        for track in tracks
+        if track.dataset == dataset and track.split == "train" and track.labels.valence is not None
+    ]
+    if len(points) < 2:
+        raise DatasetError(f"{dataset} has fewer than two training tracks with valence")
+    table = torch.tensor(points, dtype=torch.float64)
+    (valence, arousal), (valence_std, arousal_std) = table.mean(0).tolist(), table.std(0).tolist()
+    return (valence, valence_std), (arousal, arousal_std)
+
+
+def _squash(value: float, mean: float, deviation: float) -> float:
+    return 1 / (1 + math.exp((mean - value) / deviation))
+
+
+def load_tracks(root: Path) -> list[Track]:
+    """All tracks of the mixture, each with its split.
+
+    A fifth of Warriner's words is held out as their test split and a twentieth as validation, by
+    hash; 8,000 of GoEmotions' training comments are taken, by hash; the mood words of panda4q and
+    the adjectives of mirex are texts of their own (set ``mood_words``) in their song's split.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data sets.
+
+    Raises
+    ------
+    DatasetError
+        If a set is absent or damaged.
+    """
+    songs = drop_overlaps([*panda4q.load(root), *mirex.load(root)], root)
+    words = [
+        Track("mood_words", f"{song.dataset}-{song.track_id}", song.split, song.labels,
+              lyrics=", ".join(song.labels.mood_words), artist_group=song.artist_group)
+        for song in songs
+    ]  # fmt: skip
+    lemmas = []
+    for track in warriner.load(root):
+        fold = _hash(track.track_id) % 20
+        lemmas.append(replace(track, split="test" if fold < 4 else "val" if fold == 4 else "train"))
+    comments = [track for track in goemotions.load(root) if track.split == "train"]
+    comments.sort(key=lambda track: _hash(track.track_id))
+    return [*songs, *words, *lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS]]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def targets(tracks: Sequence[Track], plane: Plane) -> Targets:
+    """Turn the labels of `tracks` into what is asked of the network.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    plane : Plane
+
+    Returns
+    -------
+    Targets
+    """
+    sizes = {"quadrant": len(QUADRANTS), "cluster": 5, "affect": 2, "emotions": len(EMOTIONS)}
+    rows: dict[str, list[list[float]]] = {task: [] for task in TASKS}
+    weights = []
+    for track in tracks:
+        known = _known(track, plane)
+        for task in TASKS:
+            rows[task].append(known.get(task, [0.0] * sizes[task]))
+        stated = LOSS_WEIGHTS[track.dataset]
+        weights.append([w * (task in known) for task, w in zip(TASKS, stated, strict=True)])
+    quadrant, cluster, affect, emotions = (torch.tensor(rows[task]) for task in TASKS)
+    return Targets(quadrant, cluster, affect, emotions, torch.tensor(weights))
+
+
+def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
+    labels, known = track.labels, {}
+    point = plane.place(track.dataset, labels)
+    if point is not None:
+        valence, arousal = point
+        known["affect"] = [valence, arousal]
+        if track.dataset in ("warriner", "emobank"):
+            known["quadrant"] = [
+                valence * arousal,
+                (1 - valence) * arousal,
+                (1 - valence) * (1 - arousal),
+                valence * (1 - arousal),
+            ]
+    if labels.quadrant is not None:
+        known["quadrant"] = [float(quadrant == labels.quadrant) for quadrant in QUADRANTS]
+    if labels.cluster is not None:
+        known["cluster"] = [float(cluster == labels.cluster) for cluster in range(5)]
+    if labels.emotions is not None:
+        known["emotions"] = list(labels.emotions)
+    return known
