@@ -1,0 +1,142 @@
+"""Tags of audio files; the only place that knows mutagen.
+
+Broken tags never fail a good file: what cannot be read is taken as absent, and the file's name
+speaks instead.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import mutagen
+from mutagen.id3 import ID3
+from mutagen.mp4 import MP4Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_CHARACTERS: Final = {"title": 300, "artist": 300, "album": 300, "genre": 200}
+_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    # ID3 frame, Vorbis comment, MP4 atom
+    "title": ("TIT2", "title", "\xa9nam"),
+    "artist": ("TPE1", "artist", "\xa9ART", "TPE2", "albumartist", "aART"),
+    "album": ("TALB", "album", "\xa9alb"),
+    "genre": ("TCON", "genre", "\xa9gen"),
+    "year": ("TDRC", "TYER", "date", "year", "\xa9day"),
+    "lyrics": ("USLT", "lyrics", "unsyncedlyrics", "\xa9lyr"),
+}
+# What mutagen's parsers let through on damaged tags, beside its own error.
+_PARSER_ERRORS: Final = (
+    mutagen.MutagenError,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
+_YEAR: Final = re.compile(r"(?<!\d)(1\d{3}|2\d{3})(?!\d)")
+_TRACK_NUMBER: Final = re.compile(r"^\d{1,3}(?:\s*[.)_-]\s*|\s+)(?=\S)")
+_MILLISECONDS: Final = 2  # ID3v2.4, 4.9: time stamp format of SYLT
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says of itself; empty or None where it says nothing."""
+
+    title: str = ""
+    artist: str = ""
+    album: str = ""
+    genre: str = ""
+    year: int | None = None
+    lyrics: str = ""
+
+
+def read_tags(path: Path) -> Tags:
+    """Return the tags of `path`, title and artist from its name where tags lack them; no raise."""
+    values = _read(path)
+    texts = {name: values.get(name, "")[:limit] for name, limit in _MAX_CHARACTERS.items()}
+    if not texts["title"]:
+        artist, texts["title"] = _from_name(path)
+        texts["artist"] = texts["artist"] or artist
+    year = _YEAR.search(values.get("year", ""))
+    return Tags(**texts, year=int(year[1]) if year else None, lyrics=values.get("lyrics", ""))
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        file = mutagen.File(path)
+        tags = file.tags if file is not None else None
+    except _PARSER_ERRORS:
+        return {}
+    if tags is None:
+        return {}
+    values: dict[str, str] = {}
+    for name, keys in _KEYS.items():
+        for key in keys:
+            try:
+                text = _clean("\n" if name == "lyrics" else ", ", _texts(tags, key))
+            except _PARSER_ERRORS:
+                continue
+            if text:
+                values[name] = text
+                break
+    if isinstance(tags, ID3) and not values.get("lyrics"):
+        values["lyrics"] = _timed_lyrics(tags)
+    return values
+
+
+def _texts(tags: Any, key: str) -> Iterator[str]:
+    """Yield the texts under `key`, which only one of the three kinds of tags understands."""
+    if isinstance(tags, ID3):
+        for frame in _frames(tags, key) if key.isupper() else ():
+            text = frame.genres if key == "TCON" else frame.text
+            yield from ([text] if isinstance(text, str) else map(str, text))
+            if key == "USLT" and frame.text:
+                return  # one language is enough
+    elif isinstance(tags, MP4Tags) == (key.startswith("\xa9") or key == "aART"):
+        yield from map(str, tags.get(key, ()))
+
+
+def _frames(tags: ID3, key: str) -> list[Any]:
+    return list(tags.getall(key))  # type: ignore[no-untyped-call]  # mutagen has half its types
+
+
+def _timed_lyrics(tags: ID3) -> str:
+    """Return synchronised lyrics (SYLT) in LRC form."""
+    try:
+        for frame in _frames(tags, "SYLT"):
+            if frame.format == _MILLISECONDS and frame.text:
+                return "\n".join(
+                    f"[{ms // 60000:02d}:{ms // 1000 % 60:02d}.{ms % 1000 // 10:02d}]"
+                    + _clean("", [line])
+                    for line, ms in frame.text
+                )
+    except _PARSER_ERRORS:
+        pass
+    return ""
+
+
+def _clean(separator: str, texts: Iterator[str] | list[str]) -> str:
+    """Join texts as a database keeps them: no NUL, no half of a surrogate pair."""
+    joined = separator.join(text.strip() for text in texts if text.strip())
+    return joined.replace("\x00", " ").encode("utf-8", "replace").decode().strip()
+
+
+def _from_name(path: Path) -> tuple[str, str]:
+    """Read ``Artist - Title`` or ``Title``, a track number before it or not."""
+    stem = path.stem.encode("utf-8", "replace").decode().replace("_", " ").strip()
+    name = _TRACK_NUMBER.sub("", stem) or stem
+    artist, separator, title = name.partition(" - ")
+    if not (separator and artist.strip() and title.strip()):
+        artist, title = "", name
+    return artist.strip()[:300], title.strip()[:300]
