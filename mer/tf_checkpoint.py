@@ -162,7 +162,7 @@ def _block_records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _check_header(value: bytes) -> None:
-    fields = {number: content for number, content in _fields(value)}
+    fields = dict(_fields(value))
     if fields.get(1) != 1:
         raise ValueError("not a bundle of exactly one shard")
     if fields.get(2, 0) != 0:
