@@ -25,6 +25,8 @@ MAX_LYRICS_BYTES: Final = 1_000_000
 
 _STAMP: Final = r"(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?"
 _LINE_STAMP: Final = re.compile(rf"\s*\[{_STAMP}\]")
+# Nobody sings longer lines; the search for directions takes the square of a line's length.
+_LINE: Final = re.compile(r".{1,500}(?:\s|$)|.{1,500}|^$", re.MULTILINE)
 _WORD_STAMP: Final = re.compile(rf"<{_STAMP}>")
 _LRC_TAG: Final = re.compile(
     r"^\s*\[(?:ti|ar|al|au|by|la|le|length|re|ve|offset|#)\s*:[^\]]*\]\s*$"
@@ -42,15 +44,18 @@ _SECTION: Final = (
 _REPEAT: Final = (
     r"repeats?(?:ed)?|(?:x|\u00d7)\s?\d+|\d+\s?(?:x|\u00d7|times)|fade(?:s|\sout)?|ad\s?lib"
 )
-# A bracket is a stage direction when one of these words is in it, and sung words otherwise.
-_DIRECTION: Final = re.compile(
-    rf"[\[({{][^\[\](){{}}\n]*\b(?:{_SECTION}|{_REPEAT})\b[^\[\](){{}}\n]*[\])}}]:?", re.IGNORECASE
+_HEADER: Final = (
+    rf"(?:{_SECTION})(?:\s?(?:x?\d+|one|two|three|four|five|[ivx]+))?|{_REPEAT}"
+    rf"|(?:end with|back to|repeat) (?:{_SECTION})|repeat (?:to|and) fade|repeat \d+ times"
 )
-_HEADER_LINE: Final = re.compile(
-    rf"^\W*(?:(?:{_SECTION})(?:\s(?:\d+|one|two|three|four|[ivx]+))?|{_REPEAT}"
-    rf"|(?:end with|back to|repeat) (?:{_SECTION})|repeat \d+ times)\W*$",
+# In square and curly brackets one of these words makes a stage direction; round ones hold sung
+# echoes, too, and must hold nothing else.
+_DIRECTION: Final = re.compile(
+    rf"[\[{{][^\[\]{{}}\n]*\b(?:{_SECTION}|{_REPEAT})\b[^\[\]{{}}\n]*[\]}}]:?"
+    rf"|\(\s*(?:{_HEADER}|(?:repeats?|instrumental|spoken)\b[^()]*)\s*\):?",
     re.IGNORECASE,
 )
+_HEADER_LINE: Final = re.compile(rf"^\W*(?:{_HEADER})\W*$", re.IGNORECASE)
 _HEADER_PREFIX: Final = re.compile(
     r"^\W*(?:pre-?\s?)?(?:chorus|verse|bridge|hook|refrain|intro|outro)"
     r"(?:\s(?:\d+|one|two|three|four))?\s*:\s*",
@@ -64,6 +69,7 @@ _CREDIT: Final = re.compile(
     r"by\s*:|(?:lyrics?|words|music)(?:\s*(?:and|&|/)\s*(?:lyrics?|words|music))*\s+"
     r"(?:(?:written|provided|licensed|powered|submitted)\s+)?(?:by|©)\s"
     r"|(?:written|submitted|transcribed|composed) by\s|thanks to .{1,80}\b(?:lyrics|correct)"
+    r"|these lyrics (?:were found|are not available)|find more lyrics\b"
     r"|©|\(c\)\s*\d{4}|copyright\b|all rights reserved)",
     re.IGNORECASE,
 )
@@ -104,7 +110,7 @@ def clean_lyrics(text: str) -> str:
     text = _TAG.sub("", _BREAK.sub("\n", text))
     text = _CONTROL.sub("", text)
     lines: list[str] = []
-    for raw in text.split("\n"):
+    for raw in _LINE.findall(text):
         line = _clean_line(raw)
         # A line that held only a direction leaves no trace; a blank line ends a stanza, once.
         if line or (not raw.strip() and lines and lines[-1]):
@@ -134,13 +140,9 @@ def parse_lrc(text: str) -> tuple[TimedLine, ...]:
     shift_seconds = int(offset.group(1)) / 1000 if offset else 0.0
     lines: list[TimedLine] = []
     for raw in text.splitlines():
-        starts: list[float] = []
-        rest = raw
-        while stamp := _LINE_STAMP.match(rest):
-            starts.append(max(0.0, _seconds(stamp) - shift_seconds))
-            rest = rest[stamp.end() :]
-        words = _clean_line(_WORD_STAMP.sub("", rest)) if starts else ""
-        lines.extend(TimedLine(start, words) for start in starts)
+        starts, rest = _split_stamps(raw)
+        words = " ".join(lyric_lines(rest)) if starts else ""
+        lines.extend(TimedLine(max(0.0, start - shift_seconds), words) for start in starts)
     return tuple(sorted(lines, key=lambda line: line.start_seconds))
 
 
@@ -215,8 +217,7 @@ def read_lyrics(path: Path) -> str:
 
 
 def _clean_line(line: str) -> str:
-    while stamp := _LINE_STAMP.match(line):
-        line = line[stamp.end() :]
+    _, line = _split_stamps(" ".join(line.split()))
     if _LRC_TAG.match(line) or _CREDIT.match(line):
         return ""
     line = _DIRECTION.sub("", _URL.sub("", line))
@@ -225,6 +226,16 @@ def _clean_line(line: str) -> str:
     line = _REPEAT_SUFFIX.sub("", _HEADER_PREFIX.sub("", line))
     line = " ".join(line.replace("[", " ").replace("]", " ").split())
     return line if any(character.isalnum() for character in line) else ""
+
+
+def _split_stamps(line: str) -> tuple[list[float], str]:
+    """Seconds of the stamps that a line begins with, and what comes after them."""
+    starts: list[float] = []
+    end = 0
+    while stamp := _LINE_STAMP.match(line, end):
+        starts.append(_seconds(stamp))
+        end = stamp.end()
+    return starts, line[end:]
 
 
 def _seconds(stamp: re.Match[str]) -> float:

@@ -60,7 +60,7 @@ class Track:
         Cleaned lyrics; the text itself in text-only sets.
     title, artist : str or None
     artist_group : str or None
-        Tracks of one group are never in two splits.
+        Tracks of one group are never in two splits; None where the artist is unknown.
     """
 
     dataset: str

@@ -77,7 +77,7 @@ def load(root: Path) -> list[Track]:
                 lyrics=_lyrics(folder, row["id"]) if row["has_lyrics"] == "1" else None,
                 title=row["title"] or None,
                 artist=_artist_name(row["artist"]) or None,
-                artist_group=row["artist_group"],
+                artist_group=row["artist_group"] or None,
             )
         )
     return tracks

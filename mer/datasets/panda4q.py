@@ -68,7 +68,7 @@ def load(root: Path) -> list[Track]:
                 audio_path=audio_file(folder / "audio" / f"{row['id']}.opus"),
                 title=row["title"] or None,
                 artist=row["artist"] or None,
-                artist_group=row["artist_group"],
+                artist_group=row["artist_group"] or None,
             )
         )
     return tracks
