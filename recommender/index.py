@@ -76,6 +76,11 @@ class IndexManifest:
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
         return json.dumps({**plain, "sha256": digest}, sort_keys=True, indent=1).encode()
 
+    @property
+    def sha256(self) -> str:
+        """Checksum of the manifest's file, and through it of the whole build."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class IndexRows:
