@@ -1,67 +1,57 @@
 """Audio files to waveforms and log-mel patches; decodes only what a model will hear.
 
-libsndfile reads everything it can, for its seeks are exact to the sample; PyAV reads the rest
-(M4A) from the start, for its seeks are not. soxr resamples at its HQ setting. Channels are mixed
-by their mean.
+`mer.decoding` reads the files; soxr resamples at its HQ setting.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.errors import (
-    AudioDecodeError,
-    AudioEmptyError,
-    AudioError,
-    AudioSilentError,
-    AudioTooLongError,
-    AudioTooShortError,
-    InputError,
+from mer.decoding import (
+    MAX_DURATION_SECONDS,
+    MAX_FILE_BYTES,
+    MIN_DURATION_SECONDS,
+    SUPPORTED_SUFFIXES,
+    open_audio,
 )
+from mer.errors import AudioDecodeError, AudioSilentError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    import soundfile
-    from av.audio.frame import AudioFrame
-    from av.container import InputContainer
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from mer.decoding import AudioReader, Span
+
     Waveform = NDArray[np.float32]
-    Span = tuple[int, int]
     Plan = Callable[[int], tuple[list[int], int]]
 
-MIN_DURATION_SECONDS: Final = 3.0
-"""The shortest recording that is judged."""
-MAX_DURATION_SECONDS: Final = 12 * 3600.0
-"""The longest recording that is opened."""
-MAX_FILE_BYTES: Final = 4 * 1024**3
-"""The largest file that is opened; a plain WAV file cannot be larger."""
-SUPPORTED_SUFFIXES: Final = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
-"""Lower-case suffixes of the files that can be read."""
+__all__ = [
+    "MAX_DURATION_SECONDS",
+    "MAX_FILE_BYTES",
+    "MIN_DURATION_SECONDS",
+    "MUSICNN",
+    "SUPPORTED_SUFFIXES",
+    "AudioInfo",
+    "AudioPatches",
+    "LogMelPreset",
+    "load",
+    "load_segments",
+    "log_mel",
+    "probe",
+    "song_patches",
+]
 
-# Only these FFmpeg demuxers are let near a file: others (playlists) would open further files.
-_DEMUXERS: Final = {
-    ".wav": "wav",
-    ".flac": "flac",
-    ".mp3": "mp3",
-    ".ogg": "ogg",
-    ".opus": "ogg",
-    ".m4a": "mp4",
-}
-_MAX_CHANNELS: Final = 64
 _SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
 _RESAMPLER_MARGIN_SECONDS: Final = 0.1  # soxr's HQ filter has settled by then
 _END_TOLERANCE_SECONDS: Final = 0.1  # by which headers of lossy files promise too much
-_COUNT_BLOCK_SECONDS: Final = 10
 _STFT_BLOCK_FRAMES: Final = 256  # a block's spectra stay in the cache
 
 
@@ -153,8 +143,8 @@ def probe(path: Path | str) -> AudioInfo:
         Or its subclass, if the file cannot be opened as audio, is empty, shorter than
         `MIN_DURATION_SECONDS` or beyond the limits.
     """
-    with _open(Path(path)) as reader:
-        return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
+    reader = open_audio(Path(path))
+    return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
 
 
 def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
@@ -176,9 +166,9 @@ def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
     AudioError
         As `probe`; also if less than `MIN_DURATION_SECONDS` decodes or a sample is not finite.
     """
-    with _open(Path(path)) as reader:
-        segments, _ = _read_planned(reader, lambda total: ([0], total), sample_rate)
-    return segments[0]
+    segments, _ = _read_planned(open_audio(Path(path)), lambda total: ([0], total), sample_rate)
+    waveform: Waveform = segments[0]
+    return waveform
 
 
 def load_segments(
@@ -216,8 +206,7 @@ def load_segments(
         raise InputError("give at least one start and a positive duration")
     starts = [round(start * sample_rate) for start in starts_seconds]
     samples = round(duration_seconds * sample_rate)
-    with _open(Path(path)) as reader:
-        segments, _ = _read_planned(reader, lambda _: (starts, samples), sample_rate)
+    segments, _ = _read_planned(open_audio(Path(path)), lambda _: (starts, samples), sample_rate)
     return segments
 
 
@@ -270,8 +259,7 @@ def song_patches(path: Path | str, max_patches: int = 24) -> AudioPatches:
             preset.patch_samples
         )
 
-    with _open(Path(path)) as reader:
-        segments, total = _read_planned(reader, plan, preset.sample_rate)
+    segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
     if np.abs(segments).max() < _SILENCE_PEAK:
         raise AudioSilentError(path, "is silent wherever it was heard")
     starts = np.array(_patch_frames(total, max_patches, preset), dtype=np.float64)
@@ -334,7 +322,7 @@ def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
 # --- segments ----------------------------------------------------------------------------------
 
 
-def _read_planned(reader: _Reader, plan: Plan, sample_rate: int) -> tuple[Waveform, int]:
+def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Waveform, int]:
     """Segments (segments, samples) that `plan` asks for, and the song's samples at `sample_rate`.
 
     A file that holds less than its header promised is counted and planned again.
@@ -357,7 +345,7 @@ def _read_planned(reader: _Reader, plan: Plan, sample_rate: int) -> tuple[Wavefo
 
 
 def _read_segments(
-    reader: _Reader, frames: int, starts: list[int], samples: int, sample_rate: int
+    reader: AudioReader, frames: int, starts: list[int], samples: int, sample_rate: int
 ) -> tuple[Waveform, bool]:
     """Segments from the file's first `frames` frames, and whether all these frames were there."""
     grid = _Grid(reader.sample_rate, sample_rate)
@@ -424,176 +412,3 @@ def _merged(spans: list[Span]) -> list[Span]:
 def _check_finite(path: Path, piece: Waveform) -> None:
     if not np.isfinite(piece).all():
         raise AudioDecodeError(path, "holds samples that are not finite numbers; export it again")
-
-
-# --- readers -----------------------------------------------------------------------------------
-
-
-class _Reader(Protocol):
-    """An open audio file; `frames` is what its header promises."""
-
-    path: Path
-    sample_rate: int
-    channels: int
-    frames: int
-
-    def read(self, spans: list[Span]) -> list[Waveform]:
-        """Mono frames of each of the ordered, disjoint `spans`; shorter where decoding ends."""
-
-    def count_frames(self) -> int:
-        """Frames that really decode from the start on."""
-
-
-class _SoundfileReader:
-    def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
-        self.path = path
-        self.sample_rate: int = file.samplerate
-        self.channels: int = file.channels
-        self.frames: int = file.frames
-        self._file = file
-
-    def read(self, spans: list[Span]) -> list[Waveform]:
-        return [self._read(first, stop - first) for first, stop in spans]
-
-    def _read(self, first: int, frames: int) -> Waveform:
-        import soundfile
-
-        try:
-            self._file.seek(first)
-            samples = self._file.read(frames, dtype="float32", always_2d=True)
-        except soundfile.SoundFileRuntimeError:
-            return np.zeros(0, dtype=np.float32)
-        return _mono(samples.T)
-
-    def count_frames(self) -> int:
-        block = _COUNT_BLOCK_SECONDS * self.sample_rate
-        counted = 0
-        while counted < self.frames:
-            decoded = len(self._read(counted, block))
-            if not decoded:
-                break
-            counted += decoded
-        return counted
-
-
-class _PyavReader:
-    def __init__(self, path: Path, container: InputContainer) -> None:
-        self.path = path
-        self._container = container
-        self._stream = container.streams.audio[0]
-        self.sample_rate: int = self._stream.rate
-        self.channels: int = self._stream.channels
-        duration = self._stream.duration
-        if duration is None or self._stream.time_base is None:
-            self.frames = self.count_frames()
-        else:
-            self.frames = math.ceil(duration * self._stream.time_base * self.sample_rate)
-
-    def read(self, spans: list[Span]) -> list[Waveform]:
-        pieces: list[list[Waveform]] = [[] for _ in spans]
-        end = spans[-1][1] if spans else 0
-        for offset, frame in self._frames(end):
-            block: Waveform | None = None
-            for (first, stop), piece in zip(spans, pieces, strict=True):
-                low, high = max(first, offset), min(stop, offset + frame.samples)
-                if low < high:
-                    block = _mono(frame.to_ndarray()) if block is None else block
-                    piece.append(block[low - offset : high - offset])
-        return [np.concatenate(piece or [np.zeros(0, np.float32)]) for piece in pieces]
-
-    def count_frames(self) -> int:
-        end = math.ceil(MAX_DURATION_SECONDS * self.sample_rate) + 1
-        return max((offset + frame.samples for offset, frame in self._frames(end)), default=0)
-
-    def _frames(self, end: int) -> Iterator[tuple[int, AudioFrame]]:
-        """Planar float frames with their place in the song, until `end` or the first damage."""
-        import av
-
-        self._container.seek(0)
-        planar = av.AudioResampler(format="fltp")
-        offset = 0
-        with contextlib.suppress(av.FFmpegError):
-            for decoded in self._container.decode(self._stream):
-                for frame in planar.resample(decoded):
-                    yield offset, frame
-                    offset += frame.samples
-                if offset >= end:
-                    return
-
-
-def _mono(samples: Waveform) -> Waveform:
-    """(channels, frames) to (frames,)."""
-    if len(samples) == 1:
-        return samples[0]
-    mean: Waveform = samples.mean(axis=0, dtype=np.float32)
-    return mean
-
-
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[_Reader]:
-    """Open `path` with whichever library reads it, or raise an `AudioError`."""
-    _check_file(path)
-    with contextlib.ExitStack() as stack:
-        reader = _open_soundfile(path, stack) or _open_pyav(path, stack)
-        _check_header(reader)
-        yield reader
-
-
-def _open_soundfile(path: Path, stack: contextlib.ExitStack) -> _Reader | None:
-    import soundfile
-
-    try:
-        return _SoundfileReader(path, stack.enter_context(soundfile.SoundFile(path)))
-    except soundfile.SoundFileRuntimeError:
-        return None
-
-
-def _open_pyav(path: Path, stack: contextlib.ExitStack) -> _Reader:
-    import av
-
-    try:
-        handle = stack.enter_context(path.open("rb"))
-        container = stack.enter_context(av.open(handle, format=_DEMUXERS[path.suffix.lower()]))
-        if not container.streams.audio:
-            raise AudioDecodeError(path, "holds no audio stream")
-        return _PyavReader(path, container)
-    except av.FFmpegError as error:
-        raise AudioDecodeError(path, "is not audio, or too damaged to open") from error
-
-
-def _check_file(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
-    if not path.is_file():
-        raise AudioError(path, "is not a regular file")
-    if path.suffix.lower() not in SUPPORTED_SUFFIXES:
-        raise AudioError(
-            path, f"has no supported suffix; use one of {' '.join(sorted(SUPPORTED_SUFFIXES))}"
-        )
-    if size == 0:
-        raise AudioEmptyError(path, "is empty (0 bytes)")
-    if size > MAX_FILE_BYTES:
-        raise AudioTooLongError(path, f"is larger than {MAX_FILE_BYTES // 1024**3} GiB")
-
-
-def _check_header(reader: _Reader) -> None:
-    if reader.sample_rate <= 0 or not 0 < reader.channels <= _MAX_CHANNELS:
-        raise AudioDecodeError(
-            reader.path, f"claims {reader.channels} channels at {reader.sample_rate} Hz"
-        )
-    if reader.frames <= 0:
-        raise AudioEmptyError(reader.path, "holds no samples")
-    duration_seconds = reader.frames / reader.sample_rate
-    if duration_seconds < MIN_DURATION_SECONDS:
-        raise AudioTooShortError(
-            reader.path,
-            f"lasts {duration_seconds:.2f} s; at least {MIN_DURATION_SECONDS:.0f} s are needed",
-        )
-    if duration_seconds > MAX_DURATION_SECONDS:
-        raise AudioTooLongError(
-            reader.path,
-            f"lasts {duration_seconds / 3600:.1f} h; at most {MAX_DURATION_SECONDS / 3600:.0f} h "
-            "are read",
-        )

@@ -83,6 +83,15 @@ class MusicnnEncoder(nn.Module):
     order of summation: the third residual layer amplifies rounding a thousandfold.
     """
 
+    input_scale: Tensor
+    input_shift: Tensor
+    hidden_weight: Tensor
+    hidden_bias: Tensor
+    hidden_scale: Tensor
+    hidden_shift: Tensor
+    tag_weight: Tensor
+    tag_bias: Tensor
+
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         super().__init__()
         reader = _WeightReader(weights)
@@ -168,7 +177,7 @@ class MusicnnEncoder(nn.Module):
                 f"got {tuple(log_mel.shape)}"
             )
         chunk = _CPU_CHUNK if log_mel.device.type == "cpu" else _DEVICE_CHUNK
-        parts = [self._forward_chunk(part) for part in log_mel.split(chunk)]
+        parts = [self._forward_chunk(part) for part in torch.split(log_mel, chunk)]
         return MusicnnOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def embed(self, log_mel: Tensor) -> Tensor:
