@@ -14,7 +14,7 @@ from mer.datasets.base import AffectLabels, Track
 from mer.features import TrackFeatures
 from mer.mixture import Plane, targets
 from mer.models.affetti import AffettiConfig, AffettiNetwork
-from mer.training import Recipe, Trainer, feature_batch, loss, withhold
+from mer.trainer import Recipe, Trainer, feature_batch, loss, withhold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,11 @@ def train(folder: Path | None, recipe: Recipe = RECIPE) -> AffettiNetwork:
     return Trainer(recipe, CONFIG, SONGS, TEXTS, PLANE, folder).train()
 
 
+def only(folder: Path, pattern: str) -> Path:
+    (path,) = folder.glob(pattern)
+    return path
+
+
 def same(one: AffettiNetwork, other: AffettiNetwork) -> bool:
     pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
     return all(k == m and torch.equal(left, right) for (k, left), (m, right) in pairs)
@@ -73,13 +78,13 @@ def test_killed_and_resumed_equals_straight(
         return loss(*args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr("mer.training.loss", fatal)
+        patch.setattr("mer.trainer.loss", fatal)
         with pytest.raises(Killed):
             train(tmp_path / "killed")
     assert same(train(tmp_path / "killed"), straight)
-    histories = [tmp_path / name / "history.jsonl" for name in ("straight", "killed")]
-    assert histories[0].read_text() == histories[1].read_text()
-    assert len(histories[0].read_text().splitlines()) == RECIPE.epochs
+    histories = [only(tmp_path / name, "*.jsonl").read_text() for name in ("straight", "killed")]
+    assert histories[0] == histories[1]
+    assert len(histories[0].splitlines()) == RECIPE.epochs
 
 
 def test_seed_decides(tmp_path: Path) -> None:
@@ -89,9 +94,15 @@ def test_seed_decides(tmp_path: Path) -> None:
 
 def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     first = train(tmp_path)
-    stamp = (tmp_path / "state.pt").stat().st_mtime_ns
+    stamp = only(tmp_path, "*.pt").stat().st_mtime_ns
     assert same(train(tmp_path), first)
-    assert (tmp_path / "state.pt").stat().st_mtime_ns == stamp
+    assert only(tmp_path, "*.pt").stat().st_mtime_ns == stamp
+
+
+def test_another_training_does_not_resume_from_this_state(tmp_path: Path) -> None:
+    other = replace(RECIPE, seed=1)
+    train(tmp_path)
+    assert same(train(tmp_path, other), train(None, other))
 
 
 def test_it_learns_a_few_songs_by_heart() -> None:

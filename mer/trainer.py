@@ -1,0 +1,279 @@
+"""Training of the house network: masked multi-task losses, resumable, weights averaged.
+
+The data are those of `mer.mixture`. Each step sees songs and texts; songs lose modalities and
+patches at random, so that the network learns to do without. What comes out is a running average
+of the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import torch
+import torch.nn.functional as F
+
+from mer.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
+from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, collate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from mer.features import TrackFeatures
+
+_AFFECT_LOSS_SCALE: Final = 8.0
+"""Brings a squared error on the unit square to the size of a cross-entropy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one network is trained; the same recipe gives the same network on a CPU.
+
+    Parameters
+    ----------
+    seed, epochs : int
+        An epoch is one pass over the songs.
+    batch_songs, batch_texts : int
+        Each step sees both; the texts' sets in equal parts.
+    learning_rate, weight_decay : float
+        Of AdamW, with a cosine to zero.
+    label_smoothing : float in [0, 1)
+    modality_dropout : float in [0, 1)
+        Chance of withholding each modality of a song, never the last one.
+    patch_dropout : float in [0, 1)
+        Chance of withholding each patch, never the last one.
+    text_weight : float
+        Of the texts' loss beside the songs'.
+    averaging : float in [0, 1)
+        Decay of the running average of weights, a step; the average is the result.
+    """
+
+    seed: int = 0
+    epochs: int = 30
+    batch_songs: int = 32
+    batch_texts: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    modality_dropout: float = 0.3
+    patch_dropout: float = 0.3
+    text_weight: float = 0.5
+    averaging: float = 0.99
+
+
+def loss(network: AffettiNetwork, batch: AffettiBatch, wanted: Targets, recipe: Recipe) -> Tensor:
+    """Mean over songs of their weighted tasks.
+
+    Parameters
+    ----------
+    network : AffettiNetwork
+    batch : AffettiBatch
+    wanted : Targets
+        Of the same songs.
+    recipe : Recipe
+
+    Returns
+    -------
+    () float Tensor
+    """
+    output = network(batch)
+    smooth = recipe.label_smoothing
+    errors = torch.stack(
+        [
+            F.cross_entropy(
+                output.quadrant_logits, wanted.quadrant, reduction="none", label_smoothing=smooth
+            ),
+            F.cross_entropy(
+                output.cluster_logits, wanted.cluster, reduction="none", label_smoothing=smooth
+            ),
+            _AFFECT_LOSS_SCALE * ((output.affect - wanted.affect) ** 2).sum(dim=1),
+            F.cross_entropy(output.emotion_logits, wanted.emotions, reduction="none"),
+        ],
+        dim=1,
+    )  # (songs, tasks)
+    return (errors * wanted.weights).sum(dim=1).mean()
+
+
+def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
+    """Modality dropout and patch dropout; every song keeps something.
+
+    Parameters
+    ----------
+    batch : AffettiBatch
+    recipe : Recipe
+
+    Returns
+    -------
+    AffettiBatch
+        The same states under smaller masks.
+    """
+    masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
+    present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+    kept = present & (torch.rand(present.shape) >= recipe.modality_dropout)
+    kept = torch.where(kept.any(dim=1, keepdim=True), kept, present)
+    patches = batch.audio_mask & (torch.rand(batch.audio_mask.shape) >= recipe.patch_dropout)
+    patches = torch.where(patches.any(dim=1, keepdim=True), patches, batch.audio_mask)
+    return batch._replace(
+        audio_mask=patches & kept[:, :1],
+        lyrics_mask=batch.lyrics_mask & kept[:, 1:2],
+        context_mask=batch.context_mask & kept[:, 2:],
+    )
+
+
+class Trainer:
+    """Trains one network; kill it at any time, and the same arguments go on from the last epoch.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    config : AffettiConfig
+    songs, texts : sequence of TrackFeatures
+        What is trained on; sets of `SONG_SETS` and `TEXT_SETS`.
+    plane : Plane
+    folder : Path or None
+        Holds the state and the history (one JSON object an epoch), under names that carry a digest
+        of all the other arguments; nothing is kept without it.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: AffettiConfig,
+        songs: Sequence[TrackFeatures],
+        texts: Sequence[TrackFeatures],
+        plane: Plane,
+        folder: Path | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.songs, self.texts = list(songs), list(texts)
+        self.plane = plane
+        self._folder = folder
+        self._digest = self._fingerprint(config)
+        torch.manual_seed(recipe.seed)
+        self.network = AffettiNetwork(config)
+        self.network.standardise_to(
+            [song.audio.float() for song in self.songs if song.audio is not None]
+        )
+        self.averaged = torch.optim.swa_utils.AveragedModel(
+            self.network,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
+                recipe.averaging
+            ),
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.epoch = 0
+        self._resume()
+
+    def train(self) -> AffettiNetwork:
+        """Train to the recipe's last epoch.
+
+        Returns
+        -------
+        AffettiNetwork
+            With the averaged weights, in evaluation mode.
+        """
+        from tqdm import trange
+
+        epochs = trange(self.epoch, self.recipe.epochs, desc="training", unit="epoch")
+        for _ in epochs:
+            error = self._train_epoch()
+            self.epoch += 1
+            self._save(error)
+            epochs.set_postfix(loss=f"{error:.3f}")
+        return cast("AffettiNetwork", self.averaged.module).eval()
+
+    def _train_epoch(self) -> float:
+        # Every draw of an epoch follows from its number, so a resumed run repeats a straight one.
+        torch.manual_seed(self.recipe.seed * 100_003 + self.epoch + 1)
+        self.network.train()
+        errors = []
+        steps = list(self._steps())
+        for step, (songs, texts) in enumerate(steps):
+            progress = (self.epoch + step / len(steps)) / self.recipe.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * _cosine(progress)
+            batch, wanted = self._batch(songs)
+            error = loss(self.network, withhold(batch, self.recipe), wanted, self.recipe)
+            if texts:
+                batch, wanted = self._batch(texts)
+                error = error + self.recipe.text_weight * loss(
+                    self.network, batch, wanted, self.recipe
+                )
+            self.optimizer.zero_grad()
+            error.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.optimizer.step()
+            self.averaged.update_parameters(self.network)
+            errors.append(error.item())
+        return sum(errors) / len(errors)
+
+    def _steps(self) -> Iterator[tuple[list[TrackFeatures], list[TrackFeatures]]]:
+        """Songs in a new order, and as many texts of each set beside every batch of them."""
+        sets = [[t for t in self.texts if t.track.dataset == name] for name in TEXT_SETS]
+        sets = [members for members in sets if members]
+        order = torch.randperm(len(self.songs)).tolist()
+        for start in range(0, len(order), self.recipe.batch_songs):
+            songs = [self.songs[i] for i in order[start : start + self.recipe.batch_songs]]
+            texts = []
+            for members in sets:
+                drawn = torch.randint(len(members), (self.recipe.batch_texts // len(sets),))
+                texts += [members[i] for i in drawn.tolist()]
+            yield songs, texts
+
+    def _batch(self, examples: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Targets]:
+        batch = feature_batch(examples, self.network.config)
+        return batch, targets([example.track for example in examples], self.plane)
+
+    def _fingerprint(self, config: AffettiConfig) -> str:
+        """Tell one training from another, so that no foreign state is resumed."""
+        tracks = [repr(example.track.labels) for example in (*self.songs, *self.texts)]
+        ids = [(e.track.dataset, e.track.track_id) for e in (*self.songs, *self.texts)]
+        parts = (self.recipe, config, self.plane, LOSS_WEIGHTS, ids, tracks)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+    def _resume(self) -> None:
+        if self._folder is None or not (path := self._folder / f"{self._digest}.pt").is_file():
+            return
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+
+    def _save(self, error: float) -> None:
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        state: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+        }
+        path = self._folder / f"{self._digest}.pt"
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+        with path.with_suffix(".jsonl").open("a") as history:
+            history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
+
+
+def feature_batch(examples: Sequence[TrackFeatures], config: AffettiConfig) -> AffettiBatch:
+    """Pad the features of some tracks into one batch."""
+    return collate(
+        [example.audio for example in examples],
+        [example.lyrics for example in examples],
+        [example.context for example in examples],
+        config,
+    )
+
+
+def _cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))
