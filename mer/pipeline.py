@@ -1,0 +1,326 @@
+"""From songs and sentences to emotion predictions: encoders, house network, timeline.
+
+The timeline hears the song through a window: each patch with its neighbours on either side goes
+through the network as the only audio, with the lyrics and the context of the whole song.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import torch
+
+from mer import checkpoint
+from mer.affect import EMOTIONS, QUADRANTS
+from mer.audio import song_patches
+from mer.encoders import MusicnnEncoder, TextEncoder
+from mer.errors import CheckpointCorruptError, InputError, LyricsError
+from mer.features import AUDIO_ENCODER, MAX_TOKENS, TEXT_ENCODER
+from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
+from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
+from mer.text import MAX_LYRICS_BYTES, clean_lyrics, context_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from mer.audio import AudioPatches
+
+_BATCH_ROWS: Final = 128
+"""Songs and windows that pass through the network, and texts through their encoder, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSong:
+    """A song decoded and cleaned, ready for the networks; at least one part is present.
+
+    Parameters
+    ----------
+    patches : AudioPatches or None
+    lyrics, context : str or None
+        Not blank.
+    """
+
+    patches: AudioPatches | None = None
+    lyrics: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What the frozen encoders make of one song: rows of (patches, 1756) and (tokens, 384)."""
+
+    audio: Tensor | None
+    lyrics: Tensor | None
+    context: Tensor | None
+
+
+class EmotionPipeline:
+    """Predicts emotions of songs and texts; make it with `from_pretrained`.
+
+    The encoders are loaded when first needed, so one that only reads text never loads MusiCNN.
+    Predictions do not depend on what else is in the batch, but for rounding (below 1e-5).
+    """
+
+    def __init__(self, network: AffettiNetwork, model_version: str, device: torch.device) -> None:
+        self.model_version = model_version
+        self.device = device
+        self._network = network.to(device).eval().requires_grad_(requires_grad=False)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "affetti", *, device: str = "cpu") -> Self:
+        """Load a checkpoint.
+
+        Parameters
+        ----------
+        name_or_path : str or Path
+            Name of a packaged checkpoint, or path of a ``.safetensors`` file.
+        device : {'cpu', 'cuda', 'auto'}
+            ``auto`` is ``cuda`` where there is one.
+
+        Returns
+        -------
+        EmotionPipeline
+
+        Raises
+        ------
+        CheckpointError
+            If it is absent, damaged, of another format, or of another network.
+        InputError
+            If the device is none of these, or not there.
+        """
+        chosen = _device(device)
+        is_file = isinstance(name_or_path, Path) or name_or_path.endswith(".safetensors")
+        path = Path(name_or_path) if is_file else checkpoint.packaged_path(str(name_or_path))
+        state, config = checkpoint.load(path)
+        try:
+            network = AffettiNetwork(AffettiConfig(**config))
+            network.load_state_dict(state)
+        except (TypeError, RuntimeError) as error:
+            raise CheckpointCorruptError(
+                f"{path}: its weights or configuration are not of this network; "
+                "use the release that wrote it, or train the model anew"
+            ) from error
+        return cls(network, path.stem, chosen)
+
+    def prepare(self, song: SongInput) -> PreparedSong:
+        """Decode and clean one song, without any network.
+
+        Parameters
+        ----------
+        song : SongInput
+
+        Returns
+        -------
+        PreparedSong
+            Lyrics that hold no sung word count as missing.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be used.
+        LyricsError
+            If the lyrics are longer than `MAX_LYRICS_BYTES`.
+        InputError
+            If the song has neither audio, lyrics, title nor artist.
+        """
+        if song.lyrics is not None and len(song.lyrics) > MAX_LYRICS_BYTES:
+            raise LyricsError(
+                f"lyrics of {len(song.lyrics)} characters; give at most {MAX_LYRICS_BYTES}"
+            )
+        prepared = PreparedSong(
+            patches=song_patches(song.path) if song.path is not None else None,
+            lyrics=clean_lyrics(song.lyrics or "") or None,
+            context=context_text(song.title, song.artist) or None,
+        )
+        if prepared.patches is None and not (prepared.lyrics or prepared.context):
+            raise InputError("nothing to judge: give a file, lyrics, a title or an artist")
+        return prepared
+
+    @torch.inference_mode()
+    def predict_prepared(self, songs: Sequence[PreparedSong]) -> list[EmotionPrediction]:
+        """Judge prepared songs, each network once for all of them.
+
+        Parameters
+        ----------
+        songs : sequence of PreparedSong
+
+        Returns
+        -------
+        list of EmotionPrediction
+            In the order of `songs`.
+
+        Raises
+        ------
+        EncoderMissingError
+            If the package of an encoder that is needed is not installed.
+        """
+        if not songs:
+            return []
+        features = self._encode(songs)
+        rows: list[_Features] = []
+        for feature in features:
+            rows += [feature, *_windows(feature)]
+        output = self._judge(rows)
+        predictions = []
+        start = 0
+        for song, feature in zip(songs, features, strict=True):
+            stop = start + 1 + (0 if feature.audio is None else len(feature.audio))
+            predictions.append(self._prediction(song, _slice(output, start, stop)))
+            start = stop
+        return predictions
+
+    def predict(self, songs: Sequence[SongInput]) -> list[EmotionPrediction]:
+        """Prepare and judge songs.
+
+        Parameters
+        ----------
+        songs : sequence of SongInput
+
+        Returns
+        -------
+        list of EmotionPrediction
+            In the order of `songs`.
+
+        Raises
+        ------
+        MerError
+            Of the first song that cannot be prepared, as `prepare`; or as `predict_prepared`.
+        """
+        return self.predict_prepared([self.prepare(song) for song in songs])
+
+    def predict_text(self, text: str) -> EmotionPrediction:
+        """Judge a word, a sentence or a lyric sheet by itself.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        EmotionPrediction
+            Without timeline; its whole weight is on the lyrics.
+
+        Raises
+        ------
+        InputError
+            If it is blank.
+        LyricsError
+            If it is longer than `MAX_LYRICS_BYTES`.
+        EncoderMissingError
+            If the text encoder's package is not installed.
+        """
+        if not text.strip():
+            raise InputError("the text is blank; give at least one word")
+        if len(text) > MAX_LYRICS_BYTES:
+            raise LyricsError(f"text of {len(text)} characters; give at most {MAX_LYRICS_BYTES}")
+        # Someone may well type a word that would be a heading in lyrics, such as "instrumental".
+        prepared = PreparedSong(lyrics=clean_lyrics(text) or text.strip())
+        return self.predict_prepared([prepared])[0]
+
+    @functools.cached_property
+    def _audio_encoder(self) -> MusicnnEncoder:
+        return MusicnnEncoder.from_pretrained(AUDIO_ENCODER).to(self.device)
+
+    @functools.cached_property
+    def _text_encoder(self) -> TextEncoder:
+        return TextEncoder.from_pretrained(TEXT_ENCODER).to(self.device)
+
+    def _encode(self, songs: Sequence[PreparedSong]) -> list[_Features]:
+        lyrics = self._encode_texts([song.lyrics for song in songs])
+        context = self._encode_texts([song.context for song in songs])
+        return [
+            _Features(*parts)
+            for parts in zip(self._encode_audio(songs), lyrics, context, strict=True)
+        ]
+
+    def _encode_audio(self, songs: Sequence[PreparedSong]) -> list[Tensor | None]:
+        patches = [
+            torch.from_numpy(song.patches.log_mel) for song in songs if song.patches is not None
+        ]
+        if not patches:
+            return [None] * len(songs)
+        embedded = self._audio_encoder.embed(torch.cat(patches).to(self.device)).cpu()
+        rows = iter(torch.split(embedded, [len(patch) for patch in patches]))
+        return [None if song.patches is None else next(rows) for song in songs]
+
+    def _encode_texts(self, texts: Sequence[str | None]) -> list[Tensor | None]:
+        present = sorted(
+            (index for index, text in enumerate(texts) if text is not None),
+            key=lambda index: len(texts[index] or ""),  # like lengths together: little padding
+        )
+        encoded: list[Tensor | None] = [None] * len(texts)
+        for start in range(0, len(present), _BATCH_ROWS):
+            indices = present[start : start + _BATCH_ROWS]
+            batch = self._text_encoder.encode(
+                [texts[index] or "" for index in indices], max_tokens=MAX_TOKENS
+            )
+            for index, states, mask in zip(indices, batch.states, batch.mask, strict=True):
+                encoded[index] = states[mask].cpu()
+        return encoded
+
+    def _judge(self, rows: Sequence[_Features]) -> AffettiOutput:
+        outputs = []
+        for start in range(0, len(rows), _BATCH_ROWS):
+            part = rows[start : start + _BATCH_ROWS]
+            batch = collate(
+                [row.audio for row in part],
+                [row.lyrics for row in part],
+                [row.context for row in part],
+                self._network.config,
+            )
+            moved = type(batch)(*(tensor.to(self.device) for tensor in batch))
+            outputs.append(AffettiOutput(*(tensor.cpu() for tensor in self._network(moved))))
+        return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
+
+    def _prediction(self, song: PreparedSong, output: AffettiOutput) -> EmotionPrediction:
+        """Read the outputs of the whole song, which come first, and of its windows."""
+        (valence, arousal), *passages = output.affect.double().tolist()
+        quadrants = output.quadrant_logits[0].double().softmax(dim=0).tolist()
+        emotions = output.emotion_logits[0].double().softmax(dim=0).tolist()
+        confidence = max(quadrants)
+        starts = [] if song.patches is None else song.patches.start_seconds.tolist()
+        return EmotionPrediction(
+            model_version=self.model_version,
+            valence=valence,
+            arousal=arousal,
+            quadrant=QUADRANTS[quadrants.index(confidence)],
+            quadrants=dict(zip(QUADRANTS, quadrants, strict=True)),
+            emotions=dict(zip(EMOTIONS, emotions, strict=True)),
+            confidence=confidence,
+            gates=dict(zip(MODALITIES, output.gates[0].double().tolist(), strict=True)),
+            timeline=tuple(
+                TimelinePoint(start, *passage)
+                for start, passage in zip(starts, passages, strict=True)
+            ),
+            fused_embedding=output.fused_embedding[0].numpy().copy(),
+            duration_seconds=None if song.patches is None else song.patches.duration_seconds,
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: use cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
+    return torch.device(name)
+
+
+def _windows(song: _Features) -> list[_Features]:
+    """Each patch of a song with its neighbours on either side, as the only audio."""
+    if song.audio is None:
+        return []
+    return [
+        _Features(song.audio[max(0, patch - 1) : patch + 2], song.lyrics, song.context)
+        for patch in range(len(song.audio))
+    ]
+
+
+def _slice(output: AffettiOutput, start: int, stop: int) -> AffettiOutput:
+    return AffettiOutput(*(tensor[start:stop] for tensor in output))

@@ -1,0 +1,231 @@
+"""The pipeline with an untrained network: what holds whatever the weights are."""
+
+from __future__ import annotations
+
+import dataclasses
+import wave
+
+import numpy as np
+import pytest
+import torch
+
+from mer import checkpoint
+from mer.affect import EMOTIONS, QUADRANTS
+from mer.errors import (
+    AudioDecodeError,
+    AudioSilentError,
+    CheckpointCorruptError,
+    CheckpointError,
+    InputError,
+    LyricsError,
+)
+from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.pipeline import EmotionPipeline
+from mer.prediction import MODALITIES, SongInput
+from mer.text import MAX_LYRICS_BYTES
+
+LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pipeline")
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = AffettiNetwork(AffettiConfig())
+        for name, parameter in network.named_parameters():
+            if name.startswith("null"):
+                torch.nn.init.normal_(parameter)
+    config = dataclasses.asdict(network.config)
+    return checkpoint.save(network.state_dict(), config, {}, folder, "affetti")
+
+
+@pytest.fixture(scope="module")
+def pipeline(weights):
+    return EmotionPipeline.from_pretrained(weights)
+
+
+def write_wav(path, seconds, hertz, level=0.3):
+    rate = 16_000
+    time_axis = np.arange(int(seconds * rate)) / rate
+    tone = level * np.sin(2 * np.pi * hertz * time_axis * (1 + 0.1 * np.sin(time_axis)))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((tone * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def songs(folder):
+    long, short = write_wav(folder / "a.wav", 13, 300), write_wav(folder / "b.wav", 4, 900)
+    return [
+        SongInput(long, LYRICS, "Tune", "Ada"),
+        SongInput(short),
+        SongInput(lyrics="Dance all night"),
+        SongInput(title="Tune"),
+        SongInput(short, artist="Ada"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def predictions(pipeline, songs):
+    return pipeline.predict(songs)
+
+
+def test_outputs_are_in_their_ranges(predictions, weights):
+    for prediction in predictions:
+        assert prediction.model_version == weights.stem
+        assert 0 <= prediction.valence <= 1
+        assert 0 <= prediction.arousal <= 1
+        assert tuple(prediction.quadrants) == QUADRANTS
+        assert tuple(prediction.emotions) == EMOTIONS
+        assert tuple(prediction.gates) == MODALITIES
+        for shares in (prediction.quadrants, prediction.emotions, prediction.gates):
+            assert sum(shares.values()) == pytest.approx(1, abs=1e-6)
+        assert prediction.quadrants[prediction.quadrant] == prediction.confidence
+        assert prediction.confidence == max(prediction.quadrants.values())
+        assert prediction.fused_embedding.shape == (256,)
+        assert prediction.fused_embedding.dtype == np.float32
+        assert np.linalg.norm(prediction.fused_embedding) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_missing_modality_has_no_gate(predictions, songs):
+    for prediction, song in zip(predictions, songs, strict=True):
+        assert (prediction.gates["audio"] == 0) == (song.path is None)
+        assert (prediction.gates["lyrics"] == 0) == (song.lyrics is None)
+        assert (prediction.gates["context"] == 0) == (song.title is None and song.artist is None)
+
+
+def test_the_timeline_covers_the_audio_in_order(predictions):
+    long, short, text, *_ = predictions
+    starts = [point.start_seconds for point in long.timeline]
+    assert starts == sorted(starts)
+    assert len(starts) == 4
+    assert 0 <= starts[0] < 3
+    assert starts[-1] < long.duration_seconds == pytest.approx(13, abs=0.01)
+    assert len({point.valence for point in long.timeline}) > 1
+    assert len(short.timeline) == 1
+    assert text.timeline == ()
+    assert text.duration_seconds is None
+
+
+def test_with_one_patch_the_timeline_is_the_song(predictions):
+    short = predictions[1]
+    (point,) = short.timeline
+    assert (point.valence, point.arousal) == pytest.approx((short.valence, short.arousal), abs=1e-5)
+
+
+def test_a_song_alone_is_judged_as_in_company(pipeline, songs, predictions):
+    for song, together in zip(songs, predictions, strict=True):
+        (alone,) = pipeline.predict([song])
+        assert alone.fused_embedding == pytest.approx(together.fused_embedding, abs=1e-5)
+        assert alone.valence == pytest.approx(together.valence, abs=1e-5)
+        assert list(alone.emotions.values()) == pytest.approx(
+            list(together.emotions.values()), abs=1e-5
+        )
+        for one, other in zip(alone.timeline, together.timeline, strict=True):
+            assert one.arousal == pytest.approx(other.arousal, abs=1e-5)
+
+
+def test_predictions_repeat_to_the_bit(pipeline, songs, predictions):
+    again = pipeline.predict(songs)
+    for one, other in zip(again, predictions, strict=True):
+        assert one.fused_embedding.tobytes() == other.fused_embedding.tobytes()
+        assert one.timeline == other.timeline
+
+
+def test_each_modality_is_heard(pipeline, songs):
+    whole = songs[0]
+    parts = [
+        whole,
+        dataclasses.replace(whole, lyrics="Dance all night"),
+        dataclasses.replace(whole, title="Sorrow"),
+        dataclasses.replace(whole, path=songs[1].path),
+    ]
+    embeddings = [prediction.fused_embedding for prediction in pipeline.predict(parts)]
+    for other in embeddings[1:]:
+        assert np.abs(embeddings[0] - other).max() > 1e-4
+
+
+def test_a_sentence_goes_through_the_same_network(pipeline):
+    by_text = pipeline.predict_text("Dance all night")
+    (by_song,) = pipeline.predict([SongInput(lyrics="Dance all night")])
+    assert by_text.fused_embedding == pytest.approx(by_song.fused_embedding, abs=1e-6)
+    assert by_text.gates == {"audio": 0.0, "lyrics": 1.0, "context": 0.0}
+
+
+def test_words_that_would_be_headings_are_judged_when_typed(pipeline):
+    assert pipeline.predict_text("instrumental").gates["lyrics"] == 1
+
+
+def test_reading_text_never_loads_the_audio_encoder(weights):
+    pipeline = EmotionPipeline.from_pretrained(weights)
+    pipeline.predict_text("calm")
+    assert "_audio_encoder" not in vars(pipeline)
+
+
+def test_nothing_gives_nothing(pipeline):
+    assert pipeline.predict([]) == []
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_blank_text_is_refused(pipeline, text):
+    with pytest.raises(InputError, match="blank"):
+        pipeline.predict_text(text)
+
+
+@pytest.mark.parametrize("song", [SongInput(), SongInput(lyrics="[Chorus]", title=" ")])
+def test_an_empty_song_is_refused(pipeline, song):
+    with pytest.raises(InputError, match="nothing to judge"):
+        pipeline.prepare(song)
+
+
+def test_endless_lyrics_are_refused(pipeline):
+    endless = "la " * MAX_LYRICS_BYTES
+    with pytest.raises(LyricsError):
+        pipeline.prepare(SongInput(lyrics=endless))
+    with pytest.raises(LyricsError):
+        pipeline.predict_text(endless)
+
+
+def test_a_bad_file_is_named_by_its_own_error(pipeline, folder):
+    broken = folder / "broken.wav"
+    broken.write_bytes(b"no audio here" * 100)
+    with pytest.raises(AudioDecodeError, match=r"broken\.wav"):
+        pipeline.predict([SongInput(broken)])
+    with pytest.raises(AudioSilentError):
+        pipeline.prepare(SongInput(write_wav(folder / "still.wav", 5, 300, level=0)))
+
+
+def test_weights_of_another_network_are_refused(folder):
+    state = AffettiNetwork(AffettiConfig(width=64)).state_dict()
+    config = dataclasses.asdict(AffettiConfig())
+    with pytest.raises(CheckpointCorruptError, match="not of this network"):
+        EmotionPipeline.from_pretrained(checkpoint.save(state, config, {}, folder, "other"))
+    with pytest.raises(CheckpointCorruptError, match="not of this network"):
+        EmotionPipeline.from_pretrained(checkpoint.save(state, {"depth": 3}, {}, folder, "deep"))
+
+
+def test_an_unknown_name_or_device_is_refused(weights):
+    with pytest.raises(CheckpointError, match="nobody"):
+        EmotionPipeline.from_pretrained("nobody")
+    with pytest.raises(InputError, match="tpu"):
+        EmotionPipeline.from_pretrained(weights, device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no CUDA"):
+            EmotionPipeline.from_pretrained(weights, device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_judges_as_the_cpu_does(weights, songs, predictions):
+    pipeline = EmotionPipeline.from_pretrained(weights, device="cuda")
+    for one, other in zip(pipeline.predict(songs), predictions, strict=True):
+        assert one.fused_embedding == pytest.approx(other.fused_embedding, abs=2e-3)
+        assert one.valence == pytest.approx(other.valence, abs=2e-3)
