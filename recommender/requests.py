@@ -13,7 +13,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 if TYPE_CHECKING:
     from typing import NoReturn, Self
 
-MAX_COUNT: Final = 500
+MAX_COUNT: Final = 200
 MAX_MOODS: Final = 10
 MAX_SEED_SONGS: Final = 50
 MAX_EXCLUDED: Final = 10_000
@@ -28,7 +28,7 @@ def _reject(field: str, problem: str) -> NoReturn:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlaylistRequest:
     """A checked request: at least one of `moods`, `point`, `text`, `song_ids` and `history`.
 

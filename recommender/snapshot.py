@@ -101,8 +101,9 @@ class IndexSnapshot:
         """Return the row of each song, in the order given, without those that are not here."""
         wanted = np.fromiter(song_ids, np.int64)
         at = np.searchsorted(self.song_ids, wanted)
-        is_here = np.append(self.song_ids, -1)[at] == wanted
-        return at[is_here]
+        is_here: NDArray[np.bool_] = np.append(self.song_ids, -1)[at] == wanted
+        rows: NDArray[np.int64] = at[is_here]
+        return rows
 
     def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the (rows, 256) unit vectors of some rows."""
@@ -115,22 +116,35 @@ class IndexSnapshot:
         return vectors
 
     def search_fused(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return cosine similarities and ids of the `k` allowed songs most alike, best first."""
-        mask = np.ones(len(self), bool) if allowed is None else allowed
-        tail = np.flatnonzero(mask & (self.base_rows < 0))
+        tail, in_base = self._split(allowed)
         similarities, song_ids = self.fused(tail) @ query, self.song_ids[tail]
         if self.build is not None:
-            in_base = np.zeros(len(self.build), bool)
-            in_base[self.base_rows[mask & (self.base_rows >= 0)]] = True
-            found = self.build.search_fused(
-                query[np.newaxis], k, None if in_base.all() else in_base
-            )
+            found = self.build.search_fused(query[np.newaxis], k, in_base)
             similarities = np.concatenate([similarities, found[0][0]])
             song_ids = np.concatenate([song_ids, found[1][0]])
         best = np.lexsort((song_ids, -similarities))[:k]
         return similarities[best], song_ids[best]
+
+    def search_affect(
+        self,
+        target: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return weighted distances and ids of the `k` allowed songs that feel nearest."""
+        tail, in_base = self._split(allowed)
+        distances = np.sqrt((self.affect[tail] - target) ** 2 @ weights)
+        song_ids = self.song_ids[tail]
+        if self.build is not None:
+            found = self.build.search_affect(target, weights, k, in_base)
+            distances = np.concatenate([distances, found[0]])
+            song_ids = np.concatenate([song_ids, found[1]])
+        best = np.lexsort((song_ids, distances))[:k]
+        return distances[best], song_ids[best]
 
     def percentiles(self, values: NDArray[np.float32], dimension: int) -> NDArray[np.float64]:
         """Return the share of the catalogue that lies below each value of an affect dimension.
@@ -151,6 +165,15 @@ class IndexSnapshot:
     def mean_fused(self) -> NDArray[np.float32]:
         """(256,) mean of the catalogue; not of unit norm."""
         return np.asarray(self.fused(self._sample).mean(axis=0))
+
+    def _split(
+        self, allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+        """Return the allowed rows of the tail and the mask of the build; None: all of it."""
+        in_base = np.zeros(0 if self.build is None else len(self.build), bool)
+        in_base[self.base_rows[allowed & (self.base_rows >= 0)]] = True
+        tail = np.flatnonzero(allowed & (self.base_rows < 0))
+        return tail, None if in_base.all() else in_base
 
     @cached_property
     def _sample(self) -> NDArray[np.int64]:

@@ -1,0 +1,25 @@
+"""`manage.py build_index`: build the index of vectors now."""
+
+from __future__ import annotations
+
+import time
+
+from django.core.management.base import BaseCommand, CommandError
+
+from recommender.errors import IndexBusyError
+from recommender.index_service import index_build
+
+
+class Command(BaseCommand):
+    help = "Build the index of every analysed song and make it the active one."
+
+    def handle(self, *args: object, **options: object) -> None:
+        started = time.monotonic()
+        try:
+            build = index_build()
+        except IndexBusyError as error:
+            raise CommandError(f"{error}; wait for it to end.") from error
+        self.stdout.write(
+            f"Index of {build.row_count} songs built in {time.monotonic() - started:.1f} s: "
+            f"{build.directory} (model {build.model_version})"
+        )

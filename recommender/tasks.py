@@ -1,0 +1,31 @@
+"""Background work of the recommender."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+
+from recommender import index_service
+from recommender.errors import IndexBusyError
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="recommender.build_index")
+def build_index() -> dict[str, str]:
+    """Build the index; where somebody else is building it, leave it to them."""
+    try:
+        build = index_service.index_build()
+    except IndexBusyError:
+        logger.info("The index is being built already")
+        return {"build": ""}
+    return {"build": build.directory}
+
+
+@shared_task(name="recommender.build_index_if_stale")
+def build_index_if_stale() -> dict[str, str]:
+    """Build the index if none is active or too much changed since the last; cheap if not."""
+    if not index_service.index_status().is_stale:
+        return {"build": ""}
+    return build_index()
