@@ -7,3 +7,6 @@ class CatalogConfig(AppConfig):
     name = "catalog"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Catalogue"
+
+    def ready(self) -> None:
+        from catalog import checks as _  # noqa: F401  # registers itself

@@ -123,6 +123,7 @@ def songs_abandon() -> int:
             "worker's memory and log; convert the file to another format, or ask for it again",
             leased_by="",
             leased_at=None,
+            updated_at=timezone.now(),
         )
     )
 
@@ -131,7 +132,8 @@ def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
     """Analyse songs anew, failed or not; what is known of them holds until then."""
     ids = list(song_ids)
     SongEmotion.objects.filter(song__in=ids).update(input_sha256="")
-    count = Song.objects.filter(pk__in=ids).update(**PENDING_AGAIN)
+    songs = Song.objects.filter(pk__in=ids)
+    count = songs.update(**PENDING_AGAIN, updated_at=timezone.now())
     songs_dispatch()
     return count
 
@@ -140,4 +142,4 @@ def songs_requeue_for_model(*, model_version: str) -> int:
     """Let every analysed song wait again that `model_version` has not said anything of."""
     known = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=model_version)
     analysed = Song.objects.filter(status=Song.Status.ANALYSED, is_available=True)
-    return analysed.filter(~Exists(known)).update(**PENDING_AGAIN)
+    return analysed.filter(~Exists(known)).update(**PENDING_AGAIN, updated_at=timezone.now())

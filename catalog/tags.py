@@ -72,6 +72,21 @@ def read_tags(path: Path) -> Tags:
     return Tags(**texts, year=int(year[1]) if year else None, lyrics=values.get("lyrics", ""))
 
 
+def write_tags(path: Path, tags: Tags) -> None:
+    """Write the texts of `tags` into an Ogg or FLAC file, over what it said before.
+
+    Raises mutagen.MutagenError for a file that is neither.
+    """
+    file = mutagen.File(path)
+    if file is None or isinstance(file.tags, (ID3, MP4Tags)):
+        raise mutagen.MutagenError(f"{path}: no Ogg or FLAC file, so no Vorbis comments")
+    for name in ("title", "artist", "album", "genre", "lyrics"):
+        text = getattr(tags, name)
+        if text:
+            file[name] = text
+    file.save()
+
+
 def _read(path: Path) -> dict[str, str]:
     try:
         file = mutagen.File(path)

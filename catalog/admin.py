@@ -1,0 +1,93 @@
+"""The catalogue in Django's admin: to look at, to correct a tag, to have a song analysed again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+
+from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.queue import songs_analyse_again
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+
+_EMOTION_FIELDS = ("model_version", "valence", "arousal", "quadrant", "confidence", "updated_at")
+# A song's words may be corrected; what was measured, and the state of the work, may not.
+_WORDS = ("title", "artist", "album", "genre", "year", "lyrics")
+_FACTS = (
+    *("library", "relative_path", "duration_seconds", "lyrics_source", "is_available"),
+    *("status", "failure_code", "failure_message", "attempts", "queued_at"),
+    *("leased_by", "leased_at", "content_sha256", "created_at", "updated_at"),
+)
+
+
+# Django's own classes cannot be subscripted at run time, hence `type: ignore[type-arg]` below.
+class _ReadOnly:
+    """Rows that only the services write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Library)
+class LibraryAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "root", "created_at"]
+    search_fields = ["name", "root"]
+
+
+class SongEmotionInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = SongEmotion
+    fields = readonly_fields = _EMOTION_FIELDS
+    extra = 0
+
+
+@admin.register(Song)
+class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["title", "artist", "album", "genre", "year", "status", "failure_code"]
+    list_filter = ["status", "is_available", "library", "failure_code", "lyrics_source"]
+    search_fields = ["title", "artist", "album", "relative_path", "content_sha256"]
+    list_select_related = ["library"]
+    fields = (*_WORDS, *_FACTS)
+    readonly_fields = _FACTS
+    inlines = [SongEmotionInline]
+    actions = ["analyse_again"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.action(description="Analyse again")
+    def analyse_again(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
+        count = songs_analyse_again(song_ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, f"{count} songs wait for analysis.", messages.SUCCESS)
+
+
+@admin.register(SongEmotion)
+class SongEmotionAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["song", "valence", "arousal", "quadrant", "confidence", "model_version"]
+    list_filter = ["quadrant", "model_version"]
+    search_fields = ["song__title", "song__artist"]
+    list_select_related = ["song"]
+    exclude = ["fused_embedding"]
+    show_full_result_count = False
+
+
+@admin.register(IngestFailure)
+class IngestFailureAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["relative_path", "library", "code", "message", "updated_at"]
+    list_filter = ["code", "library"]
+    search_fields = ["relative_path", "message"]
+    list_select_related = ["library"]
+
+
+@admin.register(BackgroundJob)
+class BackgroundJobAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["id", "kind", "status", "progress_done", "progress_total", "created_at"]
+    list_filter = ["kind", "status", "error_code"]
+    search_fields = ["id", "error_message"]

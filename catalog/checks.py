@@ -1,0 +1,76 @@
+"""Django system checks: what would make Affetti fail later is said at start."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from catalog.analysis import model_version
+from mer.errors import CheckpointError
+
+
+@register()
+def check_roots(**_: Any) -> list[CheckMessage]:
+    """Warn of catalogue roots that cannot be read; the demo's is made when it is needed."""
+    return [
+        Warning(
+            f"Catalogue root {root} cannot be read.",
+            hint="Create it, or correct AFFETTI_CATALOG_ROOTS.",
+            id="catalog.W001",
+        )
+        for root in settings.AFFETTI_CATALOG_ROOTS
+        if not root.is_relative_to(settings.VAR_DIR) and not os.access(root, os.R_OK | os.X_OK)
+    ]
+
+
+@register()
+def check_checkpoint(**_: Any) -> list[CheckMessage]:
+    """Warn if there is no model to analyse songs with."""
+    try:
+        model_version()
+    except CheckpointError as error:
+        return [Warning(str(error), hint="Correct AFFETTI_CHECKPOINT.", id="catalog.W002")]
+    return []
+
+
+@register()
+def check_var_folder(**_: Any) -> list[CheckMessage]:
+    """Refuse to start where Affetti's own folder cannot be written."""
+    if os.access(settings.VAR_DIR, os.W_OK | os.X_OK):
+        return []
+    return [
+        Error(
+            f"{settings.VAR_DIR} cannot be written.",
+            hint="Change its owner or rights, or name another folder by AFFETTI_VAR_DIR.",
+            id="catalog.E001",
+        )
+    ]
+
+
+@register()
+def check_time_limits(**_: Any) -> list[CheckMessage]:
+    """Refuse limits under which a task would be given to a second worker while it runs."""
+    messages: list[CheckMessage] = []
+    soft, hard = settings.CELERY_TASK_SOFT_TIME_LIMIT, settings.CELERY_TASK_TIME_LIMIT
+    visibility = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout")
+    if soft >= hard:
+        messages.append(
+            Error(
+                f"The soft time limit of tasks ({soft} s) is not below the hard one ({hard} s).",
+                hint="Lower AFFETTI_TASK_SOFT_TIME_LIMIT_SECONDS.",
+                id="catalog.E002",
+            )
+        )
+    if visibility is not None and visibility <= hard:
+        messages.append(
+            Error(
+                f"Redis' visibility timeout ({visibility} s) is not above the time limit of tasks "
+                f"({hard} s): a long task would run twice at once.",
+                hint="Lower AFFETTI_TASK_TIME_LIMIT_SECONDS.",
+                id="catalog.E003",
+            )
+        )
+    return messages

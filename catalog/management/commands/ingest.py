@@ -1,0 +1,180 @@
+"""``manage.py ingest PATH``: put a folder of music, or one file, into the catalogue."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Max
+from tqdm import tqdm
+
+from catalog.analysis import songs_analyse
+from catalog.errors import JobStateError, PathError
+from catalog.ingest import ingest_run, ingest_start, ingests_settle
+from catalog.jobs import job_requeue, job_start
+from catalog.models import BackgroundJob, Song
+from catalog.queue import batches_next, leases_release, songs_abandon, songs_waiting
+from catalog.selectors import job_failures, job_progress, job_scope
+from catalog.workers import worker_name
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from catalog.selectors import Scope
+
+GRACE_SECONDS: Final = 3.0
+"""Songs that no worker takes for this long are analysed by the command itself."""
+POLL_SECONDS: Final = 0.5
+
+_COUNTS: Final = (
+    ("added", "new songs"),
+    ("unchanged", "unchanged"),
+    ("changed", "changed"),
+    ("moved", "moved"),
+    ("restored", "back again"),
+    ("duplicates", "same content as another file"),
+    ("missing", "gone"),
+    ("analysed", "analysed"),
+    ("failed", "failed"),
+)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Since when nothing has moved: neither a song settled nor a song claimed."""
+
+    seen: object = None
+    since: float = 0.0
+
+    def quiet_seconds(self, seen: object) -> float:
+        if seen != self.seen:
+            self.seen, self.since = seen, time.monotonic()
+        return time.monotonic() - self.since
+
+
+class Command(BaseCommand):
+    help = (
+        "Put a folder of music, or one file, into the catalogue and have it analysed. What is "
+        "there already is not done again; run it as often as you like."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="Folder or audio file.")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="Show progress until all is analysed; works along if no worker is running.",
+        )
+        parser.add_argument(
+            "--at-most",
+            type=float,
+            metavar="SECONDS",
+            default=float("inf"),
+            help="With --wait: stop waiting then; the work goes on in the background.",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            job = ingest_start(path=options["path"], is_anywhere_allowed=True)
+        except PathError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if not options["wait"]:
+            self.stdout.write(f"Job {job.pk} waits for a worker; `make run` starts one")
+            return
+        end = time.monotonic() + options["at_most"]
+        worker = worker_name("manage.py ingest")
+        with tqdm(unit=" files", desc="scanning", dynamic_ncols=True) as bar:
+            try:
+                self._scan(job, worker, bar, end)
+                self._analyse(job, worker, bar, end)
+            except KeyboardInterrupt:
+                _give_back(job, worker)
+                raise
+        self._summarise(job)
+
+    def _scan(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
+        """Scan here, unless a worker has the job already."""
+        try:
+            mine = job_start(job_id=job.pk, worker=worker)
+        except JobStateError:
+            return
+        seconds = end - time.monotonic()
+        try:
+            ingest_run(job=mine, seconds=seconds, on_progress=lambda now: _show(now, bar))
+        except PathError as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
+        """Watch until the job has ended; help as soon as nobody else seems to."""
+        watch = _Watch()
+        is_helping = False
+        while time.monotonic() < end:
+            job.refresh_from_db()
+            _show(job, bar)
+            if job.finished_at:
+                return
+            scope = job_scope(job)
+            if scope is None:
+                continue
+            if not is_helping and watch.quiet_seconds(_moving(job, scope)) > GRACE_SECONDS:
+                is_helping = True
+                bar.write("No worker takes the songs; analysing them here.")
+            if not (is_helping and _help(scope, worker)):
+                time.sleep(POLL_SECONDS)
+
+    def _summarise(self, job: BackgroundJob) -> None:
+        job.refresh_from_db()
+        if job.status == BackgroundJob.Status.FAILED:
+            raise CommandError(f"{job.error_code}: {job.error_message}")
+        if not job.finished_at:
+            progress = job_progress(job)
+            self.stdout.write(
+                f"Still {progress.phase}: {progress.done} of {progress.total} files done. The work "
+                f"goes on in the background (job {job.pk}) while a worker runs; the same command "
+                "shows it again."
+            )
+            return
+        for key, text in _COUNTS:
+            if job.result[key] or key in {"added", "analysed", "failed"}:
+                self.stdout.write(f"{job.result[key]:7d} {text}")
+        for failure in job_failures(job=job):
+            self.stdout.write(f"  {failure.path}: {failure.code}: {failure.message}")
+        for note in job.result["notes"]:
+            self.stdout.write(f"  note: {note}")
+
+
+def _moving(job: BackgroundJob, scope: Scope) -> object:
+    """Return what changes when anybody works on the job."""
+    songs = scope.songs().filter(status=Song.Status.PENDING).order_by()
+    return job.result, job.status, songs.count(), songs.aggregate(last=Max("leased_at"))["last"]
+
+
+def _help(scope: Scope, worker: str) -> int:
+    """Analyse one batch of what waits; return how many songs it had."""
+    leases_release()
+    songs_abandon()
+    songs = songs_waiting() & scope.songs()
+    batches = batches_next(songs=songs, limit=1_000)
+    if batches:
+        songs_analyse(song_ids=batches[0], worker=worker)
+    ingests_settle()
+    return len(batches)
+
+
+def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:
+    progress = job_progress(job)
+    bar.total = progress.total
+    bar.n = progress.done
+    bar.set_description(progress.phase, refresh=False)
+    bar.set_postfix({"failed": progress.failed}, refresh=False)
+    bar.refresh()
+
+
+def _give_back(job: BackgroundJob, worker: str) -> None:
+    """Let a worker go on with the scan that was stopped here."""
+    job.refresh_from_db()
+    if job.status == BackgroundJob.Status.STARTED and job.worker == worker:
+        job_requeue(job=job)

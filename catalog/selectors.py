@@ -1,0 +1,162 @@
+"""Reads of the catalogue: what a job covers, how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.paths import from_stored, to_stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.db.models import QuerySet
+
+RATE_SECONDS: Final = 60
+"""The speed of analysis is that of the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a library that an ingest covers: all of it, a folder below, or one file."""
+
+    library: Library
+    prefix: str
+
+    def inside(self) -> Q:
+        """Return the condition on songs and failures that lie inside."""
+        inside = Q(library=self.library)
+        if self.prefix:
+            below = Q(relative_path__startswith=f"{self.prefix}/")
+            inside &= Q(relative_path=self.prefix) | below
+        return inside
+
+    def songs(self) -> QuerySet[Song]:
+        """Return the songs inside whose files are there."""
+        return Song.objects.filter(self.inside(), is_available=True).order_by("pk")
+
+    def failed_songs(self) -> QuerySet[Song]:
+        """Return the songs inside that could not be analysed."""
+        return self.songs().filter(status=Song.Status.FAILED)
+
+    def failed_files(self) -> QuerySet[IngestFailure]:
+        """Return the files inside that could not become songs."""
+        return IngestFailure.objects.filter(self.inside())
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far an ingest is; `done` counts files that need no more work, failed ones among them.
+
+    `songs_per_minute` and `eta_seconds` are of the analysis, `eta_seconds` None while unknown.
+    """
+
+    phase: str
+    done: int
+    total: int
+    failed: int
+    songs_per_minute: float
+    eta_seconds: float | None
+
+    @property
+    def percent(self) -> float:
+        """Return how much is done, from 0 to 100."""
+        return 100.0 * self.done / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that is no analysed song: its path, a stable code, and why."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueCounts:
+    """Songs whose files are there, by state; songs whose files are gone; files that are no song."""
+
+    songs: int
+    analysed: int
+    pending: int
+    failed: int
+    missing: int
+    failed_files: int
+
+
+def library_find(path: Path) -> Library | None:
+    """Return the library that holds `path`, a resolved one; at most one does."""
+    roots = [to_stored(folder) for folder in (path, *path.parents)]
+    return Library.objects.filter(root__in=roots).first()
+
+
+def scope_find(path: Path) -> Scope | None:
+    """Return what an ingest of `path` covers; None before its library exists."""
+    library = library_find(path)
+    if library is None:
+        return None
+    relative = path.relative_to(library.path)
+    return Scope(library, to_stored(relative) if relative.parts else "")
+
+
+def job_scope(job: BackgroundJob) -> Scope | None:
+    """Return what an ingest job covers; libraries may have been merged since it was asked for."""
+    return scope_find(from_stored(job.arguments["path"]))
+
+
+def job_progress(job: BackgroundJob) -> JobProgress:
+    """Return how far an ingest is; cheap enough to be asked every second."""
+    scope = job_scope(job)
+    if scope is None or job.finished_at:
+        seconds, analysed, failed = 1.0, 0, job.result.get("failed", 0)
+    else:
+        now = timezone.now()
+        since = max(now - timedelta(seconds=RATE_SECONDS), job.created_at)
+        seconds = max(1.0, (now - since).total_seconds())
+        analysed = SongEmotion.objects.filter(
+            song__in=Song.objects.filter(scope.inside()), updated_at__gte=since
+        ).count()
+        failed = scope.failed_songs().count() + scope.failed_files().count()
+    rate = analysed / seconds
+    return JobProgress(
+        phase=job.result.get("phase", "waiting"),
+        done=job.progress_done,
+        total=job.progress_total,
+        failed=failed,
+        songs_per_minute=60 * rate,
+        eta_seconds=(job.progress_total - job.progress_done) / rate if rate else None,
+    )
+
+
+def job_failures(*, job: BackgroundJob) -> list[Failure]:
+    """Return the files that failed, now or before, among those that an ingest covers, by path."""
+    scope = job_scope(job) if job.kind == BackgroundJob.Kind.INGEST else None
+    if scope is None:
+        return []
+    root = scope.library.root
+    files = scope.failed_files().values_list("relative_path", "code", "message")
+    songs = scope.failed_songs().values_list("relative_path", "failure_code", "failure_message")
+    return sorted(
+        (Failure(f"{root}/{path}", code, message) for path, code, message in chain(files, songs)),
+        key=lambda failure: failure.path,
+    )
+
+
+def catalogue_counts() -> CatalogueCounts:
+    """Return how many songs there are in each state."""
+    here = Q(is_available=True)
+    counts = Song.objects.aggregate(
+        songs=Count("pk", filter=here),
+        analysed=Count("pk", filter=here & Q(status=Song.Status.ANALYSED)),
+        pending=Count("pk", filter=here & Q(status=Song.Status.PENDING)),
+        failed=Count("pk", filter=here & Q(status=Song.Status.FAILED)),
+        missing=Count("pk", filter=~here),
+    )
+    return CatalogueCounts(**counts, failed_files=IngestFailure.objects.count())

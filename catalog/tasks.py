@@ -1,0 +1,118 @@
+"""Messages that workers act on: ids in, services called, safe to come twice or never."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_ready
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connections
+
+from catalog.analysis import model_version, songs_analyse
+from catalog.errors import JobStateError, PermanentError, TransientError
+from catalog.ingest import ingest_run, ingests_settle
+from catalog.jobs import job_fail, job_requeue, job_start, jobs_reconcile
+from catalog.messages import message_send
+from catalog.queue import leases_release, songs_dispatch, songs_requeue_for_model
+from catalog.workers import worker_name
+from mer.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from celery import Task
+
+logger = logging.getLogger(__name__)
+
+_RETRY: Final[dict[str, Any]] = {
+    "autoretry_for": (TransientError,),
+    "retry_backoff": 2,
+    "retry_jitter": True,
+    "max_retries": 5,
+}
+
+
+@contextmanager
+def transient_errors() -> Iterator[None]:
+    """Turn what a database away, locked or written by two at once raises into TransientError."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, IntegrityError) as error:
+        raise TransientError(f"the database could not do it now: {error}") from error
+
+
+@shared_task(name="catalog.ingest", bind=True, **_RETRY)
+def ingest(self: Task[..., Any], job_id: str) -> dict[str, str]:
+    """Work on an ingest for at most half the time a task may take, then let others at the queue."""
+    try:
+        with transient_errors():
+            job = job_start(job_id=job_id, worker=worker_name(self.request.hostname or ""))
+    except JobStateError as error:
+        logger.info("Nothing to do: %s", error)
+        return {"job": job_id, "status": "not pending"}
+    try:
+        with transient_errors():
+            ingest_run(job=job, seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 2)
+    except JobStateError as error:
+        logger.info("Stopped: %s", error)
+    except PermanentError as error:
+        job_fail(job=job, code=error.code, message=str(error))
+    except (TransientError, SoftTimeLimitExceeded):
+        try:
+            job_requeue(job=job)
+        except (DatabaseError, JobStateError):
+            logger.warning("Job %s will be found by reconcile", job_id)
+        raise
+    except Exception as error:
+        job_fail(job=job, code="INTERNAL_ERROR", message=f"{type(error).__name__}: {error}")
+        raise
+    return {"job": job_id, "status": job.status}
+
+
+@shared_task(name="catalog.analyse_songs", bind=True, **_RETRY)
+def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, int]:
+    """Analyse those of the songs that still wait, then let the next batch out."""
+    with transient_errors():
+        worker = worker_name(self.request.hostname or "")
+        report = songs_analyse(song_ids=song_ids, worker=worker)
+        songs_dispatch()
+        ingests_settle()
+    return {
+        "analysed": report.analysed,
+        "failed": report.failed,
+        "skipped": report.skipped,
+    }
+
+
+@shared_task(name="catalog.reconcile", **_RETRY)
+def reconcile() -> dict[str, int]:
+    """Find what got lost (dead workers, lost messages, a new model) and set it going again."""
+    with transient_errors():
+        released = leases_release()
+        requeued = 0
+        try:
+            requeued = songs_requeue_for_model(model_version=model_version())
+        except CheckpointError as error:
+            logger.error("No model to analyse songs with: %s", error)
+        dispatched = songs_dispatch()
+        jobs = jobs_reconcile()
+        ingests_settle()
+    return {"released": released, "requeued": requeued, "dispatched": dispatched, "jobs": jobs}
+
+
+@worker_ready.connect
+def _restart(sender: Any, **_: Any) -> None:
+    """Give back at once what an earlier life of this worker held, instead of waiting for leases."""
+    try:
+        leases_release(restarted_node=sender.hostname)
+        jobs_reconcile(restarted_node=sender.hostname)
+        message_send("catalog.reconcile")
+    except DatabaseError as error:
+        logger.warning("The database is not there yet (%s); leases run out by themselves", error)
+    finally:
+        # A pool's children must not share the parent's connections.
+        connections.close_all()
