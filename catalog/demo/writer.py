@@ -1,0 +1,119 @@
+"""The demo catalogue as files: composed, tagged, with the words of half of it beside or within."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Final
+
+import soundfile
+
+from catalog.demo.composer import compose
+from catalog.demo.pieces import PIECES
+from catalog.demo.synth import SAMPLE_RATE
+from catalog.tags import Tags, write_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catalog.demo.pieces import Piece
+    from catalog.demo.synth import Sound
+
+MANIFEST_NAME: Final = "demo.json"
+_ALBUM: Final = "Affetti demo catalogue"
+_SUNG_FROM: Final = 0.08
+_SUNG_UNTIL: Final = 0.9
+
+
+def pieces_missing(folder: Path) -> list[Piece]:
+    """Return the pieces that have no file in `folder` yet."""
+    return [piece for piece in PIECES if not _audio_path(folder, piece).exists()]
+
+
+def piece_write(folder: Path, piece: Piece) -> Path:
+    """Compose one piece into `folder`; its audio file is there whole, words and tags too, or not.
+
+    Raises OSError where the folder cannot be written.
+    """
+    path = _audio_path(folder, piece)
+    sound = compose(piece.intended, ensemble=piece.ensemble, seed=piece.seed)
+    # Words first: whoever sees the audio file sees its words.
+    if piece.lyrics and piece.lyrics_form == "txt":
+        _text_write(path.with_suffix(".txt"), piece.lyrics + "\n")
+    elif piece.lyrics and piece.lyrics_form == "lrc":
+        _text_write(path.with_suffix(".lrc"), timed_lyrics(piece, len(sound) / SAMPLE_RATE))
+    words = piece.lyrics if piece.lyrics_form == "tag" else ""
+    with _aside(path) as part:
+        _audio_write(part, sound)
+        write_tags(
+            part,
+            Tags(
+                title=piece.title,
+                artist=piece.artist,
+                album=_ALBUM,
+                genre=piece.genre,
+                lyrics=words,
+            ),
+        )
+    return path
+
+
+def manifest_write(folder: Path) -> Path:
+    """Write what every piece was meant to be, for whoever compares it with what was heard."""
+    rows = [
+        {
+            "file": _audio_path(folder, piece).name,
+            "title": piece.title,
+            "artist": piece.artist,
+            "genre": piece.genre,
+            "ensemble": piece.ensemble,
+            "has_lyrics": bool(piece.lyrics),
+            "intended_valence": piece.intended.valence,
+            "intended_arousal": piece.intended.arousal,
+        }
+        for piece in PIECES
+    ]
+    path = folder / MANIFEST_NAME
+    _text_write(path, json.dumps(rows, indent=1) + "\n")
+    return path
+
+
+def timed_lyrics(piece: Piece, duration_seconds: float) -> str:
+    """Return the words of a piece in LRC form, its lines spread evenly over the music."""
+    lines = piece.lyrics.splitlines()
+    step = (_SUNG_UNTIL - _SUNG_FROM) * duration_seconds / len(lines)
+    stamped = [f"[ti:{piece.title}]", f"[ar:{piece.artist}]"]
+    for number, line in enumerate(lines):
+        minutes, seconds = divmod(_SUNG_FROM * duration_seconds + number * step, 60)
+        stamped.append(f"[{int(minutes):02d}:{seconds:05.2f}]{line}")
+    return "\n".join(stamped) + "\n"
+
+
+def _audio_path(folder: Path, piece: Piece) -> Path:
+    return folder / f"{piece.artist} - {piece.title}.ogg"
+
+
+def _audio_write(path: Path, sound: Sound) -> None:
+    with soundfile.SoundFile(
+        path, "w", SAMPLE_RATE, channels=2, format="OGG", subtype="VORBIS"
+    ) as file:
+        # A second at a time: libsndfile's Vorbis writer overflows its stack on long blocks.
+        for start in range(0, len(sound), SAMPLE_RATE):
+            file.write(sound[start : start + SAMPLE_RATE])
+
+
+def _text_write(path: Path, text: str) -> None:
+    with _aside(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; it becomes `path` when all went well, and is gone otherwise."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
