@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import numpy as np
@@ -132,7 +133,8 @@ class _SoundfileReader:
         import soundfile
 
         self.path = path
-        with soundfile.SoundFile(path) as file:
+        # As bytes: a name that is no UTF-8 is a name all the same.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             self.sample_rate: int = file.samplerate
             self.channels: int = file.channels
             self.frames: int = file.frames
@@ -155,7 +157,7 @@ class _SoundfileReader:
     def _file(self) -> soundfile.SoundFile:
         import soundfile
 
-        return soundfile.SoundFile(self.path)
+        return soundfile.SoundFile(os.fsencode(self.path))
 
     def _go_to(self, file: soundfile.SoundFile, frame: int) -> bool:
         import soundfile

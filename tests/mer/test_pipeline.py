@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import wave
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import MODALITIES, SongInput
 from mer.text import MAX_LYRICS_BYTES
+from tests.mer.untrained import save_untrained, write_tone
 
 LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"
 
@@ -34,14 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weights(folder):
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        network = AffettiNetwork(AffettiConfig())
-        for name, parameter in network.named_parameters():
-            if name.startswith("null"):
-                torch.nn.init.normal_(parameter)
-    config = dataclasses.asdict(network.config)
-    return checkpoint.save(network.state_dict(), config, {}, folder, "affetti")
+    return save_untrained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +42,9 @@ def pipeline(weights):
     return EmotionPipeline.from_pretrained(weights)
 
 
-def write_wav(path, seconds, hertz, level=0.3):
-    rate = 16_000
-    time_axis = np.arange(int(seconds * rate)) / rate
-    tone = level * np.sin(2 * np.pi * hertz * time_axis * (1 + 0.1 * np.sin(time_axis)))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((tone * 32767).astype("<i2").tobytes())
-    return path
-
-
 @pytest.fixture(scope="module")
 def songs(folder):
-    long, short = write_wav(folder / "a.wav", 13, 300), write_wav(folder / "b.wav", 4, 900)
+    long, short = write_tone(folder / "a.wav", 13, 300), write_tone(folder / "b.wav", 4, 900)
     return [
         SongInput(long, LYRICS, "Tune", "Ada"),
         SongInput(short),
@@ -200,7 +181,7 @@ def test_a_bad_file_is_named_by_its_own_error(pipeline, folder):
     with pytest.raises(AudioDecodeError, match=r"broken\.wav"):
         pipeline.predict([SongInput(broken)])
     with pytest.raises(AudioSilentError):
-        pipeline.prepare(SongInput(write_wav(folder / "still.wav", 5, 300, level=0)))
+        pipeline.prepare(SongInput(write_tone(folder / "still.wav", 5, 300, level=0)))
 
 
 def test_weights_of_another_network_are_refused(folder):

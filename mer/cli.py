@@ -1,0 +1,243 @@
+"""``python -m mer``: analyse files or words; compute features, train and evaluate.
+
+Exit codes: 0 when all went well, 1 when something could not be done, 2 when the command line is
+wrong, 130 when interrupted. An error is one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mer.errors import MerError
+from mer.prediction import SongInput
+from mer.text import read_lyrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mer.pipeline import EmotionPipeline
+    from mer.prediction import EmotionPrediction
+
+_BATCH_FILES: Final = 8
+"""Files that go through the networks together."""
+
+_DELEGATED: Final = {
+    "features": "compute and keep the encoder features of the data sets",
+    "train": "train the house network",
+    "evaluate": "measure a trained network",
+}
+_MODULES: Final = {
+    "features": "mer.features",
+    "train": "mer.training",
+    "evaluate": "mer.evaluation",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Arguments after the program's name; those of this process by default.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = _parse(arguments)
+        return int(options.run(options))
+    except MerError as error:
+        _complain(f"{error.code}: {error}")
+        return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            _complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m mer",
+        description="Music emotion recognition from audio, lyrics and context.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    analyze = commands.add_parser("analyze", help="say what files or words express")
+    _add_analyze_arguments(analyze)
+    for name, summary in _DELEGATED.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        # Their modules load PyTorch: only the one that is asked for.
+        if name in arguments[:1]:
+            module = importlib.import_module(_MODULES[name])
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    if options.command == "analyze":
+        _check_analyze(analyze, options)
+    return options
+
+
+def _add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Say what files or words express: one line each, in the order given."
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="audio file")
+    parser.add_argument("--text", help="judge these words in place of files")
+    parser.add_argument(
+        "--lyrics", type=Path, metavar="FILE", help="lyrics of the one audio file, plain or LRC"
+    )
+    parser.add_argument("--title", help="title of the one audio file")
+    parser.add_argument("--artist", help="artist of the audio files")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--embedding", action="store_true", help="add the fused embedding (with --json)"
+    )
+    parser.add_argument(
+        "--model",
+        default="affetti",
+        metavar="NAME",
+        help="packaged checkpoint, or path of a .safetensors file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the networks run (default: %(default)s)",
+    )
+    parser.set_defaults(run=_analyze)
+
+
+def _check_analyze(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.text is not None:
+        if options.files or options.lyrics or options.title or options.artist:
+            parser.error("--text stands alone: give no FILE, --lyrics, --title or --artist with it")
+    elif not options.files:
+        parser.error("give at least one FILE, or --text")
+    if len(options.files) > 1 and (options.lyrics or options.title):
+        parser.error("--lyrics and --title are for one FILE alone")
+    if options.embedding and not options.json:
+        parser.error("--embedding needs --json")
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from mer.pipeline import EmotionPipeline
+
+    pipeline = EmotionPipeline.from_pretrained(options.model, device=options.device)
+    if options.text is not None:
+        _show({"text": options.text}, pipeline.predict_text(options.text), options)
+        return 0
+    is_complete = True
+    batches = [
+        options.files[start : start + _BATCH_FILES]
+        for start in range(0, len(options.files), _BATCH_FILES)
+    ]
+    for batch in _with_progress(batches, len(options.files)):
+        for path, outcome in _judge(pipeline, batch, options):
+            if isinstance(outcome, MerError):
+                is_complete = False
+                _show_error(path, outcome, options)
+            else:
+                _show({"path": str(path)}, outcome, options)
+    return 0 if is_complete else 1
+
+
+def _judge(
+    pipeline: EmotionPipeline, paths: Sequence[Path], options: argparse.Namespace
+) -> Iterator[tuple[Path, EmotionPrediction | MerError]]:
+    """Predict for the files that can be read; the others get their error, in the same order."""
+    outcomes: dict[int, EmotionPrediction | MerError] = {}
+    prepared = {}
+    for position, path in enumerate(paths):
+        try:
+            lyrics = read_lyrics(options.lyrics) if options.lyrics else None
+            song = SongInput(path, lyrics, options.title, options.artist)
+            prepared[position] = pipeline.prepare(song)
+        except MerError as error:
+            outcomes[position] = error
+    predictions = pipeline.predict_prepared(list(prepared.values()))
+    outcomes.update(zip(prepared, predictions, strict=True))
+    return ((path, outcomes[position]) for position, path in enumerate(paths))
+
+
+def _with_progress(batches: list[list[Path]], total: int) -> Iterable[list[Path]]:
+    if total == 1:
+        yield from batches
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="file", file=sys.stderr) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
+
+
+def _show(
+    subject: dict[str, str], prediction: EmotionPrediction, options: argparse.Namespace
+) -> None:
+    if options.json:
+        values = _as_json(prediction, with_embedding=options.embedding)
+        _print(json.dumps({**subject, **values}, allow_nan=False))
+        return
+    emotions = sorted(prediction.emotions.items(), key=lambda item: -item[1])[:3]
+    gates = [f"{name} {gate:.2f}" for name, gate in prediction.gates.items() if gate > 0]
+    name = " ".join(" ".join(subject.values()).split())
+    _print(
+        f"{name}: valence {prediction.valence:.2f}, arousal {prediction.arousal:.2f}, "
+        f"{prediction.quadrant} ({prediction.confidence:.0%}); "
+        f"{', '.join(f'{emotion} {share:.0%}' for emotion, share in emotions)}; "
+        f"by {', '.join(gates)}"
+    )
+
+
+def _show_error(path: Path, error: MerError, options: argparse.Namespace) -> None:
+    if options.json:
+        _print(json.dumps({"path": str(path), "code": error.code, "message": str(error)}))
+    else:
+        _complain(f"{error.code}: {error}")
+
+
+def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "model_version": prediction.model_version,
+        "valence": prediction.valence,
+        "arousal": prediction.arousal,
+        "quadrant": prediction.quadrant,
+        "quadrants": prediction.quadrants,
+        "emotions": prediction.emotions,
+        "confidence": prediction.confidence,
+        "gates": prediction.gates,
+        "timeline": [
+            {
+                "start_seconds": point.start_seconds,
+                "valence": point.valence,
+                "arousal": point.arousal,
+            }
+            for point in prediction.timeline
+        ],
+    }
+    if with_embedding:
+        values["fused_embedding"] = [float(value) for value in prediction.fused_embedding]
+    return values
+
+
+def _print(line: str) -> None:
+    # A path may hold what the terminal's encoding cannot say.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"mer: {' '.join(message.split())}\n")

@@ -1,0 +1,181 @@
+"""``python -m mer`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mer.cli import main
+from tests.mer.untrained import save_untrained, write_tone
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
+    return str(save_untrained(folder))
+
+
+@pytest.fixture(scope="module")
+def tone(folder):
+    return str(write_tone(folder / "tone.wav", 7, 400))
+
+
+@pytest.fixture(scope="module")
+def broken(folder):
+    path = folder / "broken.wav"
+    path.write_bytes(b"no audio here" * 100)
+    return str(path)
+
+
+def analyze(weights, *arguments):
+    return main(["analyze", "--device", "cpu", "--model", weights, *arguments])
+
+
+def test_json_holds_what_is_promised(weights, tone, folder, capsys):
+    lyrics = folder / "lyrics.lrc"
+    lyrics.write_text("[00:01.00]Far from home")
+    code = analyze(
+        weights, tone, "--lyrics", str(lyrics), "--title", "T", "--artist", "A", "--json"
+    )
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    found = json.loads(line)
+    assert code == 0
+    assert err == ""
+    assert list(found) == [
+        "path",
+        "model_version",
+        "valence",
+        "arousal",
+        "quadrant",
+        "quadrants",
+        "emotions",
+        "confidence",
+        "gates",
+        "timeline",
+    ]
+    assert found["path"] == tone
+    assert list(found["quadrants"]) == ["Q1", "Q2", "Q3", "Q4"]
+    assert len(found["emotions"]) == 8
+    assert min(found["gates"].values()) > 0
+    assert list(found["timeline"][0]) == ["start_seconds", "valence", "arousal"]
+
+
+def test_the_embedding_comes_when_asked_for(weights, tone, capsys):
+    assert analyze(weights, tone, "--json", "--embedding") == 0
+    assert len(json.loads(capsys.readouterr().out)["fused_embedding"]) == 256
+
+
+def test_words_are_placed_on_the_plane(weights, capsys):
+    assert analyze(weights, "--json", "--text", "slow rain\nin the evening") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["text"] == "slow rain\nin the evening"
+    assert found["timeline"] == []
+    assert analyze(weights, "--text", "slow rain\nin the evening") == 0
+    assert capsys.readouterr().out.startswith("slow rain in the evening: valence 0.")
+
+
+def test_a_bad_file_is_one_line_and_the_others_go_on(weights, tone, broken, capsys):
+    missing = f"{broken}.none.mp3"
+    assert analyze(weights, "--json", broken, tone, missing, tone) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["path"] for line in lines] == [broken, tone, missing, tone]
+    assert list(lines[0]) == ["path", "code", "message"]
+    assert lines[0]["code"] == "AUDIO_CORRUPT"
+    assert lines[2]["code"].startswith("AUDIO_")
+    assert lines[1]["valence"] == pytest.approx(lines[3]["valence"], abs=1e-5)
+
+
+def test_without_json_errors_go_to_stderr(weights, tone, broken, capsys):
+    assert analyze(weights, broken, tone) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{tone}: valence 0.")
+    assert out.count("\n") == 1
+    assert f"mer: AUDIO_CORRUPT: {broken}" in err
+
+
+def test_bad_lyrics_fail_the_file(weights, tone, folder, capsys):
+    path = folder / "lyrics.bin"
+    path.write_bytes(b"\x00\x01")
+    assert analyze(weights, tone, "--json", "--lyrics", str(path)) == 1
+    assert json.loads(capsys.readouterr().out)["code"] == "LYRICS_UNREADABLE"
+
+
+def test_a_path_that_no_terminal_can_say_is_printed(weights, folder, capsys):
+    odd = str(write_tone(folder / "a\udcff.wav", 4, 300))
+    assert analyze(weights, odd, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["path"] == odd
+    assert analyze(weights, odd) == 0
+    assert "a\\udcff.wav: valence" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["analyze"],
+        ["analyze", "a.wav", "--text", "b"],
+        ["analyze", "--text", "b", "--title", "c"],
+        ["analyze", "a.wav", "b.wav", "--title", "c"],
+        ["analyze", "a.wav", "b.wav", "--lyrics", "c"],
+        ["analyze", "a.wav", "--embedding"],
+        ["analyze", "a.wav", "--device", "tpu"],
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: python -m mer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["analyze", "--model", "nobody", "--text", "a"], "CHECKPOINT_UNREADABLE"),
+        (["analyze", "--model", "none.safetensors", "--text", "a"], "CHECKPOINT_UNREADABLE"),
+    ],
+)
+def test_a_failure_is_one_line(arguments, code, capsys):
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"mer: {code}: ")
+    assert err.count("\n") == 1
+
+
+def test_a_blank_text_is_one_line(weights, capsys):
+    assert analyze(weights, "--text", " ") == 1
+    assert capsys.readouterr().err.startswith("mer: INPUT_INVALID: ")
+
+
+@pytest.mark.parametrize("command", ["features", "train", "evaluate"])
+def test_the_other_commands_explain_themselves(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "--data" in capsys.readouterr().out
+
+
+def test_as_a_process_it_writes_json_alone(weights, tone):
+    command = [sys.executable, "-m", "mer", "analyze", "--model", weights, "--json", tone, tone]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [tone, tone]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_no_traceback(weights, tone):
+    command = [sys.executable, "-m", "mer", "analyze", "--model", weights, tone]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err == ""
