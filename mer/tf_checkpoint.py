@@ -117,7 +117,8 @@ def _table_records(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = table[-_FOOTER_BYTES:]
     if struct.unpack("<Q", footer[-8:])[0] != _TABLE_MAGIC:
         raise ValueError("no table magic number at its end")
-    _, _, position = _block_handle(footer, 0)  # the meta-index block holds nothing we need
+    offset, size, position = _block_handle(footer, 0)
+    _block(table, offset, size)  # the meta-index: nothing we need, but it must be whole
     offset, size, _ = _block_handle(footer, position)
     for _, handle in _block_records(_block(table, offset, size)):
         block_offset, block_size, _ = _block_handle(handle, 0)
