@@ -40,6 +40,7 @@ __all__ = [
     "SimilarSong",
     "playlist_entries",
     "playlist_generate",
+    "playlist_name",
     "playlist_save",
     "songs_similar",
 ]
@@ -169,7 +170,7 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
     )
     playlist = Playlist.objects.create(
         user_id=user.pk,
-        name=name.strip()[:200] or _name_of(generated.request),
+        name=name.strip()[:200] or playlist_name(generated.request),
         request=generated.request.to_json(),
         seed=generated.seed,
         model_version=generated.model_version,
@@ -362,7 +363,7 @@ def _reason(target: Target, snapshot: IndexSnapshot, row: int, emotion: SongEmot
     )
 
 
-def _name_of(request: PlaylistRequest) -> str:
+def playlist_name(request: PlaylistRequest) -> str:
     """Return a name that says what was asked for."""
     parts = [name.strip().capitalize() for name, _ in request.moods]
     if request.point is not None:
