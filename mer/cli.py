@@ -19,7 +19,7 @@ from mer.prediction import SongInput
 from mer.text import read_lyrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from mer.pipeline import EmotionPipeline
     from mer.prediction import EmotionPrediction
@@ -138,24 +138,32 @@ def _analyze(options: argparse.Namespace) -> int:
     if options.text is not None:
         _show({"text": options.text}, pipeline.predict_text(options.text), options)
         return 0
+    return 0 if _analyze_files(pipeline, options) else 1
+
+
+def _analyze_files(pipeline: EmotionPipeline, options: argparse.Namespace) -> bool:
+    """Show each file's prediction or error; whether there was no error."""
+    from tqdm import tqdm
+
     is_complete = True
-    batches = [
-        options.files[start : start + _BATCH_FILES]
-        for start in range(0, len(options.files), _BATCH_FILES)
-    ]
-    for batch in _with_progress(batches, len(options.files)):
-        for path, outcome in _judge(pipeline, batch, options):
-            if isinstance(outcome, MerError):
-                is_complete = False
-                _show_error(path, outcome, options)
-            else:
-                _show({"path": str(path)}, outcome, options)
-    return 0 if is_complete else 1
+    files = options.files
+    with tqdm(total=len(files), unit="file", file=sys.stderr, disable=len(files) == 1) as bar:
+        for start in range(0, len(files), _BATCH_FILES):
+            outcomes = _judge(pipeline, files[start : start + _BATCH_FILES], options)
+            with bar.external_write_mode():  # the bar steps aside while lines are written
+                for path, outcome in outcomes:
+                    if isinstance(outcome, MerError):
+                        is_complete = False
+                        _show_error(path, outcome, options)
+                    else:
+                        _show({"path": str(path)}, outcome, options)
+            bar.update(min(_BATCH_FILES, len(files) - start))
+    return is_complete
 
 
 def _judge(
     pipeline: EmotionPipeline, paths: Sequence[Path], options: argparse.Namespace
-) -> Iterator[tuple[Path, EmotionPrediction | MerError]]:
+) -> list[tuple[Path, EmotionPrediction | MerError]]:
     """Predict for the files that can be read; the others get their error, in the same order."""
     outcomes: dict[int, EmotionPrediction | MerError] = {}
     prepared = {}
@@ -168,19 +176,7 @@ def _judge(
             outcomes[position] = error
     predictions = pipeline.predict_prepared(list(prepared.values()))
     outcomes.update(zip(prepared, predictions, strict=True))
-    return ((path, outcomes[position]) for position, path in enumerate(paths))
-
-
-def _with_progress(batches: list[list[Path]], total: int) -> Iterable[list[Path]]:
-    if total == 1:
-        yield from batches
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="file", file=sys.stderr) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))
+    return [(path, outcomes[position]) for position, path in enumerate(paths)]
 
 
 def _show(
