@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,7 @@ def _as_m3u8(generated: GeneratedPlaylist, songs: dict[int, Song]) -> str:
 
 def _absolute_path(song: Song) -> str:
     try:
-        return str(song_path(song))
+        # A name that is no UTF-8 cannot stand in a UTF-8 list; show it rather than fail all.
+        return os.fsencode(song_path(song)).decode("utf-8", "replace")
     except PathError as error:
         raise CommandError(str(error)) from error

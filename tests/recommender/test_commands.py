@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from recommender.history import listen_record
+from recommender.index_service import index_build_lock
+from recommender.models import IndexBuild
+from tests.factories import LibraryFactory, SongEmotionFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command(*(str(argument) for argument in arguments), stdout=out)
+    return out.getvalue()
+
+
+def songs_of(*arguments: object) -> list[int]:
+    plain = json.loads(run("playlist", *arguments, "--seed", 1, "--format", "json"))
+    return [entry["song_id"] for entry in plain["entries"]]
+
+
+def test_build_index() -> None:
+    SongEmotionFactory.create_batch(3)
+    out = run("build_index")
+    assert out.startswith("Index of 3 songs built in ")
+    assert IndexBuild.objects.get().directory in out
+
+
+def test_build_index_of_nothing() -> None:
+    assert run("build_index").startswith("Index of 0 songs")
+
+
+def test_build_index_twice_at_once() -> None:
+    with index_build_lock(), pytest.raises(CommandError, match="another process"):
+        run("build_index")
+
+
+def test_every_kind_of_target() -> None:
+    songs = [emotion.song_id for emotion in SongEmotionFactory.create_batch(12)]
+    user = UserFactory(username="ann")
+    listen_record(user=user, song_id=songs[3])
+    for target in (
+        ["--mood", "calm,sad:0.5", "--mood", "dark"],
+        ["--valence", 0.2, "--arousal", 0.9],
+        ["--history", "ann"],
+    ):
+        assert len(songs_of(*target, "--count", 5)) == 5
+    assert set(songs_of("--like", songs[0], songs[1])) <= set(songs) - {songs[0], songs[1]}
+    assert len(songs_of("--mood", "calm", "--genre", "rock")) == 4
+
+
+def test_text_table() -> None:
+    song = SongEmotionFactory(song__artist="The Somebodies", song__title="A Song").song
+    out = run("playlist", "--mood", "calm", "--seed", 7)
+    assert f"{song.pk:6}  The Somebodies" in out
+    assert "A Song" in out
+    assert "Target: valence 0.70, arousal 0.20, calmness 100%" in out
+    assert "judged mostly by its sound." in out
+    assert "1 of 20 songs: no more match the request." in out
+    assert "Seed 7, model affetti-00000000" in out
+
+
+def test_json_says_how_to_make_it_again() -> None:
+    SongEmotionFactory.create_batch(4)
+    plain = json.loads(run("playlist", "--mood", "calm:2", "--count", 2, "--format", "json"))
+    assert plain["request"] == {"moods": [{"name": "calm", "weight": 2.0}], "count": 2}
+    assert {"song_id", "title", "artist", "score", "reason"} == set(plain["entries"][0])
+    again = run(
+        "playlist", "--mood", "calm:2", "--count", 2, "--seed", plain["seed"], "--format", "json"
+    )
+    assert json.loads(again)["entries"] == plain["entries"]
+
+
+def test_m3u8_has_absolute_paths() -> None:
+    root = Path(settings.AFFETTI_CATALOG_ROOTS[0])
+    root.mkdir()
+    (root / "one.flac").write_bytes(b"x")
+    SongEmotionFactory(
+        song__library=LibraryFactory(root=str(root)),
+        song__relative_path="one.flac",
+        song__artist="A",
+        song__title="B",
+    )
+    lines = run("playlist", "--mood", "calm", "--format", "m3u8").splitlines()
+    assert lines == ["#EXTM3U", "#EXTINF:180,A - B", str(root.resolve() / "one.flac")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "REQUEST_INVALID"),
+        (["--valence", "0.5"], "--valence and --arousal go together"),
+        (["--valence", "2", "--arousal", "0"], "valence must be"),
+        (["--mood", "calm:much"], "'much' is no weight"),
+        (["--mood", "calm", "--count", "0"], "count must be from 1"),
+        (["--history", "nobody"], "no user 'nobody'"),
+        (["--like", "999999"], "SONG_NOT_FOUND"),
+    ],
+)
+def test_mistakes_are_named(arguments: list[str], message: str) -> None:
+    SongEmotionFactory()
+    with pytest.raises(CommandError, match=message):
+        run("playlist", *arguments)
+
+
+def test_empty_catalogue() -> None:
+    with pytest.raises(CommandError, match="CATALOG_EMPTY"):
+        run("playlist", "--mood", "calm")
