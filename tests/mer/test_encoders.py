@@ -47,8 +47,11 @@ class TestMusicnn:
         golden = np.load(MUSICNN_GOLDEN)
         output = musicnn(torch.from_numpy(golden["log_mel"]))
         np.testing.assert_allclose(output.tags, golden["tags"], rtol=0, atol=1e-5)
-        for layer in ("penultimate", "mean_pool", "max_pool"):
+        for layer in ("penultimate", "mean_pool"):
             np.testing.assert_allclose(getattr(output, layer), golden[layer], rtol=0, atol=1e-4)
+        # Values up to 98: the original is itself 4.5e-4 from its own result in double precision.
+        # With AVX-512 the port is within 1e-4 of it; other instruction sets sum in other orders.
+        np.testing.assert_allclose(output.max_pool, golden["max_pool"], rtol=2e-5, atol=1e-4)
 
     def test_embed_lays_the_outputs_side_by_side(
         self, musicnn: MusicnnEncoder, log_mel: torch.Tensor
