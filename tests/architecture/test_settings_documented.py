@@ -23,10 +23,10 @@ def test_settings_are_found():
     assert {"REDIS_URL", "AFFETTI_VAR_DIR", "AFFETTI_DEVICE"} <= NAMES
 
 
-@pytest.mark.parametrize("page", [".env.example", "docs/settings.md"])
-def test_page_lists_exactly_the_names_that_are_read(page):
+@pytest.mark.parametrize("document", [".env.example", "docs/settings.md"])
+def test_page_lists_exactly_the_names_that_are_read(document):
     listed = set(
-        re.findall(r"\b(AFFETTI_[A-Z_]+|DATABASE_URL|REDIS_URL)\b", (ROOT / page).read_text())
+        re.findall(r"\b(AFFETTI_[A-Z_]+|DATABASE_URL|REDIS_URL)\b", (ROOT / document).read_text())
     )
     assert listed == NAMES
 

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from catalog.models import Song
+from recommender.tasks import build_index_if_stale
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             call_command("demo")
             root = str(settings.AFFETTI_CATALOG_ROOTS[0])
             call_command("ingest", root, wait=True, at_most=options["at_most"])
-        call_command("build_index", if_stale=True)
+        build_index_if_stale()
         self._admin_ensure()
         self.stdout.write(
             f"\nAffetti plays at http://127.0.0.1:{options['port']}   (Ctrl-C stops it)\n"

@@ -1,0 +1,45 @@
+"""Every option of every command stands in docs/cli.md."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import load_command_class
+
+from mer.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/cli.md").read_text()
+DJANGO_OPTIONS = set(argparse.ArgumentParser()._option_string_actions) | {
+    "--version", "--verbosity", "-v", "--settings", "--pythonpath", "--traceback", "--no-color",
+    "--force-color", "--skip-checks",
+}  # fmt: skip
+COMMANDS = [
+    (app, path.stem)
+    for app in ("catalog", "recommender")
+    for path in sorted((ROOT / app / "management/commands").glob("[!_]*.py"))
+]
+
+
+def documented(options: set[str]) -> set[str]:
+    return {option for option in options if re.search(rf"{option}\b", PAGE)}
+
+
+@pytest.mark.parametrize(("app", "name"), COMMANDS)
+def test_management_command_is_documented(app, name):
+    parser = load_command_class(app, name).create_parser("manage.py", name)
+    options = set(parser._option_string_actions) - DJANGO_OPTIONS
+    assert f"manage.py {name}" in PAGE
+    assert documented(options) == options
+
+
+@pytest.mark.parametrize("name", ["analyze", "features", "train", "evaluate"])
+def test_mer_command_is_documented(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    options = set(re.findall(r"(?<!\w)--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert f"python -m mer {name}" in PAGE or f"`{name}`" in PAGE
+    assert documented(options) == options
