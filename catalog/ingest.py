@@ -166,6 +166,7 @@ def ingests_settle() -> None:
 
 
 def _finish(job: BackgroundJob, scope: Scope | None, state: IngestState) -> None:
+    total = state.scanned
     state.phase = "done"
     if scope:
         fresh = SongEmotion.objects.filter(
@@ -173,7 +174,7 @@ def _finish(job: BackgroundJob, scope: Scope | None, state: IngestState) -> None
         )
         state.analysed = fresh.values("song").distinct().count()
         state.failed = scope.failed_files().count() + scope.failed_songs().count()
-    job_advance(job=job, done=state.scanned, total=state.scanned)
+    job_advance(job=job, done=total, total=total)
     job_succeed(job=job, result=asdict(state))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from celery import current_app
 from django.db import transaction
 
@@ -13,5 +11,8 @@ def message_send(task: str, *arguments: object) -> None:
 
     A message that cannot be sent is logged, and sent again by `catalog.reconcile`.
     """
-    send = partial(current_app.send_task, task, args=arguments)
+
+    def send() -> None:  # no `partial`: Django's log of a failure asks for the function's name
+        current_app.send_task(task, args=arguments)
+
     transaction.on_commit(send, robust=True)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from celery import current_app
 
+from catalog import analysis
+from tests.fakes import FakePipeline
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,3 +35,12 @@ def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     """Nothing of a test is written to, or read from, the developer's own folders."""
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
     settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
+
+
+@pytest.fixture
+def fake_pipeline(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
+    """Put a fake in the place of the model that the catalogue analyses songs with."""
+    fake = FakePipeline()
+    monkeypatch.setattr(analysis, "pipeline", lambda: fake)
+    monkeypatch.setattr(analysis, "model_version", lambda: fake.model_version)
+    return fake

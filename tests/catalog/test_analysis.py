@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from django.db import connection
+
+from catalog.analysis import (
+    AnalysisReport,
+    embedding_from_bytes,
+    embedding_to_bytes,
+    songs_analyse,
+    text_analyse,
+)
+from catalog.models import Song, SongEmotion
+from mer.errors import CheckpointCorruptError, InputError
+from tests.catalog.conftest import write_tone
+from tests.factories import random_embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from catalog.models import BackgroundJob
+    from tests.fakes import FakePipeline
+
+    Ingest = Callable[..., BackgroundJob]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def song_ids(music_dir: Path, ingest: Ingest) -> list[int]:
+    for number in range(4):
+        write_tone(music_dir / f"Artist - {number}.wav", hz=200 + 10 * number)
+    ingest()
+    return list(Song.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def analyse(song_ids: list[int], worker: str = "w") -> AnalysisReport:
+    return songs_analyse(song_ids=song_ids, worker=worker)
+
+
+def test_songs_become_emotions_in_one_batch(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    assert analyse(song_ids) == AnalysisReport(analysed=4)
+
+    assert [len(batch) for batch in fake_pipeline.batches] == [4]
+    assert fake_pipeline.seen[0].title == "0"
+    song = Song.objects.get(pk=song_ids[0])
+    assert (song.status, song.leased_by, song.leased_at) == (Song.Status.ANALYSED, "", None)
+    emotion = song.emotions.get()
+    assert emotion.model_version == fake_pipeline.model_version
+    assert sum(emotion.quadrants.values()) == pytest.approx(1.0)
+    assert emotion.timeline[0]["start_seconds"] == 0.0
+    assert np.linalg.norm(embedding_from_bytes(emotion.fused_embedding)) == pytest.approx(1.0)
+    assert emotion.analysis_seconds > 0
+
+
+def test_asked_twice_it_is_done_once(song_ids: list[int], fake_pipeline: FakePipeline) -> None:
+    analyse(song_ids)
+
+    assert analyse(song_ids) == AnalysisReport(skipped=4)
+    assert len(fake_pipeline.seen) == 4
+
+
+def test_what_the_model_has_judged_already_is_not_judged_again(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    analyse(song_ids)
+    before = SongEmotion.objects.get(song=song_ids[0])
+    # The worker died between two transactions of an older version, say.
+    Song.objects.update(status=Song.Status.PENDING)
+    Song.objects.filter(pk=song_ids[1]).update(lyrics="new words")
+
+    assert analyse(song_ids) == AnalysisReport(analysed=4)
+
+    assert len(fake_pipeline.seen) == 5
+    assert fake_pipeline.seen[-1].lyrics == "new words"
+    assert SongEmotion.objects.get(song=song_ids[0]).updated_at == before.updated_at
+    assert SongEmotion.objects.count() == 4
+
+
+def test_a_new_analysis_overwrites_the_row_and_its_time(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    analyse(song_ids[:1])
+    before = SongEmotion.objects.get()
+    Song.objects.filter(pk=song_ids[0]).update(status=Song.Status.PENDING, title="Other")
+
+    analyse(song_ids[:1])
+
+    after = SongEmotion.objects.get()
+    assert after.pk == before.pk
+    assert after.created_at == before.created_at
+    assert after.updated_at > before.updated_at
+    assert (after.valence, after.arousal) != (before.valence, before.arousal)
+
+
+def test_a_bad_song_fails_alone_and_loses_what_was_said_before(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    analyse(song_ids)
+    Song.objects.update(status=Song.Status.PENDING)
+    SongEmotion.objects.update(input_sha256="")
+    fake_pipeline.is_listening = True
+    bad = Song.objects.get(pk=song_ids[2])
+    bad.path.write_bytes(b"\0" * bad.file_size_bytes)
+    os.utime(bad.path, ns=(bad.file_mtime_ns, bad.file_mtime_ns))
+
+    assert analyse(song_ids) == AnalysisReport(analysed=3, failed=1)
+
+    bad.refresh_from_db()
+    assert (bad.status, bad.failure_code) == (Song.Status.FAILED, "AUDIO_CORRUPT")
+    assert str(bad.path) not in bad.failure_message
+    assert not bad.emotions.exists()
+
+
+def test_a_file_that_changed_or_went_since_the_scan_is_not_judged(
+    song_ids: list[int], fake_pipeline: FakePipeline, ingest: Ingest
+) -> None:
+    changed, gone = Song.objects.filter(pk__in=song_ids[:2]).order_by("pk")
+    write_tone(changed.path, hz=999)
+    gone.path.unlink()
+
+    assert analyse(song_ids) == AnalysisReport(analysed=2, failed=1, skipped=1)
+
+    changed.refresh_from_db()
+    gone.refresh_from_db()
+    assert changed.failure_code == "FILE_CHANGED"
+    assert not gone.is_available
+    ingest()
+    changed.refresh_from_db()
+    assert changed.status == Song.Status.PENDING
+
+
+def test_a_song_that_leads_out_of_its_library_is_not_opened(
+    song_ids: list[int], fake_pipeline: FakePipeline, tmp_path: Path
+) -> None:
+    song = Song.objects.get(pk=song_ids[0])
+    song.path.rename(tmp_path / "secret.wav")
+    song.path.symlink_to(tmp_path / "secret.wav")
+
+    analyse(song_ids[:1])
+
+    song.refresh_from_db()
+    assert song.failure_code == "PATH_INVALID"
+    assert fake_pipeline.seen == []
+
+
+def test_a_model_that_cannot_be_loaded_fails_no_song(
+    song_ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise CheckpointCorruptError("bad checkpoint")
+
+    monkeypatch.setattr("catalog.analysis.pipeline", refuse)
+
+    for _ in range(5):
+        with pytest.raises(CheckpointCorruptError):
+            analyse(song_ids)
+
+    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", attempts=0)
+    assert waiting.count() == 4
+
+
+def test_a_worker_whose_lease_ran_out_does_not_overwrite_the_next_one(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    fake_pipeline.before_predict = lambda _: Song.objects.filter(pk=song_ids[0]).update(
+        leased_by="other"
+    )
+
+    assert analyse(song_ids[:2], "slow") == AnalysisReport(analysed=1, skipped=1)
+
+    assert Song.objects.get(pk=song_ids[0]).leased_by == "other"
+    assert not SongEmotion.objects.filter(song=song_ids[0]).exists()
+
+
+def test_a_song_deleted_meanwhile_is_let_go(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    fake_pipeline.before_predict = lambda _: Song.objects.filter(pk=song_ids[0]).delete()
+
+    assert analyse(song_ids) == AnalysisReport(analysed=3, skipped=1)
+
+
+def test_a_song_changed_meanwhile_waits_again(
+    song_ids: list[int], fake_pipeline: FakePipeline, ingest: Ingest
+) -> None:
+    song = Song.objects.get(pk=song_ids[0])
+
+    def change(_: object) -> None:
+        song.path.with_suffix(".txt").write_text("words")
+        ingest()
+
+    fake_pipeline.before_predict = change
+
+    assert analyse(song_ids[:1]) == AnalysisReport(skipped=1)
+    song.refresh_from_db()
+    assert (song.status, song.lyrics) == (Song.Status.PENDING, "words")
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="threads cannot wait for each other in memory"
+)
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_share_the_songs(song_ids: list[int], fake_pipeline: FakePipeline) -> None:
+    reports: list[AnalysisReport] = []
+
+    def work(name: str) -> None:
+        try:
+            for song_id in song_ids:
+                reports.append(analyse([song_id], name))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(reports) == 8
+    assert sum(report.analysed for report in reports) == 4
+    assert len(fake_pipeline.seen) == 4
+    assert SongEmotion.objects.count() == 4
+
+
+def test_words_go_to_the_model(fake_pipeline: FakePipeline) -> None:
+    assert text_analyse(text="a quiet evening").model_version == fake_pipeline.model_version
+
+
+def test_embeddings_are_little_endian_and_of_one_length() -> None:
+    vector = random_embedding(7)
+
+    data = embedding_to_bytes(vector)
+
+    assert data == vector.astype("<f4").tobytes()
+    np.testing.assert_array_equal(embedding_from_bytes(memoryview(data)), vector)
+    with pytest.raises(InputError, match="1024 bytes, not 4"):
+        embedding_from_bytes(b"\0" * 4)
+    with pytest.raises(InputError):
+        embedding_to_bytes(vector[:3])

@@ -1,0 +1,63 @@
+"""A pipeline without networks: what it says of a song follows from the song alone."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from mer.audio import song_patches
+from mer.prediction import EmotionPrediction, SongInput, TimelinePoint
+from tests.factories import MODEL_VERSION, random_embedding, random_probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class FakePipeline:
+    """Stands in for `mer.pipeline.EmotionPipeline`; remembers what it was asked.
+
+    `is_listening` decodes the audio for real, so that bad files fail as they would.
+    `before_predict` is called with every batch, to fail or to interfere at that moment.
+    """
+
+    def __init__(self, model_version: str = MODEL_VERSION) -> None:
+        self.model_version = model_version
+        self.is_listening = False
+        self.before_predict: Callable[[Sequence[SongInput]], object] = lambda _: None
+        self.batches: list[list[SongInput]] = []
+
+    @property
+    def seen(self) -> list[SongInput]:
+        return [song for batch in self.batches for song in batch]
+
+    def prepare(self, song: SongInput) -> SongInput:
+        if self.is_listening and song.path:
+            song_patches(song.path, max_patches=2)
+        return song
+
+    def predict_prepared(self, songs: Sequence[SongInput]) -> list[EmotionPrediction]:
+        self.before_predict(songs)
+        self.batches.append(list(songs))
+        return [self._predict(song) for song in songs]
+
+    def predict_text(self, text: str) -> EmotionPrediction:
+        return self._predict(SongInput(lyrics=text))
+
+    def _predict(self, song: SongInput) -> EmotionPrediction:
+        words = f"{song.path}|{song.lyrics}|{song.title}|{song.artist}"
+        digest = hashlib.sha256(words.encode("utf-8", "replace")).digest()
+        point = AffectPoint(digest[0] / 255, digest[1] / 255)
+        return EmotionPrediction(
+            model_version=self.model_version,
+            valence=point.valence,
+            arousal=point.arousal,
+            quadrant=point.quadrant,
+            quadrants={q: 0.7 if q is point.quadrant else 0.1 for q in QUADRANTS},
+            emotions=random_probabilities(EMOTIONS, digest[2]),
+            confidence=0.7,
+            gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1},
+            timeline=(TimelinePoint(0.0, point.valence, point.arousal),),
+            fused_embedding=random_embedding(digest[3]),
+            duration_seconds=4.0,
+        )
