@@ -1,0 +1,35 @@
+"""What the generated OpenAPI schema cannot know by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recommender.api.errors import ErrorCode
+
+_ERROR = {
+    "type": "object",
+    "description": "Every error, on every path, has this shape.",
+    "properties": {
+        "code": {"type": "string", "enum": [str(code) for code in ErrorCode]},
+        "message": {"type": "string", "description": "For people."},
+        "details": {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "For programs; of a REQUEST_INVALID, what is wrong with which field.",
+        },
+    },
+    "required": ["code", "message", "details"],
+}
+_ERROR_RESPONSE = {
+    "description": "An error.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+
+
+def document_errors(result: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
+    """Say of every operation which shape its errors have (a drf-spectacular hook)."""
+    result["components"].setdefault("schemas", {})["Error"] = _ERROR
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["default"] = _ERROR_RESPONSE
+    return result

@@ -1,0 +1,130 @@
+"""What the API and the pages read; every query of theirs stands here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypedDict, cast
+
+from django.db.models import Count, F, FilteredRelation, Max, Q
+
+from catalog import analysis
+from catalog import selectors as catalog_selectors
+from catalog.models import BackgroundJob, Song, SongEmotion
+from recommender.models import Listen, Playlist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.contrib.auth.models import AnonymousUser, User
+    from django.db.models import QuerySet
+
+MAP_SONGS: Final = 2000
+"""The most songs that the map of the plane shows."""
+
+
+class SongPlace(TypedDict):
+    """A song on the plane."""
+
+    id: int
+    title: str
+    artist: str
+    valence: float
+    arousal: float
+    quadrant: str
+
+
+def song_list() -> QuerySet[Song]:
+    """Return the songs whose files are there, with what `current_emotion` says of each loaded."""
+    return (
+        Song.objects.filter(is_available=True)
+        .annotate(
+            current_emotion=FilteredRelation(
+                "emotions", condition=Q(emotions__model_version=analysis.model_version())
+            )
+        )
+        .select_related("current_emotion", "library")  # type: ignore[misc]
+    )
+
+
+def current_emotion(song: Song) -> SongEmotion | None:
+    """Return what the model now in use says of a song that came from `song_list`."""
+    # Django leaves the attribute out where the join found nothing.
+    return getattr(song, "current_emotion", None)
+
+
+def songs_by_id(song_ids: Iterable[int]) -> dict[int, Song]:
+    """Return those of the songs that are there, by id, with `current_emotion` loaded."""
+    return {song.pk: song for song in song_list().filter(pk__in=list(song_ids))}
+
+
+def song_map() -> list[SongPlace]:
+    """Return where the analysed songs lie, at most `MAP_SONGS` of them.
+
+    From a large catalogue every n-th song by id is taken, so that the map stays the same.
+    """
+    songs = song_list().filter(current_emotion__isnull=False)
+    largest = songs.aggregate(largest=Max("pk"))["largest"] or 0
+    step = 1 if analysed_song_count() <= MAP_SONGS else largest // MAP_SONGS + 1
+    places = (
+        songs.annotate(remainder=F("pk") % step)
+        .filter(remainder=0)
+        .order_by("pk")
+        .values(
+            "id",
+            "title",
+            "artist",
+            valence=F("current_emotion__valence"),
+            arousal=F("current_emotion__arousal"),
+            quadrant=F("current_emotion__quadrant"),
+        )
+    )
+    return cast("list[SongPlace]", list(places[:MAP_SONGS]))
+
+
+def analysed_song_count() -> int:
+    """Return how many songs the model now in use has judged and can be played."""
+    return SongEmotion.objects.filter(
+        model_version=analysis.model_version(), song__is_available=True
+    ).count()
+
+
+def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
+    """Return the user's own playlists, newest first, each with its `entry_count`."""
+    if not user.is_authenticated:
+        return Playlist.objects.none()
+    return (
+        Playlist.objects.filter(user=user)
+        .annotate(entry_count=Count("entries"))
+        .order_by("-created_at", "id")
+    )
+
+
+def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:
+    """Return the user's own listens with their songs, newest first."""
+    if not user.is_authenticated:
+        return Listen.objects.none()
+    return Listen.objects.filter(user=user).select_related("song").order_by("-listened_at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """A job; of an ingest also how far it is, and the files that failed in what it covers."""
+
+    job: BackgroundJob
+    progress: catalog_selectors.JobProgress | None
+    failures: list[catalog_selectors.Failure]
+
+
+def job_detail(job: BackgroundJob) -> JobDetail:
+    """Return what is to be said of a job; cheap enough to be asked every second."""
+    is_ingest = job.kind == BackgroundJob.Kind.INGEST
+    return JobDetail(
+        job=job,
+        progress=catalog_selectors.job_progress(job) if is_ingest else None,
+        failures=catalog_selectors.job_failures(job=job),
+    )
+
+
+def job_list() -> QuerySet[BackgroundJob]:
+    """Return every job, newest first."""
+    return BackgroundJob.objects.order_by("-created_at", "id")

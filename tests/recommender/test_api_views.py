@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import BackgroundJob, IngestFailure, Song
+from mer.affect import EMOTIONS
+from recommender import selectors
+from recommender.models import Listen, Playlist
+from recommender.moods import MOODS
+from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.contrib.auth.models import User
+    from pytest_django import DjangoAssertNumQueries
+    from rest_framework.test import APIClient
+
+pytestmark = pytest.mark.django_db
+
+
+class TestSongs:
+    def test_list_in_few_queries(
+        self,
+        api: APIClient,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        with django_assert_max_num_queries(2):  # count and page
+            body = api.get("/api/v1/songs/").json()
+        assert body["count"] == 12
+        first = body["results"][0]
+        assert first["audio_url"] == f"http://testserver/songs/{first['id']}/audio"
+        assert set(first["emotion"]["emotions"]) == set(EMOTIONS)
+
+    def test_another_models_emotion_is_not_shown(self, api: APIClient) -> None:
+        song = SongFactory()
+        SongEmotionFactory(song=song, model_version="affetti-11111111")
+        body = api.get("/api/v1/songs/").json()
+        assert [row["emotion"] for row in body["results"]] == [None]
+
+    def test_songs_without_files_are_hidden(self, api: APIClient, songs: list[Song]) -> None:
+        Song.objects.filter(pk=songs[0].pk).update(is_available=False)
+        assert api.get("/api/v1/songs/").json()["count"] == 11
+        assert api.get(f"/api/v1/songs/{songs[0].pk}/").status_code == 404
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("artist=artist 3", {3}),
+            ("q=TIST 1", {1, 10, 11}),
+            ("status=pending", set()),
+            ("quadrant=Q1", {6, 7, 10, 11}),
+            ("quadrant=Q3&artist=Artist 0", {0}),
+        ],
+    )
+    def test_filters(
+        self, api: APIClient, songs: list[Song], query: str, expected: set[int]
+    ) -> None:
+        body = api.get(f"/api/v1/songs/?{query}").json()
+        assert {row["id"] for row in body["results"]} == {songs[n].pk for n in expected}
+
+    def test_genre_filter(self, api: APIClient, songs: list[Song]) -> None:
+        body = api.get("/api/v1/songs/?genre=ROCK").json()
+        assert body["count"] == 4
+
+    def test_order_by_valence_pages_without_repeats(
+        self, api: APIClient, songs: list[Song]
+    ) -> None:
+        seen: list[dict[str, Any]] = []
+        for page in (1, 2, 3, 4):
+            body = api.get(f"/api/v1/songs/?ordering=-valence&page_size=3&page={page}").json()
+            seen += body["results"]
+        valences = [row["emotion"]["valence"] for row in seen]
+        assert valences == sorted(valences, reverse=True)
+        assert len({row["id"] for row in seen}) == 12
+
+    def test_detail(self, api: APIClient) -> None:
+        song = SongEmotionFactory(song=SongFactory(lyrics="la la")).song
+        body = api.get(f"/api/v1/songs/{song.pk}/").json()
+        assert body["lyrics"] == "la la"
+        assert set(body["emotion"]["gates"]) == {"audio", "lyrics", "context"}
+        assert set(body["emotion"]["timeline"][0]) == {"start_seconds", "valence", "arousal"}
+        assert "fused_embedding" not in body["emotion"]
+
+    def test_similar(
+        self,
+        api: APIClient,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        api.get(f"/api/v1/songs/{songs[0].pk}/similar/")  # the first call reads the catalogue
+        with django_assert_max_num_queries(8):
+            body = api.get(f"/api/v1/songs/{songs[0].pk}/similar/?count=5").json()
+        assert len(body) == 5
+        similarities = [row["similarity"] for row in body]
+        assert similarities == sorted(similarities, reverse=True)
+        assert songs[0].pk not in {row["song"]["id"] for row in body}
+
+    def test_map_samples_a_large_catalogue(
+        self, api: APIClient, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert len(api.get("/api/v1/songs/map/").json()["songs"]) == 12
+        monkeypatch.setattr(selectors, "MAP_SONGS", 5)
+        few = api.get("/api/v1/songs/map/").json()["songs"]
+        assert 2 <= len(few) <= 5
+        assert few == api.get("/api/v1/songs/map/").json()["songs"]
+
+
+def test_moods(api: APIClient) -> None:
+    body = api.get("/api/v1/moods/").json()
+    assert [mood["name"] for mood in body] == list(MOODS)
+    assert all(0 <= mood["valence"] <= 1 and 0 <= mood["arousal"] <= 1 for mood in body)
+
+
+class TestPlaylists:
+    URL = "/api/v1/playlists/"
+
+    def test_anonymous_list_is_not_kept(self, api: APIClient, songs: list[Song]) -> None:
+        response = api.post(self.URL, {"moods": ["calm"], "count": 5, "seed": 7}, format="json")
+        assert response.status_code == 200
+        body = response.json()
+        assert body["id"] is None
+        assert body["seed"] == 7
+        assert [entry["position"] for entry in body["entries"]] == [0, 1, 2, 3, 4]
+        assert all(entry["reason"]["sentence"] for entry in body["entries"])
+        assert all(0 <= entry["score"] <= 1 for entry in body["entries"])
+        assert not Playlist.objects.exists()
+
+    def test_same_request_same_list(self, api: APIClient, songs: list[Song]) -> None:
+        first = api.post(self.URL, {"point": {"valence": 0.2, "arousal": 0.8}}, format="json")
+        again = {**first.json()["request"], "seed": first.json()["seed"]}
+        second = api.post(self.URL, again, format="json")
+        assert [e["song"]["id"] for e in second.json()["entries"]] == [
+            e["song"]["id"] for e in first.json()["entries"]
+        ]
+
+    def test_weighted_moods(self, api: APIClient, songs: list[Song]) -> None:
+        body = {"moods": ["calm", {"name": "joy", "weight": 2}]}
+        answer = api.post(self.URL, body, format="json").json()
+        assert answer["request"]["moods"] == [
+            {"name": "calm", "weight": 1.0},
+            {"name": "joy", "weight": 2.0},
+        ]
+
+    def test_kept_list_is_ones_own(self, api: APIClient, user: User, songs: list[Song]) -> None:
+        api.force_authenticate(user)
+        response = api.post(
+            self.URL, {"song_ids": [songs[0].pk], "count": 4, "name": "Mine"}, format="json"
+        )
+        assert response.status_code == 201
+        made = response.json()
+        url = f"{self.URL}{made['id']}/"
+        assert [row["id"] for row in api.get(self.URL).json()["results"]] == [made["id"]]
+        detail = api.get(url).json()
+        assert detail["name"] == "Mine"
+        assert detail["entries"] == made["entries"]
+
+        api.force_authenticate(UserFactory())
+        assert api.get(self.URL).json()["count"] == 0
+        assert api.get(url).status_code == 404
+        assert api.get(f"{url}export.m3u8").status_code == 404
+        assert api.delete(url).status_code == 404
+
+        api.force_authenticate(user)
+        assert api.delete(url).status_code == 204
+        assert not Playlist.objects.exists()
+
+    def test_save_false_and_save_without_login(
+        self, api: APIClient, user: User, songs: list[Song]
+    ) -> None:
+        body = {"moods": ["calm"], "save": True}
+        assert api.post(self.URL, body, format="json").status_code == 401
+        api.force_authenticate(user)
+        body["save"] = False
+        assert api.post(self.URL, body, format="json").status_code == 200
+        assert not Playlist.objects.exists()
+
+    def test_list_and_detail_in_few_queries(
+        self,
+        api: APIClient,
+        user: User,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        api.force_authenticate(user)
+        for _ in range(3):
+            made = api.post(self.URL, {"moods": ["joy"]}, format="json").json()
+        with django_assert_max_num_queries(2):
+            assert api.get(self.URL).json()["results"][0]["entry_count"] > 0
+        with django_assert_max_num_queries(3):
+            api.get(f"{self.URL}{made['id']}/")
+
+    def test_export(self, api: APIClient, user: User, songs: list[Song]) -> None:
+        api.force_authenticate(user)
+        made = api.post(self.URL, {"moods": ["joy"], "name": "Joy"}, format="json").json()
+        response = api.get(f"{self.URL}{made['id']}/export.m3u8")
+        assert response["Content-Type"].startswith("audio/x-mpegurl")
+        lines = response.content.decode().splitlines()
+        assert lines[:2] == ["#EXTM3U", "#PLAYLIST:Joy"]
+        assert [line for line in lines if not line.startswith("#")] == [
+            entry["song"]["audio_url"] for entry in made["entries"]
+        ]
+
+
+class TestListens:
+    URL = "/api/v1/listens/"
+
+    def test_own_listens_only(
+        self,
+        api: APIClient,
+        user: User,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        api.force_authenticate(user)
+        for song in songs[:3]:
+            response = api.post(self.URL, {"song_id": song.pk, "seconds_played": 31}, format="json")
+            assert response.status_code == 201
+        with django_assert_max_num_queries(2):
+            rows = api.get(self.URL).json()["results"]
+        assert {row["song"]["title"] for row in rows} == {song.title for song in songs[:3]}
+        api.force_authenticate(UserFactory())
+        assert api.get(self.URL).json()["count"] == 0
+
+    def test_bad_listens(self, api: APIClient, user: User, songs: list[Song]) -> None:
+        api.force_authenticate(user)
+        future = (timezone.now() + timedelta(days=1)).isoformat()
+        for body, status in [
+            ({"song_id": 10**9}, 404),
+            ({"song_id": songs[0].pk, "seconds_played": -1}, 400),
+            ({"song_id": songs[0].pk, "listened_at": future}, 400),
+            ({}, 400),
+        ]:
+            assert api.post(self.URL, body, format="json").status_code == status, body
+        assert not Listen.objects.exists()
+
+
+class TestJobs:
+    def test_ingest_is_accepted_and_followed(
+        self, api: APIClient, staff: User, music_dir: Path
+    ) -> None:
+        api.force_authenticate(staff)
+        response = api.post("/api/v1/ingest-jobs/", {"path": str(music_dir)}, format="json")
+        assert response.status_code == 202
+        job = response.json()
+        assert job["status"] == "pending"
+        assert response["Location"] == job["url"]
+        detail = api.get(job["url"]).json()
+        assert detail["job"]["id"] == job["id"]
+        assert detail["progress"]["done"] == 0
+        assert detail["failures"] == []
+
+    def test_failures_are_told(self, api: APIClient, staff: User, music_dir: Path) -> None:
+        library = LibraryFactory(root=str(music_dir))
+        IngestFailure.objects.create(
+            library=library,
+            relative_path="bad.mp3",
+            file_size_bytes=0,
+            file_mtime_ns=0,
+            code="AUDIO_EMPTY",
+            message="no bytes",
+        )
+        job = BackgroundJob.objects.create(
+            kind="ingest", status="started", arguments={"path": str(music_dir)}
+        )
+        api.force_authenticate(staff)
+        body = api.get(f"/api/v1/jobs/{job.pk}/").json()
+        assert body["failures"] == [
+            {"path": f"{music_dir}/bad.mp3", "code": "AUDIO_EMPTY", "message": "no bytes"}
+        ]
+
+    def test_other_kinds_and_filter(
+        self,
+        api: APIClient,
+        staff: User,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        job = BackgroundJob.objects.create(kind="index_build")
+        BackgroundJob.objects.create(kind="ingest", arguments={"path": "/x"})
+        api.force_authenticate(staff)
+        with django_assert_max_num_queries(2):
+            body = api.get("/api/v1/jobs/?kind=index_build").json()
+        assert [row["id"] for row in body["results"]] == [str(job.pk)]
+        assert api.get(f"/api/v1/jobs/{job.pk}/").json()["progress"] is None
+        assert api.get(f"/api/v1/jobs/{uuid.UUID(int=9)}/").status_code == 404
+
+
+def test_token_lives_from_login_to_logout(api: APIClient, user: User) -> None:
+    credentials = {"username": "ada", "password": "pass-word-1"}
+    response = api.post("/api/v1/auth/login/", credentials, format="json")
+    assert response.status_code == 201
+    token = response.json()["token"]
+    user.refresh_from_db()
+    assert user.last_login is not None
+    api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    assert api.get("/api/v1/playlists/").status_code == 200
+    assert api.post("/api/v1/auth/logout/").status_code == 204
+    assert api.get("/api/v1/playlists/").status_code == 401
+
+
+def test_inactive_user_gets_no_token(api: APIClient) -> None:
+    UserFactory(username="gone", is_active=False)
+    credentials = {"username": "gone", "password": "pass-word-1"}
+    assert api.post("/api/v1/auth/login/", credentials, format="json").status_code == 401
