@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "recommender.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -184,6 +185,7 @@ USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of an absent folder; collectstatic fills it
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -205,7 +207,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "knox.auth.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -220,7 +222,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": env.str("AFFETTI_THROTTLE_ANON", default="600/min"),
         "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
+        "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
     },
+    # How many proxies in front are ours; with none, nobody can name another address than theirs.
+    "NUM_PROXIES": env.int("AFFETTI_PROXY_COUNT", default=0),
 }
 REST_KNOX = {"TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
@@ -231,6 +236,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "recommender.api.schema.document_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "SongStatus": "catalog.models.Song.Status",
+        "JobStatus": "catalog.models.BackgroundJob.Status",
+        "JobKind": "catalog.models.BackgroundJob.Kind",
+    },
 }
 
 LOGGING = {
@@ -242,4 +257,6 @@ LOGGING = {
         "handlers": ["console"],
         "level": env.str("AFFETTI_LOG_LEVEL", default="INFO"),
     },
+    # It tells at every start which processor features it did not find.
+    "loggers": {"faiss.loader": {"level": "WARNING"}},
 }
