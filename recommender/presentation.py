@@ -1,0 +1,119 @@
+"""What the pages show of songs and playlists: names, chart coordinates, queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.http import QueryDict
+
+from recommender import selectors
+from recommender.errors import PlaylistErrorCode, PlaylistRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.forms import BaseForm
+
+    from catalog.models import Song, SongEmotion
+    from recommender.requests import PlaylistRequest
+
+QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
+AMBIGUOUS_BELOW: Final = 0.5
+"""Below this confidence the quadrants that are not the likeliest outweigh it together."""
+CHART_WIDTH: Final = 1000
+
+_TARGET_FIELDS: Final = ("mood", "valence", "arousal", "text", "like", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A song in its place in a list, with why it is there."""
+
+    song: Song
+    score: float
+    why: str
+
+    @property
+    def emotion(self) -> SongEmotion | None:
+        """What the model now in use says of the song."""
+        return selectors.current_emotion(self.song)
+
+
+@dataclass(frozen=True, slots=True)
+class PathDot:
+    """A song on a square plane of side 100, y downwards."""
+
+    x: float
+    y: float
+    quadrant: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineChart:
+    """Points of two polylines on a chart `CHART_WIDTH` wide and 100 high."""
+
+    duration_seconds: float
+    valence: str
+    arousal: str
+    width: int = CHART_WIDTH
+
+
+def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
+    """Return where the songs of a list lie, in its order."""
+    return [
+        PathDot(
+            x=round(100 * entry.emotion.valence, 1),
+            y=round(100 * (1 - entry.emotion.arousal), 1),
+            quadrant=entry.emotion.quadrant,
+            title=entry.song.title or entry.song.relative_path,
+        )
+        for entry in entries
+        if entry.emotion
+    ]
+
+
+def timeline_chart(
+    timeline: Sequence[Mapping[str, float]], duration_seconds: float | None
+) -> TimelineChart | None:
+    """Return the chart of a song's timeline; None if there is no time to draw."""
+    if not timeline or not duration_seconds:
+        return None
+
+    def line(axis: str) -> str:
+        # The last passage lasts until the end.
+        ends = [*timeline, {**timeline[-1], "start_seconds": duration_seconds}]
+        return " ".join(
+            f"{CHART_WIDTH * min(1.0, point['start_seconds'] / duration_seconds):.1f},"
+            f"{100 * (1 - point[axis]):.1f}"
+            for point in ends
+        )
+
+    return TimelineChart(duration_seconds, line("valence"), line("arousal"))
+
+
+def request_query(request: PlaylistRequest) -> QueryDict:
+    """Return the query of /playlist that asks for the same again, with another seed."""
+    query = QueryDict(mutable=True)
+    plain: dict[str, Any] = request.to_json()
+    plain.pop("seed", None)
+    query.setlist("mood", [mood["name"] for mood in plain.pop("moods", [])])
+    query.setlist("like", [str(song_id) for song_id in plain.pop("song_ids", [])])
+    for axis, value in plain.pop("point", {}).items():
+        query[axis] = str(value)
+    for name, value in plain.items():
+        query[name] = str(value)
+    return query
+
+
+def target_fields(query: QueryDict) -> list[tuple[str, str]]:
+    """Return the part of a query that says what is asked for, not how much or how varied."""
+    return [(name, value) for name in _TARGET_FIELDS for value in query.getlist(name)]
+
+
+def form_error(form: BaseForm) -> PlaylistRequestError:
+    """Return what is wrong with the first bad field of an invalid form."""
+    field, problems = next(iter(form.errors.items()))
+    message = str(problems[0]) if field == "__all__" else f"{field}: {problems[0]}"
+    return PlaylistRequestError(PlaylistErrorCode.REQUEST_INVALID, message, {"field": field})
