@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from catalog.analysis import songs_analyse
 from catalog.errors import JobStateError, PathError
 from catalog.ingest import ingest_run, ingest_start, ingests_settle
-from catalog.jobs import job_requeue, job_start
+from catalog.jobs import job_fail, job_requeue, job_start
 from catalog.models import BackgroundJob, Song
 from catalog.queue import batches_next, leases_release, songs_abandon, songs_waiting
 from catalog.selectors import job_failures, job_progress, job_scope
@@ -98,13 +99,13 @@ class Command(BaseCommand):
     def _scan(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
         """Scan here, unless a worker has the job already."""
         try:
-            mine = job_start(job_id=job.pk, worker=worker)
+            job = job_start(job_id=job.pk, worker=worker)
+            seconds = end - time.monotonic()
+            ingest_run(job=job, seconds=seconds, on_progress=lambda now: _show(now, bar))
         except JobStateError:
-            return
-        seconds = end - time.monotonic()
-        try:
-            ingest_run(job=mine, seconds=seconds, on_progress=lambda now: _show(now, bar))
+            return  # a worker has it, or it was revoked; what follows finds out
         except PathError as error:
+            job_fail(job=job, code=error.code, message=str(error))
             raise CommandError(str(error), returncode=2) from error
 
     def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
@@ -121,7 +122,7 @@ class Command(BaseCommand):
                 continue
             if not is_helping and watch.quiet_seconds(_moving(job, scope)) > GRACE_SECONDS:
                 is_helping = True
-                bar.write("No worker takes the songs; analysing them here.")
+                bar.write("No worker takes the songs; analysing them here.", file=sys.stderr)
             if not (is_helping and _help(scope, worker)):
                 time.sleep(POLL_SECONDS)
 

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.urls import reverse
+
+from catalog.models import BackgroundJob, IngestFailure, Song, SongEmotion
+from tests.factories import LibraryFactory, SongEmotionFactory
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def rows() -> dict[str, object]:
+    emotion = SongEmotionFactory()
+    failure = IngestFailure.objects.create(
+        library=LibraryFactory(),
+        relative_path="x.mp3",
+        file_size_bytes=1,
+        file_mtime_ns=1,
+        code="AUDIO_CORRUPT",
+        message="no audio",
+    )
+    job = BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST)
+    return {
+        "library": emotion.song.library,
+        "song": emotion.song,
+        "songemotion": emotion,
+        "ingestfailure": failure,
+        "backgroundjob": job,
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["library", "song", "songemotion", "ingestfailure", "backgroundjob"]
+)
+def test_lists_searches_and_pages_open(
+    admin_client: Client, rows: dict[str, object], name: str
+) -> None:
+    listing = reverse(f"admin:catalog_{name}_changelist")
+    change = reverse(f"admin:catalog_{name}_change", args=[getattr(rows[name], "pk")])  # noqa: B009
+
+    assert admin_client.get(listing).status_code == 200
+    assert admin_client.get(listing, {"q": "a"}).status_code == 200
+    assert admin_client.get(change).status_code == 200
+    adding = admin_client.get(reverse(f"admin:catalog_{name}_add"))
+    assert adding.status_code == 403
+
+
+def test_songs_can_be_asked_to_be_analysed_again(
+    admin_client: Client, rows: dict[str, object]
+) -> None:
+    song = Song.objects.get()
+    data = {"action": "analyse_again", "_selected_action": [song.pk]}
+
+    admin_client.post(reverse("admin:catalog_song_changelist"), data)
+
+    song.refresh_from_db()
+    assert song.status == Song.Status.PENDING
+    assert SongEmotion.objects.get().input_sha256 == ""

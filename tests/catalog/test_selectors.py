@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+
+from catalog.ingest import ingests_settle
+from catalog.models import BackgroundJob, IngestFailure, Song, SongEmotion
+from catalog.selectors import CatalogueCounts, catalogue_counts, job_failures, job_progress
+from tests.catalog.conftest import write_tone
+from tests.factories import SongEmotionFactory, SongFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries
+
+pytestmark = pytest.mark.django_db
+
+
+def test_progress_counts_speed_and_what_is_left(
+    music_dir: Path,
+    ingest: Callable[..., BackgroundJob],
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(4):
+        write_tone(music_dir / f"{number}.wav", hz=200 + number)
+    (music_dir / "bad.mp3").write_text("no audio")
+    job = ingest()
+    first = Song.objects.order_by("pk")[0]
+    SongEmotionFactory(song=first)
+    Song.objects.filter(pk=first.pk).update(status=Song.Status.ANALYSED)
+    BackgroundJob.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    ingests_settle()
+    job.refresh_from_db()
+
+    with django_assert_max_num_queries(5):
+        progress = job_progress(job)
+
+    assert (progress.phase, progress.done, progress.total, progress.failed) == (
+        "analysing",
+        2,
+        5,
+        1,
+    )
+    assert progress.percent == 40.0
+    assert progress.songs_per_minute == pytest.approx(2.0, rel=0.1)
+    assert progress.eta_seconds == pytest.approx(90, rel=0.1)
+
+
+def test_progress_of_an_ended_job_is_what_it_was(
+    music_dir: Path, ingest: Callable[..., BackgroundJob]
+) -> None:
+    (music_dir / "bad.mp3").write_text("no audio")
+
+    progress = job_progress(ingest())
+
+    assert (progress.phase, progress.done, progress.total, progress.failed) == ("done", 1, 1, 1)
+    assert progress.eta_seconds is None
+
+
+def test_failures_are_those_of_the_files_a_job_covers(
+    music_dir: Path, ingest: Callable[..., BackgroundJob]
+) -> None:
+    write_tone(music_dir / "a" / "x.wav", hz=200)
+    (music_dir / "a" / "bad.mp3").write_text("no audio")
+    (music_dir / "ab").mkdir()
+    (music_dir / "ab" / "other.mp3").write_text("no audio")
+    ingest()
+    Song.objects.update(status=Song.Status.FAILED, failure_code="AUDIO_SILENT")
+
+    found = job_failures(job=ingest(music_dir / "a"))
+
+    root = music_dir.resolve()
+    assert [(f.path, f.code) for f in found] == [
+        (f"{root}/a/bad.mp3", "AUDIO_CORRUPT"),
+        (f"{root}/a/x.wav", "AUDIO_SILENT"),
+    ]
+
+
+def test_other_jobs_and_lost_libraries_have_no_failures() -> None:
+    index = BackgroundJob.objects.create(kind=BackgroundJob.Kind.INDEX_BUILD)
+    lost = BackgroundJob.objects.create(
+        kind=BackgroundJob.Kind.INGEST, arguments={"path": "/nowhere"}
+    )
+
+    assert job_failures(job=index) == []
+    assert job_failures(job=lost) == []
+    assert job_progress(lost).done == 0
+
+
+def test_counts_of_the_catalogue() -> None:
+    SongEmotionFactory()
+    song = SongFactory(status=Song.Status.PENDING)
+    SongFactory(status=Song.Status.FAILED)
+    SongFactory(is_available=False)
+    IngestFailure.objects.create(
+        library=song.library, relative_path="x", file_size_bytes=0, file_mtime_ns=0
+    )
+
+    assert SongEmotion.objects.count() == 1
+    assert catalogue_counts() == CatalogueCounts(
+        songs=3, analysed=1, pending=1, failed=1, missing=1, failed_files=1
+    )
