@@ -179,7 +179,9 @@ class MusicnnEncoder(nn.Module):
                 f"got {tuple(log_mel.shape)}"
             )
         chunk = _CPU_CHUNK if log_mel.device.type == "cpu" else _DEVICE_CHUNK
-        parts = [self._forward_chunk(part) for part in torch.split(log_mel, chunk)]
+        # cuDNN would use TF32 by default, whose ten bits do not survive the residual layers.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            parts = [self._forward_chunk(part) for part in torch.split(log_mel, chunk)]
         return MusicnnOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def embed(self, log_mel: Tensor) -> Tensor:

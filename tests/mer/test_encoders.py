@@ -87,6 +87,25 @@ class TestMusicnn:
         assert not any(parameter.requires_grad for parameter in musicnn.parameters())
         assert not musicnn.embed(log_mel.requires_grad_()).requires_grad
 
+    def test_keeps_float32_convolutions_whole_on_cuda_and_nowhere_else(
+        self, musicnn: MusicnnEncoder, log_mel: torch.Tensor
+    ) -> None:
+        seen = []
+        hook = musicnn.front_convs[0].register_forward_hook(
+            lambda *_: seen.append(torch.backends.cudnn.allow_tf32)
+        )
+        before = torch.backends.cudnn.allow_tf32
+        musicnn(log_mel[:1])
+        hook.remove()
+        assert seen == [False]
+        assert torch.backends.cudnn.allow_tf32 is before
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    def test_cuda_equals_the_cpu(self, musicnn: MusicnnEncoder, log_mel: torch.Tensor) -> None:
+        on_device = MusicnnEncoder.from_pretrained().to("cuda").embed(log_mel.cuda()).cpu()
+        torch.testing.assert_close(on_device, musicnn.embed(log_mel), rtol=1e-4, atol=1e-3)
+
     @pytest.mark.parametrize("shape", [(187, 96), (2, 96, 187), (2, 186, 96), (1, 2, 187, 96)])
     def test_other_shapes_are_refused(
         self, musicnn: MusicnnEncoder, shape: tuple[int, ...]
