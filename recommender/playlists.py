@@ -17,7 +17,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import songs_heard
 from recommender.models import Playlist, PlaylistEntry
 from recommender.requests import PlaylistRequest
-from recommender.snapshot import IndexSnapshot, emotions_visible, index_snapshot
+from recommender.snapshot import IndexSnapshot, index_snapshot
 from recommender.targets import (
     Target,
     scores_of,
@@ -129,7 +129,7 @@ def playlist_generate(
             )
         rows, scores, notes = _chosen(request, seed, snapshot, target, allowed)
         emotions = _emotions_now(snapshot, rows)
-        gone = [row for row in rows.tolist() if int(snapshot.song_ids[row]) not in emotions]
+        gone = _gone(snapshot, rows, emotions)
         if not gone:
             break
         # Deleted since the snapshot was taken: choose again without them.
@@ -210,14 +210,10 @@ def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
     while True:
         similarities, song_ids = snapshot.search_fused(query, k, allowed)
         rows = snapshot.rows_of(song_ids.tolist())
-        there = set(
-            emotions_visible(model_version=snapshot.model_version)
-            .filter(song_id__in=song_ids.tolist())
-            .values_list("song_id", flat=True)
-        )
-        if len(there) == len(song_ids):
+        gone = _gone(snapshot, rows, _emotions_now(snapshot, rows))
+        if not gone:
             break
-        allowed[[row for row in rows.tolist() if int(snapshot.song_ids[row]) not in there]] = False
+        allowed[gone] = False
     return [
         SimilarSong(song_id, min(1.0, similarity))
         for song_id, similarity in zip(song_ids.tolist(), similarities.tolist(), strict=True)
@@ -323,20 +319,27 @@ def _candidates(
 
 def _emotions_now(snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> dict[int, SongEmotion]:
     """Return the emotions of those rows that may still be recommended, by song id."""
-    emotions = emotions_visible(model_version=snapshot.model_version).filter(
-        song_id__in=snapshot.song_ids[rows].tolist()
+    emotions = SongEmotion.objects.filter(
+        model_version=snapshot.model_version, song_id__in=snapshot.song_ids[rows].tolist()
     )
-    return {emotion.song_id: emotion for emotion in emotions.only("song_id", "gates")}
+    # Asked in SQL, "available and analysed" would have SQLite walk all songs that are.
+    wanted = emotions.order_by().select_related("song")
+    return {
+        emotion.song_id: emotion
+        for emotion in wanted.only("gates", "song__is_available", "song__status")
+        if emotion.song.is_available and emotion.song.status == Song.Status.ANALYSED
+    }
+
+
+def _gone(
+    snapshot: IndexSnapshot, rows: NDArray[np.int64], emotions: dict[int, SongEmotion]
+) -> list[int]:
+    return [row for row in rows.tolist() if int(snapshot.song_ids[row]) not in emotions]
 
 
 def _reason(target: Target, snapshot: IndexSnapshot, row: int, emotion: SongEmotion) -> EntryReason:
     affect = snapshot.affect[row].astype(np.float64)
-    shares = np.array(
-        [
-            snapshot.percentiles(snapshot.affect[row : row + 1, 2 + number], 2 + number)[0]
-            for number in range(len(EMOTIONS))
-        ]
-    )
+    shares = np.array([snapshot.shares(2 + number)[row] for number in range(len(EMOTIONS))])
     # A bare point asks for no emotion: tell what stands out in the song.
     worth = shares * target.emotions if target.emotions.any() else shares
     shared = [

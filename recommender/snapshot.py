@@ -5,7 +5,7 @@ active build are read from its mapped files; all others (the tail) from the data
 readable build everything is tail, so a lost index costs memory, never answers.
 
 The reader sees a change by `updated_at` of the song or its emotion; whoever changes rows by
-``QuerySet.update`` sets it. Deletions and rows hidden or shown are also found by counting.
+``QuerySet.update`` sets it. Deletions are found by counting.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from django.conf import settings
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from catalog import analysis
@@ -53,6 +54,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _QUERY_IDS: Final = 900
 """SQLite takes at most 999 parameters a query."""
+_Pulse = tuple[object, ...]
 _ROW: Final = np.dtype(
     [
         ("song_id", np.int64),
@@ -88,6 +90,7 @@ class IndexSnapshot:
     """Row in the build, or -1 for the tail."""
     tail_fused: NDArray[np.float32] = field(repr=False)
     """Fused embeddings of the tail, in its order."""
+    _shares: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.song_ids)
@@ -146,7 +149,17 @@ class IndexSnapshot:
         best = np.lexsort((song_ids, distances))[:k]
         return distances[best], song_ids[best]
 
-    def percentiles(self, values: NDArray[np.float32], dimension: int) -> NDArray[np.float64]:
+    def shares(self, dimension: int) -> NDArray[np.float64]:
+        """Return, for every row, `share_below` of its value in an affect dimension."""
+        if dimension not in self._shares:
+            # Once a snapshot, and in ascending order, which the search goes through much faster.
+            order = np.argsort(self.affect[:, dimension])
+            shares = np.empty(len(self))
+            shares[order] = self.share_below(self.affect[order, dimension], dimension)
+            self._shares[dimension] = shares
+        return self._shares[dimension]
+
+    def share_below(self, values: NDArray[np.float32], dimension: int) -> NDArray[np.float64]:
         """Return the share of the catalogue that lies below each value of an affect dimension.
 
         Equal values count half, so that the middle of the catalogue is at 0.5.
@@ -234,6 +247,7 @@ class _Reader:
             self._snapshot: IndexSnapshot | None = None
             self._checked_at = 0.0
             self._changes_since = _EPOCH
+            self._pulse: _Pulse = ()
             self._build_id: UUID | None = None
             self._build: EmbeddingIndex | None = None
             self._rows = np.empty(0, _ROW)
@@ -259,13 +273,18 @@ class _Reader:
         if self._open_build(version):
             return self._read_all(version)
         since, now = self._changes_since, timezone.now()
+        # Looking back to a fixed moment keeps the pulse comparable; it moves on now and then.
+        next_since = now - MARGIN if now - since > 2 * MARGIN else since
+        if next_since == since and _pulse(since) == self._pulse:
+            return snapshot
+        next_pulse = _pulse(next_since)
         changed = self._changed_ids(version, since)
         if changed:
             kept = self._rows[~np.isin(self._rows["song_id"], changed)]
             self._rows = np.concatenate([kept, *self._rows_of_songs(version, changed)])
         if len(self._rows) != emotions_visible(model_version=version).count():
             return self._read_all(version)
-        self._changes_since = now - MARGIN
+        self._changes_since, self._pulse = next_since, next_pulse
         return self._assemble(version) if changed else snapshot
 
     def _open_build(self, model_version: str) -> bool:
@@ -290,11 +309,11 @@ class _Reader:
         return True
 
     def _read_all(self, model_version: str) -> IndexSnapshot:
-        now = timezone.now()
+        self._changes_since = timezone.now() - MARGIN
+        self._pulse = _pulse(self._changes_since)
         self._rows = np.concatenate(
             [np.empty(0, _ROW), *self._rows_in(emotions_visible(model_version=model_version))]
         )
-        self._changes_since = now - MARGIN
         return self._assemble(model_version)
 
     def _changed_ids(self, model_version: str, since: datetime) -> list[int]:
@@ -423,6 +442,16 @@ class _Reader:
                     analysis.embedding_from_bytes(emotion.fused_embedding),
                 )
         return [song_id for song_id in missing if song_id not in self._tail]
+
+
+def _pulse(since: datetime) -> _Pulse:
+    """Return figures that change whenever rows come, go or change, read from indexes alone."""
+    recent = [
+        model.objects.filter(updated_at__gt=since).aggregate(n=Count("pk"), last=Max("updated_at"))
+        for model in (Song, SongEmotion)
+    ]
+    totals = [Song.objects.count(), SongEmotion.objects.count()]
+    return (*totals, *((row["n"], row["last"]) for row in recent))
 
 
 _reader = _Reader()

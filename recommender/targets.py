@@ -106,7 +106,7 @@ def scores_of(
     score = weights.closeness * _closeness(target, snapshot, rows)
     if weights.emotions:
         for number in np.flatnonzero(target.emotions):
-            share = snapshot.percentiles(snapshot.affect[rows, 2 + number], 2 + int(number))
+            share = snapshot.shares(2 + int(number))[rows]
             score += weights.emotions * target.emotions[number] * share
     if weights.likeness:
         score += weights.likeness * _likeness(target, snapshot, rows)
@@ -118,7 +118,7 @@ def _closeness(
     target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     places = snapshot.affect[rows, :2]
-    shares = np.stack([snapshot.percentiles(places[:, axis], axis) for axis in (0, 1)], axis=1)
+    shares = np.stack([snapshot.shares(axis)[rows] for axis in (0, 1)], axis=1)
     absolute = np.linalg.norm(places - target.place, axis=1)
     relative = np.linalg.norm(shares - target.relative, axis=1)
     distance = (absolute + relative) / 2
@@ -241,7 +241,7 @@ def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
 def _relative(place: NDArray[np.float64], snapshot: IndexSnapshot) -> NDArray[np.float64]:
     return np.array(
         [
-            snapshot.percentiles(place[axis : axis + 1].astype(np.float32), axis)[0]
+            snapshot.share_below(place[axis : axis + 1].astype(np.float32), axis)[0]
             for axis in (0, 1)
         ]
     )
