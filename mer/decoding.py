@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 import numpy as np
 
@@ -157,7 +157,10 @@ class _SoundfileReader:
     def _file(self) -> soundfile.SoundFile:
         import soundfile
 
-        return soundfile.SoundFile(os.fsencode(self.path))
+        try:
+            return soundfile.SoundFile(os.fsencode(self.path))
+        except soundfile.SoundFileRuntimeError as error:
+            raise AudioError(self.path, "was moved or changed while it was read") from error
 
     def _go_to(self, file: soundfile.SoundFile, frame: int) -> bool:
         import soundfile
@@ -220,7 +223,7 @@ class _PyavReader:
 
         # Through a handle and with a named demuxer, FFmpeg opens nothing but this file.
         demuxer = _DEMUXERS[self.path.suffix.lower()]
-        with self.path.open("rb") as handle, av.open(handle, format=demuxer) as container:
+        with _handle(self.path) as handle, av.open(handle, format=demuxer) as container:
             if not container.streams.audio:
                 raise AudioDecodeError(self.path, "holds no audio stream")
             yield cast("InputContainer", container)
@@ -238,6 +241,13 @@ class _PyavReader:
                     offset += frame.samples
                 if offset >= end:
                     return
+
+
+def _handle(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
 
 
 def _mono(samples: Waveform) -> Waveform:

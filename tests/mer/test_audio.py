@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mer import audio
 from mer.audio import MUSICNN, load, load_segments, log_mel, probe, song_patches
+from mer.decoding import open_audio
 from mer.errors import (
     AudioDecodeError,
     AudioEmptyError,
@@ -338,6 +339,17 @@ class TestBadFiles:
     def test_an_absent_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(AudioError, match=r"absent\.mp3: cannot be opened: No such file"):
             probe(tmp_path / "absent.mp3")
+
+    @pytest.mark.parametrize("suffix", ["flac", "m4a"])
+    def test_a_file_that_vanishes_while_it_is_read_is_named(
+        self, library: dict[str, Path], tmp_path: Path, suffix: str
+    ) -> None:
+        path = tmp_path / f"song.{suffix}"
+        path.write_bytes(library[suffix].read_bytes())
+        reader = open_audio(path)
+        path.unlink()
+        with pytest.raises(AudioError, match=f"{path}: (was moved|cannot be opened)"):
+            reader.read([(0, 1_000)])
 
     @pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "opus"])
     def test_what_is_left_of_a_cut_file_is_used(
