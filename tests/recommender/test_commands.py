@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from recommender.errors import IndexBusyError
 from recommender.history import listen_record
-from recommender.index_service import index_build_lock
+from recommender.management.commands import build_index
 from recommender.models import IndexBuild
 from tests.factories import LibraryFactory, SongEmotionFactory, UserFactory
 
@@ -38,8 +39,12 @@ def test_build_index_of_nothing() -> None:
     assert run("build_index").startswith("Index of 0 songs")
 
 
-def test_build_index_twice_at_once() -> None:
-    with index_build_lock(), pytest.raises(CommandError, match="another process"):
+def test_build_index_while_another_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy() -> None:
+        raise IndexBusyError("The index is being built by another process")
+
+    monkeypatch.setattr(build_index, "index_build", busy)
+    with pytest.raises(CommandError, match="another process; wait"):
         run("build_index")
 
 
