@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.http import QueryDict
 
+from mer.affect import QUADRANTS, AffectPoint
 from recommender import selectors
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
+from recommender.moods import MOODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +60,21 @@ class TimelineChart:
     valence: str
     arousal: str
     width: int = CHART_WIDTH
+
+
+def moods_by_quadrant() -> list[tuple[str, list[str]]]:
+    """Return the names of the moods that lie in each quadrant."""
+    return [
+        (
+            quadrant,
+            [
+                mood.name
+                for mood in MOODS.values()
+                if AffectPoint(mood.valence, mood.arousal).quadrant == quadrant
+            ],
+        )
+        for quadrant in QUADRANTS
+    ]
 
 
 def path_dots(entries: Sequence[Entry]) -> list[PathDot]:

@@ -24,7 +24,6 @@ from catalog.errors import PathError
 from catalog.ingest import ingest_start
 from catalog.models import BackgroundJob, Song
 from catalog.paths import song_path
-from mer.affect import AffectPoint
 from mer.text import clean_lyrics
 from recommender import playlists, presentation, selectors
 from recommender.api.errors import error_response, playlist_error_status
@@ -33,7 +32,6 @@ from recommender.errors import PlaylistRequestError
 from recommender.exports import playlist_m3u8
 from recommender.forms import IngestForm, PlaylistNameForm, PlaylistQueryForm, SavePlaylistForm
 from recommender.media import audio_response
-from recommender.moods import MOODS
 from recommender.requests import MAX_SEED, PlaylistRequest
 
 if TYPE_CHECKING:
@@ -62,9 +60,7 @@ def _page(request: HttpRequest, rows: QuerySet[Model]) -> Any:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     context = {
-        "moods": [
-            (mood.name, AffectPoint(mood.valence, mood.arousal).quadrant) for mood in MOODS.values()
-        ],
+        "moods": presentation.moods_by_quadrant(),
         "song_count": selectors.analysed_song_count(),
         "has_history": selectors.listen_list(request.user).exists(),
     }

@@ -63,6 +63,11 @@ audio.addEventListener("timeupdate", () => {
   if (listensUrl && !noted && heard >= enough) noteListen();
 });
 audio.addEventListener("ended", () => play(index + 1));
+audio.addEventListener("error", () => {
+  queue[index].closest("[data-entry]")?.classList.add("is-broken");
+  player.querySelector("[data-now-artist]").textContent = "This file cannot be played.";
+  play(index + 1);
+});
 for (const type of ["play", "pause"]) {
   audio.addEventListener(type, () => {
     queue.forEach((button, position) => {
@@ -74,6 +79,9 @@ for (const type of ["play", "pause"]) {
   });
 }
 queue.forEach((button, position) => button.addEventListener("click", () => toggle(position)));
+for (const button of player.querySelectorAll("[data-previous], [data-next]")) {
+  button.hidden = queue.length < 2;
+}
 document.querySelector("[data-play-all]")?.addEventListener("click", () => play(0));
 player.querySelector("[data-previous]").addEventListener("click", () => play(index - 1));
 player.querySelector("[data-next]").addEventListener("click", () => play(index + 1));
