@@ -80,6 +80,16 @@ def leases_release(*, restarted_node: str = "") -> int:
     return held.filter(leased_by__in=gone).update(leased_by="", leased_at=None, queued_at=None)
 
 
+def messages_forget() -> int:
+    """Take every message that is on the way for lost; return for how many songs.
+
+    What a worker had received but not begun when it was killed dies with it, and nobody knows what
+    that was. A message too many costs a glance at the database.
+    """
+    waiting = songs_waiting().exclude(queued_at=None)
+    return waiting.update(queued_at=None)
+
+
 def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     """Cut up to `limit` waiting songs into batches for analysis.
 

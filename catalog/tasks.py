@@ -17,7 +17,12 @@ from catalog.errors import JobStateError, PermanentError, TransientError
 from catalog.ingest import ingest_run, ingests_settle
 from catalog.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.messages import message_send
-from catalog.queue import leases_release, songs_dispatch, songs_requeue_for_model
+from catalog.queue import (
+    leases_release,
+    messages_forget,
+    songs_dispatch,
+    songs_requeue_for_model,
+)
 from catalog.workers import worker_name
 from mer.errors import CheckpointError
 
@@ -106,9 +111,10 @@ def reconcile() -> dict[str, int]:
 
 @worker_ready.connect
 def _restart(sender: Any, **_: Any) -> None:
-    """Give back at once what an earlier life of this worker held, instead of waiting for leases."""
+    """Let go at once of what an earlier life of this worker held, instead of waiting for leases."""
     try:
         leases_release(restarted_node=sender.hostname)
+        messages_forget()
         jobs_reconcile(restarted_node=sender.hostname)
         message_send("catalog.reconcile")
     except DatabaseError as error:

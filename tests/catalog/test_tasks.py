@@ -14,7 +14,7 @@ from catalog.errors import TransientError
 from catalog.ingest import ingest_start
 from catalog.jobs import job_start
 from catalog.models import BackgroundJob, IngestFailure, Song, SongEmotion
-from catalog.queue import songs_claim
+from catalog.queue import songs_claim, songs_dispatch
 from catalog.workers import worker_name
 from mer.errors import CheckpointError
 from tests.catalog.conftest import write_tone
@@ -175,7 +175,8 @@ def test_a_worker_started_again_gives_back_what_it_held(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     monkeypatch.setattr(tasks, "connections", SimpleNamespace(close_all=lambda: None))
-    song = SongFactory(status=Song.Status.PENDING)
+    song, told = SongFactory.create_batch(2, status=Song.Status.PENDING)
+    songs_dispatch()
     songs_claim(song_ids=[song.pk], worker=worker_name("analysis@host"))
     job = ingest_start(path=music_dir)
     job_start(job_id=job.pk, worker=worker_name("analysis@host"))
@@ -189,7 +190,9 @@ def test_a_worker_started_again_gives_back_what_it_held(
         worker_ready.send(sender=Worker("analysis@host"))
     song.refresh_from_db()
     job.refresh_from_db()
+    told.refresh_from_db()
     assert (song.leased_by, job.status) == ("", BackgroundJob.Status.PENDING)
+    assert (song.queued_at, told.queued_at) == (None, None)
     assert ("catalog.ingest", (str(job.pk),)) in sent
     assert sent[-1] == ("catalog.reconcile", ())
 
