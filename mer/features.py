@@ -1,13 +1,13 @@
 """Encoder features of labelled tracks, computed once and kept on disk.
 
-A shard holds up to 32 tracks' audio, lyrics or context. Its name carries the sha256 of what it was
-computed from (the texts, or the files' names and sizes), so a stale shard is never read; it is
-written aside and renamed, so that an interrupted extraction goes on where it stopped.
+Rows are found by what they were computed from: the sha256 of a text, or of a file's name and size.
+So a changed text is never given stale rows, and it does not matter which tracks are asked for
+together. Shards are written aside and renamed; an interrupted extraction goes on where it stopped.
 
 ::
 
-    CACHE/MSD_musicnn/panda4q-audio-1f0e….npz        rows (all patches, 1756), lengths (tracks,)
-    CACHE/all-MiniLM-L6-v2/mirex-lyrics-8c21….npz    rows (all tokens, 384), lengths (tracks,)
+    CACHE/MSD_musicnn/1f0e….npz         rows (all patches, 1756), lengths and keys (inputs,)
+    CACHE/all-MiniLM-L6-v2/8c21….npz    rows (all tokens, 384), lengths and keys (inputs,)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -27,19 +27,17 @@ from mer.text import context_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from mer.datasets.base import Track
 
-Part = Literal["audio", "lyrics", "context"]
-
 AUDIO_ENCODER: Final = "MSD_musicnn"
 TEXT_ENCODER: Final = "all-MiniLM-L6-v2"
 MAX_TOKENS: Final = 256
 """Lyrics are cut there; four in five songs are longer, and open with what they go on with."""
-SHARD_TRACKS: Final = 32
+_SHARD_INPUTS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +58,6 @@ class TrackFeatures:
     context: torch.Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    part: Part
-    tracks: tuple[Track, ...]
-
-    @property
-    def path(self) -> Path:
-        """Where it lies below the cache's folder."""
-        digest = hashlib.sha256()
-        for track in self.tracks:
-            if track.audio_path is not None and self.part == "audio":
-                source = f"{track.audio_path.name} {track.audio_path.stat().st_size}"
-            else:
-                source = _text(self.part, track)
-            digest.update(f"{source}\0".encode())
-        encoder = AUDIO_ENCODER if self.part == "audio" else TEXT_ENCODER
-        name = f"{self.tracks[0].dataset}-{self.part}-{digest.hexdigest()[:16]}.npz"
-        return Path(encoder, name)
-
-
 class FeatureCache:
     """Reads features from `folder`, and computes and writes those that are not there yet.
 
@@ -90,9 +68,8 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._audio_encoder: MusicnnEncoder | None = None
-        self._text_encoder: TextEncoder | None = None
+        self._audio = _Store(folder / AUDIO_ENCODER)
+        self._text = _Store(folder / TEXT_ENCODER)
 
     def features(self, tracks: Sequence[Track]) -> list[TrackFeatures]:
         """Features of `tracks`, in their order; a progress bar while any is computed.
@@ -112,78 +89,100 @@ class FeatureCache:
         EncoderMissingError
             If features have to be computed and the encoder is not installed.
         """
-        from tqdm import tqdm
-
-        shards = list(_shards(tracks))
-        missing = [shard for shard in shards if not (self._folder / shard.path).is_file()]
-        for shard in tqdm(missing, "features", unit="shard", disable=not missing):
-            self._write(shard)
-        found: dict[tuple[str, str], dict[Part, torch.Tensor]] = {}
-        for shard in shards:
-            for track, rows in zip(shard.tracks, self._read(shard), strict=True):
-                found.setdefault((track.dataset, track.track_id), {})[shard.part] = rows
+        paths = {_file_key(t.audio_path): t.audio_path for t in tracks if t.audio_path is not None}
+        lyrics = [track.lyrics or "" for track in tracks]
+        contexts = [context_text(track.title, track.artist) for track in tracks]
+        texts = {_key(text): text for text in (*lyrics, *contexts) if text}
+        self._listen(paths)
+        self._read(texts)
+        heard, read = self._audio.rows(paths), self._text.rows(texts)
         return [
-            TrackFeatures(track, parts.get("audio"), parts.get("lyrics"), parts.get("context"))
-            for track in tracks
-            for parts in (found.get((track.dataset, track.track_id), {}),)
+            TrackFeatures(
+                track,
+                heard[_file_key(track.audio_path)] if track.audio_path is not None else None,
+                read.get(_key(lyric)),
+                read.get(_key(context)),
+            )
+            for track, lyric, context in zip(tracks, lyrics, contexts, strict=True)
         ]
 
-    def _read(self, shard: _Shard) -> list[torch.Tensor]:
-        with np.load(self._folder / shard.path) as file:
-            rows, lengths = torch.from_numpy(file["rows"]), file["lengths"]
-        return list(torch.split(rows, lengths.tolist()))
+    def _listen(self, paths: Mapping[str, Path]) -> None:
+        missing = [key for key in paths if key not in self._audio.keys]
+        if not missing:
+            return
+        encoder = MusicnnEncoder.from_pretrained(AUDIO_ENCODER)
+        for keys in _batches(missing, "listening"):
+            self._audio.add(
+                keys,
+                [
+                    encoder.embed(torch.from_numpy(song_patches(paths[key]).log_mel)).numpy()
+                    for key in keys
+                ],
+            )
 
-    def _write(self, shard: _Shard) -> None:
-        rows = self._listen(shard) if shard.part == "audio" else self._read_texts(shard)
-        path = self._folder / shard.path
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _read(self, texts: Mapping[str, str]) -> None:
+        missing = [key for key in texts if key not in self._text.keys]
+        if not missing:
+            return
+        encoder = TextEncoder.from_pretrained(TEXT_ENCODER)
+        missing.sort(key=lambda key: len(texts[key]))  # like lengths together: little padding
+        for keys in _batches(missing, "reading"):
+            tokens = encoder.encode([texts[key] for key in keys], max_tokens=MAX_TOKENS)
+            pairs = zip(tokens.states.numpy(), tokens.mask.numpy(), strict=True)
+            self._text.add(keys, [states[mask] for states, mask in pairs])
+
+
+class _Store:
+    """Arrays of any number of rows under keys, in shards that are only ever added."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.keys: dict[str, Path] = {}
+        for path in sorted(folder.glob("*.npz")):
+            with np.load(path) as file:
+                self.keys |= dict.fromkeys(file["keys"].tolist(), path)
+
+    def add(self, keys: Sequence[str], arrays: Sequence[NDArray[np.float32]]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{_key(' '.join(keys))}.npz"
         aside = path.with_suffix(f".{os.getpid()}.part")
         with aside.open("wb") as file:
             np.savez(
                 file,
-                rows=np.concatenate(rows),
-                lengths=np.array([len(row) for row in rows], dtype=np.int32),
+                rows=np.concatenate(arrays).astype(np.float16),
+                lengths=np.array([len(array) for array in arrays]),
+                keys=np.array(keys),
             )
         aside.replace(path)
+        self.keys |= dict.fromkeys(keys, path)
 
-    def _listen(self, shard: _Shard) -> list[NDArray[np.float16]]:
-        if self._audio_encoder is None:
-            self._audio_encoder = MusicnnEncoder.from_pretrained(AUDIO_ENCODER)
-        rows = []
-        for track in shard.tracks:
-            if track.audio_path is not None:
-                log_mel = torch.from_numpy(song_patches(track.audio_path).log_mel)
-                rows.append(self._audio_encoder.embed(log_mel).numpy().astype(np.float16))
-        return rows
-
-    def _read_texts(self, shard: _Shard) -> list[NDArray[np.float16]]:
-        if self._text_encoder is None:
-            self._text_encoder = TextEncoder.from_pretrained(TEXT_ENCODER)
-        texts = [_text(shard.part, track) for track in shard.tracks]
-        tokens = self._text_encoder.encode(texts, max_tokens=MAX_TOKENS)
-        states = tokens.states.numpy().astype(np.float16)
-        masks = tokens.mask.numpy()
-        return [song[mask] for song, mask in zip(states, masks, strict=True)]
+    def rows(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
+        wanted = set(keys)
+        found: dict[str, torch.Tensor] = {}
+        for path in sorted({self.keys[key] for key in wanted}):
+            with np.load(path) as file:
+                rows = torch.split(torch.from_numpy(file["rows"]), file["lengths"].tolist())
+                named = zip(file["keys"].tolist(), rows, strict=True)
+            found |= {key: states for key, states in named if key in wanted}
+        return found
 
 
-def _text(part: Part, track: Track) -> str:
-    if part == "lyrics":
-        return track.lyrics or ""
-    return context_text(track.title, track.artist)
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _shards(tracks: Sequence[Track]) -> Iterator[_Shard]:
-    parts: tuple[Part, ...] = ("audio", "lyrics", "context")
-    for dataset in sorted({track.dataset for track in tracks}):
-        members = [track for track in tracks if track.dataset == dataset]
-        for part in parts:
-            if part == "audio":
-                having = [track for track in members if track.audio_path is not None]
-            else:
-                having = [track for track in members if _text(part, track)]
-                having.sort(key=lambda track: len(_text(part, track)))  # little padding
-            for start in range(0, len(having), SHARD_TRACKS):
-                yield _Shard(part, tuple(having[start : start + SHARD_TRACKS]))
+def _file_key(path: Path) -> str:
+    return _key(f"{path.parent.name}/{path.name} {path.stat().st_size}")
+
+
+def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
+    from tqdm import tqdm
+
+    with tqdm(total=len(keys), desc=description, unit="input") as bar:
+        for start in range(0, len(keys), _SHARD_INPUTS):
+            batch = keys[start : start + _SHARD_INPUTS]
+            yield batch
+            bar.update(len(batch))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

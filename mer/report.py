@@ -1,0 +1,102 @@
+"""The report of ``python -m mer evaluate`` as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_TITLES = {
+    "quadrant": "Quadrants of panda4q (chance .25)",
+    "cluster": "MIREX clusters, songs with lyrics (chance .20)",
+}
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Tables of a report.
+
+    Parameters
+    ----------
+    report : mapping
+        As `mer.evaluation.run` writes it to JSON.
+
+    Returns
+    -------
+    str
+        Ends with a newline.
+    """
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
+    seeds = ", ".join(str(seed) for seed in report["seeds"])
+    yield "# The first house model"
+    yield ""
+    yield "Written by `python -m mer evaluate --data ../shared/data`; figures also in"
+    yield "`first-model.json`. Brackets are 95% bootstrap intervals over songs (2,000 draws)."
+    yield ""
+    yield f"## Test split (networks of seeds {seeds}, trained on train and validation)"
+    for name, figures in report["test"].items():
+        yield from _question(name, figures)
+    yield "## Five-fold cross-validation over train and validation, artists apart"
+    for name, figures in report["cross_validation"].items():
+        yield from _question(name, figures)
+    yield "## Text alone"
+    yield ""
+    yield "| correlation with ratings | texts | |"
+    yield "|---|---|---|"
+    for name, figure in report["text"].items():
+        yield f"| {name.replace('_', ' ')} | {figure['texts']} | {_interval(figure)} |"
+
+
+def _question(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
+    majority = figures["majority"]
+    yield ""
+    yield f"### {_TITLES[name]}, {majority['songs']} songs"
+    yield ""
+    yield "| given | network: accuracy | network: macro-F1 | each | probe: accuracy | macro-F1 |"
+    yield "|---|---|---|---|---|---|"
+    for given, network in figures["network"].items():
+        probe = figures["probe"][given]
+        each = " ".join(_number(figure) for figure in network["accuracy"]["each"])
+        yield (
+            f"| {given.replace('+', ' + ')} | {_interval(network['accuracy'])} "
+            f"| {_interval(network['macro_f1'])} | {each} "
+            f"| {_interval(probe['accuracy'])} | {_interval(probe['macro_f1'])} |"
+        )
+    always = f"{_interval(majority['accuracy'])} | {_interval(majority['macro_f1'])}"
+    yield f"| (majority) | {always} | | | |"
+    yield ""
+    yield f"- All against audio alone: {_difference(figures['all_against_audio'])}."
+    for given, difference in figures["network_against_probe"].items():
+        yield f"- Network against probe, {given.replace('+', ' + ')}: {_difference(difference)}."
+    for given, network in figures["network"].items():
+        gates = " / ".join(_number(gate) for gate in network["gates"])
+        sides = "".join(
+            f"; {side.replace('_', ' ')} {_number(network[side])}"
+            for side in ("valence_side", "arousal_side")
+            if side in network
+        )
+        yield (
+            f"- {given.replace('+', ' + ')}: calibration error {_number(network['ece'])}; "
+            f"gates audio / lyrics / context {gates}{sides}."
+        )
+    yield ""
+
+
+def _difference(figures: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', '-').replace('f1', 'F1')} {_interval(figure['difference'], sign=True)}"
+        f" (p = {figure['p_value']:.3f})"
+        for name, figure in figures.items()
+    )
+
+
+def _interval(figure: Mapping[str, float], *, sign: bool = False) -> str:
+    estimate, low, high = (_number(figure[key], sign=sign) for key in ("estimate", "low", "high"))
+    return f"{estimate} [{low}, {high}]"
+
+
+def _number(value: float, *, sign: bool = False) -> str:
+    return f"{value:{'+' if sign else ''}.3f}".replace("0.", ".", 1)

@@ -1,0 +1,131 @@
+"""The feature cache: computed once, resumable, never stale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from mer import features
+from mer.audio import AudioPatches
+from mer.datasets.base import AffectLabels, Track
+from mer.encoders import TokenStates
+from mer.features import FeatureCache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class CountingAudio:
+    heard: list[int]
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> CountingAudio:
+        assert name == "MSD_musicnn"
+        return cls()
+
+    def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
+        self.heard.append(len(log_mel))
+        return log_mel[:, 0, :6]
+
+
+class CountingText:
+    read: list[str]
+    fails_after: int | None
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> CountingText:
+        assert name == "all-MiniLM-L6-v2"
+        return cls()
+
+    def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
+        if self.fails_after is not None and len(self.read) >= self.fails_after:
+            raise KeyboardInterrupt
+        self.read.extend(texts)
+        length = max(len(text) for text in texts)
+        states = torch.zeros(len(texts), length, 4)
+        mask = torch.zeros(len(texts), length, dtype=torch.bool)
+        for row, text in enumerate(texts):
+            states[row, : len(text), 0] = torch.tensor([float(ord(letter)) for letter in text])
+            mask[row, : len(text)] = True
+        return TokenStates(states, mask, torch.zeros(len(texts), length, 2, dtype=torch.int64))
+
+
+def patches(path: Path) -> AudioPatches:
+    value = float(path.read_text())
+    return AudioPatches(
+        log_mel=np.full((2, 187, 96), value, dtype=np.float32),
+        start_seconds=np.array([0.0, 3.0]),
+        duration_seconds=6.0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    CountingAudio.heard, CountingText.read, CountingText.fails_after = [], [], None
+    monkeypatch.setattr(features, "MusicnnEncoder", CountingAudio)
+    monkeypatch.setattr(features, "TextEncoder", CountingText)
+    monkeypatch.setattr(features, "song_patches", patches)
+
+
+def text(index: int, lyrics: str | None = None) -> Track:
+    return Track("words", str(index), "train", AffectLabels(), lyrics=lyrics or f"word{index:03}")
+
+
+def letters(states: torch.Tensor | None) -> str:
+    assert states is not None
+    return "".join(chr(int(value)) for value in states[:, 0])
+
+
+def test_each_part_is_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.opus"
+    path.write_text("2.5")
+    song = Track(
+        "mirex", "1", "train", AffectLabels(), path, lyrics="la", title="Song", artist="Me"
+    )
+    found, word = FeatureCache(tmp_path / "cache").features([song, text(1)])
+    assert found.audio is not None
+    assert found.audio.shape == (2, 6)
+    assert (found.audio == 2.5).all()
+    assert letters(found.lyrics) == "la"
+    assert letters(found.context) == "Song by Me"
+    assert word.audio is None
+    assert word.context is None
+    assert letters(word.lyrics) == "word001"
+
+
+def test_computed_once_whatever_is_asked_for_together(tmp_path: Path) -> None:
+    tracks = [text(index) for index in range(100)]
+    FeatureCache(tmp_path).features(tracks)
+    assert sorted(CountingText.read) == sorted(f"word{index:03}" for index in range(100))
+    CountingText.read.clear()
+    found = FeatureCache(tmp_path).features(tracks[::-3])
+    assert CountingText.read == []
+    assert [letters(f.lyrics) for f in found] == [t.lyrics for t in tracks[::-3]]
+
+
+def test_interrupted_extraction_goes_on(tmp_path: Path) -> None:
+    tracks = [text(index) for index in range(100)]
+    CountingText.fails_after = 64
+    with pytest.raises(KeyboardInterrupt):
+        FeatureCache(tmp_path).features(tracks)
+    kept = len(CountingText.read)
+    CountingText.read, CountingText.fails_after = [], None
+    FeatureCache(tmp_path).features(tracks)
+    assert len(CountingText.read) == 100 - kept > 0
+
+
+def test_changed_text_or_file_is_computed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.opus"
+    path.write_text("1")
+    track = Track("mirex", "1", "train", AffectLabels(), path, lyrics="old")
+    FeatureCache(tmp_path / "cache").features([track])
+    path.write_text("12")
+    changed = Track("mirex", "1", "train", AffectLabels(), path, lyrics="new")
+    (found,) = FeatureCache(tmp_path / "cache").features([changed])
+    assert letters(found.lyrics) == "new"
+    assert found.audio is not None
+    assert (found.audio == 12).all()
