@@ -245,7 +245,7 @@ def _allowed(
         ]
         allowed &= np.isin(snapshot.genres, codes)
     if request.year_from is not None:
-        allowed &= snapshot.years >= request.year_from
+        allowed &= snapshot.years >= max(1, request.year_from)
     if request.year_to is not None:
         allowed &= (snapshot.years <= request.year_to) & (snapshot.years > 0)
     excluded = {*request.exclude_song_ids, *request.song_ids}

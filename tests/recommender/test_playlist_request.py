@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -153,3 +154,13 @@ def test_moods_lie_where_their_quadrant_says() -> None:
     ]  # fmt: skip
     for mood in MOODS.values():
         assert sum(mood.emotions.values()) == pytest.approx(1.0)
+
+
+def test_the_documented_table_of_moods_is_this_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "playlists.md").read_text()
+    for mood in MOODS.values():
+        row = (
+            f"| {mood.name} | {mood.valence:.2f} | {mood.arousal:.2f} "
+            f"| {', '.join(mood.emotions)} | {', '.join(mood.aliases)} |"
+        )
+        assert row in text
