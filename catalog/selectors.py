@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
@@ -64,11 +64,6 @@ class JobProgress:
     songs_per_minute: float
     eta_seconds: float | None
 
-    @property
-    def percent(self) -> float:
-        """Return how much is done, from 0 to 100."""
-        return 100.0 * self.done / self.total if self.total else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -77,18 +72,6 @@ class Failure:
     path: str
     code: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueCounts:
-    """Songs whose files are there, by state; songs whose files are gone; files that are no song."""
-
-    songs: int
-    analysed: int
-    pending: int
-    failed: int
-    missing: int
-    failed_files: int
 
 
 def library_find(path: Path) -> Library | None:
@@ -147,16 +130,3 @@ def job_failures(*, job: BackgroundJob) -> list[Failure]:
         (Failure(f"{root}/{path}", code, message) for path, code, message in chain(files, songs)),
         key=lambda failure: failure.path,
     )
-
-
-def catalogue_counts() -> CatalogueCounts:
-    """Return how many songs there are in each state."""
-    here = Q(is_available=True)
-    counts = Song.objects.aggregate(
-        songs=Count("pk", filter=here),
-        analysed=Count("pk", filter=here & Q(status=Song.Status.ANALYSED)),
-        pending=Count("pk", filter=here & Q(status=Song.Status.PENDING)),
-        failed=Count("pk", filter=here & Q(status=Song.Status.FAILED)),
-        missing=Count("pk", filter=~here),
-    )
-    return CatalogueCounts(**counts, failed_files=IngestFailure.objects.count())
