@@ -22,7 +22,11 @@ class PlaylistQueryForm(forms.Form):
     history = forms.BooleanField(required=False)
     seed = forms.IntegerField(min_value=0, max_value=MAX_SEED, required=False)
     count = forms.IntegerField(
-        min_value=1, max_value=MAX_COUNT, required=False, initial=PlaylistRequest.count
+        min_value=1,
+        max_value=MAX_COUNT,
+        required=False,
+        initial=PlaylistRequest.count,
+        label="Songs",
     )
     diversity = forms.FloatField(
         min_value=0,
@@ -37,13 +41,13 @@ class PlaylistQueryForm(forms.Form):
         max_value=MAX_COUNT,
         required=False,
         initial=PlaylistRequest.artist_spacing,
-        label="Songs between two of one artist",
+        label="Artist spacing",
     )
     genre = forms.CharField(max_length=200, required=False)
     year_from = forms.IntegerField(min_value=0, max_value=9999, required=False)
     year_to = forms.IntegerField(min_value=0, max_value=9999, required=False)
 
-    TUNING = ("count", "diversity", "artist_spacing", "genre", "year_from", "year_to")
+    TUNING = ("count", "artist_spacing", "diversity", "genre", "year_from", "year_to")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -139,7 +139,9 @@ def _generate(request: HttpRequest, query: QueryDict) -> playlists.GeneratedPlay
 def playlist(request: HttpRequest) -> HttpResponse:
     """Show the list that the query asks for; the address carries the seed, so it can be shared."""
     if not request.GET.get("seed"):
-        query = request.GET.copy()
+        query = QueryDict(mutable=True)
+        for name, values in request.GET.lists():
+            query.setlist(name, [value for value in values if value])
         query["seed"] = str(secrets.randbelow(MAX_SEED))
         return HttpResponseRedirect(f"{reverse('playlist')}?{query.urlencode()}")
     try:
