@@ -62,7 +62,7 @@ def song_map() -> list[SongPlace]:
 
     From a large catalogue every n-th song by id is taken, so that the map stays the same.
     """
-    songs = song_list().filter(current_emotion__isnull=False)
+    songs = song_list().filter(current_emotion__isnull=False)  # type: ignore[misc]
     largest = songs.aggregate(largest=Max("pk"))["largest"] or 0
     step = 1 if analysed_song_count() <= MAP_SONGS else largest // MAP_SONGS + 1
     places = (
