@@ -169,6 +169,9 @@ class Stack:
             "--loglevel=INFO",
         )
 
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        return self.start("celery", "-A", "recommender", "beat", "--loglevel=INFO")
+
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL: no handler runs, nothing is tidied up; the children go with it."""
         if process.poll() is None:
@@ -202,7 +205,8 @@ class Stack:
             with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
                 cursor = connection.execute(query.encode())
                 return cursor.fetchall() if cursor.description else []
-        with closing(sqlite3.connect(self.folder / "var/affetti.sqlite3", timeout=30)) as database:
+        path = self.folder / "var/affetti.sqlite3"
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
             return database.execute(query).fetchall()
 
     def count(self, table: str, where: str = "1 = 1") -> int:
@@ -213,7 +217,9 @@ class Stack:
 
     def let_a_minute_pass(self) -> None:
         """Make every message that was sent look 61 s older: old enough to be sent again."""
-        self.rows(
-            "UPDATE catalog_song SET queued_at = queued_at - interval '61 seconds' "
-            "WHERE queued_at IS NOT NULL"
+        earlier = (
+            "queued_at - interval '61 seconds'"
+            if self._database
+            else "strftime('%Y-%m-%d %H:%M:%f', queued_at, '-61 seconds')"
         )
+        self.rows(f"UPDATE catalog_song SET queued_at = {earlier} WHERE queued_at IS NOT NULL")

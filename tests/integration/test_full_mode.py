@@ -64,6 +64,9 @@ def test_worker_killed_in_the_middle_of_an_ingest_loses_nothing(stack, tmp_path)
         seen.append(stack.analysed())
     assert 1 <= seen[0] <= seen[1] < FILES, "killed in the middle"
 
+    # A message that died with its worker is sent again, by the scheduler, a minute after the first.
+    stack.let_a_minute_pass()
+    stack.start_beat()
     worker = stack.start_worker()
     stack.wait_until(lambda: stack.analysed() == FILES, "all analysed")
     stack.wait_until(lambda: job_ended(stack), "the job's end")
@@ -106,7 +109,7 @@ def test_redis_emptied_under_a_live_worker_and_beat(stack, tmp_path):
     before = stack.analysed()
     assert before < 24
     stack.let_a_minute_pass()
-    stack.start("celery", "-A", "recommender", "beat", "--loglevel=INFO")
+    stack.start_beat()
     stack.wait_until(lambda: stack.analysed() == 24, "all analysed")
     assert worker.poll() is None, "the same worker did it"
     all_stored_once(stack, 24)
