@@ -11,6 +11,7 @@ from catalog.ingest import ingest_run, ingest_start
 from catalog.jobs import job_start
 from catalog.management.commands import ingest as command
 from catalog.models import BackgroundJob, Song, SongEmotion
+from catalog.queue import songs_claim
 from tests.catalog.conftest import write_tone
 
 if TYPE_CHECKING:
@@ -130,3 +131,23 @@ def test_a_folder_that_goes_away_during_the_scan_is_a_bad_path(
 
     assert caught.value.returncode == 2
     assert BackgroundJob.objects.get().status == BackgroundJob.Status.FAILED
+
+
+def test_it_does_not_help_while_a_worker_has_a_song_in_hand(
+    music_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tone(music_dir / "a.wav", hz=200)
+    write_tone(music_dir / "b.wav", hz=300)
+    original = command._show
+
+    def claim_meanwhile(*arguments: object) -> None:
+        song_ids = Song.objects.order_by("pk").values_list("pk", flat=True)[:1]
+        songs_claim(song_ids=list(song_ids), worker="another-host|1|celery@x")
+        original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(command, "_show", claim_meanwhile)
+
+    out = run(music_dir, "--wait", "--at-most", "0.5")
+
+    assert out.startswith("Still analysing")
+    assert "analysing them here" not in capsys.readouterr().err

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Max
 from tqdm import tqdm
 
 from catalog.analysis import songs_analyse
@@ -45,15 +44,16 @@ _COUNTS: Final = (
 
 @dataclass(slots=True)
 class _Watch:
-    """Since when nothing has moved: neither a song settled nor a song claimed."""
+    """Since when nothing has moved."""
 
     seen: object = None
     since: float = 0.0
 
     def quiet_seconds(self, seen: object) -> float:
+        now = time.monotonic()
         if seen != self.seen:
-            self.seen, self.since = seen, time.monotonic()
-        return time.monotonic() - self.since
+            self.seen, self.since = seen, now
+        return now - self.since
 
 
 class Command(BaseCommand):
@@ -120,7 +120,8 @@ class Command(BaseCommand):
             scope = job_scope(job)
             if scope is None:
                 continue
-            if not is_helping and watch.quiet_seconds(_moving(job, scope)) > GRACE_SECONDS:
+            quiet_seconds = watch.quiet_seconds(_moving(job, scope))
+            if not is_helping and quiet_seconds > GRACE_SECONDS:
                 is_helping = True
                 bar.write("No worker takes the songs; analysing them here.", file=sys.stderr)
             if not (is_helping and _help(scope, worker)):
@@ -148,14 +149,17 @@ class Command(BaseCommand):
 
 
 def _moving(job: BackgroundJob, scope: Scope) -> object:
-    """Return what changes when anybody works on the job."""
-    songs = scope.songs().filter(status=Song.Status.PENDING).order_by()
-    return job.result, job.status, songs.count(), songs.aggregate(last=Max("leased_at"))["last"]
+    """Return what stays the same only while nobody works on the songs of the job."""
+    leases_release()
+    pending = Song.objects.filter(status=Song.Status.PENDING)
+    waiting = songs_waiting()
+    if pending.exclude(leased_by="").exclude(pk__in=waiting.values("pk")).exists():
+        return object()  # somebody has a song in hand, which may take its time
+    return job.result, job.status, (waiting & scope.songs()).count()
 
 
 def _help(scope: Scope, worker: str) -> int:
     """Analyse one batch of what waits; return how many songs it had."""
-    leases_release()
     songs_abandon()
     songs = songs_waiting() & scope.songs()
     batches = batches_next(songs=songs, limit=1_000)
