@@ -83,7 +83,8 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
         PathDot(
             x=round(100 * entry.emotion.valence, 1),
             y=round(100 * (1 - entry.emotion.arousal), 1),
-            quadrant=entry.emotion.quadrant,
+            # Where it lies, not the likeliest quadrant: the two may differ for an ambiguous song.
+            quadrant=AffectPoint(entry.emotion.valence, entry.emotion.arousal).quadrant,
             title=entry.song.title or entry.song.relative_path,
         )
         for entry in entries

@@ -30,7 +30,6 @@ class SongPlace(TypedDict):
     artist: str
     valence: float
     arousal: float
-    quadrant: str
 
 
 def song_list() -> QuerySet[Song]:
@@ -75,7 +74,6 @@ def song_map() -> list[SongPlace]:
             "artist",
             valence=F("current_emotion__valence"),
             arousal=F("current_emotion__arousal"),
-            quadrant=F("current_emotion__quadrant"),
         )
     )
     return cast("list[SongPlace]", list(places[:MAP_SONGS]))

@@ -78,7 +78,6 @@ class SongMapPointOutput(serializers.Serializer[Any]):
     artist = serializers.CharField()
     valence = _unit()
     arousal = _unit()
-    quadrant = serializers.ChoiceField(choices=[(q.value, q.value) for q in Quadrant])
 
 
 class SongMapOutput(serializers.Serializer[Any]):

@@ -74,7 +74,7 @@ async function drawSongs() {
     dot.setAttribute("cx", toX(song.valence));
     dot.setAttribute("cy", toY(song.arousal));
     dot.setAttribute("r", radius);
-    dot.setAttribute("class", `dot ${song.quadrant.toLowerCase()}`);
+    dot.setAttribute("class", `dot ${quadrant(song.valence, song.arousal).toLowerCase()}`);
     song.dot = dot;
     dots.append(dot);
   }
