@@ -52,6 +52,8 @@ _DRAWN_SEEDS: Final = 2**31
 _SHARED_EMOTIONS: Final = 3
 _SHARED_FROM: Final = 0.5
 """An emotion is shared where the song has more of it than this share of the catalogue."""
+_ASKED_FROM: Final = 0.15
+"""An emotion is asked for where the target has at least so much of it: words touch all eight."""
 _MODALITY_WORDS: Final = {
     "audio": "its sound",
     "lyrics": "its words",
@@ -341,7 +343,8 @@ def _reason(target: Target, snapshot: IndexSnapshot, row: int, emotion: SongEmot
     affect = snapshot.affect[row].astype(np.float64)
     shares = np.array([snapshot.shares(2 + number)[row] for number in range(len(EMOTIONS))])
     # A bare point asks for no emotion: tell what stands out in the song.
-    worth = shares * target.emotions if target.emotions.any() else shares
+    asked = np.where(target.emotions >= _ASKED_FROM, target.emotions, 0.0)
+    worth = shares * asked if target.emotions.any() else shares
     shared = [
         number
         for number in np.argsort(-worth, kind="stable")[:_SHARED_EMOTIONS].tolist()
@@ -351,9 +354,9 @@ def _reason(target: Target, snapshot: IndexSnapshot, row: int, emotion: SongEmot
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
     words = [f"{distance:.2f} from the target on the plane"]
     if shared:
-        words.insert(
-            0, f"more {EMOTIONS[shared[0]]} than {shares[shared[0]]:.0%} of the collection"
-        )
+        # Of 200 songs or more the first is above 99.5%, which would read as all, itself included.
+        share = min(shares[shared[0]], 0.99)
+        words.insert(0, f"more {EMOTIONS[shared[0]]} than {share:.0%} of the collection")
     words.append(f"judged mostly by {_MODALITY_WORDS[modality]}")
     sentence = ", ".join(words)
     return EntryReason(
