@@ -7,7 +7,7 @@ PORT ?= 8000
 TORCH_INDEX_URL ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --constraint constraints.txt
 MANAGE := $(BIN)/python manage.py
 RUN_STAMP := $(VENV)/.affetti-run
 DEV_STAMP := $(VENV)/.affetti-dev
