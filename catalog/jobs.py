@@ -29,7 +29,6 @@ Status = BackgroundJob.Status
 
 TASK_OF_KIND: Final[dict[str, str]] = {
     BackgroundJob.Kind.INGEST: "catalog.ingest",
-    BackgroundJob.Kind.INDEX_BUILD: "recommender.build_index",
 }
 """The task that works on a job of each kind; its one argument is the job's id."""
 

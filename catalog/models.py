@@ -179,7 +179,6 @@ class BackgroundJob(models.Model):
 
     class Kind(models.TextChoices):
         INGEST = "ingest"
-        INDEX_BUILD = "index_build"
 
     class Status(models.TextChoices):
         PENDING = "pending"

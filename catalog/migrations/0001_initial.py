@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             name='BackgroundJob',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('ingest', 'Ingest'), ('index_build', 'Index Build')], max_length=20)),
+                ('kind', models.CharField(choices=[('ingest', 'Ingest')], max_length=20)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('started', 'Started'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Revoked')], default='pending', max_length=10)),
                 ('arguments', models.JSONField(default=dict)),
                 ('progress_done', models.PositiveIntegerField(default=0)),

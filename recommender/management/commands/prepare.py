@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from catalog.models import Song
 from recommender.tasks import build_index_if_stale
@@ -33,9 +34,10 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="Analyse for this long before serving; the worker goes on (default: 600)",
         )
-        parser.add_argument("--port", type=int, default=8000, help="Only to print the address")
+        parser.add_argument("--port", type=int, default=8000, help="That will be served")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _port_check(options["port"])
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         if options["music"]:
@@ -64,3 +66,16 @@ class Command(BaseCommand):
                 "Listeners sign up at /signup/."
             )
         )
+
+
+def _port_check(port: int) -> None:
+    """Raise CommandError at once if the port is taken, rather than after all the work."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} cannot be used ({error.strerror}); is Affetti running already? "
+                f"Name another: make run PORT={port + 1}"
+            ) from error
