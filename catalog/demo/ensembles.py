@@ -89,6 +89,29 @@ ENSEMBLES: Final = {
         room_wet=0.3,
         lead_gain=0.6,
     ),
+    "ballad": Ensemble(
+        synth.SINGER,
+        (
+            Part(synth.PIANO, FINGERS, -1, 0.4, -0.1, length=2.0),
+            Part(synth.PIANO, BASS_SLOW, -2, 0.4, is_bass=True, length=1.2),
+        ),
+        lead_gain=0.6,
+        lead_octave=-1,
+        room_seconds=0.9,
+        room_wet=0.15,
+    ),
+    "slowcore": Ensemble(
+        synth.GUITAR,
+        (
+            Part(synth.GUITAR, FINGERS, -1, 0.6, -0.3, length=2.5),
+            Part(synth.DRIVEN_GUITAR, WHOLE, -1, 0.12, 0.4, drive=0.8, length=1.0),
+            Part(synth.BASS_GUITAR, BASS_SLOW, -2, 0.5, is_bass=True),
+        ),
+        ({"kick": "x.......x.......", "snare": "........o.......", "ride": "x...x...x...x..."},),
+        lead_gain=0.4,
+        room_seconds=2.0,
+        room_wet=0.3,
+    ),
     "folk": Ensemble(
         synth.SINGER,
         (
@@ -185,20 +208,20 @@ ENSEMBLES: Final = {
         room_wet=0.22,
     ),
     "lounge": Ensemble(
-        synth.CLARINET,
+        synth.ELECTRIC_PIANO,
         (
-            Part(synth.ELECTRIC_PIANO, ("C.......C.......", "C.....C...C....."), -1, 0.3, -0.2),
+            Part(synth.PIANO, ("C.......C.......", "C.....C...C....."), -1, 0.3, -0.2),
             Part(synth.BASS_GUITAR, BASS_SLOW, -2, 0.6, is_bass=True),
         ),
         ({"brush": "....x.......x..."}, {"kick": "x.......x.......", "rim": "....x.......x..."}),
         has_sevenths=True,
-        lead_gain=0.3,
+        lead_gain=0.5,
         room_wet=0.25,
     ),
     "blues": Ensemble(
-        synth.DRIVEN_GUITAR,
+        synth.SINGER,
         (
-            Part(synth.ORGAN, WHOLE, -1, 0.2, -0.3, length=1.0),
+            Part(synth.DRIVEN_GUITAR, ("0...2...3...2...",), -1, 0.4, -0.3, drive=1.0),
             Part(synth.BASS_GUITAR, BASS_SLOW, -2, 0.7, is_bass=True),
         ),
         (
@@ -207,15 +230,15 @@ ENSEMBLES: Final = {
         ),
         swing=0.33,
         has_sevenths=True,
-        lead_gain=0.35,
-        lead_drive=0.7,
+        lead_gain=0.5,
+        lead_drive=0.5,
         lead_octave=-1,
         room_wet=0.25,
     ),
     "drone": Ensemble(
         None,
         (
-            Part(synth.PAD, WHOLE, -1, 0.4, -0.2, length=1.3),
+            Part(synth.PAD, WHOLE, -1, 0.4, -0.2, drive=0.6, length=1.3),
             Part(synth.STRINGS, ("2...............",), 0, 0.12, 0.4, length=1.2),
             Part(synth.CHOIR, ("0...............",), -1, 0.2, 0.2, length=1.2),
             Part(synth.SUB_BASS, ("0...............",), -3, 0.5, is_bass=True, length=1.2),
@@ -330,8 +353,8 @@ ENSEMBLES: Final = {
     "thriller": Ensemble(
         synth.TREMOLO_STRINGS,
         (
-            Part(synth.TREMOLO_STRINGS, ("CCCCCCCCCCCCCCCC",), 0, 0.4, -0.3),
-            Part(synth.BRASS, ("C...............", "C.....C........."), -2, 0.4, 0.3),
+            Part(synth.TREMOLO_STRINGS, ("CCCCCCCCCCCCCCCC",), -1, 0.4, -0.3),
+            Part(synth.BRASS, ("C...............", "C.....C........."), -2, 0.4, 0.3, drive=3),
             Part(synth.STRINGS, ("0.0.0.0.0.0.0.0.",), -2, 0.4, is_bass=True, length=0.5),
         ),
         (
@@ -339,6 +362,7 @@ ENSEMBLES: Final = {
             {"timpani": "x..x..x.x..x..xx", "metal": "........x......."},
         ),
         lead_gain=0.4,
+        lead_octave=-1,
         room_seconds=2.5,
         room_wet=0.35,
     ),
@@ -355,8 +379,8 @@ ENSEMBLES: Final = {
     "techno": Ensemble(
         None,
         (
-            Part(synth.SYNTH_BASS, ("..00..00..00..03",), -2, 0.7, is_bass=True, drive=1.5),
-            Part(synth.SYNTH_PLUCK, ("C..C..C...C..C..",), 0, 0.3, 0.3),
+            Part(synth.SYNTH_BASS, ("..00..00..00..03",), -2, 0.7, is_bass=True, drive=5),
+            Part(synth.SYNTH_PLUCK, ("C..C..C...C..C..",), -1, 0.3, 0.3, drive=2),
             Part(synth.TREMOLO_STRINGS, ("..C...C...C...C.",), 1, 0.16, -0.4),
             Part(synth.PAD, WHOLE, -1, 0.2, length=1.0),
         ),
@@ -369,14 +393,15 @@ ENSEMBLES: Final = {
         synth.BRASS,
         (
             Part(synth.PIANO, ("C.....C...C.....", "..C..C....C..C.C"), 0, 0.4, -0.3),
-            Part(synth.CLARINET, ("..............0.", "......4.......5."), 0, 0.3, 0.4, length=0.6),
+            Part(synth.BRASS, ("..C.......C.....",), 0, 0.3, 0.4, length=0.6),
             Part(synth.UPRIGHT_BASS, ("0...1...2...1...",), -2, 0.7, is_bass=True, length=0.9),
         ),
         ({"ride": "x...x.o.x...x.o.", "kick": "x...o...x...o...", "snare": "....o.......o..."},),
         swing=0.33,
         lead_gain=0.4,
         room_wet=0.2,
-        tempo_scale=1.15,
+        tempo_scale=1.4,
+        drum_gain=0.9,
     ),
     "hymn": Ensemble(
         synth.SINGER,

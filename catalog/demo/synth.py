@@ -62,7 +62,6 @@ TREMOLO_STRINGS = Voice(
 )
 BRASS = Voice(rolloff=0.8, cutoff_hz=1800, attack_seconds=0.04, vibrato_cents=5, detune_cents=5)
 FLUTE = Voice(rolloff=2.2, cutoff_hz=2500, attack_seconds=0.06, vibrato_cents=12, breath=0.05)
-CLARINET = Voice(rolloff=1.2, is_odd=True, cutoff_hz=1800, attack_seconds=0.04, vibrato_cents=4)
 SINGER = Voice(
     rolloff=0.9,
     cutoff_hz=3000,
