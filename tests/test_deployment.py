@@ -283,11 +283,14 @@ def test_setup_prepares_a_catalogue_and_ends(stack, tmp_path):
     wav_write(tone, number=1)
     for piece in PIECES:  # composed already, as far as the command can see
         shutil.copy(tone, demo / f"{piece.artist} - {piece.title}.ogg")
-    said = stack.run(*SERVICES["setup"]["command"])
+    port = str(free_port())
+    command = compose({**SECRETS, "PORT": port})["services"]["setup"]["command"]
+    said = stack.run(*command)
+    assert f"127.0.0.1:{port} " in said, "the address that the web service is published at"
     assert "Admin account made" in said
     assert stack.count("auth_user", "is_superuser") == 1
     assert stack.count("catalog_backgroundjob", "kind = 'ingest'") == 1
-    assert "Admin account made" not in stack.run(*SERVICES["setup"]["command"]), "only once"
+    assert "Admin account made" not in stack.run(*command), "only once"
 
 
 @pytest.mark.integration
