@@ -6,6 +6,8 @@ import os
 
 from celery import Celery
 
+from recommender import broker as _  # noqa: F401  # registers the embedded broker's scheme
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
 
 app = Celery("affetti")

@@ -136,7 +136,8 @@ else:
     _broker = VAR_DIR / "broker"
     for _folder in (_broker / "messages", _broker / "control"):
         _folder.mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_URL = "filesystem://localhost"  # a host only because kombu warns without
+    # The scheme of recommender.broker; a host only because kombu warns without.
+    CELERY_BROKER_URL = "files://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "messages"),
         "data_folder_out": str(_broker / "messages"),
@@ -157,9 +158,13 @@ CELERY_TASK_ROUTES = {
     "recommender.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "reconcile": {"task": "catalog.reconcile", "schedule": 20.0},
-    "build-index-if-stale": {"task": "recommender.build_index_if_stale", "schedule": 60.0},
+# Each expires when the next is sent, so that they do not pile up while workers are busy or away.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for name, task, seconds in (
+        ("reconcile", "catalog.reconcile", 20.0),
+        ("build-index-if-stale", "recommender.build_index_if_stale", 60.0),
+    )
 }
 
 # --- Catalogue and model -----------------------------------------------------------------------
