@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.signals import got_request_exception
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
@@ -32,6 +33,7 @@ class ErrorCode(enum.StrEnum):
     REQUEST_INVALID = "REQUEST_INVALID"
     PARSE_FAILED = "PARSE_FAILED"
     BAD_REQUEST = "BAD_REQUEST"
+    REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
     NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
     AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
     PERMISSION_DENIED = "PERMISSION_DENIED"
@@ -125,6 +127,12 @@ def _expected(exc: Exception) -> _Answer | None:
             return _from_api(exceptions.PermissionDenied())
         case exceptions.APIException():
             return _from_api(exc)
+        case RequestDataTooBig():
+            return _Answer(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                ErrorCode.REQUEST_TOO_LARGE,
+                f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.",
+            )
         case PlaylistRequestError():
             status = playlist_error_status(exc)
             return _Answer(status, ErrorCode(exc.code), exc.message, exc.details)

@@ -13,7 +13,6 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
-from knox.auth import TokenAuthentication
 from knox.models import get_token_model
 from rest_framework import exceptions, mixins, viewsets
 from rest_framework.decorators import action
@@ -28,6 +27,7 @@ from catalog.ingest import ingest_start
 from catalog.models import BackgroundJob, Song
 from recommender import history, playlists, selectors
 from recommender.api import inputs, outputs
+from recommender.api.reading import TokenAuthentication
 from recommender.exports import playlist_m3u8
 from recommender.models import Listen, Playlist
 from recommender.moods import MOODS

@@ -110,8 +110,9 @@ def test_not_authenticated(api: APIClient, path: str) -> None:
     assert response["WWW-Authenticate"] == "Token"
 
 
-def test_bad_token(api: APIClient) -> None:
-    api.credentials(HTTP_AUTHORIZATION="Token nonsense")
+@pytest.mark.parametrize("token", ["nonsense", "\xff\xfe"])
+def test_bad_token(api: APIClient, token: str) -> None:
+    api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     check(api.get("/api/v1/songs/"), 401, ErrorCode.AUTHENTICATION_FAILED)
 
 
@@ -139,6 +140,18 @@ def test_session_needs_csrf_token(user: User) -> None:
 def test_body_is_no_json(api: APIClient) -> None:
     response = api.post("/api/v1/playlists/", b"{", content_type="application/json")
     check(response, 400, ErrorCode.PARSE_FAILED)
+
+
+def test_body_is_nested_too_deeply(api: APIClient) -> None:
+    body = b"[" * 100_000 + b"]" * 100_000
+    response = api.post("/api/v1/playlists/", body, content_type="application/json")
+    check(response, 400, ErrorCode.PARSE_FAILED)
+
+
+def test_body_is_too_large(api: APIClient, settings: SettingsWrapper) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    response = api.post("/api/v1/playlists/", {"text": "a" * 1000}, format="json")
+    check(response, 413, ErrorCode.REQUEST_TOO_LARGE)
 
 
 @pytest.mark.parametrize("body", [[], "calm", 1, None])
