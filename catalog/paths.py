@@ -66,16 +66,24 @@ def song_path(song: Song) -> Path:
 def ingest_root_check(path: Path, roots: Iterable[Path]) -> Path:
     """Return where `path` really lies; PathError unless it exists inside one of `roots`."""
     allowed = [root.resolve() for root in roots]
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # links that lead in a circle
+        resolved = None
     # One answer for all that lies outside: whether it exists is nobody's business.
-    if not any(resolved.is_relative_to(root) for root in allowed):
+    if resolved is None or not any(resolved.is_relative_to(root) for root in allowed):
         names = ", ".join(str(root) for root in allowed) or "none is set"
         raise PathError(
             f"{_shown(path)}: not inside a catalogue root ({names}); name a folder inside one, or "
             "add a root to AFFETTI_CATALOG_ROOTS"
         )
-    if not resolved.exists():
-        raise PathError(f"{_shown(path)}: there is no such file or folder; check the name")
+    try:
+        resolved.stat()
+    except OSError as error:
+        raise PathError(
+            f"{_shown(path)}: there is no such file or folder here ({error.strerror}); check the "
+            "name, and the rights of the folders above it"
+        ) from error
     return resolved
 
 

@@ -64,7 +64,8 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
     all that is held in memory.
     """
     if not start.is_dir():
-        yield _found(root, start)
+        if after is None:
+            yield _found(root, start)
         return
     stack = [_names(start)]
     while stack:

@@ -32,6 +32,7 @@ from catalog.scan import FileStamp, stamp_of
 from catalog.selectors import library_find
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from catalog.lyrics import Lyrics
@@ -97,13 +98,12 @@ def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Ou
 def song_keep(*, song: Song, lyrics: Lyrics | None) -> Outcome:
     """Write that a song's file is as it was; `lyrics` are new ones beside it, or None."""
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
+    values: dict[str, object] = {"is_available": True}
     if lyrics:
-        song.lyrics, song.lyrics_source = lyrics.text, lyrics.source
-        _set(song, PENDING_AGAIN)
+        values |= {"lyrics": lyrics.text, "lyrics_source": lyrics.source, **PENDING_AGAIN}
         outcome = Outcome.CHANGED
     if outcome is not Outcome.UNCHANGED:
-        song.is_available = True
-        song.save()
+        _save(song, values)
     return outcome
 
 
@@ -131,29 +131,41 @@ def failure_upsert(
 def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) -> bool:
     """Save what the file says; return whether the song is to be analysed anew."""
     before = song.input_sha256
-    song.library, song.relative_path, song.is_available = library, relative_path, True
-    song.content_sha256 = facts.content_sha256
-    song.file_size_bytes, song.file_mtime_ns = facts.stamp.size_bytes, facts.stamp.mtime_ns
-    song.duration_seconds = facts.duration_seconds
-    tags = facts.tags
-    song.title, song.artist, song.album = tags.title, tags.artist, tags.album
-    song.genre, song.year = tags.genre, tags.year
-    song.lyrics, song.lyrics_source = facts.lyrics.text, facts.lyrics.source
+    values = {
+        "library": library,
+        "relative_path": relative_path,
+        "is_available": True,
+        "content_sha256": facts.content_sha256,
+        "file_size_bytes": facts.stamp.size_bytes,
+        "file_mtime_ns": facts.stamp.mtime_ns,
+        "duration_seconds": facts.duration_seconds,
+        "title": facts.tags.title,
+        "artist": facts.tags.artist,
+        "album": facts.tags.album,
+        "genre": facts.tags.genre,
+        "year": facts.tags.year,
+        "lyrics": facts.lyrics.text,
+        "lyrics_source": facts.lyrics.source,
+    }
+    _set(song, values)
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
-    if is_changed:
-        _set(song, PENDING_AGAIN)
-    song.save()
+    _save(song, {**values, **PENDING_AGAIN} if is_changed else values)
     return is_changed
 
 
-def _set(song: Song, values: dict[str, object]) -> None:
+def _set(song: Song, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         setattr(song, name, value)
 
 
+def _save(song: Song, values: Mapping[str, object]) -> None:
+    """Save these values and no others: a worker may be writing what it found out of the song."""
+    _set(song, values)
+    song.save(update_fields=None if song.pk is None else [*values, "updated_at"])
+
+
 def _lose(song: Song) -> None:
-    song.is_available = False
-    song.save(update_fields=["is_available", "updated_at"])
+    _save(song, {"is_available": False})
 
 
 def _is_in_place(song: Song) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from catalog import ingest as ingest_module
 from catalog import scan as scan_module
+from catalog import upsert as upsert_module
 from catalog.errors import JobStateError, PathError
 from catalog.ingest import ingest_run, ingest_start, ingests_settle
 from catalog.jobs import job_requeue, job_revoke, job_start
@@ -16,7 +17,7 @@ from catalog.queue import songs_waiting
 from tests.catalog.conftest import write_tone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_django.fixtures import SettingsWrapper
@@ -363,6 +364,40 @@ def test_a_killed_scan_goes_on_where_it_was_and_counts_nothing_twice(
     assert Song.objects.count() == 8
 
 
+def test_a_killed_scan_of_one_file_counts_it_once(music_dir: Path) -> None:
+    path = write_tone(music_dir / "a.wav")
+    job = ingest_start(path=path)
+
+    def kill(_: BackgroundJob) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_run(job=job_start(job_id=job.pk, worker="killed"), on_progress=kill)
+    job.refresh_from_db()
+    job_requeue(job=job)
+    ingest_run(job=job_start(job_id=job.pk, worker="next"))
+
+    job.refresh_from_db()
+    assert counts(job) == {"added": 1}
+
+
+def test_what_a_worker_writes_of_a_song_outlives_a_scan_of_its_file(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tone(music_dir / "a.wav")
+    ingest()
+    touch(path)
+    original = upsert_module._set
+
+    def analysed_meanwhile(song: Song, values: Mapping[str, object]) -> None:
+        settle_songs()  # between the reading and the writing of the row
+        original(song, values)
+
+    monkeypatch.setattr(upsert_module, "_set", analysed_meanwhile)
+    assert counts(ingest()) == {"unchanged": 1}
+    assert Song.objects.get().status == Song.Status.ANALYSED
+
+
 def test_a_long_scan_is_put_back_into_the_queue_in_slices(
     music_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -454,8 +489,10 @@ def test_only_folders_inside_a_root_may_be_asked_for(music_dir: Path, tmp_path: 
 
     with pytest.raises(PathError, match="not inside a catalogue root"):
         ingest_start(path=other)
-    with pytest.raises(PathError, match="no such file or folder"):
-        ingest_start(path=music_dir / "absent")
+    (music_dir / "circle").symlink_to(music_dir / "circle")
+    for name in ("absent", "circle", "x" * 300):
+        with pytest.raises(PathError):
+            ingest_start(path=music_dir / name)
     assert not BackgroundJob.objects.exists()
     assert ingest_start(path=other, is_anywhere_allowed=True).status == "pending"
 

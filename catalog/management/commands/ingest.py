@@ -119,7 +119,7 @@ class Command(BaseCommand):
                 return
             scope = job_scope(job)
             if scope is None:
-                continue
+                raise CommandError(f"The library of job {job.pk} is gone; ingest it again")
             quiet_seconds = watch.quiet_seconds(_moving(job, scope))
             if not is_helping and quiet_seconds > GRACE_SECONDS:
                 is_helping = True
