@@ -118,15 +118,32 @@ def job_progress(job: BackgroundJob) -> JobProgress:
     )
 
 
-def job_failures(*, job: BackgroundJob) -> list[Failure]:
-    """Return the files that failed, now or before, among those that an ingest covers, by path."""
-    scope = job_scope(job) if job.kind == BackgroundJob.Kind.INGEST else None
+def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure]:
+    """Return the files that failed, now or before, among those that an ingest covers, by path.
+
+    With `most`, only the first of them; `job_failure_count` says how many there are.
+    """
+    scope = _ingest_scope(job)
     if scope is None:
         return []
     root = scope.library.root
-    files = scope.failed_files().values_list("relative_path", "code", "message")
-    songs = scope.failed_songs().values_list("relative_path", "failure_code", "failure_message")
-    return sorted(
-        (Failure(f"{root}/{path}", code, message) for path, code, message in chain(files, songs)),
-        key=lambda failure: failure.path,
+    files = scope.failed_files().order_by("relative_path")
+    songs = scope.failed_songs().order_by("relative_path")
+    found = chain(
+        files.values_list("relative_path", "code", "message")[:most],
+        songs.values_list("relative_path", "failure_code", "failure_message")[:most],
     )
+    return sorted(
+        (Failure(f"{root}/{path}", code, message) for path, code, message in found),
+        key=lambda failure: failure.path,
+    )[:most]
+
+
+def job_failure_count(*, job: BackgroundJob) -> int:
+    """Return how many files `job_failures` knows of."""
+    scope = _ingest_scope(job)
+    return scope.failed_files().count() + scope.failed_songs().count() if scope else 0
+
+
+def _ingest_scope(job: BackgroundJob) -> Scope | None:
+    return job_scope(job) if job.kind == BackgroundJob.Kind.INGEST else None

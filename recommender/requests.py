@@ -153,6 +153,8 @@ def _check_text(field: str, value: object, longest: int) -> None:
         _reject(field, f"must be text, not {value!r}")
     if len(value) > longest:
         _reject(field, f"has {len(value)} characters; {longest} is the most")
+    if "\x00" in value:
+        _reject(field, "holds a NUL, which no text does; leave it out")
 
 
 def _check_ids(field: str, ids: tuple[int, ...], most: int) -> None:

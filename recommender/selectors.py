@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAP_SONGS: Final = 2000
 """The most songs that the map of the plane shows."""
+FAILURES_SHOWN: Final = 200
+"""The most failures that are told of a job at once."""
 
 
 class SongPlace(TypedDict):
@@ -111,6 +113,8 @@ class JobDetail:
     job: BackgroundJob
     progress: catalog_selectors.JobProgress | None
     failures: list[catalog_selectors.Failure]
+    """The first `FAILURES_SHOWN` of them."""
+    failure_count: int
 
 
 def job_detail(job: BackgroundJob) -> JobDetail:
@@ -119,7 +123,8 @@ def job_detail(job: BackgroundJob) -> JobDetail:
     return JobDetail(
         job=job,
         progress=catalog_selectors.job_progress(job) if is_ingest else None,
-        failures=catalog_selectors.job_failures(job=job),
+        failures=catalog_selectors.job_failures(job=job, most=FAILURES_SHOWN),
+        failure_count=catalog_selectors.job_failure_count(job=job),
     )
 
 

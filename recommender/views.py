@@ -111,14 +111,14 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         path = song_path(song)
         status = path.stat()
+        is_as_catalogued = (status.st_size, status.st_mtime_ns) == (
+            song.file_size_bytes,
+            song.file_mtime_ns,
+        )
+        tag = song.content_sha256 if is_as_catalogued else f"{status.st_size}-{status.st_mtime_ns}"
+        return audio_response(request, path, etag=f'"{tag}"')
     except (PathError, OSError) as error:
         raise Http404("The file of this song is not there.") from error
-    is_as_catalogued = (status.st_size, status.st_mtime_ns) == (
-        song.file_size_bytes,
-        song.file_mtime_ns,
-    )
-    tag = song.content_sha256 if is_as_catalogued else f"{status.st_size}-{status.st_mtime_ns}"
-    return audio_response(request, path, etag=f'"{tag}"')
 
 
 # --- Playlists ---------------------------------------------------------------------------------
@@ -327,8 +327,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
 def ingest_job(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(selectors.job_list(), pk=pk, kind=BackgroundJob.Kind.INGEST)
     detail = selectors.job_detail(job)
-    context = {"job": job, "progress": detail.progress, "failures": detail.failures}
-    return render(request, "job.html", context)
+    return render(request, "job.html", {"job": job, "detail": detail})
 
 
 # --- Errors ------------------------------------------------------------------------------------

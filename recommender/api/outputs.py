@@ -200,7 +200,10 @@ class DetailedProgressOutput(serializers.Serializer[Any]):
 class JobDetailOutput(serializers.Serializer[Any]):
     job = JobOutput()
     progress = DetailedProgressOutput(allow_null=True, help_text="Of an ingest.")
-    failures = FailureOutput(many=True, help_text="Files that could not be used, and why.")
+    failures = FailureOutput(
+        many=True, help_text="Files that could not be used, and why: the first 200 by path."
+    )
+    failure_count = serializers.IntegerField(help_text="Of all of them.")
 
 
 class TokenOutput(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.ingest import ingests_settle
 from catalog.models import BackgroundJob, Song
-from catalog.selectors import job_failures, job_progress
+from catalog.selectors import job_failure_count, job_failures, job_progress
 from tests.catalog.conftest import write_tone
 from tests.factories import SongEmotionFactory
 
@@ -80,6 +80,21 @@ def test_failures_are_those_of_the_files_a_job_covers(
     ]
 
 
+def test_the_first_failures_by_path_and_how_many_there_are(
+    music_dir: Path, ingest: Callable[..., BackgroundJob]
+) -> None:
+    for name in ("a", "c", "d"):
+        (music_dir / f"{name}.mp3").write_text(f"no audio {name}")
+    write_tone(music_dir / "b.wav")
+    job = ingest()
+    Song.objects.update(status=Song.Status.FAILED, failure_code="AUDIO_SILENT")
+
+    found = job_failures(job=job, most=2)
+
+    assert [failure.path.rsplit("/", 1)[1] for failure in found] == ["a.mp3", "b.wav"]
+    assert job_failure_count(job=job) == 4
+
+
 def test_other_jobs_and_lost_libraries_have_no_failures() -> None:
     index = BackgroundJob.objects.create(kind="of_later")
     lost = BackgroundJob.objects.create(
@@ -88,4 +103,5 @@ def test_other_jobs_and_lost_libraries_have_no_failures() -> None:
 
     assert job_failures(job=index) == []
     assert job_failures(job=lost) == []
+    assert job_failure_count(job=lost) == 0
     assert job_progress(lost).done == 0

@@ -274,6 +274,7 @@ class TestJobs:
         assert body["failures"] == [
             {"path": f"{music_dir}/bad.mp3", "code": "AUDIO_EMPTY", "message": "no bytes"}
         ]
+        assert body["failure_count"] == 1
 
     def test_other_kinds_and_filter(
         self,

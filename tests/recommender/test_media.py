@@ -126,6 +126,16 @@ def test_missing_file(client: Client, wav_song: Song) -> None:
     assert client.get(url(wav_song)).status_code == 404
 
 
+def test_a_file_that_cannot_be_opened(
+    client: Client, wav_song: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(wav_song.path), "open", refuse)
+    assert client.get(url(wav_song)).status_code == 404
+
+
 def test_unavailable_song(client: Client, wav_song: Song) -> None:
     wav_song.is_available = False
     wav_song.save()

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from catalog.models import BackgroundJob, IngestFailure, Song
-from recommender import presentation
+from recommender import presentation, selectors
 from recommender.models import Listen, Playlist
 from recommender.requests import PlaylistRequest
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
@@ -345,6 +345,27 @@ class TestIngest:
         assert f'data-job-url="/api/v1/jobs/{job.pk}/"' in page
         assert "AUDIO_EMPTY" in page
         assert "no bytes; replace the file" in page
+        assert "The first" not in page
+
+    def test_of_many_failures_the_first_are_shown(
+        self, client: Client, staff: User, music_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(selectors, "FAILURES_SHOWN", 2)
+        library = LibraryFactory(root=str(music_dir))
+        for name in ("a", "b", "c"):
+            IngestFailure.objects.create(
+                library=library,
+                relative_path=f"{name}.mp3",
+                file_size_bytes=0,
+                file_mtime_ns=0,
+                code="AUDIO_EMPTY",
+                message="no bytes",
+            )
+        job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
+        client.force_login(staff)
+        page = text(client.get(f"/ingest/{job.pk}"))
+        assert page.count("AUDIO_EMPTY") == 2
+        assert "The first 2 of 3" in page
 
     def test_path_outside_the_roots(self, client: Client, staff: User) -> None:
         client.force_login(staff)

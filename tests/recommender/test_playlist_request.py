@@ -76,6 +76,8 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"point": {"valence": True, "arousal": 0}}, "point.valence"),
         ({"text": 3}, "text"),
         ({"text": "x" * 2001}, "text"),
+        ({"text": "x\x00"}, "text"),
+        ({"moods": ["x\x00"]}, "moods"),
         ({"song_ids": 3}, "song_ids"),
         ({"song_ids": "12"}, "song_ids"),
         ({"song_ids": ["1"]}, "song_ids"),
