@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from recommender.models import Playlist
-from recommender.requests import MAX_COUNT, MAX_SEED, MAX_TEXT_LENGTH, PlaylistRequest
+from recommender.requests import (
+    MAX_COUNT,
+    MAX_SEED,
+    MAX_TEXT_LENGTH,
+    PlaylistRequest,
+    mood_from_text,
+)
 
 if TYPE_CHECKING:
     from django.http import QueryDict
 
 
 class PlaylistQueryForm(forms.Form):
-    """The query of /playlist; `like` and `mood` may stand there several times."""
+    """The query of /playlist; `like` and `mood` may stand there several times.
+
+    A mood may have a weight: ``mood=calm:2``.
+    """
 
     text = forms.CharField(max_length=MAX_TEXT_LENGTH, required=False)
     valence = forms.FloatField(min_value=0, max_value=1, required=False)
@@ -43,6 +52,8 @@ class PlaylistQueryForm(forms.Form):
         initial=PlaylistRequest.artist_spacing,
         label="Artist spacing",
     )
+    max_per_artist = forms.IntegerField(min_value=1, max_value=MAX_COUNT, required=False)
+    exclude_heard_days = forms.IntegerField(min_value=0, max_value=3650, required=False)
     genre = forms.CharField(max_length=200, required=False)
     year_from = forms.IntegerField(min_value=0, max_value=9999, required=False)
     year_to = forms.IntegerField(min_value=0, max_value=9999, required=False)
@@ -63,7 +74,8 @@ class PlaylistQueryForm(forms.Form):
         valence, arousal = plain.pop("valence", None), plain.pop("arousal", None)
         if valence is not None:
             plain["point"] = {"valence": valence, "arousal": arousal}
-        plain["moods"] = query.getlist("mood")
+        moods = map(mood_from_text, query.getlist("mood"))
+        plain["moods"] = [{"name": name, "weight": weight} for name, weight in moods]
         plain["song_ids"] = [
             int(song_id) if song_id.isdecimal() else song_id for song_id in query.getlist("like")
         ]
@@ -77,7 +89,8 @@ class PlaylistNameForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class SavePlaylistForm(PlaylistNameForm):
-    query = forms.CharField(max_length=4000)
+    # The longest text, of characters that take twelve in an address, and all the rest.
+    query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
 
 
 class IngestForm(forms.Form):

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import current_app
+from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
@@ -29,12 +30,14 @@ class NotReadyError(Exception):
     """A part is not usable; the message says what to do."""
 
 
+@login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
+@login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every part can be used, 503 with the same body when one cannot."""

@@ -11,6 +11,7 @@ from mer.affect import QUADRANTS, AffectPoint
 from recommender import selectors
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.moods import MOODS
+from recommender.requests import mood_to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,10 @@ AMBIGUOUS_BELOW: Final = 0.5
 """Below this confidence the quadrants that are not the likeliest outweigh it together."""
 CHART_WIDTH: Final = 1000
 
-_TARGET_FIELDS: Final = ("mood", "valence", "arousal", "text", "like", "history")
+_KEPT_FIELDS: Final = (
+    *("mood", "valence", "arousal", "text", "like", "history"),
+    *("max_per_artist", "exclude_heard_days"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,16 @@ def timeline_chart(
 
 
 def request_query(request: PlaylistRequest) -> QueryDict:
-    """Return the query of /playlist that asks for the same again, with another seed."""
+    """Return the query of /playlist that asks for the same again, with another seed.
+
+    Only `exclude_song_ids`, of which there may be thousands, have no place in an address.
+    """
     query = QueryDict(mutable=True)
     plain: dict[str, Any] = request.to_json()
     plain.pop("seed", None)
-    query.setlist("mood", [mood["name"] for mood in plain.pop("moods", [])])
+    plain.pop("exclude_song_ids", None)
+    plain.pop("moods", None)
+    query.setlist("mood", [mood_to_text(name, weight) for name, weight in request.moods])
     query.setlist("like", [str(song_id) for song_id in plain.pop("song_ids", [])])
     for axis, value in plain.pop("point", {}).items():
         query[axis] = str(value)
@@ -125,9 +134,9 @@ def request_query(request: PlaylistRequest) -> QueryDict:
     return query
 
 
-def target_fields(query: QueryDict) -> list[tuple[str, str]]:
-    """Return the part of a query that says what is asked for, not how much or how varied."""
-    return [(name, value) for name in _TARGET_FIELDS for value in query.getlist(name)]
+def kept_fields(query: QueryDict) -> list[tuple[str, str]]:
+    """Return the part of a query that stays while the rest is tuned."""
+    return [(name, value) for name in _KEPT_FIELDS for value in query.getlist(name)]
 
 
 def form_error(form: BaseForm) -> PlaylistRequestError:

@@ -134,6 +134,22 @@ class PlaylistRequest:
         return cls(**given)
 
 
+def mood_from_text(text: str) -> tuple[str, float]:
+    """Read ``calm`` or ``calm:0.5``, as commands and addresses write a mood and its weight."""
+    name, _, weight = text.rpartition(":")
+    if not name:
+        return text.strip(), 1.0
+    try:
+        return name.strip(), float(weight)
+    except ValueError:
+        _reject("moods", f"has {text!r}, in which {weight!r} is no weight; write calm:0.5")
+
+
+def mood_to_text(name: str, weight: float) -> str:
+    """Write what `mood_from_text` reads."""
+    return name if weight == 1 and ":" not in name else f"{name}:{weight}"
+
+
 def _check_whole(field: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         _reject(field, f"must be a whole number, not {value!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -25,12 +26,20 @@ urlpatterns = [
     path("history", views.listening, name="history"),
     path("ingest", views.ingest, name="ingest"),
     path("ingest/<uuid:pk>", views.ingest_job, name="ingest-job"),
-    path("login", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "login",
+        views.login_throttled(auth_views.LoginView.as_view(redirect_authenticated_user=True)),
+        name="login",
+    ),
     path("logout", auth_views.LogoutView.as_view(), name="logout"),
     path("signup", views.signup, name="signup"),
-    path("favicon.ico", RedirectView.as_view(url=static("recommender/favicon.svg"))),
+    path(
+        "favicon.ico",
+        login_not_required(RedirectView.as_view(url=static("recommender/favicon.svg"))),
+    ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("admin/login/", views.login_throttled(admin.site.login)),
     path("admin/", admin.site.urls),
     path("api/", include("recommender.api.urls")),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import secrets
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
-from django.contrib.auth.decorators import login_required, user_passes_test
+from django.contrib.auth.decorators import (
+    login_not_required,
+    login_required,
+    user_passes_test,
+)
 from django.contrib.auth.forms import UserCreationForm
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -26,6 +32,7 @@ from catalog.models import BackgroundJob, Song
 from catalog.paths import song_path
 from mer.text import clean_lyrics
 from recommender import playlists, presentation, selectors
+from recommender.access import LoginThrottle
 from recommender.api.errors import error_response, playlist_error_status
 from recommender.api.inputs import SongFilter
 from recommender.errors import PlaylistRequestError
@@ -35,6 +42,7 @@ from recommender.media import audio_response
 from recommender.requests import MAX_SEED, PlaylistRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from django.contrib.auth.models import AnonymousUser, User
@@ -199,7 +207,7 @@ def _render_playlist(
         "entries": entries,
         "total_seconds": sum(entry.song.duration_seconds or 0 for entry in entries),
         "path": presentation.path_dots(entries),
-        "target_fields": presentation.target_fields(query),
+        "kept_fields": presentation.kept_fields(query),
         "tune_fields": [tuning[name] for name in PlaylistQueryForm.TUNING],
     }
     return render(request, "playlist.html", context)
@@ -282,8 +290,29 @@ def listening(request: HttpRequest) -> HttpResponse:
     return render(request, "history.html", {"page_obj": page})
 
 
+def login_throttled(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """Let one address send a form with a password only so often."""
+
+    @functools.wraps(view)
+    def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        throttle = LoginThrottle()
+        if request.method == "POST" and not throttle.allow_request(request, view):  # type: ignore[arg-type]
+            response = _error(request, HTTPStatus.TOO_MANY_REQUESTS)
+            response["Retry-After"] = str(math.ceil(throttle.wait() or 0))
+            return response
+        return view(request, *args, **kwargs)
+
+    return throttled
+
+
+@login_not_required
+@login_throttled
 @require_http_methods(["GET", "HEAD", "POST"])
 def signup(request: HttpRequest) -> HttpResponse:
+    if not settings.AFFETTI_SIGNUP:
+        raise Http404("Accounts are made by the admin.")
     form: UserCreationForm[User] = UserCreationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         login(request, form.save())
@@ -336,6 +365,10 @@ _ERRORS = {
     HTTPStatus.BAD_REQUEST: ("Bad request", "The server could not make sense of this request."),
     HTTPStatus.FORBIDDEN: ("Not for you", "You may not see or do this."),
     HTTPStatus.NOT_FOUND: ("Not found", "There is nothing at this address."),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "Too many attempts",
+        "Too many names and passwords were tried from here; wait a minute.",
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Something broke", "The server failed; its log says why."),
 }
 

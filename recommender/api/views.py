@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
@@ -20,12 +20,12 @@ from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from catalog.ingest import ingest_start
 from catalog.models import BackgroundJob, Song
 from recommender import history, playlists, selectors
+from recommender.access import IsListener, LoginThrottle
 from recommender.api import inputs, outputs
 from recommender.api.reading import TokenAuthentication
 from recommender.exports import playlist_m3u8
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.serializers import BaseSerializer
+
+
+_LISTENERS: Final = [AllowAny, IsListener]
+"""Both must agree; the first tells the schema that a login is not always needed."""
 
 
 def _owner(request: Request) -> User:
@@ -55,7 +59,7 @@ def _valid(serializer: BaseSerializer[Any]) -> dict[str, Any]:
     list=extend_schema(summary="Songs"), retrieve=extend_schema(summary="A song and its emotion")
 )
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
-    permission_classes = [AllowAny]
+    permission_classes = _LISTENERS
     queryset = Song.objects.none()
     filterset_class = inputs.SongFilter
 
@@ -97,7 +101,7 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
 
 
 class MoodListView(APIView):
-    permission_classes = [AllowAny]
+    permission_classes = _LISTENERS
 
     @extend_schema(summary="Moods that have a name", responses=outputs.MoodOutput(many=True))
     def get(self, request: Request) -> Response:
@@ -119,7 +123,9 @@ class PlaylistViewSet(
     serializer_class = outputs.PlaylistSummaryOutput
 
     def get_permissions(self) -> Sequence[Any]:
-        return [AllowAny()] if self.action == "create" else super().get_permissions()
+        if self.action == "create":
+            return [permission() for permission in _LISTENERS]
+        return super().get_permissions()
 
     def get_queryset(self) -> QuerySet[Playlist]:
         return selectors.playlist_list(self.request.user)
@@ -301,8 +307,7 @@ class LoginView(APIView):
     permission_classes = [AllowAny]
     # Credentials come in the body; the class is here for its WWW-Authenticate header.
     authentication_classes = [TokenAuthentication]
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "login"
+    throttle_classes = [LoginThrottle]
 
     @extend_schema(
         summary="Get a token",

@@ -3,14 +3,16 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.urls import reverse
 
 from catalog.models import BackgroundJob, IngestFailure, Song
 from recommender import presentation, selectors
+from recommender.forms import PlaylistQueryForm
 from recommender.models import Listen, Playlist
 from recommender.requests import PlaylistRequest
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
@@ -18,9 +20,11 @@ from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, Use
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django.contrib.auth.models import User
     from django.test import Client
     from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.django_db
 
@@ -268,14 +272,41 @@ class TestPlaylist:
 
 
 def test_request_query_round_trip() -> None:
-    request = PlaylistRequest.from_json(
-        {"moods": ["calm", "joy"], "song_ids": [3, 4], "history": True, "seed": 9, "count": 7}
-    )
-    query = presentation.request_query(request)
-    assert query.getlist("mood") == ["calm", "joy"]
-    assert query.getlist("like") == ["3", "4"]
-    assert query["history"] == "True"
-    assert "seed" not in query
+    plain = {
+        "moods": ["calm", {"name": "joy", "weight": 0.1}, {"name": "a:2", "weight": 1.0}],
+        "point": {"valence": 0.25, "arousal": 0.5},
+        "song_ids": [3, 4],
+        "history": True,
+        "count": 7,
+        "max_per_artist": 1,
+        "exclude_heard_days": 2,
+        "genre": "rock",
+    }
+    request = PlaylistRequest.from_json(plain)
+    query = presentation.request_query(PlaylistRequest.from_json({**plain, "seed": 9}))
+    assert query.getlist("mood") == ["calm", "joy:0.1", "a:2:1.0"]
+    form = PlaylistQueryForm(query)
+    assert form.is_valid()
+    assert PlaylistRequest.from_json(form.request_json(query)) == request
+
+
+def test_a_mood_has_its_weight(client: Client, songs: list[Song]) -> None:
+    alone = client.get("/playlist?mood=calm&mood=angry:0.01&count=6&diversity=0&seed=1")
+    calm = client.get("/playlist?mood=calm:2&count=6&diversity=0&seed=1")
+    angry = client.get("/playlist?mood=calm:0.01&mood=angry:9&count=6&diversity=0&seed=1")
+    assert set(entry_ids(alone)) == set(entry_ids(calm)) != set(entry_ids(angry))
+    page = client.get("/playlist?mood=calm:much&seed=1")
+    assert page.status_code == 400
+    assert "no weight" in text(page)
+
+
+def test_a_long_text_of_any_script_can_be_kept(
+    client: Client, user: User, songs: list[Song], fake_pipeline: FakePipeline
+) -> None:
+    client.force_login(user)
+    query = urlencode({"text": "愛" * 500, "seed": 1})
+    assert client.post("/playlists/save", {"query": query, "name": "X"}).status_code == 302
+    assert Playlist.objects.count() == 1
 
 
 class TestAccounts:
@@ -296,6 +327,31 @@ class TestAccounts:
         form["next"] = "https://elsewhere.example/"
         client.post("/logout")
         assert client.post("/login", form)["Location"] == "/"
+
+    def test_names_and_passwords_are_tried_so_often_only(self, client: Client, user: User) -> None:
+        wrong = {"username": "ada", "password": "wrong"}
+        addresses = ["/login", "/signup", "/admin/login/", "/api/v1/auth/login/"]
+        for number in range(20):
+            assert client.post(addresses[number % 4], wrong).status_code in {200, 401, 415}
+        for address in addresses:
+            response = client.post(address, wrong)
+            assert response.status_code == 429
+            assert 0 <= int(response["Retry-After"]) <= 60
+        assert "wait a minute" in text(client.post("/login", wrong))
+        assert client.get("/login").status_code == 200
+
+    def test_without_signup_the_admin_makes_accounts(
+        self, client: Client, settings: SettingsWrapper
+    ) -> None:
+        assert "/signup" in text(client.get("/"))
+        assert "/signup" in text(client.get("/login"))
+        settings.AFFETTI_SIGNUP = False
+        assert "/signup" not in text(client.get("/"))
+        assert "/signup" not in text(client.get("/login"))
+        form = {"username": "grace", "password1": "hopper-1906", "password2": "hopper-1906"}
+        assert client.get("/signup").status_code == 404
+        assert client.post("/signup", form).status_code == 404
+        assert not User.objects.exists()
 
     def test_history_is_ones_own(
         self,

@@ -19,7 +19,7 @@ from recommender.errors import PlaylistRequestError
 from recommender.exports import playlist_m3u8
 from recommender.moods import MOODS
 from recommender.playlists import GeneratedPlaylist, playlist_generate
-from recommender.requests import PlaylistRequest
+from recommender.requests import PlaylistRequest, mood_from_text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -76,7 +76,7 @@ def _request(options: dict[str, Any]) -> PlaylistRequest:
     if axes.count(None) == 1:
         raise CommandError("--valence and --arousal go together; give both.")
     return PlaylistRequest(
-        moods=tuple(_mood(word) for words in options["mood"] for word in words.split(",")),
+        moods=tuple(mood_from_text(word) for words in options["mood"] for word in words.split(",")),
         point=None if None in axes else AffectPoint(*axes),
         text=options["text"],
         song_ids=tuple(options["like"]),
@@ -90,14 +90,6 @@ def _request(options: dict[str, Any]) -> PlaylistRequest:
         year_from=options["year_from"],
         year_to=options["year_to"],
     )
-
-
-def _mood(word: str) -> tuple[str, float]:
-    name, _, weight = word.partition(":")
-    try:
-        return name.strip(), float(weight) if weight else 1.0
-    except ValueError as error:
-        raise CommandError(f"--mood {word!r}: {weight!r} is no weight; write calm:0.5") from error
 
 
 def _listener(username: str | None) -> User | None:

@@ -62,8 +62,8 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(
                 f"\nAdmin account made: name admin, password {password}\n"
-                "It is shown this once; change it at /admin/password_change/. "
-                "Listeners sign up at /signup/."
+                "It is shown this once; change it at /admin/password_change/."
+                + (" Listeners sign up at /signup." if settings.AFFETTI_SIGNUP else "")
             )
         )
 
