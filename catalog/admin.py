@@ -11,6 +11,7 @@ from catalog.queue import songs_analyse_again
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
+    from django.forms import ModelForm
     from django.http import HttpRequest
 
 
@@ -61,6 +62,22 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Song,
+        form: ModelForm,  # type: ignore[type-arg]
+        change: bool,  # noqa: FBT001  # Django's signature
+    ) -> None:
+        """Save what was corrected and no more, for a worker may have the song in hand."""
+        changed = set(form.changed_data)
+        if "lyrics" in changed:
+            obj.lyrics_source = "admin"  # which an ingest does not write over
+            changed.add("lyrics_source")
+        obj.save(update_fields=[*changed, "updated_at"])
+        if changed & {"title", "artist", "lyrics"}:
+            songs_analyse_again(song_ids=[obj.pk])
 
     @admin.action(description="Analyse again")
     def analyse_again(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:

@@ -254,7 +254,7 @@ def _stamp_in(row: Song | IngestFailure) -> FileStamp:
 
 def _new_lyrics(song: Song, root: Path, path: Path) -> Lyrics | None:
     """Return the lyrics beside an unchanged file, if they are not those of the song."""
-    if song.lyrics_source == "tag":
+    if song.lyrics_source in {"tag", "admin"}:
         return None
     lyrics = lyrics_find(path=path, root=root, tag_lyrics="")
     return None if lyrics.text == song.lyrics else lyrics

@@ -65,7 +65,7 @@ class Song(models.Model):
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     duration_seconds = models.FloatField(null=True, blank=True)
     lyrics = models.TextField(blank=True)
-    lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc or txt")
+    lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc, txt or admin")
     is_available = models.BooleanField(default=True, help_text="False when the file is gone")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_code = models.CharField(max_length=50, blank=True)

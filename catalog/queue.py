@@ -139,7 +139,7 @@ def songs_abandon() -> int:
 
 
 def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
-    """Analyse songs anew, failed or not; what is known of them holds until then."""
+    """Analyse songs anew, failed or not; until then they are shown as before, not recommended."""
     ids = list(song_ids)
     SongEmotion.objects.filter(song__in=ids).update(input_sha256="")
     songs = Song.objects.filter(pk__in=ids)

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('year', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('duration_seconds', models.FloatField(blank=True, null=True)),
                 ('lyrics', models.TextField(blank=True)),
-                ('lyrics_source', models.CharField(blank=True, help_text='tag, lrc or txt', max_length=20)),
+                ('lyrics_source', models.CharField(blank=True, help_text='tag, lrc, txt or admin', max_length=20)),
                 ('is_available', models.BooleanField(default=True, help_text='False when the file is gone')),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('analysed', 'Analysed'), ('failed', 'Failed')], default='pending', max_length=10)),
                 ('failure_code', models.CharField(blank=True, max_length=50)),

@@ -6,9 +6,13 @@ import pytest
 from django.urls import reverse
 
 from catalog.models import BackgroundJob, IngestFailure, Song, SongEmotion
+from tests.catalog.conftest import write_tone
 from tests.factories import LibraryFactory, SongEmotionFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -62,3 +66,23 @@ def test_songs_can_be_asked_to_be_analysed_again(
     song.refresh_from_db()
     assert song.status == Song.Status.PENDING
     assert SongEmotion.objects.get().input_sha256 == ""
+
+
+def test_a_corrected_song_is_analysed_again_and_keeps_its_words(
+    admin_client: Client, music_dir: Path, ingest: Callable[..., BackgroundJob]
+) -> None:
+    write_tone(music_dir / "a.wav")
+    (music_dir / "a.txt").write_text("the words of the file")
+    ingest()
+    song = Song.objects.get()
+    Song.objects.update(status=Song.Status.ANALYSED)
+    words = {"title": "T", "artist": "A", "album": "", "genre": "", "year": "", "lyrics": "better"}
+    inline = {"emotions-TOTAL_FORMS": 0, "emotions-INITIAL_FORMS": 0}
+
+    change = reverse("admin:catalog_song_change", args=[song.pk])
+    assert admin_client.post(change, {**words, **inline}).status_code == 302
+    ingest()
+
+    song.refresh_from_db()
+    assert (song.title, song.lyrics, song.lyrics_source) == ("T", "better", "admin")
+    assert song.status == Song.Status.PENDING
