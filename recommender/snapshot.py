@@ -258,14 +258,14 @@ class _Reader:
     def read(self, model_version: str) -> IndexSnapshot:
         with self._lock:
             snapshot = self._snapshot
+            # None until the new one stands: after an error half way everything is read anew.
+            self._snapshot = None
             if snapshot is None or snapshot.model_version != model_version:
                 self._open_build(model_version)
-                snapshot = self._snapshot = self._read_all(model_version)
+                snapshot, self._checked_at = self._read_all(model_version), time.monotonic()
             elif time.monotonic() - self._checked_at >= CHECK_SECONDS:
-                snapshot = self._snapshot = self._refresh(snapshot)
-            else:
-                return snapshot
-            self._checked_at = time.monotonic()
+                snapshot, self._checked_at = self._refresh(snapshot), time.monotonic()
+            self._snapshot = snapshot
             return snapshot
 
     def _refresh(self, snapshot: IndexSnapshot) -> IndexSnapshot:

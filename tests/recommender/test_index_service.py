@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import time_machine
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -61,6 +61,24 @@ def assert_equals_database(held: IndexSnapshot) -> None:
         np.testing.assert_allclose(similarities, np.sort(scores)[::-1][:5], atol=1e-5)
         at = held.rows_of(song_ids.tolist())
         np.testing.assert_allclose(similarities, scores[at], atol=1e-5)
+
+
+@pytest.mark.parametrize("step", ["_assemble", "_changed_ids"])
+def test_after_an_error_half_way_nothing_is_missing(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    SongEmotionFactory.create_batch(3)
+    index_snapshot()
+    SongEmotionFactory()
+
+    def fail(*_: object) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot._Reader, step, fail)
+        with pytest.raises(OperationalError):
+            index_snapshot()
+    assert_equals_database(index_snapshot())
 
 
 class TestBuild:
