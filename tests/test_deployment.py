@@ -137,6 +137,12 @@ def test_no_host_is_named_but_this_one():
     assert "ARG TORCH_INDEX_URL" in DOCKERFILE
 
 
+def test_a_stopped_worker_has_time_to_end_its_batch_and_give_back_its_songs():
+    workers = [name for name, service in SERVICES.items() if "worker" in service.get("command", "")]
+    assert workers == ["worker-io", "worker-analysis"]
+    assert all(SERVICES[name]["stop_grace_period"] == "2m" for name in workers)
+
+
 def test_ports_agree():
     web = SERVICES["web"]
     port = next(rest for name, rest in instructions() if name == "EXPOSE")
