@@ -104,9 +104,17 @@ def job_wait(*, job: BackgroundJob) -> None:
 
 
 def job_requeue(*, job: BackgroundJob) -> None:
-    """Give a started job back, for any worker to go on with."""
-    _move(job, Status.PENDING, worker="", heartbeat_at=timezone.now())
-    message_send(TASK_OF_KIND[job.kind], str(job.pk))
+    """Give a started job back, for any worker to go on with; one that gets nowhere fails."""
+    if job.attempts < MAX_ATTEMPTS:
+        _move(job, Status.PENDING, worker="", heartbeat_at=timezone.now())
+        message_send(TASK_OF_KIND[job.kind], str(job.pk))
+    else:
+        job_fail(
+            job=job,
+            code="JOB_ABANDONED",
+            message=f"It was started {job.attempts} times without progress. Look for the cause in "
+            "the worker's log (memory, disk, database), then ask for it again",
+        )
 
 
 def job_succeed(*, job: BackgroundJob, result: Mapping[str, Any] | None = None) -> None:
@@ -165,15 +173,8 @@ def _revive(job: BackgroundJob) -> None:
     if job.status == Status.PENDING:
         _move(job, Status.PENDING, allowed=(Status.PENDING,), heartbeat_at=timezone.now())
         message_send(TASK_OF_KIND[job.kind], str(job.pk))
-    elif job.attempts < MAX_ATTEMPTS:
-        job_requeue(job=job)
     else:
-        job_fail(
-            job=job,
-            code="JOB_ABANDONED",
-            message=f"Its worker died {job.attempts} times without progress. Look for the cause "
-            "in the worker's log (memory, disk), then ask for it again",
-        )
+        job_requeue(job=job)
 
 
 def _move(

@@ -51,6 +51,7 @@ class JobMachine(RuleBasedStateMachine):
         self.job_id = new_job().pk
         self.status: str = Status.PENDING
         self.owner = ""
+        self.starts = 0
         self.held: dict[str, BackgroundJob] = {}
 
     def act(self, worker: str, change: str) -> None:
@@ -66,11 +67,16 @@ class JobMachine(RuleBasedStateMachine):
                 job_succeed(job=job)
             else:
                 job_fail(job=job, code="X", message="x")
-        if may and change != "advance":
-            ended = {"requeue": Status.PENDING, "succeed": Status.SUCCEEDED}
+        if may and change == "advance":
+            self.starts = 0
+        elif may:
+            ended = {"requeue": self.given_back(), "succeed": Status.SUCCEEDED}
             self.status, self.owner = ended.get(change, Status.FAILED), ""
         if change != "advance" or not may:
             del self.held[worker]
+
+    def given_back(self) -> str:
+        return Status.PENDING if self.starts < MAX_ATTEMPTS else Status.FAILED
 
     @rule(worker=st.sampled_from("ab"))
     def start(self, worker: str) -> None:
@@ -79,6 +85,7 @@ class JobMachine(RuleBasedStateMachine):
             self.held[worker] = job_start(job_id=self.job_id, worker=worker)
         if may:
             self.status, self.owner = Status.STARTED, worker
+            self.starts += 1
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), change=st.sampled_from(["advance", "requeue", "succeed", "fail"]))
@@ -93,9 +100,7 @@ class JobMachine(RuleBasedStateMachine):
         )
         jobs_reconcile()
         if self.status == Status.STARTED:
-            self.status = BackgroundJob.objects.get(pk=self.job_id).status
-            assert self.status in {Status.PENDING, Status.FAILED}
-            self.owner = ""
+            self.status, self.owner = self.given_back(), ""
 
     @rule()
     def revoke(self) -> None:
@@ -110,7 +115,7 @@ class JobMachine(RuleBasedStateMachine):
         job = BackgroundJob.objects.get(pk=self.job_id)
         assert (job.status, job.worker) == (self.status, self.owner)
         assert (job.finished_at is not None) == (job.status in ENDED)
-        assert job.attempts <= MAX_ATTEMPTS
+        assert job.attempts == self.starts <= MAX_ATTEMPTS
 
 
 class TestJobMachine(TestCase, JobMachine.TestCase):
@@ -210,3 +215,14 @@ def test_a_restarted_node_held_nothing_even_under_the_same_process_id() -> None:
     assert workers_gone([mine, other]) == []
     assert workers_gone([mine, other], restarted_node="celery@a") == [mine]
     assert workers_gone(["elsewhere|1|celery@a"], restarted_node="celery@a") == []
+
+
+@pytest.mark.django_db
+def test_a_job_that_is_only_ever_given_back_fails() -> None:
+    job = new_job()
+    for _ in range(MAX_ATTEMPTS):
+        assert job.status == Status.PENDING
+        job = job_start(job_id=job.pk, worker="w")
+        job_requeue(job=job)
+
+    assert (job.status, job.error_code) == (Status.FAILED, "JOB_ABANDONED")
