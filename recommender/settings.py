@@ -209,6 +209,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# How many proxies in front are ours; with none, nobody can name another address than theirs, nor
+# call a request secure that is not.
+PROXY_COUNT = env.int("AFFETTI_PROXY_COUNT", default=0)
+if PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("AFFETTI_SECURE_COOKIES", default=False)
@@ -235,8 +240,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
         "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
     },
-    # How many proxies in front are ours; with none, nobody can name another address than theirs.
-    "NUM_PROXIES": env.int("AFFETTI_PROXY_COUNT", default=0),
+    "NUM_PROXIES": PROXY_COUNT,
 }
 REST_KNOX = {"TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
