@@ -358,6 +358,14 @@ class TestLists:
             "judged mostly by its sound."
         )
 
+    def test_reason_names_only_what_was_asked_for(
+        self, plane: dict[str, int], words: SimpleNamespace
+    ) -> None:
+        # The words touch every emotion a little (.04 each), yet ask for sadness alone.
+        generated = playlist_generate(request=PlaylistRequest(text="rain", count=9, seed=0))
+        named = {name for entry in generated.entries for name in entry.reason["shared_emotions"]}
+        assert named == {"sadness"}
+
     def test_few_queries(self, catalogue: list[int], django_assert_max_num_queries: object) -> None:
         index_snapshot()
         with django_assert_max_num_queries(6):  # type: ignore[operator]
