@@ -55,15 +55,15 @@ class Recipe:
     """
 
     seed: int = 0
-    epochs: int = 30
+    epochs: int = 10
     batch_songs: int = 32
-    batch_texts: int = 64
+    batch_texts: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     modality_dropout: float = 0.3
     patch_dropout: float = 0.3
-    text_weight: float = 0.5
+    text_weight: float = 1.0
     averaging: float = 0.99
 
 

@@ -105,7 +105,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, calibrate and write the checkpoint."""
+    """Train, calibrate, and write the checkpoint in place of the one before."""
     if args.threads:
         torch.set_num_threads(args.threads)
     material = Material.load(args.data, args.cache)
@@ -122,5 +122,13 @@ def run(args: argparse.Namespace) -> int:
     path = checkpoint.save(
         network.state_dict(), asdict(calibrated), card, args.out, CHECKPOINT_NAME
     )
+    _remove_others(path)
     print(path)  # noqa: T201
     return 0
+
+
+def _remove_others(path: Path) -> None:
+    """Leave one checkpoint of the name in the folder, as `mer.checkpoint` expects."""
+    for other in path.parent.glob(f"{CHECKPOINT_NAME}-{'[0-9a-f]' * 8}.*"):
+        if other.stem != path.stem:
+            other.unlink()

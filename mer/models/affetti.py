@@ -47,7 +47,7 @@ class AffettiConfig:
 
     audio_dim: int = 1756
     text_dim: int = 384
-    width: int = 128
+    width: int = 32
     heads: int = 4
     clusters: int = 5
     dropout: float = 0.5
