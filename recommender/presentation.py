@@ -45,6 +45,12 @@ class Entry:
         """What the model now in use says of the song."""
         return selectors.current_emotion(self.song)
 
+    @property
+    def quadrant(self) -> str:
+        """Where the song lies; the likeliest quadrant may differ for an ambiguous song."""
+        emotion = self.emotion
+        return AffectPoint(emotion.valence, emotion.arousal).quadrant if emotion else ""
+
 
 @dataclass(frozen=True, slots=True)
 class PathDot:
@@ -87,8 +93,7 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
         PathDot(
             x=round(100 * entry.emotion.valence, 1),
             y=round(100 * (1 - entry.emotion.arousal), 1),
-            # Where it lies, not the likeliest quadrant: the two may differ for an ambiguous song.
-            quadrant=AffectPoint(entry.emotion.valence, entry.emotion.arousal).quadrant,
+            quadrant=entry.quadrant,
             title=entry.song.title or entry.song.relative_path,
         )
         for entry in entries
