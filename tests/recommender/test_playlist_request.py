@@ -13,13 +13,14 @@ from recommender.moods import MOODS, mood_find
 from recommender.requests import PlaylistRequest
 
 unit = st.floats(0, 1)
+WITHOUT_NUL = st.characters(codec="utf-8", exclude_characters="\0")
 requests = st.builds(
     PlaylistRequest,
     moods=st.lists(
         st.tuples(st.sampled_from(sorted(MOODS)), st.floats(0.01, 100)), min_size=1, max_size=4
     ).map(tuple),
     point=st.none() | st.builds(AffectPoint, unit, unit),
-    text=st.text(max_size=30),
+    text=st.text(WITHOUT_NUL, max_size=30),
     song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
     history=st.booleans(),
     count=st.integers(1, 200),
@@ -27,7 +28,7 @@ requests = st.builds(
     seed=st.none() | st.integers(0, 2**53 - 1),
     artist_spacing=st.integers(0, 20),
     max_per_artist=st.integers(1, 20),
-    genre=st.text(max_size=10),
+    genre=st.text(WITHOUT_NUL, max_size=10),
     year_from=st.none() | st.integers(0, 2000),
     year_to=st.none() | st.integers(2000, 9999),
     exclude_song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
