@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypedDict, cast
 
-from django.db.models import Count, F, FilteredRelation, Max, Q
+from django.db.models import Count, F, FilteredRelation, Q
 
 from catalog import analysis
 from catalog import selectors as catalog_selectors
@@ -61,11 +62,10 @@ def songs_by_id(song_ids: Iterable[int]) -> dict[int, Song]:
 def song_map() -> list[SongPlace]:
     """Return where the analysed songs lie, at most `MAP_SONGS` of them.
 
-    From a large catalogue every n-th song by id is taken, so that the map stays the same.
+    From a large catalogue every n-th id is taken, so that the map stays much the same.
     """
     songs = song_list().filter(current_emotion__isnull=False)  # type: ignore[misc]
-    largest = songs.aggregate(largest=Max("pk"))["largest"] or 0
-    step = 1 if analysed_song_count() <= MAP_SONGS else largest // MAP_SONGS + 1
+    step = max(1, math.ceil(analysed_song_count() / MAP_SONGS))
     places = (
         songs.annotate(remainder=F("pk") % step)
         .filter(remainder=0)

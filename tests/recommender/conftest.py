@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from rest_framework.test import APIClient
 
 from catalog import analysis
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from catalog.models import Song
+
+
+@pytest.fixture(autouse=True)
+def open_connection() -> Iterator[None]:
+    """Closing a response ends a request, which would close the connection that the test is in."""
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_finished.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)
