@@ -28,7 +28,7 @@ from mer.metrics import (
 )
 from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.probes import fit_and_predict, pooled
-from mer.report import markdown
+from mer.report import keep_notes, markdown
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments, train_final
 from mer.validation import (
@@ -200,7 +200,7 @@ def probe_cross_validated(
 ) -> Classes:
     """Answers (songs, 1) of probes on the folds that the networks were cross-validated on."""
     features, labels = pooled(songs, modalities), question.labels(songs)
-    groups = np.array([song.track.artist_group for song in songs])
+    groups = np.array([f"{song.track.artist_group}" for song in songs])
     folds = np.array([fold_of(group) for group in groups])
     answers = np.zeros_like(labels)
     for fold in np.unique(folds):
@@ -319,7 +319,9 @@ def run(args: argparse.Namespace) -> int:
     }
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "first-model.json").write_text(json.dumps(report, indent=1) + "\n")
-    (args.out / "first-model.md").write_text(markdown(report))
+    page = args.out / "first-model.md"
+    previous = page.read_text() if page.is_file() else ""
+    page.write_text(keep_notes(markdown(report), previous))
     print(markdown(report))  # noqa: T201
     return 0
 

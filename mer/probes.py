@@ -70,6 +70,7 @@ def fit_and_predict(
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     search = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
@@ -77,6 +78,8 @@ def fit_and_predict(
         cv=GroupKFold(n_splits=5),
         scoring="accuracy",
     )
-    search.fit(train, labels, groups=np.asarray(groups))
+    # The problems are small: several BLAS threads wait for each other more than they help.
+    with threadpool_limits(1):
+        search.fit(train, labels, groups=np.asarray(groups))
     predicted: NDArray[np.int64] = search.predict(test)
     return predicted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +12,12 @@ import torch
 
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
-from mer.evaluation import QUESTIONS, compare, measure, scores
+from mer.evaluation import QUESTIONS, compare, measure, probe_cross_validated, scores
 from mer.features import TrackFeatures
 from mer.mixture import Plane
 from mer.models.affetti import AffettiConfig, AffettiOutput
 from mer.probes import fit_and_predict, pooled
-from mer.report import markdown
+from mer.report import NOTES, keep_notes, markdown
 from mer.trainer import Recipe
 from mer.validation import calibrate, cross_validate, fold_of, out_of_fold, predict
 
@@ -137,6 +138,13 @@ def test_probe_learns_what_is_linear() -> None:
     assert np.mean(fit_and_predict(features, labels, groups, features) == labels) > 0.9
 
 
+def test_probes_take_songs_of_unknown_artists() -> None:
+    unknown = [replace(e, track=replace(e.track, artist_group=None)) for e in SONGS[:4]]
+    answers = probe_cross_validated(QUADRANT, [*unknown, *SONGS[4:]], ("audio",))
+    assert answers.shape == (40, 1)
+    assert np.mean(answers[:, 0] == QUADRANT.labels(SONGS)) > 0.7
+
+
 def test_report_names_every_figure() -> None:
     def network(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
         right = torch.nn.functional.one_hot(torch.from_numpy(question.labels(songs)), 5).float()
@@ -156,3 +164,10 @@ def test_report_names_every_figure() -> None:
     assert ".500 [.400, .600]" in page
     assert "| (majority) | .250" in page
     assert "gates audio / lyrics / context 1.000 / .000 / .000" in page
+
+
+def test_what_people_wrote_outlives_the_next_report() -> None:
+    written = keep_notes("figures\n", "") + f"\n{NOTES}\n\nIt rained.\n"
+    again = keep_notes("new figures\n", written)
+    assert again == f"new figures\n\n{NOTES}\n\nIt rained.\n"
+    assert keep_notes("new figures\n", again) == again
