@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_TITLES = {
+_TITLES: Final = {
     "quadrant": "Quadrants of panda4q (chance .25)",
     "cluster": "MIREX clusters, songs with lyrics (chance .20)",
 }
+
+
+NOTES: Final = "## What was tried, and what limits it"
+"""Heading of the part that people write; it outlives the next evaluation."""
+
+
+def keep_notes(page: str, previous: str) -> str:
+    """Give `page` the notes that people wrote at the end of the `previous` one.
+
+    Parameters
+    ----------
+    page, previous : str
+        `previous` may be empty.
+
+    Returns
+    -------
+    str
+    """
+    _, heading, notes = previous.partition(NOTES)
+    return f"{page}\n{heading}{notes}" if heading else page
 
 
 def markdown(report: Mapping[str, Any]) -> str:
