@@ -423,27 +423,6 @@ class TextEncoder:
         states = self._model(**batch).last_hidden_state
         return TokenStates(states, batch["attention_mask"].bool(), offsets)
 
-    def pooled(self, texts: Sequence[str], max_tokens: int = 256) -> Tensor:
-        """Sentence vectors: the mean over each text's tokens, not normalized.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        max_tokens : int
-
-        Returns
-        -------
-        (texts, 384) float32 Tensor
-
-        Raises
-        ------
-        InputError
-            If there is no text.
-        """
-        tokens = self.encode(texts, max_tokens)
-        weights = tokens.mask.unsqueeze(2).to(tokens.states.dtype)
-        return (tokens.states * weights).sum(dim=1) / weights.sum(dim=1)
-
 
 @contextlib.contextmanager
 def _no_progress_bar() -> Iterator[None]:

