@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from mer import checkpoint
+from mer import checkpoint, features
 from mer.features import FeatureCache
 from mer.mixture import Plane, load_tracks
 from mer.models.affetti import AffettiConfig, AffettiNetwork
@@ -84,16 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that ``train`` and ``evaluate`` share."""
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder of the data sets"
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("var/features"),
-        metavar="DIR",
-        help="where encoder features are kept (default: %(default)s)",
-    )
+    features.add_arguments(parser)
     parser.add_argument(
         "--work",
         type=Path,
