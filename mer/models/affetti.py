@@ -17,6 +17,7 @@ from torch import nn
 
 from mer.affect import EMOTIONS, QUADRANTS
 from mer.errors import ShapeError
+from mer.models.blocks import masked_mean
 from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
@@ -135,22 +136,6 @@ def collate(
                 mask[song, : len(rows)] = True
         parts += [states, mask]
     return AffettiBatch(*parts)
-
-
-def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the second axis of the rows that `mask` keeps; 0 where it keeps none.
-
-    Parameters
-    ----------
-    states : (songs, steps, width) float Tensor
-    mask : (songs, steps) bool Tensor
-
-    Returns
-    -------
-    (songs, width) float Tensor
-    """
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
 def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
