@@ -1,0 +1,1 @@
+"""The papers' experiments on real data, one a file; each prints its table beside the paper's."""

@@ -1,0 +1,1 @@
+"""One harness for every architecture: the same songs, labels, training, disturbances, table."""
