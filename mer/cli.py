@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,13 +30,17 @@ _BATCH_FILES: Final = 8
 
 _DELEGATED: Final = {
     "features": "compute and keep the encoder features of the data sets",
-    "train": "train the house network",
-    "evaluate": "measure a trained network",
+    "train": "train the house network, or any architecture",
+    "evaluate": "measure the house network",
+    "compare": "every architecture and baseline on the same songs",
+    "experiment": "one experiment of the papers on real data",
 }
 _MODULES: Final = {
     "features": "mer.features",
-    "train": "mer.training",
+    "train": "mer.harness.train",
     "evaluate": "mer.evaluation",
+    "compare": "mer.harness.compare",
+    "experiment": "mer.harness.experiment",
 }
 
 
@@ -86,6 +91,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
+    options.command_line = shlex.join(["python", "-m", "mer", *arguments])
     if options.command == "analyze":
         _check_analyze(analyze, options)
     return options

@@ -1,0 +1,273 @@
+"""``python -m mer compare``: every architecture and baseline on the same songs, one table a set.
+
+Networks are trained on the training split and chosen on the validation split; the baseline that
+all are tested against is chosen on the validation split too. Per-song predictions are kept, so
+that any other figure can be computed from them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from mer.errors import InputError
+from mer.evaluation import compare as paired
+from mer.evaluation import scores
+from mer.experiments.base import Table, interval, markdown, number
+from mer.harness import options
+from mer.harness.estimators import ESTIMATORS, fit_estimator
+from mer.harness.examples import tracks
+from mer.harness.labels import CLASS_NAMES
+from mer.harness.run import Run, fit
+from mer.models.base import architectures
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mer.harness.estimators import Estimator
+    from mer.harness.examples import Example, Material
+    from mer.harness.run import Trained
+
+QUESTIONS: Final = (("panda4q", "quadrant"), ("mirex", "cluster"))
+"""Sets and targets of the table; of mirex the songs with lyrics are asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One row of the table before it is measured.
+
+    Parameters
+    ----------
+    model, title : str
+    front_end : {'own', 'musicnn'} or None
+        None for baselines that are no networks.
+    is_baseline : bool
+    """
+
+    model: str
+    title: str
+    front_end: str | None
+    is_baseline: bool
+
+    @property
+    def key(self) -> str:
+        """Unique name."""
+        return self.model if self.front_end in (None, "own") else f"{self.model}+{self.front_end}"
+
+
+def entrants(models: Sequence[str], front_ends: Sequence[str]) -> list[Entrant]:
+    """Rows of the table: baselines without networks, then architectures in both front ends."""
+    rows = [
+        Entrant(name, title, None, is_baseline=True)
+        for name, (title, _) in ESTIMATORS.items()
+        if not models or name in models
+    ]
+    for name, entry in architectures().items():
+        if models and name not in models:
+            continue
+        rows += [
+            Entrant(name, entry.title, front_end, is_baseline=entry.paper == "baseline")
+            for front_end in front_ends
+            if front_end in entry.inputs
+        ]
+    if unknown := set(models) - {row.model for row in rows}:
+        known = [*ESTIMATORS, *architectures()]
+        raise InputError(f"no model is called {sorted(unknown)[0]!r}; there are {', '.join(known)}")
+    return rows
+
+
+def questioned(material: Material, dataset: str, split: Any) -> list[Example]:
+    """Songs of a split that a set's question is about."""
+    songs = material.songs(dataset, split)
+    return [s for s in songs if dataset != "mirex" or s.features.lyrics is not None]
+
+
+def models_of(
+    entrant: Entrant, dataset: str, target: str, material: Material, args: argparse.Namespace
+) -> list[Trained | Estimator]:
+    """Train, or read, one model a seed; a baseline without chance is fitted once."""
+    if entrant.front_end is None:
+        return [fit_estimator(Run(entrant.model, dataset, target), material)]
+    return [
+        fit(
+            options.run_of(args, entrant.model, entrant.front_end, dataset, target, seed),
+            material,
+            options.runs_folder(args),
+        )
+        for seed in range(args.seeds)
+    ]
+
+
+def measure(
+    material: Material, dataset: str, target: str, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Figures of every entrant on one question; also writes their per-song predictions."""
+    songs = questioned(material, dataset, args.split)
+    validation = questioned(material, dataset, "val")
+    classes = len(CLASS_NAMES[target])
+    answers: dict[str, NDArray[np.int64]] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    labels = np.zeros(0, dtype=np.int64)
+    for entrant in entrants(args.models, args.front_ends):
+        trained = models_of(entrant, dataset, target, material, args)
+        labels = trained[0].labeller.labels(tracks(songs)).hard.numpy()
+        said = [model.predict(songs).probabilities for model in trained]
+        answers[entrant.key] = np.stack([p.argmax(axis=1) for p in said], axis=1)
+        chosen = [model.predict(validation).probabilities.argmax(axis=1) for model in trained]
+        truth = trained[0].labeller.labels(tracks(validation)).hard.numpy()
+        rows[entrant.key] = {
+            **asdict(entrant),
+            **scores(labels, answers[entrant.key], classes),
+            "validation_macro_f1": scores(truth, np.stack(chosen, axis=1), classes)["macro_f1"][
+                "estimate"
+            ],
+            "parameters": trained[0].parameters,
+            "seconds": float(np.mean([model.seconds for model in trained])),
+        }
+        _keep_predictions(args.predictions, dataset, entrant, songs, labels, said)
+    baselines = [key for key, row in rows.items() if row["is_baseline"]]
+    best = max(baselines, key=lambda key: rows[key]["validation_macro_f1"]) if baselines else None
+    for key, row in rows.items():
+        if best is not None and key != best:
+            row["against_best_baseline"] = paired(labels, answers[key], answers[best], classes)
+    return {"songs": len(songs), "best_baseline": best, "rows": rows}
+
+
+def _keep_predictions(
+    folder: Path,
+    dataset: str,
+    entrant: Entrant,
+    songs: Sequence[Example],
+    labels: NDArray[np.int64],
+    said: Sequence[NDArray[np.float64]],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {
+        "songs": [song.track.track_id for song in songs],
+        "labels": labels.tolist(),
+        "probabilities": [p.round(5).tolist() for p in said],
+    }
+    (folder / f"{dataset}-{entrant.key}.json").write_text(json.dumps(kept) + "\n")
+
+
+def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
+    """Print the figures of one question, the best macro-F1 first."""
+    best = figures["best_baseline"]
+    rows = []
+    ordered = sorted(figures["rows"].items(), key=lambda kv: -kv[1]["macro_f1"]["estimate"])
+    for key, row in ordered:
+        against = "(the baseline)" if key == best else "-"
+        if "against_best_baseline" in row:
+            difference = row["against_best_baseline"]["macro_f1"]
+            against = f"{_signed(difference['difference'])}, p = {difference['p_value']:.3f}"
+        rows.append(
+            (
+                f"{row['title']}{' (baseline)' if row['is_baseline'] else ''}",
+                row["front_end"] or "-",
+                interval(row["accuracy"]),
+                interval(row["macro_f1"]),
+                " ".join(number(each) for each in row["macro_f1"]["each"]),
+                f"{row['parameters'] / 1e6:.2f} M",
+                f"{row['seconds']:.0f}",
+                against,
+            )
+        )
+    return Table(
+        f"{dataset}, {target} ({figures['songs']} songs)",
+        (
+            "model",
+            "audio front end",
+            "accuracy",
+            "macro-F1",
+            "each seed",
+            "trained",
+            "seconds",
+            f"macro-F1 against {best}",
+        ),
+        tuple(rows),
+    )
+
+
+def _signed(figures: dict[str, float]) -> str:
+    text = interval(figures)
+    return text if figures["estimate"] < 0 else f"+{text}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``python -m mer compare``."""
+    options.add_data(parser)
+    options.add_training(parser)
+    parser.add_argument(
+        "--models",
+        type=options.names,
+        default=(),
+        metavar="A,B",
+        help="of these alone (default: every architecture and baseline)",
+    )
+    parser.add_argument(
+        "--front-ends",
+        type=options.names,
+        default=("own", "musicnn"),
+        metavar="A,B",
+        help="own, musicnn (default: both)",
+    )
+    parser.add_argument(
+        "--sets",
+        type=options.names,
+        default=("panda4q", "mirex"),
+        metavar="A,B",
+        help="panda4q, mirex (default: both)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=("val", "test"),
+        default="val",
+        help="songs that are asked about; test once, at the end (default: val)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/results"),
+        metavar="DIR",
+        help="where compare.md and compare.json go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        default=Path("var/compare"),
+        metavar="DIR",
+        help="where per-song predictions go (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is not trained yet, ask, and write the table."""
+    torch.set_num_threads(args.threads or torch.get_num_threads())
+    material = options.material(args)
+    questions = [question for question in QUESTIONS if question[0] in args.sets]
+    if not questions:
+        raise InputError(f"--sets {','.join(args.sets)}: there are panda4q and mirex")
+    report: dict[str, Any] = {
+        "command": options.command(args),
+        "protocol": options.protocol(args),
+        **{dataset: measure(material, dataset, target, args) for dataset, target in questions},
+    }
+    lines = ["# Every architecture on the same songs", ""]
+    lines += [f"Written by `{report['command']}`; {report['protocol']}"]
+    lines += ["Brackets: 95% bootstrap intervals over songs (2,000 draws), means over seeds."]
+    lines += ["All numbers: `compare.json`. The story: `five-papers.md`.", ""]
+    for dataset, target in questions:
+        lines += markdown(table(dataset, target, report[dataset]))
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "compare.json").write_text(json.dumps(report, indent=1) + "\n")
+    (args.out / "compare.md").write_text("\n".join(lines).rstrip() + "\n")
+    print("\n".join(lines))  # noqa: T201
+    return 0
