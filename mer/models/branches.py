@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from mer.models.base import ModelOutput
 from mer.models.blocks import masked_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from mer.models.base import SongBatch
@@ -143,19 +146,98 @@ class SongNorm(nn.BatchNorm1d):
 
 
 def mean_of_softmaxes(logits: Tensor, present: Tensor) -> Tensor:
-    """Late fusion: log of the mean probability over the modalities that are there.
+    """Log of the mean probability over the modalities that are there.
 
     Parameters
     ----------
     logits : (songs, modalities, classes) float Tensor
     present : (songs, modalities) bool Tensor
-        At least one in every song; where there is none, all count.
+        At least one in every song.
 
     Returns
     -------
     (songs, classes) float Tensor
         Their softmax is the mean of the softmaxes.
     """
-    counted = present | ~present.any(dim=1, keepdim=True)
-    logs = logits.log_softmax(dim=2).masked_fill(~counted.unsqueeze(2), -torch.inf)
-    return logs.logsumexp(dim=1) - counted.sum(dim=1, keepdim=True).log()
+    logs = logits.log_softmax(dim=2).masked_fill(~present.unsqueeze(2), -torch.inf)
+    return logs.logsumexp(dim=1) - present.sum(dim=1, keepdim=True).log()
+
+
+class AudioBranch(nn.Module):
+    """What a song sounds like; a learned vector for songs without audio.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Takes the songs that have audio to (songs, width).
+    width : int
+    """
+
+    def __init__(self, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.null = nn.Parameter(0.02 * torch.randn(width))
+
+    def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
+        """Give (songs, width) and which (songs,) have audio."""
+        return encode_present(self.encoder, batch, self.null), batch.has_audio
+
+
+class TextBranch(nn.Module):
+    """What a song's text says; a learned vector for songs without one.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Takes songs to (songs, width).
+    width : int
+    texts : sequence of str
+        Of ``lyrics`` and ``context``: one of them must be there.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, width: int, texts: Sequence[str] = ("lyrics", "context")
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.texts = tuple(texts)
+        self.null = nn.Parameter(0.02 * torch.randn(width))
+
+    def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
+        """Give (songs, width) and which (songs,) have the text."""
+        masks = {"lyrics": batch.lyrics_mask, "context": batch.context_mask}
+        present = torch.stack([masks[text].any(dim=1) for text in self.texts]).any(dim=0)
+        return torch.where(present.unsqueeze(1), self.encoder(batch), self.null), present
+
+
+class LateFusion(nn.Module):
+    """Branches that judge alone; the mean of their softmaxes, valences and arousals.
+
+    Parameters
+    ----------
+    branches : sequence of nn.Module
+        As `AudioBranch` and `TextBranch`; one alone is that modality's own network.
+    heads : sequence of nn.Module
+        One a branch: features to logits (songs, classes) and affect (songs, 2).
+    """
+
+    def __init__(self, branches: Sequence[nn.Module], heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, batch: SongBatch) -> ModelOutput:
+        """Judge some songs by the branches that each has."""
+        logits, affects, presence = [], [], []
+        for branch, head in zip(self.branches, self.heads, strict=True):
+            features, present = branch(batch)
+            said, felt = head(features)
+            logits.append(said)
+            affects.append(felt)
+            presence.append(present)
+        there = torch.stack(presence, dim=1)
+        there = there | ~there.any(dim=1, keepdim=True)  # without any, all that was learned of it
+        return ModelOutput(
+            mean_of_softmaxes(torch.stack(logits, dim=1), there),
+            masked_mean(torch.stack(affects, dim=1), there),
+        )

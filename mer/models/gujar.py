@@ -46,11 +46,12 @@ from mer.models.base import Architecture, ModelOutput, TrainingDefaults
 from mer.models.blocks import MusicnnStem, masked_mean
 from mer.models.branches import (
     AttentionPool,
+    AudioBranch,
     BiGru,
     ConvStem,
+    LateFusion,
     SongNorm,
-    encode_present,
-    mean_of_softmaxes,
+    TextBranch,
 )
 from mer.vocabulary import TermProjection, WordTable
 
@@ -289,31 +290,6 @@ class EmotionHead(nn.Module):
         return self.classes(states), torch.sigmoid(self.affect(states))
 
 
-class Branch(nn.Module):
-    """One modality to its features; a learned vector where a song lacks it.
-
-    Parameters
-    ----------
-    options : BuildOptions
-    widths : Widths
-    modality : str
-        ``audio`` or ``text``.
-    """
-
-    def __init__(self, options: BuildOptions, widths: Widths, modality: str) -> None:
-        super().__init__()
-        self.modality = modality
-        self.encoder = Crnn(options, widths) if modality == "audio" else TextViews(options, widths)
-        self.null = nn.Parameter(0.02 * torch.randn(widths.features))
-
-    def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, features) and which (songs,) have the modality."""
-        if self.modality == "audio":
-            return encode_present(self.encoder, batch, self.null), batch.has_audio
-        present = batch.text()[1].any(dim=1)
-        return torch.where(present.unsqueeze(1), self.encoder(batch), self.null), present
-
-
 class GujarNetwork(nn.Module):
     """Attention fusion of audio and text, the paper's network.
 
@@ -327,8 +303,8 @@ class GujarNetwork(nn.Module):
         super().__init__()
         widths = WIDTHS[options.size]
         self.variant = options.variant
-        self.audio = Branch(options, widths, "audio")
-        self.text = Branch(options, widths, "text")
+        self.audio = _audio_branch(options)
+        self.text = _text_branch(options)
         self.fusion = BilinearFusion(widths.features)
         self.concat = nn.Linear(2 * widths.features, widths.concat)
         self.head = EmotionHead(widths.features + widths.concat, widths.head, options.classes)
@@ -354,42 +330,26 @@ class GujarNetwork(nn.Module):
         return {"consistency": CONSISTENCY_WEIGHT * loss(audio, text, both)}
 
 
-class BranchesNetwork(nn.Module):
-    """Audio alone, text alone, or the mean of what the two say: the paper's own baselines.
+def _audio_branch(options: BuildOptions) -> AudioBranch:
+    widths = WIDTHS[options.size]
+    return AudioBranch(Crnn(options, widths), widths.features)
 
-    Parameters
-    ----------
-    options : BuildOptions
-        Of variant ``audio-only``, ``text-only`` or ``late-fusion``.
-    """
 
-    def __init__(self, options: BuildOptions) -> None:
-        super().__init__()
-        widths = WIDTHS[options.size]
-        modalities = {"audio-only": ["audio"], "text-only": ["text"]}
-        self.branches = nn.ModuleList(
-            Branch(options, widths, modality)
-            for modality in modalities.get(options.variant, ["audio", "text"])
-        )
-        self.heads = nn.ModuleList(
-            EmotionHead(widths.features, widths.head, options.classes) for _ in self.branches
-        )
+def _text_branch(options: BuildOptions) -> TextBranch:
+    widths = WIDTHS[options.size]
+    return TextBranch(TextViews(options, widths), widths.features)
 
-    def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs."""
-        logits, affects, presence = [], [], []
-        for branch, head in zip(self.branches, self.heads, strict=True):
-            features, present = branch(batch)
-            said, felt = head(features)
-            logits.append(said)
-            affects.append(felt)
-            presence.append(present)
-        there = torch.stack(presence, dim=1)
-        counted = there | ~there.any(dim=1, keepdim=True)
-        return ModelOutput(
-            mean_of_softmaxes(torch.stack(logits, dim=1), there),
-            masked_mean(torch.stack(affects, dim=1), counted),
-        )
+
+def _own_baseline(options: BuildOptions) -> LateFusion:
+    """Audio alone, text alone, or the mean of what the two say: the paper's own baselines."""
+    widths = WIDTHS[options.size]
+    branches: list[nn.Module] = []
+    if options.variant != "text-only":
+        branches.append(_audio_branch(options))
+    if options.variant != "audio-only":
+        branches.append(_text_branch(options))
+    heads = [EmotionHead(widths.features, widths.head, options.classes) for _ in branches]
+    return LateFusion(branches, heads)
 
 
 def build(options: BuildOptions) -> nn.Module:
@@ -405,7 +365,7 @@ def build(options: BuildOptions) -> nn.Module:
     if options.variant not in VARIANTS:
         raise InputError(f"gujar has no variant {options.variant!r}; it has {', '.join(VARIANTS)}")
     if options.variant in ("audio-only", "text-only", "late-fusion"):
-        return BranchesNetwork(options)
+        return _own_baseline(options)
     return GujarNetwork(options)
 
 
