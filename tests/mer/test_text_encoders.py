@@ -54,18 +54,16 @@ def write_encoder(folder: Path, family: str) -> Path:
         if family == "bert":
             BertModel(BertConfig(**size)).save_pretrained(folder)
         else:  # the attention of deberta-v3-base
-            deberta = DebertaV2Config(
-                **size,
-                relative_attention=True,
-                position_buckets=8,
-                norm_rel_ebd="layer_norm",
-                share_att_key=True,
-                pos_att_type=["p2c", "c2p"],
-                position_biased_input=False,
-                type_vocab_size=0,
-                max_relative_positions=-1,
-            )
-            DebertaV2Model(deberta).save_pretrained(folder)
+            size |= {
+                "relative_attention": True,
+                "position_buckets": 8,
+                "norm_rel_ebd": "layer_norm",
+                "share_att_key": True,
+                "pos_att_type": ["p2c", "c2p"],
+                "position_biased_input": False,
+                "type_vocab_size": 0,
+            }
+            DebertaV2Model(DebertaV2Config(**size)).save_pretrained(folder)
     return folder
 
 
