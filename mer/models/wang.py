@@ -24,11 +24,12 @@ clash with one another and with its text; what is built here, and why:
   a lower bound of it, at temperature 0.07 and weight 0.1.
 - Width, heads, depth, optimiser are not printed: 256, 8, 2 layers, feed-forward 1024, dropout 0.1.
   The rate for a fine-tuned encoder (2e-5) has no use here; 3e-4 trains a ResNet from scratch.
-- A missing modality is one learned null position; as a key it is `CrossAttention`'s null token.
+- A missing modality is one learned null position; asked by the other one, it is the null token of
+  `CrossAttention`.
 
 ``small`` keeps every part: bottleneck ResNet 12/(32, 64, 128, 256) channels with one block a stage,
-width 48, 4 heads, 1 layer, feed-forward 192, 5-second windows: 230
-MFLOP forward and backward with 200 tokens.
+width 48, 4 heads, 1 layer, feed-forward 192, 5-second windows;
+240 MFLOP forward and backward with 200 tokens.
 """
 
 from __future__ import annotations
@@ -206,8 +207,10 @@ class JointEncoder(nn.Module):
         self.types = nn.Parameter(0.02 * torch.randn(2, size.width))
         self.text_self = self.audio_self = self.encoder = None
         if self_attention:
-            self.text_self = CrossAttention(size.width, size.heads, size.dropout)
-            self.audio_self = CrossAttention(size.width, size.heads, size.dropout)
+            self.text_self, self.audio_self = (
+                nn.MultiheadAttention(size.width, size.heads, size.dropout, batch_first=True)
+                for _ in range(2)
+            )
         if transformer:
             layer = nn.TransformerEncoderLayer(
                 size.width, size.heads, size.feedforward, size.dropout, batch_first=True
@@ -231,8 +234,9 @@ class JointEncoder(nn.Module):
             Mean of D over its V + M positions, as far as they are real.
         """
         if self.text_self is not None and self.audio_self is not None:
-            text, _ = self.text_self(text, text, spoken)  # D_SS [Wang, eqs. 15-16]
-            audio, _ = self.audio_self(audio, audio, heard)  # D_UU [Wang, eqs. 17-18]
+            # D_SS [Wang, eqs. 15-16], D_UU [Wang, eqs. 17-18]
+            text, _ = self.text_self(text, text, text, ~spoken, need_weights=False)
+            audio, _ = self.audio_self(audio, audio, audio, ~heard, need_weights=False)
         both = torch.cat([text + self.types[0], audio + self.types[1]], dim=1)
         mask = torch.cat([spoken, heard], dim=1)
         if self.encoder is not None:
