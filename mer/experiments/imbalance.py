@@ -13,7 +13,6 @@ from mer.experiments.statistics import (
     ROW_COLUMNS,
     Draws,
     chances,
-    class_names,
     figures,
     rows_of,
     sampled,
@@ -21,6 +20,7 @@ from mer.experiments.statistics import (
     songs_of,
     trained_rows,
 )
+from mer.harness.labels import CLASS_NAMES
 from mer.metrics import RESAMPLES
 
 if TYPE_CHECKING:
@@ -52,26 +52,26 @@ PRINTED: Final = Table(
 NOTES: Final = (
     (
         "Networks are asked once, about all songs; subsets are drawn from their answers without "
-        f"replacement and as large as the support allows, {DRAWS} of them for each class, and figures "
-        "are means over those. Nothing is trained on unbalanced songs, as in the paper."
+        f"replacement and as large as the support allows, {DRAWS} of them for each class, and "
+        "figures are means over those. Nothing is trained on unbalanced songs, as in the paper."
     ),
     (
-        "The interval is that of a score on one such subset: every resample draws a new subset and, "
-        "within each of its classes, songs with replacement."
+        "The interval is that of a score on one such subset: every resample draws a new subset "
+        "and, within each of its classes, songs with replacement."
     ),
     (
-        "Departure: the paper has eight classes and tests six of them; disgust and anticipation are "
-        "dropped without a word. Here every class that has songs prevails once."
+        "Departure: the paper has eight classes and tests six of them; disgust and anticipation "
+        "are dropped without a word. Here every class that has songs prevails once."
     ),
     (
-        "Weighted F1 counts the prevailing class for seven tenths, and so does accuracy: a guess that "
-        "always says that class reaches .70 accuracy and .58 weighted F1 having learnt nothing. "
-        "Balanced accuracy and macro-F1 are not so easily had."
+        "Weighted F1 counts the prevailing class for seven tenths, and so does accuracy: a guess "
+        "that always says that class reaches .70 accuracy and .58 weighted F1 having learnt "
+        "nothing. Balanced accuracy and macro-F1 are not so easily had."
     ),
     (
-        "Which average precision the paper means is not said; here it is the mean over the classes, "
-        "each against the rest. It depends on how frequent a class is: the guess's is the mean share "
-        "of the classes."
+        "Which average precision the paper means is not said; here it is the mean over the "
+        "classes, each against the rest. It depends on how frequent a class is: the guess's is the "
+        "mean share of the classes."
     ),
     "The baseline always says the prevailing class, which no network is told.",
 )
@@ -142,7 +142,7 @@ def subsets(
 def run(setting: Setting) -> Report:
     """Ask every network once, and count its answers subset by subset."""
     songs = songs_of(setting, "panda4q", "quadrant")
-    names = class_names("quadrant")
+    names = CLASS_NAMES["quadrant"]
     said = {
         row.name: chances(networks, songs)
         for row, networks in trained_rows(setting, "panda4q", "quadrant")

@@ -51,9 +51,9 @@ PRINTED: Final = Table(
 )
 NOTES: Final = (
     (
-        "White Gaussian noise, fixed by clip and level, over the samples' power where the clip is not "
-        "silent (the paper does not say over what); rescaled only where the sum would clip. Lyrics "
-        "and context are as they were, and no network is trained again."
+        "White Gaussian noise, fixed by clip and level, over the samples' power where the clip is "
+        "not silent (the paper does not say over what); rescaled only where the sum would clip. "
+        "Lyrics and context are as they were, and no network is trained again."
     ),
     (
         "The area is the mean height of the curve from 0 to 20 dB by trapezoids, without the clean "
@@ -61,16 +61,16 @@ NOTES: Final = (
     ),
     (
         "Departure: four quadrants of panda4q, audio with title and artist, stand for Li's eight "
-        "classes of audio with lyrics, because none of the sets that the paper names carries lyrics "
-        "or those eight classes."
+        "classes of audio with lyrics, because none of the sets that the paper names carries "
+        "lyrics or those eight classes."
     ),
     (
         "The printed .58 can therefore not be reproduced as written and is no bar for these rows: "
         "chance is one in four here and one in eight there."
     ),
     (
-        "Title and artist are untouched by noise, so what is left at 0 dB is in part what they alone "
-        "can tell; the modality-drop experiment shows how much that is."
+        "Title and artist are untouched by noise, so what is left at 0 dB is in part what they "
+        "alone can tell; the modality-drop experiment shows how much that is."
     ),
 )
 

@@ -17,7 +17,7 @@ import numpy as np
 from mer.errors import InputError
 from mer.experiments.base import interval
 from mer.harness.examples import CLEAN, tracks
-from mer.harness.labels import CLASS_NAMES, Labeller
+from mer.harness.labels import Labeller
 from mer.harness.run import Run
 from mer.metrics import RESAMPLES
 from mer.models.base import architecture
@@ -433,11 +433,6 @@ def area(levels: Sequence[float], values: Sequence[Floats]) -> Floats:
     """
     whole: Floats = np.trapezoid(np.stack(values), np.asarray(levels), axis=0)
     return whole / (levels[-1] - levels[0])
-
-
-def class_names(target: str) -> tuple[str, ...]:
-    """Classes of a target."""
-    return CLASS_NAMES[target]
 
 
 @dataclass(frozen=True, slots=True)
