@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -145,6 +146,7 @@ def fit_word2vec(
         raise EncoderMissingError(
             "gensim, which fits Word2Vec, is not installed; pip install 'affetti[research]'"
         ) from error
+    logging.getLogger("gensim").setLevel(logging.WARNING)  # it reports every pass at INFO
     fitted = models.Word2Vec(
         sentences=[[word for word in document if word in known] for document in documents],
         vector_size=width,

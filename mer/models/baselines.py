@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mer.errors import InputError
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults
 from mer.models.blocks import MusicnnStem, masked_mean, sinusoidal_positions
 from mer.models.branches import AttentionPool, AudioBranch, ConvStem, LateFusion, TextBranch
@@ -211,15 +212,21 @@ class ConcatNetwork(nn.Module):
 
 
 def text_branch(
-    options: BuildOptions, features: int, texts: Sequence[str] = ("lyrics", "context")
+    options: BuildOptions,
+    features: int,
+    texts: Sequence[str] = ("lyrics", "context"),
+    *,
+    alone: bool = False,
 ) -> TextBranch:
-    """Pooled tokens of the named texts, with a learned vector where there is none."""
-    return TextBranch(PooledText(options.text_dim, features, texts), features, texts)
+    """Pooled tokens of the named texts; `alone` as of `TextBranch`."""
+    encoder = PooledText(options.text_dim, features, texts)
+    return TextBranch(encoder, features, texts, alone=alone)
 
 
-def _cnn_branch(options: BuildOptions) -> AudioBranch:
+def _cnn_branch(options: BuildOptions, *, alone: bool) -> AudioBranch:
     widths = SIZES[options.size]
-    return AudioBranch(PooledAudio(options, widths.channels, widths.features), widths.features)
+    encoder = PooledAudio(options, widths.channels, widths.features)
+    return AudioBranch(encoder, widths.features, alone=alone)
 
 
 def _head(options: BuildOptions, branches: int) -> MlpHead:
@@ -229,32 +236,33 @@ def _head(options: BuildOptions, branches: int) -> MlpHead:
 
 def build_cnn(options: BuildOptions) -> nn.Module:
     """Audio alone: four conv blocks and global mean pooling."""
-    return ConcatNetwork([_cnn_branch(options)], _head(options, 1))
+    return ConcatNetwork([_cnn_branch(options, alone=True)], _head(options, 1))
 
 
 def build_crnn(options: BuildOptions) -> nn.Module:
     """Audio alone: Gujar's convolutions and BiGRU."""
     widths = WIDTHS[options.size]
-    branch = AudioBranch(Crnn(options, widths), widths.features)
+    branch = AudioBranch(Crnn(options, widths), widths.features, alone=True)
     return ConcatNetwork([branch], MlpHead(widths.features, widths.head[0], options.classes))
 
 
 def build_transformer(options: BuildOptions) -> nn.Module:
     """Audio alone: a Transformer encoder over stacked frames."""
     widths = SIZES[options.size]
-    branch = AudioBranch(TransformerAudio(options, widths), widths.features)
+    branch = AudioBranch(TransformerAudio(options, widths), widths.features, alone=True)
     return ConcatNetwork([branch], _head(options, 1))
 
 
 def build_text_only(options: BuildOptions) -> nn.Module:
     """Text alone: context and lyrics as one text, attention pooling."""
     features = SIZES[options.size].features
-    return ConcatNetwork([text_branch(options, features)], _head(options, 1))
+    return ConcatNetwork([text_branch(options, features, alone=True)], _head(options, 1))
 
 
 def build_late_fusion(options: BuildOptions) -> nn.Module:
     """Mean of the softmaxes of `build_cnn` and `build_text_only`, trained together."""
-    branches = [_cnn_branch(options), text_branch(options, SIZES[options.size].features)]
+    text = text_branch(options, SIZES[options.size].features, alone=True)
+    branches = [_cnn_branch(options, alone=True), text]
     return LateFusion(branches, [_head(options, 1) for _ in branches])
 
 
@@ -262,7 +270,20 @@ def build_early_concat(options: BuildOptions) -> nn.Module:
     """Pooled audio, lyrics and context side by side before one MLP."""
     features = SIZES[options.size].features
     texts = [text_branch(options, features, [text]) for text in ("lyrics", "context")]
-    return ConcatNetwork([_cnn_branch(options), *texts], _head(options, 3))
+    return ConcatNetwork([_cnn_branch(options, alone=False), *texts], _head(options, 3))
+
+
+def without_variants(
+    name: str, build: Callable[[BuildOptions], nn.Module]
+) -> Callable[[BuildOptions], nn.Module]:
+    """Let `build` refuse, by an `InputError`, every variant but ``full``."""
+
+    def checked(options: BuildOptions) -> nn.Module:
+        if options.variant != "full":
+            raise InputError(f"{name} has no variant {options.variant!r}; it has full alone")
+        return build(options)
+
+    return checked
 
 
 AUDIO_INPUTS: Final[frozenset[InputName]] = frozenset({"log_mel"})
@@ -290,7 +311,7 @@ def _baseline(
         mel_preset=MEL_PRESET if hears else None,
         window_seconds=WINDOW_SECONDS,
         test_windows=TEST_WINDOWS if hears else 1,
-        build=build,
+        build=without_variants(name, build),
         training={
             "own": TrainingDefaults(learning_rate=learning_rate),
             "musicnn": TrainingDefaults(learning_rate=learning_rate, weight_decay=2e-2),

@@ -163,6 +163,13 @@ def mean_of_softmaxes(logits: Tensor, present: Tensor) -> Tensor:
     return logs.logsumexp(dim=1) - present.sum(dim=1, keepdim=True).log()
 
 
+def _add_null(branch: nn.Module, width: int, *, learned: bool) -> None:
+    if learned:
+        branch.register_parameter("null", nn.Parameter(0.02 * torch.randn(width)))
+    else:
+        branch.register_buffer("null", torch.zeros(width), persistent=False)
+
+
 class AudioBranch(nn.Module):
     """What a song sounds like; a learned vector for songs without audio.
 
@@ -171,12 +178,16 @@ class AudioBranch(nn.Module):
     encoder : nn.Module
         Takes the songs that have audio to (songs, width).
     width : int
+    alone : bool
+        Nothing is fused with it, so that no song of the training lacks it: zeros stand for it.
     """
 
-    def __init__(self, encoder: nn.Module, width: int) -> None:
+    null: Tensor
+
+    def __init__(self, encoder: nn.Module, width: int, *, alone: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
-        self.null = nn.Parameter(0.02 * torch.randn(width))
+        _add_null(self, width, learned=not alone)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
         """Give (songs, width) and which (songs,) have audio."""
@@ -193,15 +204,24 @@ class TextBranch(nn.Module):
     width : int
     texts : sequence of str
         Of ``lyrics`` and ``context``: one of them must be there.
+    alone : bool
+        As of `AudioBranch`.
     """
 
+    null: Tensor
+
     def __init__(
-        self, encoder: nn.Module, width: int, texts: Sequence[str] = ("lyrics", "context")
+        self,
+        encoder: nn.Module,
+        width: int,
+        texts: Sequence[str] = ("lyrics", "context"),
+        *,
+        alone: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.texts = tuple(texts)
-        self.null = nn.Parameter(0.02 * torch.randn(width))
+        _add_null(self, width, learned=not alone)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
         """Give (songs, width) and which (songs,) have the text."""
@@ -216,7 +236,8 @@ class LateFusion(nn.Module):
     Parameters
     ----------
     branches : sequence of nn.Module
-        As `AudioBranch` and `TextBranch`; one alone is that modality's own network.
+        As `AudioBranch` and `TextBranch`, made `alone`, for what a song lacks is not averaged; one
+        branch is that modality's own network.
     heads : sequence of nn.Module
         One a branch: features to logits (songs, classes) and affect (songs, 2).
     """

@@ -194,11 +194,11 @@ class BilinearFusion(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.audio = nn.Bilinear(features, features, 1)
-        self.text = nn.Bilinear(features, features, 1)
+        self.audio = nn.Linear(features, features, bias=False)  # W_a
+        self.text = nn.Linear(features, features, bias=False)  # W_t
+        self.bias = nn.Parameter(torch.zeros(2))  # b_a, b_t
         for layer in (self.audio, self.text):
             nn.init.normal_(layer.weight, std=1 / features)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, audio: Tensor, text: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse.
@@ -216,7 +216,9 @@ class BilinearFusion(nn.Module):
         alphas : (songs, 2) float Tensor
             Softmax over what is present; exactly 0 for what is missing.
         """
-        scores = torch.cat([self.audio(audio, text), self.text(text, audio)], dim=1)
+        # f_a^T W_a f_t and f_t^T W_t f_a, by layers that mixed precision knows
+        products = (audio * self.audio(text), text * self.text(audio))
+        scores = torch.stack([product.sum(dim=1) for product in products], dim=1) + self.bias
         alphas = torch.nan_to_num(scores.masked_fill(~present, -torch.inf).softmax(dim=1))
         return alphas[:, :1] * audio + alphas[:, 1:] * text, alphas
 
@@ -330,14 +332,14 @@ class GujarNetwork(nn.Module):
         return {"consistency": CONSISTENCY_WEIGHT * loss(audio, text, both)}
 
 
-def _audio_branch(options: BuildOptions) -> AudioBranch:
+def _audio_branch(options: BuildOptions, *, alone: bool = False) -> AudioBranch:
     widths = WIDTHS[options.size]
-    return AudioBranch(Crnn(options, widths), widths.features)
+    return AudioBranch(Crnn(options, widths), widths.features, alone=alone)
 
 
-def _text_branch(options: BuildOptions) -> TextBranch:
+def _text_branch(options: BuildOptions, *, alone: bool = False) -> TextBranch:
     widths = WIDTHS[options.size]
-    return TextBranch(TextViews(options, widths), widths.features)
+    return TextBranch(TextViews(options, widths), widths.features, alone=alone)
 
 
 def _own_baseline(options: BuildOptions) -> LateFusion:
@@ -345,9 +347,9 @@ def _own_baseline(options: BuildOptions) -> LateFusion:
     widths = WIDTHS[options.size]
     branches: list[nn.Module] = []
     if options.variant != "text-only":
-        branches.append(_audio_branch(options))
+        branches.append(_audio_branch(options, alone=True))
     if options.variant != "audio-only":
-        branches.append(_text_branch(options))
+        branches.append(_text_branch(options, alone=True))
     heads = [EmotionHead(widths.features, widths.head, options.classes) for _ in branches]
     return LateFusion(branches, heads)
 

@@ -40,6 +40,7 @@ from mer.models.baselines import (
     MlpHead,
     PooledAudio,
     text_branch,
+    without_variants,
 )
 from mer.models.blocks import MusicnnStem, masked_mean
 from mer.models.branches import AudioBranch, BiGru
@@ -61,7 +62,7 @@ DELBOUYS_HIDDEN: Final = 100
 class TimeConvolutions(nn.Module):
     """Two pairs of convolution along time and pool, over all bands [Delbouys].
 
-    ``(songs, 40, 1292)`` becomes ``(songs, 81, 16)`` for 30 s.
+    ``(songs, 40, 1292)`` becomes ``(songs, 82, 16)`` for 30 s.
     """
 
     def __init__(self) -> None:
@@ -175,7 +176,7 @@ ARCHITECTURES: Final = {
         mel_preset="hcma",
         window_seconds=_DELBOUYS_WINDOW,
         test_windows=1,
-        build=build_delbouys,
+        build=without_variants("delbouys", build_delbouys),
         training=_TRAINING,
     ),
     "pyrovolakis": Architecture(
@@ -187,7 +188,7 @@ ARCHITECTURES: Final = {
         mel_preset=MEL_PRESET,
         window_seconds=WINDOW_SECONDS,
         test_windows=TEST_WINDOWS,
-        build=build_pyrovolakis,
+        build=without_variants("pyrovolakis", build_pyrovolakis),
         training=_TRAINING,
     ),
 }
