@@ -381,9 +381,9 @@ class Wang(nn.Module):
             losses["infonce"] = INFONCE_WEIGHT * self.contrast(read, spoken, listened, heard)
         keys = torch.cat([spoken, ~spoken.any(dim=1, keepdim=True)], dim=1)
         return ModelOutput(
-            logits=logits,
-            affect=affect,
-            auxiliary=losses,
+            logits,
+            affect,
+            losses,
             attention=attention,
             text_mask=None if attention is None else keys,
         )

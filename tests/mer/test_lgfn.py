@@ -242,6 +242,24 @@ def test_the_gate_heeds_what_reliability_is_read_from(what: str) -> None:
     assert not torch.allclose(before, after, atol=1e-6)
 
 
+def test_the_gate_reads_both_modalities_their_product_and_their_reliabilities() -> None:
+    network, batch = build(), songs()
+    gate, seen = network.mix, []
+    assert isinstance(gate, Gate)
+    gate.gate.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        clock = network.listen(batch)
+        aligned, _, _ = network.align(clock.states, *batch.text())
+        _, weights, _ = network.fuse(batch, clock)
+    assert weights is not None
+    whole = torch.cat([clock.states, aligned, clock.states * aligned], dim=2)
+    torch.testing.assert_close(seen[0][..., : 3 * WIDTH], whole)
+    reliabilities = seen[0][..., 3 * WIDTH :]
+    assert reliabilities.shape == (3, 5, 2)
+    assert ((reliabilities > 0) & (reliabilities < 1)).all()
+    torch.testing.assert_close(weights, gate.gate(seen[0]).sigmoid())
+
+
 # --- the head and the ablations ----------------------------------------------------------------
 
 
