@@ -23,7 +23,7 @@ of lyrics and audio, and a dynamic gate (DGFM) that weighs modalities by reliabi
 - With the musicnn front end A is the stem, the energies are mean and deviation of every patch, and
   there is no waveform: ``no-waveform`` is then ``full``.
 - ``no-aal`` gives every step the lyrics' mean; ``concat`` is Linear([A; L~]) in place of the gate.
-- Optimiser, rates and sizes are ours: 5e-4 trains the ResNet from scratch.
+- Optimiser, rates and sizes are ours; the rate, 5e-4 from scratch, was chosen and not tuned.
 
 ``paper`` has width 256 and a BiLSTM of 128; ``small`` keeps every part: ResNet 16/(16, 32, 64, 128)
 with one block a stage, convolutions of (16, 32, 64, 64), width 64, BiLSTM 32, 5-second windows;

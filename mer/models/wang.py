@@ -23,7 +23,8 @@ clash with one another and with its text; what is built here, and why:
 - Mutual information is claimed without an equation: ``infonce`` adds InfoNCE between s_T and s_A,
   a lower bound of it, at temperature 0.07 and weight 0.1.
 - Width, heads, depth, optimiser are not printed: 256, 8, 2 layers, feed-forward 1024, dropout 0.1.
-  The rate for a fine-tuned encoder (2e-5) has no use here; 3e-4 trains a ResNet from scratch.
+  A rate for fine-tuning (2e-5, and 1e-4 for the rest) has no use where the ResNet starts from
+  nothing and the text is frozen: 3e-4 throughout, which was chosen and not tuned.
 - A missing modality is one learned null position; asked by the other one, it is the null token of
   `CrossAttention`.
 
