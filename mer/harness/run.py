@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION: Final = 1
 _ASK_BATCH: Final = 32
+_SCORED_WINDOWS: Final = 3  # of a validation clip, after every epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +173,26 @@ class Trained:
         """Trained numbers of the network."""
         return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
 
-    def predict(self, examples: Sequence[Example], condition: Condition = CLEAN) -> Predictions:
+    def predict(
+        self,
+        examples: Sequence[Example],
+        condition: Condition = CLEAN,
+        most_windows: int | None = None,
+    ) -> Predictions:
         """Judge songs; the windows of a clip are averaged.
 
         Parameters
         ----------
         examples : sequence of Example
         condition : Condition
+        most_windows : int or None
+            Fewer than the architecture's own, for a quick look.
 
         Returns
         -------
         Predictions
         """
-        windows = self.batcher.windows
+        windows = min(self.batcher.windows, most_windows or self.batcher.windows)
         places = [0.5] if windows == 1 else [i / (windows - 1) for i in range(windows)]
         examples = condition.shuffled(examples)
         condition = replace(condition, shuffle=())
@@ -449,7 +457,7 @@ class _Fitting:
         if not self.validation:
             return float(len(self.history))  # nothing to choose by: the last epoch is the best
         self.network.eval()
-        said = self._trained().predict(self.validation)
+        said = self._trained().predict(self.validation, most_windows=_SCORED_WINDOWS)
         labels = self.labeller.labels(tracks(self.validation))
         if self.run.target == "va":
             truth = labels.affect.double().numpy()
