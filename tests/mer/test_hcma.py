@@ -217,6 +217,18 @@ def test_lyrics_reach_the_head_without_sound(variant: str, front_end: str) -> No
     torch.testing.assert_close(moved[2], torch.tensor(0.0))  # it has no lyrics
 
 
+@pytest.mark.parametrize("front_end", ["own", "musicnn"])
+@pytest.mark.parametrize("variant", ASKED)
+def test_a_null_token_stands_for_missing_sound(variant: str, front_end: str) -> None:
+    net, songs = network(variant, front_end), batch()
+    other = songs._replace(log_mel=songs.log_mel + 1, patches=songs.patches * 2)
+    before = net(songs).logits
+    torch.testing.assert_close(net(other).logits[1], before[1])
+    torch.nn.init.normal_(net.null_audio)
+    moved = (net(songs).logits - before).abs().amax(dim=1) > 1e-5
+    assert moved.tolist() == [False, True, False, False]
+
+
 def test_a_bare_title_reaches_the_head() -> None:
     songs = batch()
     songs = songs._replace(lyrics_mask=torch.zeros_like(songs.lyrics_mask))

@@ -214,6 +214,17 @@ def test_words_reach_the_head_without_sound(front_end: str) -> None:
     torch.testing.assert_close(moved[2], torch.tensor(0.0))  # it has no words
 
 
+@pytest.mark.parametrize("front_end", ["own", "musicnn"])
+def test_a_null_token_stands_for_missing_sound(front_end: str) -> None:
+    net, songs = network(front_end=front_end), batch()
+    other = songs._replace(log_mel=songs.log_mel + 1, patches=songs.patches * 2)
+    before = net(songs).logits
+    torch.testing.assert_close(net(other).logits[1], before[1])
+    torch.nn.init.normal_(net.null_audio)
+    moved = (net(songs).logits - before).abs().amax(dim=1) > 1e-5
+    assert moved.tolist() == [False, True, False, False]
+
+
 def test_without_words_the_sound_is_all() -> None:
     net, songs = network("no-lyrics"), batch()
     other = songs._replace(lyrics=songs.lyrics * -1, context=songs.context + 1)
