@@ -9,7 +9,7 @@ Built to [HCMA, eqs. 1-3]. Where the paper is silent, this is what is done:
 - *Width*: all three sequences are projected to d = 256, eight heads. The root of d in eq. 1 is
   read as that of one head's width, as everywhere since Vaswani et al. (2017).
 - *Residual*: said to help gradients reach the ConvNet, so it lies on the query stream:
-  ``CMA(a, b) = LN(a + Drop(MHA(a, b, b)))``.
+  ``CMA(a, b) = LN(a + Drop(MHA(a, b, b)))``, with a dropout of 0.1.
 - *Positions*: none; the tokens bring those of their encoder, the steps have none.
 - *Longer texts*: segments of 128 tokens, "averaged" literally, position by position. They are
   segments of the encoder's output; our encoder may have read further than 128 tokens.

@@ -4,8 +4,9 @@ Built to [Li, eqs. 1-8]. Where the paper is silent or contradicts itself, this i
 
 - *Sizes*: kernels, widths, heads and dropout are not printed. Four convolutions of
   (3, 32), (5, 64), (7, 128), (9, 256) (bands, channels), three frames wide, each followed by a
-  max-pool over two bands (40 -> 20 -> 10 -> 5 -> 2); d = 512, eight heads, dropout 0.3 in the head.
-  "Strict time alignment" forbids any pooling of time.
+  max-pool over two bands (40 -> 20 -> 10 -> 5 -> 2); d = 512, eight heads, dropout 0.3 in the head,
+  0.1 on what the block adds; its inner layer has 2048 units. "Strict time alignment" forbids any
+  pooling of time.
 - *40 mels*, as in table 1 and section 3.1, not the 96 x 198 of section 4.1; but 198 frames are what
   25 ms every 10 ms make of 2.0 s, so a window has 198 frames. Our frames are centred, theirs lie
   inside the window, hence `WINDOW_SECONDS` is the 1.97 s between the first and the last centre.
@@ -21,8 +22,9 @@ Built to [Li, eqs. 1-8]. Where the paper is silent or contradicts itself, this i
 - *Valence and arousal* are evaluated but no head for them is defined: a second linear layer beside
   eq. 8, on the same features. Classes are exclusive (softmax), although the text says multi-label.
 
-``small`` keeps every layer and cuts channels to 4, 8, 16, 16, d to 64 and heads to 4: 0.08 million
-parameters rather than 5.0, and 0.17 rather than 12.4 GFLOP for one window forward and backward.
+``small`` keeps every layer and cuts channels to 4, 8, 16, 16, d to 64, the inner layer to 128 and
+heads to 4: 0.08 million parameters rather than 5.0, and 0.17 rather than 12.4 GFLOP for one
+window, with 172 tokens, forward and backward.
 """
 
 from __future__ import annotations
