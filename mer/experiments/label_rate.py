@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mer.datasets import deam, emomusic, pmemo
+from mer.datasets.ceilings import ceilings
 from mer.experiments.base import Experiment, Report, Table
 from mer.experiments.statistics import (
     BASELINE,
@@ -65,17 +67,56 @@ NOTES: Final = (
         "figures on DEAM."
     ),
     (
+        "Where listeners' ratings and their spread are at hand, as for DEAM, emoMusic and PMEmo, "
+        "the ceiling follows from them: what a model could reach that knew the mean of all "
+        "possible raters. The numbers of raters are the authors'; the tables do not hold them. "
+        "DEAM's columns are taken as released, though 744 songs of it have valence and arousal "
+        "the other way round in emoMusic. No model is run on these sets: their audio is not here."
+    ),
+    (
         "The paper's .584 is used for two things. The abstract gives it as ICC, as if the network "
         "had reached it; the results draw it as ICR, the agreement of human raters and so the most "
         "that can be expected. It cannot be a ceiling: the text says that the network approaches "
         "it, and table 3 has every network of 50% labels or more, the CNN included, above it. "
-        "Here a ceiling is a line of its own or nothing, never a score of a model."
+        "Here ceilings have a table of their own, and are no score of a model."
     ),
     (
         "The baseline says of every song the mean of the training songs; its CCC is 0 whatever "
         "the songs are, for it does not vary with them."
     ),
 )
+
+
+CEILINGS: Final = (
+    ("deam", "5 (as in 2015)", 5, True),
+    ("deam", "10 (as in 2013)", 10, True),
+    ("emomusic", "10", 10, False),
+    ("pmemo", "10", 10, False),
+)
+"""Set, raters as printed and as counted, whether deviations were divided by their number."""
+
+
+def human_ceilings(setting: Setting) -> dict[str, dict[str, float]]:
+    """CCC that raters' disagreement allows, by set and raters; sets that are not at hand are not.
+
+    Raises
+    ------
+    DatasetError
+        If a table that is there is damaged.
+    """
+    loaders = {"deam": deam.load, "emomusic": emomusic.load, "pmemo": pmemo.load}
+    found: dict[str, dict[str, float]] = {}
+    for name, printed, raters, by_n in CEILINGS:
+        if any((setting.data / folder).is_dir() for folder in (name, f"annotations/{name}")):
+            tracks = loaders[name](setting.data)
+            valence, arousal = ceilings(tracks, raters=raters, divided_by_n=by_n)
+            found[f"{name}, {printed}"] = {
+                "songs": len(tracks),
+                "mean": (valence.ccc + arousal.ccc) / 2,
+                "valence": valence.ccc,
+                "arousal": arousal.ccc,
+            }
+    return found
 
 
 def answers(trained: Sequence[Trained], songs: Songs) -> Floats:
@@ -124,11 +165,13 @@ def run(setting: Setting) -> Report:
             )
             for rate in RATES
         }
+    humans = human_ceilings(setting)
+    tables = [_table(measure, found, rows_of(setting)) for measure in MEASURES]
     return Report(
-        tables=tuple(_table(measure, found, rows_of(setting)) for measure in MEASURES),
+        tables=tuple([*tables, _ceilings_table(humans)] if humans else tables),
         printed=PRINTED,
         notes=(f"{len(songs.examples)} songs.", *NOTES),
-        figures={"songs": len(songs.examples), **found},
+        figures={"songs": len(songs.examples), "human_ceilings": humans, **found},
         plot=_plot(found, rows_of(setting)),
     )
 
@@ -148,6 +191,17 @@ def _table(
         tuple(
             (*cells, *(shown(found[key][_name(rate)][measure]) for rate in RATES))
             for cells, key in heads
+        ),
+    )
+
+
+def _ceilings_table(humans: Mapping[str, Mapping[str, float]]) -> Table:
+    return Table(
+        "No model: the most that raters' disagreement allows on other sets, CCC",
+        ("Set and raters a song", "Songs", *MEASURES.values()),
+        tuple(
+            (name, f"{row['songs']:.0f}", *(row[measure] for measure in MEASURES))
+            for name, row in humans.items()
         ),
     )
 

@@ -25,6 +25,7 @@ from mer.models.base import architecture
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -94,15 +95,17 @@ def songs_of(
     """
     training = tracks(setting.material.songs(trained_on or dataset, "train"))
     labeller = Labeller.fit(target, training)
-    pool = setting.material.songs(dataset, setting.split)
-    labels = labeller.labels(tracks(pool))
-    known = ~labels.affect.isnan().any(dim=1) if target == "va" else labels.known
-    kept = [
-        i
-        for i, example in enumerate(pool)
-        if known[i] and all(getattr(example.features, name) is not None for name in having)
+    pool = [
+        example
+        for example in setting.material.songs(dataset, setting.split)
+        if all(getattr(example.features, name) is not None for name in having)
     ]
-    if not kept:
+    labels = labeller.labels(tracks(pool)) if pool else None
+    kept: list[int] = []
+    if labels is not None:
+        known = ~labels.affect.isnan().any(dim=1) if target == "va" else labels.known
+        kept = known.nonzero()[:, 0].tolist()
+    if labels is None or not kept:
         raise InputError(
             f"no {setting.split} song of {dataset} is labelled with {target} and has "
             f"{', '.join(having) or 'any input'}; give another split or more data"
@@ -453,10 +456,6 @@ def plot(panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str) -> F
     ----------
     panels : mapping from title to curves
     x_label, y_label : str
-
-    Returns
-    -------
-    Figure
     """
     from matplotlib.figure import Figure
 
@@ -464,23 +463,20 @@ def plot(panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str) -> F
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for curve in curves:
-            middle = np.array([point["estimate"] for point in curve.points])
-            low = np.array([point["low"] for point in curve.points])
-            high = np.array([point["high"] for point in curve.points])
+            middle, low, high = (
+                np.array([point[key] for point in curve.points]) for key in _BOUNDS
+            )
             color = f"C{curve.color % 10}"
             axis.plot(curve.x, middle, curve.style, marker=".", color=color, label=curve.label)
             axis.fill_between(curve.x, low, high, color=color, alpha=0.08, linewidth=0)
         axis.set(title=title, xlabel=x_label)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(y_label)
-    handles = {
-        text: handle
-        for axis in axes
-        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        list(handles.values()), list(handles), loc="outside right upper", fontsize="small"
-    )
+    named: dict[str, Artist] = {}
+    for axis in axes:
+        handles, texts = axis.get_legend_handles_labels()
+        named |= dict(zip(texts, handles, strict=True))
+    figure.legend([*named.values()], [*named], loc="outside right upper", fontsize="small")
     return figure
 
 

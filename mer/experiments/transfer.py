@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.datasets.base import drop_overlaps
-from mer.errors import InputError
+from mer.datasets.overlaps import check_transfer
 from mer.experiments.base import Experiment, Report, Table
 from mer.experiments.statistics import (
     BASELINE,
@@ -28,12 +27,13 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from mer.datasets.base import Track
     from mer.experiments.base import Setting
     from mer.experiments.statistics import Figures, Floats, Row, Songs
 
 DIRECTIONS: Final = (("panda4q", "mirex"), ("mirex", "panda4q"))
 """Set that is trained on, set that is asked about."""
+OVERLAPS: Final = "song_overlaps.csv"
+"""In the data folder: songs that several sets have."""
 MEASURES: Final = {"macro_auc": "AUC", "kappa": "kappa"}
 
 PRINTED: Final = Table(
@@ -59,7 +59,10 @@ NOTES: Final = (
         "says as much of these labels as of the networks. As the middle comes from the training "
         "songs, a mirex song need not have the same quadrant in both tables."
     ),
-    "No song that a network has learnt from is asked about; the experiment stops if one is.",
+    (
+        "No song that a network has learnt from is asked about, by id, artist and title, text, or "
+        "the list of songs in several sets; the experiment stops if one is."
+    ),
     (
         "The printed EmoMusic figures are no transfer: all 744 songs of emoMusic are songs of "
         "DEAM, so the test songs were in the training set. GTZAN has genres and no emotions, and "
@@ -73,42 +76,20 @@ NOTES: Final = (
 )
 
 
-def check_disjoint(setting: Setting, training: Sequence[Track], asked: Sequence[Track]) -> None:
-    """Refuse to ask about songs that were trained on.
-
-    Parameters
-    ----------
-    setting : Setting
-        Its data folder holds the list of songs that several sets have.
-    training, asked : sequence of Track
+def asked_of(setting: Setting, source: str, other: str) -> dict[str, Songs]:
+    """Songs of the set that is trained on and of the other one.
 
     Raises
     ------
-    InputError
-        If a song is in both; the message names the first.
     DatasetError
-        If the list is absent.
+        If a training song is among them, or the data folder has no list of songs in several sets.
     """
-    kept = {
-        (track.dataset, track.track_id)
-        for track in drop_overlaps([*training, *asked], setting.data)
-    }
-    learnt = [t for t in training if (t.dataset, t.track_id) not in kept]
-    if learnt:
-        raise InputError(
-            f"{learnt[0].dataset} {learnt[0].track_id} and {len(learnt) - 1} more training songs "
-            "are among the songs asked about; take them out of the training split"
-        )
-
-
-def asked_of(setting: Setting, source: str, other: str) -> dict[str, Songs]:
-    """Songs of the set that is trained on and of the other one, checked for overlaps."""
     songs = {
         name: songs_of(setting, name, "quadrant", trained_on=source) for name in (source, other)
     }
     training = tracks(setting.material.songs(source, "train"))
     for these in songs.values():
-        check_disjoint(setting, training, tracks(these.examples))
+        check_transfer(training, tracks(these.examples), overlaps=setting.data / OVERLAPS)
     return songs
 
 
