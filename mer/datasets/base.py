@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from mer.errors import DatasetError
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+
+Kind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
+"""What was labelled: the emotion heard in a song or felt at it, or what stands in for listeners."""
+
+GEMS: Final = (
+    "amazement",
+    "solemnity",
+    "tenderness",
+    "nostalgia",
+    "calmness",
+    "power",
+    "joyful_activation",
+    "tension",
+    "sadness",
+)
+"""Geneva Emotional Music Scale, nine factors, by Emotify's names and in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,14 @@ class AffectLabels:
         Distribution over `mer.affect.EMOTIONS`.
     mood_words : tuple of str
         The editors' words, lower case, as written.
+    gems : tuple of 9 float or None
+        Distribution over `GEMS`, from listeners' counts.
+    polarity : {-1, 0, 1} or None
+        Sentiment of a text.
+    valence_sd, arousal_sd : float or None
+        Standard deviation of the ratings behind `valence` and `arousal`, on the unit scale.
+    raters : int or None
+        How many people labelled the track.
     """
 
     quadrant: Quadrant | None = None
@@ -42,6 +67,11 @@ class AffectLabels:
     arousal: float | None = None
     emotions: Emotions | None = None
     mood_words: tuple[str, ...] = ()
+    gems: tuple[float, ...] | None = None
+    polarity: int | None = None
+    valence_sd: float | None = None
+    arousal_sd: float | None = None
+    raters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +104,10 @@ class Track:
     artist_group: str | None = None
 
 
-def read_table(path: Path, columns: Sequence[str], *, licence: str) -> list[dict[str, str]]:
-    """Rows of the comma-separated table at `path`.
+def read_table(
+    path: Path, columns: Sequence[str], *, licence: str, delimiter: str = ","
+) -> list[dict[str, str]]:
+    """Rows of the table at `path`; names and cells lose the blanks around them.
 
     Parameters
     ----------
@@ -84,10 +116,12 @@ def read_table(path: Path, columns: Sequence[str], *, licence: str) -> list[dict
         The columns that the caller reads.
     licence : str
         Named in the message, so that whoever fetches the data knows its terms.
+    delimiter : str
 
     Returns
     -------
     list of dict
+        Cells that a short row lacks are empty; those beyond the last column are left out.
 
     Raises
     ------
@@ -95,10 +129,14 @@ def read_table(path: Path, columns: Sequence[str], *, licence: str) -> list[dict
         If the file is absent, empty, no UTF-8, or lacks a column.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            present = reader.fieldnames or []
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            present = [name.strip() for name in next(reader, [])]
+            rows = [
+                dict(zip_longest(present, map(str.strip, cells[: len(present)]), fillvalue=""))
+                for cells in reader
+                if cells
+            ]
     except FileNotFoundError as error:
         raise DatasetError(
             f"{path} is missing; put the data set there (licence: {licence})"

@@ -1,0 +1,124 @@
+"""DEAM: royalty-free excerpts with listeners' valence and arousal of the whole excerpt.
+
+Two traps, both from comparing the released tables:
+
+- All 744 songs of `mer.datasets.emomusic` are in DEAM under the same ids, 1 to 1000: a model
+  trained on the one has seen the other (`mer.datasets.overlaps` refuses that).
+- For these songs the two sets disagree on which column is valence: DEAM's valence is emoMusic's
+  arousal (r > 0.999) and the other way round. One release is mislabelled; the mean ratings of
+  genres favour emoMusic, but that is no proof. The ratings are loaded as released unless
+  `swap_disputed` is given; report both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mer.affect import NINE_POINT
+from mer.datasets.base import AffectLabels, Kind, Track, read_table
+from mer.datasets.layout import (
+    find_audio,
+    hash_split,
+    name_key,
+    plain_id,
+    unit_deviation,
+    unit_rating,
+)
+from mer.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LICENCE: Final = "none stated for the ratings; music under Creative Commons; research use"
+CITATION: Final = (
+    "Aljanaki, Yang & Soleymani (2017), Developing a benchmark for emotional analysis of music, "
+    "PLoS ONE 12(3), e0173392."
+)
+SCALE: Final = NINE_POINT
+KIND: Final[Kind] = "perceived"
+STATIC: Final = True
+"""One rating a song is read; the ratings over time, on another scale, are not."""
+
+DISPUTED_UP_TO: Final = 1000
+"""Songs with ids up to this one come from emoMusic."""
+
+_SONG_LEVEL: Final = "deam/annotations/annotations averaged per song/song_level"
+_OFFICIAL: Final = (
+    f"{_SONG_LEVEL}/static_annotations_averaged_songs_1_2000.csv",
+    f"{_SONG_LEVEL}/static_annotations_averaged_songs_2000_2058.csv",
+)
+_MERGED: Final = "annotations/deam/static_annotations.csv"
+_COLUMNS: Final = ("song_id", "valence_mean", "valence_std", "arousal_mean", "arousal_std")
+_METADATA: Final = ("metadata_2013.csv", "metadata_2014.csv", "metadata_2015.csv")
+
+
+def load(root: Path, *, swap_disputed: bool = False) -> list[Track]:
+    """Excerpts with valence and arousal, their spread, and a split by artist.
+
+    There is no official split of the whole set; artists, or songs where the metadata are absent,
+    are divided by `mer.datasets.layout.hash_split`.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``deam/`` with ``annotations/``, and if at hand ``metadata/`` and ``MEMD_audio/``, as
+        released; or the tables merged, without audio, in ``annotations/deam/``.
+    swap_disputed : bool
+        Take emoMusic's side for ids up to 1000: valence from the column called arousal, and
+        arousal from the one called valence.
+
+    Raises
+    ------
+    DatasetError
+        If a table is absent or a cell is not as expected.
+    """
+    folder = root / "deam"
+    merged = (root / _MERGED).is_file() and not folder.is_dir()
+    names = _read_names(folder / "metadata")
+    tracks = []
+    for path in [root / name for name in ((_MERGED,) if merged else _OFFICIAL)]:
+        for number, row in enumerate(read_table(path, _COLUMNS, licence=LICENCE), start=2):
+            where = f"{path}, line {number}"
+            song_id = plain_id(row["song_id"], where=f"{where}, column song_id")
+            artist, title = names.get(song_id, (None, None))
+            group = name_key(artist) if artist else None
+            swap = swap_disputed and int(song_id) <= DISPUTED_UP_TO
+            tracks.append(
+                Track(
+                    dataset="deam",
+                    track_id=song_id,
+                    split=hash_split(group or f"deam {song_id}"),
+                    labels=_labels(row, where=where, swap=swap),
+                    audio_path=find_audio(folder / "MEMD_audio", song_id),
+                    title=title,
+                    artist=artist,
+                    artist_group=group,
+                )
+            )
+    return tracks
+
+
+def _labels(row: Mapping[str, str], *, where: str, swap: bool) -> AffectLabels:
+    valence, arousal = ("arousal", "valence") if swap else ("valence", "arousal")
+    return AffectLabels(
+        valence=unit_rating(row, f"{valence}_mean", scale=SCALE, where=where),
+        arousal=unit_rating(row, f"{arousal}_mean", scale=SCALE, where=where),
+        valence_sd=unit_deviation(row, f"{valence}_std", scale=SCALE, where=where),
+        arousal_sd=unit_deviation(row, f"{arousal}_std", scale=SCALE, where=where),
+    )
+
+
+def _read_names(folder: Path) -> dict[str, tuple[str | None, str | None]]:
+    """Artist and title of every song; the three years name their columns differently."""
+    names: dict[str, tuple[str | None, str | None]] = {}
+    for path in [folder / name for name in _METADATA if (folder / name).is_file()]:
+        for number, cells in enumerate(read_table(path, (), licence=LICENCE), start=2):
+            row = {name.casefold(): value.strip('" ') for name, value in cells.items()}
+            number_cell = row.get("song_id") or row.get("id")
+            if number_cell is None:
+                raise DatasetError(f"{path} lacks a column song_id or id; its columns: {[*cells]}")
+            song_id = plain_id(number_cell, where=f"{path}, line {number}, column song_id")
+            title = row.get("song title") or row.get("track") or row.get("title")
+            names[song_id] = (row.get("artist") or None, title or None)
+    return names
