@@ -26,7 +26,6 @@ import torch
 from torch import nn
 
 from mer.errors import EncoderMissingError
-from mer.models.base import pad
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -239,12 +238,16 @@ class WordTable(nn.Module):
             Words outside the vocabulary have no step.
         """
         known = [
-            torch.tensor([self._index[word] for word in document if word in self._index])
+            [self._index[word] for word in document if word in self._index]
             for document in documents
         ]
-        rows = [self.vectors[row.long().to(self.vectors.device)] for row in known]
-        states, mask = pad(rows, self.vectors.shape[1])
-        return states.to(self.vectors), mask.to(self.vectors.device)
+        steps = max(1, *map(len, known))
+        device = self.vectors.device
+        rows = torch.tensor([song + [0] * (steps - len(song)) for song in known], device=device)
+        lengths = torch.tensor([len(song) for song in known], device=device)
+        mask = torch.arange(steps, device=device) < lengths.unsqueeze(1)
+        vectors = self.vectors if len(self) else self.vectors.new_zeros(1, self.vectors.shape[1])
+        return vectors[rows] * mask.unsqueeze(2), mask
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any

@@ -72,6 +72,9 @@ def test_early_concatenation_keeps_lyrics_and_context_apart() -> None:
     torch.testing.assert_close(joined(songs), joined(swapped))  # one text: a bag of tokens
     net = build("early-concat")
     assert not torch.allclose(net(songs).logits, net(swapped).logits)
+    another = batch(seed=1)
+    assert heeds("early-concat", lyrics=another.lyrics)
+    assert heeds("early-concat", context=another.context)
 
 
 @torch.no_grad()
@@ -90,7 +93,7 @@ def test_late_fusion_without_text_is_the_audio_branch() -> None:
 def test_the_mean_of_softmaxes() -> None:
     logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]]]).expand(2, -1, -1)
     present = torch.tensor([[True, True], [False, True]])
-    fused = mean_of_softmaxes(logits, present).softmax(dim=1)
+    fused = mean_of_softmaxes(logits, present).exp()
     torch.testing.assert_close(fused[0], logits[0].softmax(dim=1).mean(dim=0))
     torch.testing.assert_close(fused[1], logits[1, 1].softmax(dim=0))
 
@@ -130,6 +133,8 @@ def test_delbouys_reads_known_words_in_their_order() -> None:
 
     torch.testing.assert_close(read("sun", "night"), read("sun", "unheard", "night"))
     assert not torch.allclose(read("sun", "rain", "dance"), read("dance", "rain", "sun"))
+    alone, _ = words(batch(1)._replace(words=(("sun", "rain", "dance"),)))
+    torch.testing.assert_close(alone[0], read("sun", "rain", "dance"))  # whatever pads it
     assert torch.equal(read("unheard"), words.null)
     assert words(songs._replace(words=(("unheard",), ("sun",))))[1].tolist() == [False, True]
 
