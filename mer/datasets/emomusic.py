@@ -35,7 +35,9 @@ STATIC: Final = True
 """One rating a song is read; the ratings over time are not."""
 
 RATERS: Final = 10
-"""Raters a song, at least, as the authors report; the table does not give the number."""
+"""Not told, but means and deviations of 99% of the songs can only come from ten whole ratings."""
+DIVIDED_BY_N: Final = False
+"""The standard deviations were divided by one less than the number of ratings."""
 
 _OFFICIAL: Final = {
     "valence": "mean_valence", "valence_sd": "std_valence",

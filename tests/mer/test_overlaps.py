@@ -160,12 +160,43 @@ def test_ceilings_of_the_real_tables(module, raters, expected):
     assert (valence.r2, arousal.r2) == pytest.approx(expected, abs=0.02)
 
 
+def whole_ratings(labels, raters, *, divided_by_n):
+    """Whether the valence can be the mean of so many whole ratings on nine points."""
+    total = 8 * labels.valence * raters
+    squares = (8 * labels.valence_sd) ** 2 * (raters - (not divided_by_n)) + total**2 / raters
+    # DEAM's deviations have two decimals, which leaves the sum of squares this loose.
+    slack = 0.006 * 16 * labels.valence_sd * raters + 0.01
+    odd = round(total) % 2
+    nearest = 2 * round((squares - odd) / 2) + odd  # a square is odd when its root is
+    return abs(total - round(total)) < 1e-6 and abs(squares - nearest) < slack
+
+
 @needs_data
 @pytest.mark.data
-def test_pmemos_deviations_are_on_the_scale_of_its_means():
-    # Were the renamed table's 0.16 taken as points of nine, the ceiling would be 0.999.
-    valence, arousal = ceilings(pmemo.load(DATA))
-    assert 0.85 < valence.r2 < arousal.r2 < 0.95
+@pytest.mark.parametrize(("module", "share"), [(deam, 0.97), (emomusic, 0.97), (pmemo, 0.96)])
+def test_means_and_deviations_tell_the_number_of_raters(module, share):
+    rated = [song.labels for song in module.load(DATA)]
+
+    def fits(more, divided_by_n):
+        return np.mean(
+            [whole_ratings(a, a.raters + more, divided_by_n=divided_by_n) for a in rated]
+        )
+
+    assert fits(0, module.DIVIDED_BY_N) > share
+    # Neither another number of raters nor the other divisor explains the tables.
+    assert max(fits(0, not module.DIVIDED_BY_N), fits(-1, False), fits(1, True)) < 0.5
+
+
+@needs_data
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [(deam, (0.80, 0.84)), (emomusic, (0.83, 0.85)), (pmemo, (0.88, 0.92))],
+)
+def test_ceilings_with_the_raters_that_the_tables_tell(module, expected):
+    # Were PMEmo's 0.16 taken as points of nine, its ceilings would be above 0.99.
+    valence, arousal = ceilings(module.load(DATA), divided_by_n=module.DIVIDED_BY_N)
+    assert (valence.r2, arousal.r2) == pytest.approx(expected, abs=0.01)
 
 
 @needs_data
