@@ -112,9 +112,6 @@ def timed(step: Callable[[], object], songs: int, wait: Callable[[], None], leas
         ``songs``; ``p50_ms`` and ``p95_ms`` over ``latencies`` batches; ``songs_per_second``, all
         songs over ``seconds``, the wall time of ``batches`` more.
     """
-    for _ in range(least.warm_ups):
-        step()
-    wait()
     latencies = _latencies(step, wait, least)
     p50, p95 = (1000 * np.quantile(latencies, (0.5, 0.95))).tolist()
     batches = max(least.batches, int(1000 * least.seconds / p50))
@@ -134,9 +131,12 @@ def timed(step: Callable[[], object], songs: int, wait: Callable[[], None], leas
     }
 
 
-def _latencies(step: Callable[[], object], wait: Callable[[], None], pace: Pace) -> list[float]:
+def _latencies(step: Callable[[], object], wait: Callable[[], None], least: Pace) -> list[float]:
+    for _ in range(least.warm_ups):
+        step()
+    wait()
     found: list[float] = []
-    while len(found) < pace.latencies or sum(found) < pace.seconds:
+    while len(found) < least.latencies or sum(found) < least.seconds:
         began = time.perf_counter()
         step()
         wait()
