@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 
-Kind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
+AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
 """What was labelled: the emotion heard in a song or felt at it, or what stands in for listeners."""
 
 GEMS: Final = (

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import NINE_POINT
-from mer.datasets.base import AffectLabels, Kind, Track, read_table
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, read_table
 from mer.datasets.layout import (
     find_audio,
     hash_split,
@@ -36,7 +36,7 @@ CITATION: Final = (
     "PLoS ONE 12(3), e0173392."
 )
 SCALE: Final = NINE_POINT
-KIND: Final[Kind] = "perceived"
+ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
 STATIC: Final = True
 """One rating a song is read; the ratings over time, on another scale, are not."""
 
@@ -129,10 +129,12 @@ def _read_names(folder: Path) -> dict[str, tuple[str | None, str | None]]:
     for path in [folder / name for name in _METADATA if (folder / name).is_file()]:
         for number, cells in enumerate(read_table(path, (), licence=LICENCE), start=2):
             row = {name.casefold(): value.strip('" ') for name, value in cells.items()}
-            number_cell = row.get("song_id") or row.get("id")
-            if number_cell is None:
+            column = "song_id" if "song_id" in row else "id"
+            if column not in row:
                 raise DatasetError(f"{path} lacks a column song_id or id; its columns: {[*cells]}")
-            song_id = plain_id(number_cell, where=f"{path}, line {number}, column song_id")
+            if not row[column]:  # a spreadsheet's empty last rows
+                continue
+            song_id = plain_id(row[column], where=f"{path}, line {number}, column {column}")
             title = row.get("song title") or row.get("track") or row.get("title")
             names[song_id] = (row.get("artist") or None, title or None)
     return names

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import AffectScale
-from mer.datasets.base import AffectLabels, Kind, Track, parse_split, read_table
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split, read_table
 from mer.datasets.layout import find_audio, find_lyrics, name_key, unit_rating
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CITATION: Final = (
 )
 SCALE: Final = AffectScale(-3.0, 3.0)
 """Z-scores, from -2.3 to 2.8 in the release; the mean of the training songs is neutral, 0.5."""
-KIND: Final[Kind] = "tags"
+ANNOTATION_KIND: Final[AnnotationKind] = "tags"
 
 _COLUMNS: Final = ("MSD_track_id", "valence", "arousal", "artist_name", "track_name")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import NINE_POINT
-from mer.datasets.base import AffectLabels, Kind, Split, Track, read_table
+from mer.datasets.base import AffectLabels, AnnotationKind, Split, Track, read_table
 from mer.datasets.layout import (
     find_audio,
     hash_split,
@@ -30,7 +30,7 @@ CITATION: Final = (
     "CrowdMM."
 )
 SCALE: Final = NINE_POINT
-KIND: Final[Kind] = "perceived"
+ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
 STATIC: Final = True
 """One rating a song is read; the ratings over time are not."""
 

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT, Quadrant
-from mer.datasets.base import AffectLabels, Kind, Split, Track, parse_split, read_table
+from mer.datasets.base import AffectLabels, AnnotationKind, Split, Track, parse_split, read_table
 from mer.datasets.layout import find_audio, hash_split
 from mer.errors import DatasetError
 
@@ -23,7 +23,7 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 """Nothing is rated here; a clip is in a quadrant."""
-KIND: Final[Kind] = "perceived"
+ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
 
 _CLIP: Final = re.compile(r"Q[1-4]_(?P<song>.+)_\d+")
 
@@ -55,7 +55,7 @@ def load(root: Path) -> list[Track]:
         clip = row["ID"]
         if not (match := _CLIP.fullmatch(clip)):
             raise DatasetError(f"{where}, column ID: {clip!r} is not Q1 to Q4, a song and a number")
-        if row["4Q"] not in {"1", "2", "3", "4"} or clip[1] != row["4Q"]:
+        if clip[1] != row["4Q"].removeprefix("Q"):
             raise DatasetError(f"{where}, column 4Q: {row['4Q']!r} is not the quadrant of {clip}")
         song = match["song"]
         tracks.append(
@@ -63,7 +63,7 @@ def load(root: Path) -> list[Track]:
                 dataset="emopia",
                 track_id=clip,
                 split=clips.get(clip) or songs.get(song) or hash_split(f"emopia {song}"),
-                labels=AffectLabels(quadrant=Quadrant(f"Q{row['4Q']}")),
+                labels=AffectLabels(quadrant=Quadrant(clip[:2])),
                 audio_path=find_audio(folder / "audio", clip),
                 artist_group=song,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import GEMS, AffectLabels, Kind, Track, read_table
+from mer.datasets.base import GEMS, AffectLabels, AnnotationKind, Track, read_table
 from mer.datasets.layout import find_audio, hash_split, plain_id
 from mer.errors import DatasetError
 
@@ -20,7 +20,7 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 """Nothing is rated here; a player marks up to three of nine feelings."""
-KIND: Final[Kind] = "induced"
+ANNOTATION_KIND: Final[AnnotationKind] = "induced"
 
 GENRES: Final = ("classical", "rock", "electronic", "pop")
 """Folders of the recordings; the songs are numbered through them in this order, 100 in each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import GEMS, AffectLabels, Kind, Track, parse_rating, read_table
+from mer.datasets.base import GEMS, AffectLabels, AnnotationKind, Track, parse_rating, read_table
 from mer.datasets.layout import hash_split, name_key
 from mer.text import clean_lyrics
 
@@ -16,7 +16,7 @@ LICENCE: Final = "none stated; lyrics under copyright; research use"
 CITATION: Final = "Song lyrics annotated with GEMS-9 (OriginalAnnotations.csv); authors not stated."
 SCALE: Final = UNIT
 """Nothing is rated here; the labels are distributions of counts."""
-KIND: Final[Kind] = "perceived"
+ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
 
 _COLUMNS: Final = {name: name.replace("_", " ").capitalize() for name in GEMS}
 _MOST: Final = 1000.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT, Quadrant
-from mer.datasets.base import AffectLabels, Kind, Track
+from mer.datasets.base import AffectLabels, AnnotationKind, Track
 from mer.datasets.layout import find_audio, find_lyrics, hash_split, name_key
 from mer.datasets.spreadsheet import read_sheet
 from mer.errors import DatasetError
@@ -24,7 +24,7 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 """Nothing is rated here; a song is in a quadrant."""
-KIND: Final[Kind] = "lexicon"
+ANNOTATION_KIND: Final[AnnotationKind] = "lexicon"
 
 MOODS: Final = {
     "happy": Quadrant.Q1,

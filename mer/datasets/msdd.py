@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mer.datasets.deezer_va import CITATION, KIND, LICENCE, SCALE, read_release
+from mer.datasets.deezer_va import ANNOTATION_KIND, CITATION, LICENCE, SCALE, read_release
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mer.datasets.base import Track
 
-__all__ = ["CITATION", "KIND", "LICENCE", "SCALE", "load"]
+__all__ = ["ANNOTATION_KIND", "CITATION", "LICENCE", "SCALE", "load"]
 
 
 def load(root: Path) -> list[Track]:

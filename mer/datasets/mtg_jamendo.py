@@ -9,7 +9,7 @@ import csv
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import AffectLabels, Kind, Track, parse_split
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 """Nothing is rated here; the labels are tags."""
-KIND: Final[Kind] = "tags"
+ANNOTATION_KIND: Final[AnnotationKind] = "tags"
 
 SPLIT_NUMBERS: Final = range(5)
 _HEADER: Final = ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import NINE_POINT, UNIT
-from mer.datasets.base import AffectLabels, Kind, Track, read_table
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, read_table
 from mer.datasets.layout import (
     find_audio,
     find_lyrics,
@@ -29,7 +29,7 @@ CITATION: Final = (
     "Zhang, Zhang, Li, Yang & Sun (2018), The PMEmo dataset for music emotion recognition, ICMR."
 )
 SCALE: Final = UNIT
-KIND: Final[Kind] = "induced"
+ANNOTATION_KIND: Final[AnnotationKind] = "induced"
 STATIC: Final = True
 """One rating a song is read; the ratings over time and the skin signals are not."""
 

@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import AffectLabels, Kind, Track, parse_split
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 """Nothing is rated here; a verse is negative, neutral or positive."""
-KIND: Final[Kind] = "text"
+ANNOTATION_KIND: Final[AnnotationKind] = "text"
 
 _SENTIMENTS: Final = {"-1": -1, "0": 0, "1": 1, "2": None}
 _SPLITS: Final = ("train", "dev", "test")

@@ -159,7 +159,7 @@ LAYOUTS = {
                 "Id,Artist,Album,Track,Genre,segment start,segment end\n"
                 "1001,Bo,First,Two,Folk,0,45,sad,slow\n"
             ),
-            "deam/metadata/metadata_2015.csv": "id,title,artist,genre\n2001,Three,Cy,Jazz\n",
+            "deam/metadata/metadata_2015.csv": "id,title,artist,genre\n2001,Three,Cy,Jazz\n,,,\n",
             "deam/MEMD_audio/1001.mp3": b"",
         },
         table=f"{DEAM_TABLES}/static_annotations_averaged_songs_1_2000.csv",
@@ -262,7 +262,7 @@ LAYOUTS = {
     "emopia": Layout(
         files={
             "emopia/label.csv": (
-                "ID,4Q,annotator\nQ1_a_b-c_0,1,A\nQ3_a_b-c_1,3,A\nQ2_xyz_0,2,B\nQ4_new_0,4,B\n"
+                "ID,4Q,annotator\nQ1_a_b-c_0,1,A\nQ3_a_b-c_1,3,A\nQ2_xyz_0,2,B\nQ4_new_0,Q4,B\n"
             ),
             "emopia/split/train.csv": "fname,label\nQ1_a_b-c_0,Q1\n",
             "emopia/split/val.csv": "fname,label\nQ2_xyz_0,Q2\n",
