@@ -21,7 +21,6 @@ from mer.experiments.statistics import (
     trained_rows,
 )
 from mer.harness.labels import CLASS_NAMES
-from mer.metrics import RESAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +35,9 @@ SHARE: Final = 0.7
 """Of the class that prevails; the others share the rest alike."""
 DRAWS: Final = 200
 """Subsets over which figures are averaged."""
+RESAMPLES: Final = 1000
+EACH: Final = 10
+"""Bootstrap samples of the songs, and the subsets that are drawn from each."""
 MEASURES: Final = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -56,8 +58,8 @@ NOTES: Final = (
         "figures are means over those. Nothing is trained on unbalanced songs, as in the paper."
     ),
     (
-        "The interval is that of a score on one such subset: every resample draws a new subset "
-        "and, within each of its classes, songs with replacement."
+        f"For the interval, the songs of each class are drawn anew with replacement, "
+        f"{RESAMPLES:,} times, and {EACH} subsets are drawn from each such sample and averaged."
     ),
     (
         "Departure: the paper has eight classes and tests six of them; disgust and anticipation "
@@ -111,7 +113,7 @@ def sizes(labels: Labels, prevailing: int, classes: int) -> dict[int, int]:
 
 
 def subsets(
-    labels: Labels, wanted: Mapping[int, int], draws: int, seed: int, *, replace: bool
+    labels: Labels, wanted: Mapping[int, int], draws: int, seed: int, *, resampled: bool
 ) -> NDArray[np.float64]:
     """Draw subsets.
 
@@ -120,8 +122,8 @@ def subsets(
     labels : (songs,) int64 ndarray
     wanted : mapping from class to songs
     draws, seed : int
-    replace : bool
-        Draw the songs of each subset again, with replacement, within their classes.
+    resampled : bool
+        Before every `EACH` subsets, draw the songs of each class anew, with replacement.
 
     Returns
     -------
@@ -130,12 +132,15 @@ def subsets(
     """
     generator = np.random.default_rng(seed)
     counts = np.zeros((draws, len(labels)))
-    for row in counts:
-        for index, size in wanted.items():
-            chosen = generator.choice(np.flatnonzero(labels == index), size, replace=False)
-            if replace:
-                chosen = generator.choice(chosen, size)
-            np.add.at(row, chosen, 1)
+    rows = np.arange(draws)[:, None]
+    for index, size in wanted.items():
+        pool = np.flatnonzero(labels == index)
+        drawn = np.tile(pool, (draws, 1))
+        if resampled:
+            samples = generator.choice(pool, (draws // EACH, len(pool)))
+            drawn = np.repeat(samples, EACH, axis=0)
+        chosen = generator.random(drawn.shape).argsort(axis=1)[:, :size]
+        np.add.at(counts, (rows, np.take_along_axis(drawn, chosen, axis=1)), 1)
     return counts
 
 
@@ -152,8 +157,9 @@ def run(setting: Setting) -> Report:
     for prevailing in np.unique(songs.labels).tolist():
         wanted = sizes(songs.labels, prevailing, len(names))
         draws = Draws(
-            subsets(songs.labels, wanted, DRAWS, prevailing, replace=False),
-            subsets(songs.labels, wanted, RESAMPLES, prevailing, replace=True),
+            subsets(songs.labels, wanted, DRAWS, prevailing, resampled=False),
+            subsets(songs.labels, wanted, RESAMPLES * EACH, prevailing, resampled=True),
+            EACH,
         )
         always = np.zeros((len(songs.labels), 1, len(names)))
         always[:, :, prevailing] = 1

@@ -211,7 +211,7 @@ def _plot(found: Mapping[str, Mapping[str, Mapping[str, Figures]]], rows: Sequen
 
     def curves(row: Row) -> list[Curve]:
         points = tuple(found[row.name][_name(rate)]["mean"] for rate in RATES)
-        return [Curve(row.cells[0], RATES, points, models.index(row.model))]
+        return [Curve(row.model, RATES, points, models.index(row.model))]
 
     return plot(panels_of(rows, curves), "share of labels", "CCC, mean of valence and arousal")
 

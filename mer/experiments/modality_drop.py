@@ -49,7 +49,7 @@ DROPOUTS: Final[Mapping[str, float | None]] = {"trained with dropout": None, "wi
 PRINTED: Final = Table(
     "As Wang prints it (figures 5 and 6: three polarities; read off in the text)",
     ("Lost", "Drop ratio", "F1 of Wang", "F1 of the others"),
-    (("text", 0.8, "about .50", "below .40"), ("audio", 0.6, "about .60", "not stated")),
+    (("text", "0.8", "about .50", "below .40"), ("audio", "0.6", "about .60", "not stated")),
 )
 NOTES: Final = (
     (
@@ -212,7 +212,7 @@ def _plot(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -> Figu
         def curves(row: Row, sweep: str = sweep) -> list[Curve]:
             return [
                 Curve(
-                    f"{row.cells[0]}, {name}",
+                    f"{row.model}, {name}",
                     SHARES,
                     tuple(found[f"{row.name} {name}"][sweep]["macro_f1"]),
                     models.index(row.model),

@@ -172,7 +172,7 @@ def _plot(found: Mapping[str, Mapping[str, Figures]], rows: Sequence[Row]) -> Fi
 
     def curves(row: Row) -> list[Curve]:
         points = tuple(found[row.name][_name(level)] for level in LEVELS)
-        return [Curve(row.cells[0], LEVELS, points, models.index(row.model))]
+        return [Curve(row.model, LEVELS, points, models.index(row.model))]
 
     return plot(panels_of(rows, curves), "signal-to-noise ratio (dB)", "accuracy")
 

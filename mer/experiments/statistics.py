@@ -84,10 +84,6 @@ def songs_of(
     having : sequence of str
         Modalities that every song must have.
 
-    Returns
-    -------
-    Songs
-
     Raises
     ------
     InputError
@@ -121,7 +117,7 @@ def songs_of(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the tables: an architecture with one of its front ends."""
+    """An architecture with one of its front ends."""
 
     model: str
     front_end: FrontEndKind
@@ -181,12 +177,14 @@ class Draws:
     ----------
     asked : (asked, songs) float64 ndarray
         The figure is the mean over these.
-    resampled : (resamples, songs) float64 ndarray
-        Its interval is that of these.
+    resampled : (resamples * each, songs) float64 ndarray
+        Its interval is that of the means over every `each` of these.
+    each : int
     """
 
     asked: Floats
     resampled: Floats
+    each: int = 1
 
     @classmethod
     def of(cls, songs: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
@@ -210,7 +208,10 @@ class Draws:
         -------
         (1 + resamples,) float64 ndarray
         """
-        return np.concatenate([[np.nanmean(of(self.asked))], of(self.resampled)])
+        resampled = of(self.resampled)
+        if self.each > 1:
+            resampled = _row_means(resampled.reshape(-1, self.each))
+        return np.concatenate([_row_means(of(self.asked)[None]), resampled])
 
 
 class Figures(TypedDict):
@@ -296,8 +297,8 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return quotient
 
 
-def _class_mean(values: Floats) -> Floats:
-    """Mean (draws,) over the classes of (draws, classes) that have a value; NaN without any."""
+def _row_means(values: Floats) -> Floats:
+    """Mean of each row's values that are numbers; NaN without any."""
     known = ~np.isnan(values)
     return _ratio(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
@@ -337,7 +338,7 @@ def weighted_f1(labels: Labels, said: Floats, counts: Floats) -> Floats:
 def balanced_accuracy(labels: Labels, said: Floats, counts: Floats) -> Floats:
     """Mean recall over the classes that have songs; arguments as `accuracy`."""
     tally = tallies(labels, said, counts)
-    return _class_mean(_ratio(_right(tally).copy(), tally.sum(axis=2)))
+    return _row_means(_ratio(_right(tally).copy(), tally.sum(axis=2)))
 
 
 def kappa(labels: Labels, said: Floats, counts: Floats) -> Floats:
@@ -351,12 +352,12 @@ def kappa(labels: Labels, said: Floats, counts: Floats) -> Floats:
 
 def macro_auc(labels: Labels, said: Floats, counts: Floats) -> Floats:
     """Area under the ROC of each class against the rest, mean over classes; as `accuracy`."""
-    return _class_mean(_by_class(_auc, labels, said, counts))
+    return _row_means(_by_class(_auc, labels, said, counts))
 
 
 def macro_ap(labels: Labels, said: Floats, counts: Floats) -> Floats:
     """Average precision of each class against the rest, mean over classes; as `accuracy`."""
-    return _class_mean(_by_class(_average_precision, labels, said, counts))
+    return _row_means(_by_class(_average_precision, labels, said, counts))
 
 
 def _by_class(
@@ -365,10 +366,12 @@ def _by_class(
     """Figures (draws, classes) of how many songs of a class, and not, have each score."""
     columns = []
     for index in range(said.shape[1]):
-        scores, place = np.unique(said[:, index], return_inverse=True)
-        at = np.eye(len(scores))[place]  # equal scores are one step of the curve
-        ours = labels == index
-        columns.append(of((counts * ours) @ at, (counts * ~ours) @ at))
+        order = np.argsort(said[:, index], kind="stable")
+        # Equal scores are one step of the curve.
+        steps = np.flatnonzero(np.diff(said[order, index], prepend=-np.inf))
+        ours = counts[:, order] * (labels[order] == index)
+        sums = (np.add.reduceat(each, steps, axis=1) for each in (ours, counts[:, order] - ours))
+        columns.append(of(*sums))
     return np.stack(columns, axis=1)
 
 
@@ -411,13 +414,14 @@ def concordance(truth: Floats, said: Floats, counts: Floats) -> Floats:
     (draws,) float64 ndarray
         0 when one is constant, NaN when both are.
     """
-    # About the mean: the difference of two large squares would not be exact.
-    x, y = truth - truth.mean(), said - truth.mean()
+    # About a value of each: large squares would not cancel exactly, and a constant is nothing.
+    x, y = truth - truth[0], said - said[0]
     songs = counts.sum(axis=1)
     mean_x, mean_y = counts @ x / songs, counts @ y / songs
     squares = counts @ (x * x + y * y) / songs - mean_x**2 - mean_y**2
     covariance = counts @ (x * y) / songs - mean_x * mean_y
-    return _ratio(2 * covariance, squares + (mean_x - mean_y) ** 2)
+    apart = mean_x - mean_y + truth[0] - said[0]
+    return _ratio(2 * covariance, squares + apart**2)
 
 
 def area(levels: Sequence[float], values: Sequence[Floats]) -> Floats:
@@ -428,11 +432,7 @@ def area(levels: Sequence[float], values: Sequence[Floats]) -> Floats:
     levels : sequence of float
         Rising, at least two.
     values : sequence of ndarray
-        All of one shape, one a level.
-
-    Returns
-    -------
-    ndarray of that shape
+        All of one shape, as is the area; one a level.
     """
     whole: Floats = np.trapezoid(np.stack(values), np.asarray(levels), axis=0)
     return whole / (levels[-1] - levels[0])

@@ -207,7 +207,9 @@ def setting(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 @pytest.fixture(scope="module")
 def reports(setting: Setting) -> dict[str, Report]:
-    return {name: experiments()[name].run(setting) for name in NAMES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imbalance, "RESAMPLES", 50)
+        return {name: experiments()[name].run(setting) for name in NAMES}
 
 
 def entry(name: str) -> Experiment:
@@ -275,7 +277,7 @@ def test_concordance_is_ccc_in_every_draw() -> None:
     chosen = [np.repeat(np.arange(30), row.astype(int)) for row in draws.resampled]
     expected = [metrics.ccc(truth, said), *(metrics.ccc(truth[i], said[i]) for i in chosen)]
     assert found == pytest.approx(expected)
-    assert concordance(truth, np.full(30, 0.4), draws.asked) == pytest.approx([0.0])
+    assert concordance(truth, np.full(30, 0.4), draws.resampled).tolist() == [0.0] * 4
 
 
 def test_a_class_without_songs_is_left_out_of_what_it_has_no_part_in() -> None:
@@ -395,7 +397,7 @@ def test_subsets_have_seven_in_ten_of_the_class(support: tuple[int, ...]) -> Non
         except InputError:
             assert support[prevailing] < 7
             continue
-        counts = imbalance.subsets(labels, wanted, 3, 0, replace=False)
+        counts = imbalance.subsets(labels, wanted, 3, 0, resampled=False)
         assert counts.max() == 1
         held = np.stack([counts[:, labels == each].sum(axis=1) for each in range(4)], axis=1)
         assert (held[:, prevailing] / held.sum(axis=1)).tolist() == pytest.approx([0.7] * 3)
@@ -410,12 +412,24 @@ def test_subsets_have_seven_in_ten_of_the_class(support: tuple[int, ...]) -> Non
 def test_subsets_are_seeded_and_resampled_within_classes() -> None:
     labels = np.repeat(np.arange(4), 20)
     wanted = imbalance.sizes(labels, 2, 4)
-    first, second = (imbalance.subsets(labels, wanted, 50, seed, replace=False) for seed in (0, 0))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, imbalance.subsets(labels, wanted, 50, 1, replace=False))
-    again = imbalance.subsets(labels, wanted, 50, 0, replace=True)
+
+    def draw(seed: int, *, resampled: bool) -> Floats:
+        return imbalance.subsets(labels, wanted, 5 * imbalance.EACH, seed, resampled=resampled)
+
+    assert np.array_equal(draw(0, resampled=False), draw(0, resampled=False))
+    assert not np.array_equal(draw(0, resampled=False), draw(1, resampled=False))
+    again = draw(0, resampled=True)
     assert again.max() > 1
     assert (again[:, labels == 2].sum(axis=1) == wanted[2]).all()
+    # The subsets of one sample know the same songs of the class, about two thirds of them.
+    known = (again.reshape(-1, imbalance.EACH, len(labels)).max(axis=1) > 0)[:, labels == 2]
+    assert (known.sum(axis=1) < 20).all()
+    assert not (known == known[0]).all()
+
+
+def test_every_resample_is_the_mean_of_its_subsets() -> None:
+    draws = Draws(np.array([[1.0, 3.0], [5.0, 3.0]]), np.arange(8.0).reshape(4, 2), 2)
+    assert draws.values(lambda counts: counts[:, 0]) == pytest.approx([3, 1, 5])
 
 
 def test_a_class_without_songs_is_no_part_of_a_subset() -> None:
