@@ -219,12 +219,15 @@ def _probe(
 
 
 def _searched(estimator: BaseEstimator, name: str, values: Sequence[float]) -> BaseEstimator:
+    from sklearn.decomposition import PCA
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    # Penalties of squared weights do not see a rotation, and a row of weights lies in the span of
+    # the songs: turned onto that span the answer is the same, with a seventh of the numbers.
     return GridSearchCV(
-        make_pipeline(StandardScaler(), estimator),
+        make_pipeline(StandardScaler(), PCA(svd_solver="full"), estimator),
         {name: list(values)},
         cv=GroupKFold(n_splits=5),
     )

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from mer.models.base import Architecture, FrontEndKind, ModelOutput, Size, TrainingDefaults
 
 FORMAT_VERSION: Final = 1
+SMALL_EPOCHS: Final = 10
+SMALL_RATE: Final = 1e-3
 _ASK_BATCH: Final = 32
 _SCORED_WINDOWS: Final = 3  # of a validation clip, after every epoch
 
@@ -112,8 +114,16 @@ class Run:
 
     @property
     def training(self) -> TrainingDefaults:
-        """How it is trained, with this run's own wishes."""
+        """How it is trained, with this run's own wishes.
+
+        Small networks on spectrograms have `SMALL_EPOCHS` epochs, and no rate under `SMALL_RATE`:
+        the papers' rates are for the papers' sizes and many more epochs.
+        """
         defaults = self.architecture.training[self.front_end]
+        if self.size == "small" and self.front_end == "own":
+            rate = max(defaults.learning_rate, SMALL_RATE)
+            epochs = min(defaults.epochs, SMALL_EPOCHS)
+            defaults = replace(defaults, learning_rate=rate, epochs=epochs)
         if self.epochs is not None:
             defaults = replace(defaults, epochs=self.epochs)
         if self.affect_weight is not None:
@@ -270,8 +280,11 @@ def accelerator(mixed_precision: str = "no", *, cpu: bool = False) -> Accelerato
     cpu : bool
     """
     from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
 
-    return Accelerator(mixed_precision=mixed_precision, cpu=cpu)
+    # A part of a batch may hold no song with audio, and then no gradient of the audio encoder.
+    handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
+    return Accelerator(mixed_precision=mixed_precision, cpu=cpu, kwargs_handlers=handlers)
 
 
 def fit(

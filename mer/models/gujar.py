@@ -382,7 +382,7 @@ ARCHITECTURES: Final = {
             "musicnn": frozenset({"patches", "lyrics", "context", "words"}),
         },
         mel_preset="gujar",
-        window_seconds={"paper": 256 * 512 / 22_050, "small": 256 * 512 / 22_050},
+        window_seconds=dict.fromkeys(("paper", "small"), 255 * 512 / 22_050),  # 256 centred frames
         test_windows=4,
         build=build,
         variants=VARIANTS,
