@@ -262,9 +262,9 @@ LAYOUTS = {
     "emopia": Layout(
         files={
             "emopia/label.csv": (
-                "ID,4Q,annotator\nQ1_a_b-c_0,1,A\nQ3_a_b-c_1,3,A\nQ2_xyz_0,2,B\nQ4_new_0,Q4,B\n"
+                "ID,4Q,annotator\nQ1_a_l-c_0,1,A\nQ3_a_l-c_1,3,A\nQ2_xyz_0,2,B\nQ4_new_0,Q4,B\n"
             ),
-            "emopia/split/train.csv": "fname,label\nQ1_a_b-c_0,Q1\n",
+            "emopia/split/train.csv": "fname,label\nQ1_a_l-c_0,Q1\n",
             "emopia/split/val.csv": "fname,label\nQ2_xyz_0,Q2\n",
             "emopia/split/test.csv": "fname,label\nQ4_other_0,Q4\n",
             "emopia/audio/Q2_xyz_0.wav": b"",
