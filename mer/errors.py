@@ -12,6 +12,7 @@
     ├── LyricsError                       code LYRICS_UNREADABLE
     ├── InputError                        code INPUT_INVALID
     ├── EncoderMissingError               code ENCODER_MISSING
+    ├── PackageMissingError               code PACKAGE_MISSING
     ├── CheckpointError                   code CHECKPOINT_UNREADABLE
     │   ├── CheckpointCorruptError        code CHECKPOINT_CORRUPT
     │   └── CheckpointVersionError        code CHECKPOINT_VERSION
@@ -90,9 +91,15 @@ class InputError(MerError):
 
 
 class EncoderMissingError(MerError):
-    """The package that carries a frozen encoder is not installed."""
+    """A frozen encoder is in no package, folder or cache of this machine."""
 
     code = "ENCODER_MISSING"
+
+
+class PackageMissingError(MerError):
+    """A package that only research needs is not installed."""
+
+    code = "PACKAGE_MISSING"
 
 
 class CheckpointError(MerError):

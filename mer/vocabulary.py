@@ -16,7 +16,6 @@ References
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
 from collections import Counter
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from mer.errors import EncoderMissingError
+from mer.research import research_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,18 +132,13 @@ def fit_word2vec(
 
     Raises
     ------
-    EncoderMissingError
+    PackageMissingError
         If gensim is not installed.
     """
     if not words or not width:
         return torch.zeros(len(words), width)
     known = set(words)
-    try:
-        models = importlib.import_module("gensim.models")
-    except ModuleNotFoundError as error:
-        raise EncoderMissingError(
-            "gensim, which fits Word2Vec, is not installed; pip install 'affetti[research]'"
-        ) from error
+    models = research_package("gensim.models", "fits Word2Vec")
     logging.getLogger("gensim").setLevel(logging.WARNING)  # it reports every pass at INFO
     fitted = models.Word2Vec(
         sentences=[[word for word in document if word in known] for document in documents],

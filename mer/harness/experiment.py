@@ -10,6 +10,7 @@ import torch
 from mer.experiments.base import PAPERS, Setting, experiment, experiments, write
 from mer.harness import options
 from mer.models.base import architecture
+from mer.research import research_package
 
 if TYPE_CHECKING:
     import argparse
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads or torch.get_num_threads())
     for model in args.models:
         architecture(model)
+    research_package("matplotlib", "draws the plots")
     entry = experiment(args.name)
     setting = Setting(
         material=options.material(args),

@@ -32,6 +32,7 @@ from mer.harness.examples import (
 from mer.harness.labels import CLASS_NAMES, Labeller
 from mer.metrics import ccc, macro_f1
 from mer.models.base import architecture
+from mer.research import research_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -278,13 +279,19 @@ def accelerator(mixed_precision: str = "no", *, cpu: bool = False) -> Accelerato
     ----------
     mixed_precision : {'no', 'fp16', 'bf16'}
     cpu : bool
-    """
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
 
+    Raises
+    ------
+    PackageMissingError
+        If accelerate is not installed.
+    """
+    accelerate = research_package("accelerate", "trains on any device")
     # A part of a batch may hold no song with audio, and then no gradient of the audio encoder.
-    handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
-    return Accelerator(mixed_precision=mixed_precision, cpu=cpu, kwargs_handlers=handlers)
+    handlers = [accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)]
+    made: Accelerator = accelerate.Accelerator(
+        mixed_precision=mixed_precision, cpu=cpu, kwargs_handlers=handlers
+    )
+    return made
 
 
 def fit(

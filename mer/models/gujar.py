@@ -361,7 +361,7 @@ def build(options: BuildOptions) -> nn.Module:
     ------
     InputError
         If the variant is unknown.
-    EncoderMissingError
+    PackageMissingError
         If Word2Vec must be fitted and gensim is not installed.
     """
     if options.variant not in VARIANTS:

@@ -140,7 +140,7 @@ def build_delbouys(options: BuildOptions) -> nn.Module:
 
     Raises
     ------
-    EncoderMissingError
+    PackageMissingError
         If Word2Vec must be fitted and gensim is not installed.
     """
     audio = AudioBranch(DelbouysAudio(options), DELBOUYS_FEATURES)

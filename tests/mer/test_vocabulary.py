@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from mer.errors import EncoderMissingError
+from mer.errors import PackageMissingError
 from mer.vocabulary import TermProjection, WordTable, clean_words, fit_idf, fit_word2vec
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_without_gensim_the_message_says_what_to_install(monkeypatch: pytest.Mon
             raise builtins.ModuleNotFoundError(name)
         return real(name, package)
 
-    monkeypatch.setattr("mer.vocabulary.importlib.import_module", absent)
-    with pytest.raises(EncoderMissingError, match=r"pip install 'affetti\[research\]'"):
+    monkeypatch.setattr("mer.research.importlib.import_module", absent)
+    with pytest.raises(PackageMissingError, match=r"gensim, which .* '\.\[research\]'"):
         fit_word2vec(SONGS, ("love",), 8, 0)
     assert WordTable.fit(SONGS, width=0, seed=0).words == ("love", "night")

@@ -1,0 +1,39 @@
+"""Packages that only research needs; they come with the ``research`` extra."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from mer.errors import PackageMissingError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def research_package(module: str, purpose: str) -> ModuleType:
+    """Import a module of the research extra.
+
+    Parameters
+    ----------
+    module : str
+    purpose : str
+        What it is for, as in "gensim, which fits Word2Vec".
+
+    Returns
+    -------
+    ModuleType
+
+    Raises
+    ------
+    PackageMissingError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise PackageMissingError(
+            f"{package}, which {purpose}, is not installed; "
+            "pip install --constraint constraints.txt --editable '.[research]'"
+        ) from error
