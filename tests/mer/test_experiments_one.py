@@ -143,6 +143,8 @@ def example(folder: Path, dataset: str, index: int, split: Split) -> Example:
     group = index % (4 if dataset == "panda4q" else 5)
     quadrant: Quadrant = QUADRANTS[index % 4]
     valence, arousal = PLACES[quadrant]
+    if dataset == "mirex":  # all pleasant for whoever knows panda4q alone
+        valence = 0.75 + 0.2 * (valence - 0.5)
     shift = 0.01 * (index % 7)
     labels = AffectLabels(
         quadrant=quadrant if dataset == "panda4q" else None,
