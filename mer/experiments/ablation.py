@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.experiments.base import Experiment, Report, Table, interval, number
+from mer.experiments.base import Experiment, Report, Table, number
 from mer.experiments.statistics import (
     BASELINE,
     Draws,
@@ -20,6 +20,7 @@ from mer.experiments.statistics import (
     rows_of,
     runs_of,
     sampled,
+    shown,
     songs_of,
 )
 
@@ -106,11 +107,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def cell(found: Figures) -> str:
-    """Print an estimate and its interval."""
-    return interval({key: found[key] for key in ("estimate", "low", "high")})
-
-
 def run(setting: Setting) -> Report:
     """Train every variant on one front end, the cheapest at hand, and compare it to the whole."""
     cheapest = "musicnn" if "musicnn" in setting.front_ends else setting.front_ends[0]
@@ -128,7 +124,7 @@ def run(setting: Setting) -> Report:
     adjusted = dict(zip(map(id, partial), holm(tested), strict=True))
     guess = {name: figures(sampled(name, songs.labels, songs.guess, draws)) for name in NAMES}
     rows: list[tuple[str | float, ...]] = [
-        (*BASELINE, "-", *(cell(guess[name]) for name in NAMES), "-", "-", "-")
+        (*BASELINE, "-", *(shown(guess[name]) for name in NAMES), "-", "-", "-")
     ]
     found: dict[str, dict[str, object]] = {}
     for one in asked:
@@ -140,7 +136,7 @@ def run(setting: Setting) -> Report:
     return Report(
         tables=(Table(title, COLUMNS, tuple(rows)),),
         printed=_printed(),
-        notes=_notes(cheapest, len(tested)),
+        notes=NOTES,
         figures={"songs": len(songs.labels), "guess": guess, "models": found},
         plot=_plot(partial, wholes),
     )
@@ -173,8 +169,8 @@ def _row(
     cells = (
         *one.row.cells,
         one.variant,
-        *(cell(measured[name]) for name in NAMES),
-        "-" if adjusted is None else cell(less["macro_f1"]),
+        *(shown(measured[name]) for name in NAMES),
+        "-" if adjusted is None else shown(less["macro_f1"]),
         "-" if adjusted is None else number(adjusted),
         f"{one.parameters / 1e6:.2f} M",
     )
@@ -204,40 +200,39 @@ def _printed() -> Table:
     return Table("As printed: other songs, other labels, no intervals", columns, rows)
 
 
-def _notes(front_end: str, tests: int) -> tuple[str, ...]:
-    return (
-        (
-            f"One front end, {front_end}: what differs between variants is not the ear but what is "
-            "done with what it hears."
-        ),
-        (
-            "Brackets: 95% bootstrap intervals over songs, means over seeds; differences are paired. "
-            f"p is two-sided on macro-F1 and adjusted for all {tests} tests (Holm)."
-        ),
-        (
-            "No paper repeats its ablation with another seed or gives an interval. HCMA's test is "
-            "400 songs: 96.14 less 95.62 is two of them. The variants of Li and LGFN-style are ours: "
-            "the first paper prints no ablation, of the second no figure is known."
-        ),
-        (
-            f"'{NO_ARTIST}' trains and asks HCMA without title and artist: the paper's network reads "
-            "the artist's name, and its songs were split at random, so it may know artists by heart; "
-            "ours never share an artist between splits."
-        ),
-        (
-            "LGFN-style's 'no-waveform' with frozen MusiCNN is the whole network, for there is no "
-            "waveform to leave out: its difference is 0 and shows that a run repeats itself."
-        ),
-        (
-            "Wang prints two values for the same whole network on Emotify, F1 72.36 in the table of "
-            "modalities and 74.58 in that of the ablation; here stands the latter."
-        ),
-        (
-            "The labels are mood clusters of MIREX: the sets of the papers have no lyrics (Emotify, "
-            "DEAM), are not public (Wang's MUSIC), or are labelled from the lyrics by a lexicon "
-            "(MoodyLyrics)."
-        ),
-    )
+NOTES: Final = (
+    (
+        "Brackets: 95% bootstrap intervals over songs, means over seeds; differences are paired. "
+        "p is two-sided on macro-F1 and adjusted for all tests of this table (Holm)."
+    ),
+    (
+        "One front end, the cheapest at hand: what differs is not the ear but what is done with "
+        "what it hears."
+    ),
+    (
+        "The printed ablations come without intervals. HCMA's test is 400 songs: 96.14 less 95.62 "
+        "is two of them. The variants of Li and LGFN-style are ours: for the first no ablation is "
+        "printed, of the second no figure is known."
+    ),
+    (
+        "'no artist' trains and asks HCMA without title and artist: the paper's network reads the "
+        "artist's name, and its songs were split at random, so it may know artists by heart; ours "
+        "never share an artist between splits."
+    ),
+    (
+        "LGFN-style's 'no-waveform' with frozen MusiCNN is the whole network, for there is no "
+        "waveform to leave out: its difference is 0 and shows that a run repeats itself."
+    ),
+    (
+        "Wang prints two values for the same whole network on Emotify, F1 72.36 in the table of "
+        "modalities and 74.58 in that of the ablation; here stands the latter."
+    ),
+    (
+        "The labels are mood clusters of MIREX: the sets of the papers have no lyrics (Emotify, "
+        "DEAM), are not identified (Wang's MUSIC), or take their labels from the lyrics "
+        "(MoodyLyrics)."
+    ),
+)
 
 
 def _plot(partial: Sequence[Ablated], wholes: Mapping[Row, Ablated]) -> Figure:

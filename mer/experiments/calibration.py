@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mer.experiments.ablation import cell
 from mer.experiments.base import Experiment, Report, Table
 from mer.experiments.statistics import (
     BASELINE,
@@ -19,6 +18,7 @@ from mer.experiments.statistics import (
     Draws,
     chances,
     figures,
+    shown,
     songs_of,
     trained_rows,
 )
@@ -282,12 +282,16 @@ def _table(title: str, rows: Sequence[Calibrated], measured: Sequence[dict[str, 
     lines = [
         (
             *row.cells,
-            cell(found["before"]["accuracy"]),
-            cell(found["before"]["ece"]),
-            cell(found["after"]["ece"]),
-            cell(found["after_less_before"]["ece"]),
+            shown(found["before"]["accuracy"]),
+            shown(found["before"]["ece"]),
+            shown(found["after"]["ece"]),
+            shown(found["after_less_before"]["ece"]),
             found["ece_if_perfect"],
-            *(cell(found[when][name]) for name in ("brier", "nll") for when in ("before", "after")),
+            *(
+                shown(found[when][name])
+                for name in ("brier", "nll")
+                for when in ("before", "after")
+            ),
             " ".join(f"{temperature:.2f}" for temperature in row.temperatures),
         )
         for row, found in zip(rows, measured, strict=True)

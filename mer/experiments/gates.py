@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.experiments.ablation import cell
 from mer.experiments.base import Experiment, Report, Table
 from mer.experiments.noise import OneLevel
 from mer.experiments.statistics import (
@@ -20,6 +19,7 @@ from mer.experiments.statistics import (
     Draws,
     figures,
     sampled,
+    shown,
     songs_of,
     trained_rows,
 )
@@ -268,7 +268,7 @@ def _measured(songs: Songs, by: Mapping[str, Said], draws: Draws) -> Found:
 
 
 def _cell(found: Figures | None) -> str:
-    return "-" if found is None else cell(found)
+    return "-" if found is None else shown(found)
 
 
 def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
@@ -289,7 +289,7 @@ def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
 
 
 def _accuracy_table(found: Mapping[Row, Found], guess: Figures) -> Table:
-    rows = [(*BASELINE, AS_IS, cell(guess), "-")]
+    rows = [(*BASELINE, AS_IS, shown(guess), "-")]
     for row, by in found.items():
         for name, measured in by.items():
             level, change = (_cell(measured["accuracy"][key]) for key in ("level", "change"))

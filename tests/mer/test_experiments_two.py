@@ -18,7 +18,7 @@ from mer.datasets.base import AffectLabels, Track
 from mer.encoders import AUDIO_EMBEDDING_DIM
 from mer.errors import InputError
 from mer.experiments import ablation, calibration, gates, scalability, timing
-from mer.experiments.base import Setting, interval, write
+from mer.experiments.base import Setting, write
 from mer.experiments.statistics import Draws, figures
 from mer.features import TrackFeatures
 from mer.harness.examples import TEXT_DIM, Example, Material
@@ -389,8 +389,3 @@ def test_printed_rates_are_batch_over_latency() -> None:
         quotient = batch / (milliseconds / 1000)
         # To the printed decimal; the last one is cut, not rounded.
         assert rate == pytest.approx(quotient, abs=0.05) or rate == int(quotient)
-
-
-def test_intervals_are_printed_as_everywhere() -> None:
-    found = figures(np.array([[0.5, 0.4, 0.6, 0.5]]))
-    assert ablation.cell(found) == interval({"estimate": 0.5, "low": 0.405, "high": 0.595})
