@@ -354,6 +354,10 @@ NOTES: Final = (
         "what is asked do not belong together. A song counts as moved from a change of 0.0001 on."
     ),
     (
+        "Half of the songs move either way by chance: where another song's lyrics give a share "
+        "near .5, the gate does not notice them."
+    ),
+    (
         "Brackets: 95% bootstrap intervals over songs, means over seeds; changes are of the same "
         "song and network. Networks were trained with undisturbed songs of which each modality "
         "was withheld with chance 0.2: they know what is missing, not what lies."
