@@ -69,7 +69,8 @@ NOTES: Final = (
     (
         "Where listeners' ratings and their spread are at hand, as for DEAM, emoMusic and PMEmo, "
         "the ceiling follows from them: what a model could reach that knew the mean of all "
-        "possible raters. The numbers of raters are the authors'; the tables do not hold them. "
+        "possible raters. How many raters there were the loaders infer from the ratings (ten a "
+        "song, five for DEAM's last). "
         "DEAM's columns are taken as released, though 744 songs of it have valence and arousal "
         "the other way round in emoMusic. No model is run on these sets: their audio is not here."
     ),
@@ -87,30 +88,20 @@ NOTES: Final = (
 )
 
 
-CEILINGS: Final = (
-    ("deam", "5 (as in 2015)", 5, True),
-    ("deam", "10 (as in 2013)", 10, True),
-    ("emomusic", "10", 10, False),
-    ("pmemo", "10", 10, False),
-)
-"""Set, raters as printed and as counted, whether deviations were divided by their number."""
-
-
 def human_ceilings(setting: Setting) -> dict[str, dict[str, float]]:
-    """CCC that raters' disagreement allows, by set and raters; sets that are not at hand are not.
+    """CCC that raters' disagreement allows, by set; sets that are not at hand are left out.
 
     Raises
     ------
     DatasetError
         If a table that is there is damaged.
     """
-    loaders = {"deam": deam.load, "emomusic": emomusic.load, "pmemo": pmemo.load}
     found: dict[str, dict[str, float]] = {}
-    for name, printed, raters, by_n in CEILINGS:
+    for name, rated in {"deam": deam, "emomusic": emomusic, "pmemo": pmemo}.items():
         if any((setting.data / folder).is_dir() for folder in (name, f"annotations/{name}")):
-            tracks = loaders[name](setting.data)
-            valence, arousal = ceilings(tracks, raters=raters, divided_by_n=by_n)
-            found[f"{name}, {printed}"] = {
+            tracks = rated.load(setting.data)
+            valence, arousal = ceilings(tracks, divided_by_n=rated.DIVIDED_BY_N)
+            found[name] = {
                 "songs": len(tracks),
                 "mean": (valence.ccc + arousal.ccc) / 2,
                 "valence": valence.ccc,
@@ -198,7 +189,7 @@ def _table(
 def _ceilings_table(humans: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(
         "No model: the most that raters' disagreement allows on other sets, CCC",
-        ("Set and raters a song", "Songs", *MEASURES.values()),
+        ("Set", "Songs", *MEASURES.values()),
         tuple(
             (name, f"{row['songs']:.0f}", *(row[measure] for measure in MEASURES))
             for name, row in humans.items()
