@@ -72,9 +72,8 @@ NOTES: Final = (
         "never all; those without had not, and show what the dropout is worth."
     ),
     (
-        "Token loss takes the token states; words for TF-IDF and Word2Vec and the waveform beside "
-        "a log-mel are left by the harness, so Gujar's text views and the waveform branch of the "
-        "LGFN-style network keep more than the share says."
+        "Token loss takes the same share of the words for TF-IDF and Word2Vec, and frame loss the "
+        "samples under the frames from the waveform beside a log-mel."
     ),
 )
 

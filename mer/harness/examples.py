@@ -246,7 +246,7 @@ class Batcher:
         lyrics, lyrics_mask = self._tokens(examples, "lyrics", present[:, 1], condition)
         context, context_mask = self._tokens(examples, "context", present[:, 2], condition)
         words = tuple(
-            (e.context_words if has[2] else ()) + (e.lyrics_words if has[1] else ())
+            _kept_words(e, has, condition)
             for e, has in zip(examples, present.tolist(), strict=True)
         )
         return SongBatch(
@@ -254,7 +254,7 @@ class Batcher:
             waveform=waves,
             patches=patches,
             patches_mask=patches_mask,
-            has_audio=present[:, 0],
+            has_audio=present[:, 0] & (condition.frame_drop < 1),
             lyrics=lyrics,
             lyrics_mask=lyrics_mask,
             context=context,
@@ -291,7 +291,9 @@ class Batcher:
                     self.sounds.waveform(example.track, rows.sample_rate, condition.snr_db)
                 )
                 wave = _repeated(wave.unsqueeze(0), first * rows.hop_length + samples)[0]
-                waves[i] = wave[first * rows.hop_length :][:samples]
+                # Frame n is centred on sample n * hop: it loses what lies nearest to it.
+                audible = kept.repeat_interleave(rows.hop_length)[rows.hop_length // 2 :]
+                waves[i] = wave[first * rows.hop_length :][:samples] * audible[:samples]
         return mels, waves
 
     def _patches(
@@ -324,6 +326,14 @@ class Batcher:
             kept = condition.kept_steps(example.track, name, len(tokens), condition.token_drop)
             rows.append(tokens[kept].float())
         return pad(rows, TEXT_DIM)
+
+
+def _kept_words(example: Example, present: Sequence[bool], condition: Condition) -> tuple[str, ...]:
+    """Words of the texts that are given, less the share of tokens that is lost."""
+    words = example.context_words if present[2] else ()
+    words += example.lyrics_words if present[1] else ()
+    kept = condition.kept_steps(example.track, "words", len(words), condition.token_drop)
+    return tuple(word for word, is_kept in zip(words, kept.tolist(), strict=True) if is_kept)
 
 
 TEXT_DIM: Final = 384

@@ -104,7 +104,9 @@ class Labeller:
             [nan if value is None else value for value in (t.labels.valence, t.labels.arousal)]
             for t in tracks
         ]
-        return Labels(torch.tensor(rows), torch.tensor(affect))
+        return Labels(
+            torch.tensor(rows).reshape(-1, len(names)), torch.tensor(affect).reshape(-1, 2)
+        )
 
     def _row(self, track: Track) -> list[float] | None:
         labels = track.labels

@@ -1,7 +1,7 @@
 """Waveforms, log-mels and disturbed MusiCNN patches of labelled tracks.
 
 Clips are decoded once and kept as 16-bit samples; log-mels of undisturbed clips are kept in
-memory. Disturbed sounds are made anew, the same for the same track, level and seed.
+memory, those of disturbed ones for one level at a time.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class Sounds:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mels: dict[tuple[str, str, str], torch.Tensor] = {}
+        self._noisy_mels: dict[tuple[str, str, str], torch.Tensor] = {}
+        self._noisy_level: float | None = None
         self._patches: dict[tuple[str, str, float], torch.Tensor] = {}
         self._encoder: MusicnnEncoder | None = None
 
@@ -108,15 +110,18 @@ class Sounds:
 
     def log_mel(self, track: Track, preset: str, snr_db: float | None = None) -> torch.Tensor:
         """Log-mel of a whole track, (n_mels, frames) float16; arguments as `waveform`."""
+        kept = self._mels
+        if snr_db is not None:
+            if snr_db != self._noisy_level:  # of disturbed ones a single level is kept
+                self._noisy_mels.clear()
+                self._noisy_level = snr_db
+            kept = self._noisy_mels
         key = (preset, track.dataset, track.track_id)
-        if snr_db is None and key in self._mels:
-            return self._mels[key]
-        rows = front_end(preset)
-        waveform = torch.from_numpy(self.waveform(track, rows.sample_rate, snr_db))
-        mel = rows.log_mel(waveform.unsqueeze(0))[0].half()
-        if snr_db is None:
-            self._mels[key] = mel
-        return mel
+        if key not in kept:
+            rows = front_end(preset)
+            waveform = torch.from_numpy(self.waveform(track, rows.sample_rate, snr_db))
+            kept[key] = rows.log_mel(waveform.unsqueeze(0))[0].half()
+        return kept[key]
 
     def noisy_patches(self, track: Track, snr_db: float) -> torch.Tensor:
         """MusiCNN over patches of a disturbed track, (patches, 1756); arguments as `waveform`."""

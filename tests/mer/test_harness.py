@@ -71,6 +71,12 @@ def test_an_unknown_label_is_zeros_and_nan() -> None:
     assert labels.affect.isnan().all()
 
 
+def test_no_tracks_have_no_labels() -> None:
+    labels = Labeller("cluster", (0.4, 0.6), (0.5, 0.5)).labels([])
+    assert labels.classes.shape == (0, 5)
+    assert not labels.known.any()
+
+
 def test_an_unknown_target_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="quadrant, cluster"):
         Labeller.fit("mood", [])
@@ -144,6 +150,22 @@ def test_a_song_that_loses_its_audio_is_given_without_it(songs: Material) -> Non
     assert batch.context_mask.any(dim=1).all()
 
 
+@pytest.mark.parametrize(("share", "left"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_lost_frames_and_tokens_are_lost_in_every_input(
+    share: float, left: float, songs: Material
+) -> None:
+    batcher = Batcher(architecture("lgfn"), "own", "small", songs.sounds)
+    examples = [e for e in songs.examples if e.features.lyrics is not None][:3]
+    condition = Condition(frame_drop=share, token_drop=share)
+    present = batcher.present(examples, condition)
+    batch = batcher.batch(examples, present, [0.0] * 3, condition)
+    assert (batch.waveform != 0).float().mean().item() == pytest.approx(left, abs=0.02)
+    assert (batch.log_mel != 0).any(dim=1).float().mean().item() == pytest.approx(left, abs=0.02)
+    assert batch.has_audio.tolist() == [left > 0] * 3
+    words = [len(e.context_words + e.lyrics_words) for e in examples]
+    assert [len(w) for w in batch.words] == [round(count * left) for count in words]
+
+
 def test_a_short_clip_is_repeated_to_fill_the_window(songs: Material, tmp_path: Path) -> None:
     entry = architecture("gujar")
     batcher = Batcher(entry, "own", "small", songs.sounds)
@@ -164,6 +186,16 @@ def test_modality_dropout_leaves_every_song_something() -> None:
 
 
 # --- sounds ------------------------------------------------------------------------------------
+
+
+def test_noisy_log_mels_are_kept_for_one_level(songs: Material) -> None:
+    track = songs.examples[0].track
+    first = songs.sounds.log_mel(track, "li", 5.0)
+    assert songs.sounds.log_mel(track, "li", 5.0) is first
+    assert not torch.equal(songs.sounds.log_mel(track, "li", 0.0), first)
+    again = songs.sounds.log_mel(track, "li", 5.0)
+    assert again is not first
+    assert torch.equal(again, first)
 
 
 def test_a_clip_is_decoded_once(tmp_path: Path) -> None:
