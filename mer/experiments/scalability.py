@@ -204,7 +204,7 @@ NOTES: Final = (
     ),
     (
         "Peak memory: the most that the process has been resident, inputs included, over what it "
-        "was before the first batch (ru_maxrss), or torch's max_memory_allocated on a GPU; "
+        "was before the first batch (VmHWM), or torch's max_memory_allocated on a GPU; "
         "weights not counted. Each network has a fresh process."
     ),
     (
@@ -217,8 +217,7 @@ NOTES: Final = (
         "latency to the last digit printed (512 / 0.387 s = 1322.997, its decimals cut), so they "
         "were computed and not measured; they leave no room for anything between batches. '1,190 "
         "songs a second at enterprise scale' is the row of batch 256: 1.19 thousand mels already "
-        "in memory, not songs from files. Its text does not name the GPU's share in front end or "
-        "text."
+        "in memory, not songs from files."
     ),
 )
 

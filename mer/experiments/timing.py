@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -261,28 +262,30 @@ def _rising(
                 stopped[way] = reason
             if way in stopped:
                 continue
-            began = time.perf_counter()
-            row[way] = _timed(network, inputs, songs, way)
-            spent[way] += time.perf_counter() - began
+            row[way], seconds = _timed(network, inputs, songs, way)
+            spent[way] += seconds
         row["peak_mb"] = _peak_mb(inputs.device) - idle
         before = row
     return rows, stopped
 
 
-def _timed(network: torch.nn.Module, inputs: Inputs, songs: int, way: str) -> Any:
+def _timed(
+    network: torch.nn.Module, inputs: Inputs, songs: int, way: str
+) -> tuple[dict[str, Any], float]:
+    """Measure one way, and give the seconds that measuring took."""
     waveforms = inputs.waveforms(songs)
     is_gpu = inputs.device.type == "cuda"
     with torch.no_grad():
-        ready = inputs.batch(inputs.ready(waveforms), songs)
+        ready = inputs.batch(inputs.ready(waveforms), songs) if way == "ready" else None
 
-        def from_mel() -> object:
-            return network(ready)
-
-        def from_sound() -> object:
+        def step() -> object:
+            if ready is not None:
+                return network(ready)
             return network(inputs.batch(inputs.heard(waveforms), songs))
 
-        step = from_mel if way == "ready" else from_sound
-        return timed(step, songs, torch.cuda.synchronize if is_gpu else _no_wait, pace())
+        began = time.perf_counter()
+        found = timed(step, songs, torch.cuda.synchronize if is_gpu else _no_wait, pace())
+        return found, time.perf_counter() - began
 
 
 def _no_wait() -> None:
@@ -305,7 +308,7 @@ def _too_much(
     if seconds * pace().steps > spec.budget_seconds - spent:
         return (
             f"{songs} songs would take about {seconds:.2f} s a batch, {pace().steps} batches and "
-            f"more than {spec.budget_seconds:.0f} s"
+            f"more than the {max(0.0, spec.budget_seconds - spent):.1f} s left of {spec.budget_seconds:.0f}"
         )
     needed = before["peak_mb"] * songs / smaller
     if needed > MEMORY_LIMIT_MB:
@@ -317,6 +320,11 @@ def _peak_mb(device: torch.device) -> float:
     """Most memory so far, in MB: of the device, or resident of this process."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated() / 2**20)
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not ru_maxrss: Linux hands the parent's peak on to a process that it starts.
+        lines = status.read_text().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 2**10
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
