@@ -305,10 +305,11 @@ def _too_much(
         return None
     smaller = before[way]["songs"]
     seconds = before[way]["p50_ms"] / 1000 * songs / smaller
-    if seconds * pace().steps > spec.budget_seconds - spent:
+    left = max(0.0, spec.budget_seconds - spent)
+    if seconds * pace().steps > left:
         return (
             f"{songs} songs would take about {seconds:.2f} s a batch, {pace().steps} batches and "
-            f"more than the {max(0.0, spec.budget_seconds - spent):.1f} s left of {spec.budget_seconds:.0f}"
+            f"more than the {left:.1f} s left of {spec.budget_seconds:.0f}"
         )
     needed = before["peak_mb"] * songs / smaller
     if needed > MEMORY_LIMIT_MB:
