@@ -6,13 +6,12 @@ the lyrics when the sound is noise. That is measured song by song: the same song
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from mer.experiments.base import Experiment, Report, Table
-from mer.experiments.noise import OneLevel
 from mer.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 
     from mer.experiments.base import Setting
     from mer.experiments.statistics import Figures, Row, Songs
-    from mer.harness.run import Predictions, Trained
+    from mer.harness.predictions import Predictions
+    from mer.harness.run import Trained
 
     Floats = NDArray[np.float64]
 
@@ -127,19 +127,10 @@ def asked(
     said: dict[Row, dict[str, Said]] = {row: {} for row in trained}
     conditions = {AS_IS: CLEAN} | {each.name: each.condition for each in DISTURBANCES}
     for name, condition in conditions.items():
-        sounds = (
-            setting.material.sounds
-            if condition.snr_db is None
-            else OneLevel(setting.material.sounds)
-        )
         for row, networks in trained.items():
-            predictions = [
-                replace(network, batcher=replace(network.batcher, sounds=sounds)).predict(
-                    songs.examples, condition
-                )
-                for network in networks
-            ]
-            said[row][name] = Said.by(predictions)
+            said[row][name] = Said.by(
+                [each.predict(songs.examples, condition) for each in networks]
+            )
     return said
 
 

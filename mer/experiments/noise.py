@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mer.experiments.base import Experiment, Report, Table
@@ -24,17 +22,12 @@ from mer.experiments.statistics import (
     trained_rows,
 )
 from mer.harness.examples import Condition
-from mer.harness.sounds import Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    import torch
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from mer.datasets.base import Track
     from mer.experiments.base import Setting
     from mer.experiments.statistics import Figures, Floats, Row, Songs
     from mer.harness.run import Trained
@@ -75,32 +68,6 @@ NOTES: Final = (
 )
 
 
-class OneLevel(Sounds):
-    """Sounds that remember what noise has been made: all networks hear the same one.
-
-    Parameters
-    ----------
-    sounds : Sounds
-        Where the clips are kept.
-    """
-
-    def __init__(self, sounds: Sounds) -> None:
-        super().__init__(sounds._folder)
-        self._log_mel = functools.cache(super().log_mel)
-        # Only the windows of one batch ask for a waveform again, and waveforms are large.
-        self._waveform = functools.lru_cache(maxsize=64)(super().waveform)
-
-    def waveform(
-        self, track: Track, sample_rate: int, snr_db: float | None = None
-    ) -> NDArray[np.float32]:
-        """As `Sounds.waveform`."""
-        return self._waveform(track, sample_rate, snr_db)
-
-    def log_mel(self, track: Track, preset: str, snr_db: float | None = None) -> torch.Tensor:
-        """As `Sounds.log_mel`."""
-        return self._log_mel(track, preset, snr_db)
-
-
 def heard(
     setting: Setting, trained: Mapping[Row, Sequence[Trained]], songs: Songs
 ) -> dict[Row, dict[str, Floats]]:
@@ -110,13 +77,8 @@ def heard(
     """
     said = {row: {_CLEAN: chances(networks, songs)} for row, networks in trained.items()}
     for level in LEVELS:
-        sounds = OneLevel(setting.material.sounds)
         for row, networks in trained.items():
-            listening = [
-                replace(network, batcher=replace(network.batcher, sounds=sounds))
-                for network in networks
-            ]
-            said[row][_name(level)] = chances(listening, songs, Condition(snr_db=level))
+            said[row][_name(level)] = chances(networks, songs, Condition(snr_db=level))
     return said
 
 

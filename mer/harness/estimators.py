@@ -11,7 +11,7 @@ import numpy as np
 from mer.errors import InputError
 from mer.harness.examples import CLEAN, MODALITIES, Batcher, tracks
 from mer.harness.labels import CLASS_NAMES, Labeller
-from mer.harness.run import Predictions
+from mer.harness.predictions import Predictions
 from mer.models.base import Architecture
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from mer.errors import InputError
 from mer.harness.examples import (
@@ -30,21 +29,21 @@ from mer.harness.examples import (
     tracks,
 )
 from mer.harness.labels import CLASS_NAMES, Labeller
+from mer.harness.losses import loss
+from mer.harness.predictions import Predictions, concatenated, mean_of
 from mer.metrics import ccc, macro_f1
 from mer.models.base import architecture
 from mer.research import research_package
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from accelerate import Accelerator
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from mer.harness.examples import Condition, Example, Material
-    from mer.harness.labels import Labels
-    from mer.models.base import Architecture, FrontEndKind, ModelOutput, Size, TrainingDefaults
+    from mer.models.base import Architecture, FrontEndKind, Size, TrainingDefaults
 
 FORMAT_VERSION: Final = 1
 SMALL_EPOCHS: Final = 10
@@ -133,27 +132,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a model says of some songs.
-
-    Parameters
-    ----------
-    probabilities : (songs, classes) float64 ndarray
-    affect : (songs, 2) float64 ndarray in [0, 1]
-        Valence, arousal.
-    gates : mapping of str to (songs,) float64 ndarray
-    attention_entropy : (songs,) float64 ndarray or None
-        Of the audio's attention over the text, over its highest possible value; NaN for songs
-        with fewer than two tokens.
-    """
-
-    probabilities: NDArray[np.float64]
-    affect: NDArray[np.float64]
-    gates: Mapping[str, NDArray[np.float64]]
-    attention_entropy: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """A trained network, with the batches that it takes.
 
@@ -210,15 +188,15 @@ class Trained:
         parts = []
         for first in range(0, len(examples), _ASK_BATCH):
             part = examples[first : first + _ASK_BATCH]
-            parts.append(_mean([self._ask(part, place, condition) for place in places]))
-        return _concatenated(parts)
+            parts.append(mean_of([self._ask(part, place, condition) for place in places]))
+        return concatenated(parts)
 
     def _ask(self, part: Sequence[Example], place: float, condition: Condition) -> Predictions:
         present = self.batcher.present(part, condition)
         batch = self.batcher.batch(part, present, [place] * len(part), condition)
         with torch.no_grad():
             output = self.network(_on(batch, self.device))
-        return _predictions(output)
+        return Predictions.of(output)
 
 
 def _on(batch: Any, device: torch.device) -> Any:
@@ -228,46 +206,6 @@ def _on(batch: Any, device: torch.device) -> Any:
             for name, value in batch._asdict().items()
             if isinstance(value, torch.Tensor)
         }
-    )
-
-
-def _predictions(output: ModelOutput) -> Predictions:
-    def array(tensor: Tensor) -> NDArray[np.float64]:
-        return tensor.detach().double().cpu().numpy()
-
-    entropy = None
-    if output.attention is not None and output.text_mask is not None:
-        weights, mask = output.attention, output.text_mask
-        surprise = -(weights * weights.clamp(min=1e-12).log()).sum(dim=-1).mean(dim=(1, 2))
-        most = mask.sum(dim=1).clamp(min=1).to(surprise.dtype).log()
-        entropy = array(torch.where(most > 0, surprise / most, torch.nan))
-    return Predictions(
-        array(output.logits.softmax(dim=1)),
-        array(output.affect),
-        {name: array(gate) for name, gate in output.gates.items()},
-        entropy,
-    )
-
-
-def _mean(parts: Sequence[Predictions]) -> Predictions:
-    first = parts[0]
-    entropies = [part.attention_entropy for part in parts]
-    return Predictions(
-        np.mean([part.probabilities for part in parts], axis=0),
-        np.mean([part.affect for part in parts], axis=0),
-        {name: np.mean([part.gates[name] for part in parts], axis=0) for name in first.gates},
-        None if entropies[0] is None else np.mean([e for e in entropies if e is not None], axis=0),
-    )
-
-
-def _concatenated(parts: Sequence[Predictions]) -> Predictions:
-    first = parts[0]
-    entropies = [part.attention_entropy for part in parts]
-    return Predictions(
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate([part.affect for part in parts]),
-        {name: np.concatenate([part.gates[name] for part in parts]) for name in first.gates},
-        None if entropies[0] is None else np.concatenate([e for e in entropies if e is not None]),
     )
 
 
@@ -465,7 +403,7 @@ class _Fitting:
         labels = self.labeller.labels(tracks(songs))
         with self.device.autocast():
             output = self.network(_on(batch, self.device.device))
-            error = loss(output, labels, self.run)
+            error = loss(output, labels, self.run.training, self.run.target)
         self.optimizer.zero_grad()
         self.device.backward(error)
         self.device.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -517,51 +455,6 @@ class _Fitting:
         aside.replace(self.path)
         lines = [json.dumps(epoch) for epoch in self.history]
         self.path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
-
-
-def loss(output: ModelOutput, labels: Labels, run: Run) -> Tensor:
-    """Cross-entropy of the classes, ``1 - CCC`` of valence and arousal, the auxiliary losses.
-
-    Parameters
-    ----------
-    output : ModelOutput
-    labels : Labels
-        Of the same songs.
-    run : Run
-        For ``va`` the classes count nothing, and half the squared error is added [Li].
-
-    Returns
-    -------
-    () float Tensor
-    """
-    settings, device = run.training, output.logits.device
-    total = output.logits.new_zeros(()).float()
-    known = labels.known.to(device)
-    if run.target != "va" and bool(known.any()):
-        total = total + F.cross_entropy(
-            output.logits.float()[known],
-            labels.classes.to(device)[known],
-            label_smoothing=settings.label_smoothing,
-        )
-    rated = ~labels.affect.isnan().any(dim=1).to(device)
-    if int(rated.sum()) > 1 and (settings.affect_weight or run.target == "va"):
-        said, true = output.affect.float()[rated], labels.affect.to(device)[rated]
-        disagreement = (2 - differentiable_ccc(said, true).sum()) / 2
-        if run.target == "va":
-            total = total + disagreement + 0.5 * F.mse_loss(said, true)
-        else:
-            total = total + settings.affect_weight * disagreement
-    for error in output.auxiliary.values():
-        total = total + error.float()
-    return total
-
-
-def differentiable_ccc(predicted: Tensor, target: Tensor) -> Tensor:
-    """CCC of each column; (songs, columns) to (columns,); see `mer.metrics.ccc`."""
-    mean, true_mean = predicted.mean(dim=0), target.mean(dim=0)
-    covariance = ((predicted - mean) * (target - true_mean)).mean(dim=0)
-    variances = predicted.var(dim=0, correction=0) + target.var(dim=0, correction=0)
-    return 2 * covariance / (variances + (mean - true_mean) ** 2).clamp(min=1e-8)
 
 
 def withhold(present: Tensor, chance: float) -> Tensor:

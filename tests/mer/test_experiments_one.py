@@ -360,20 +360,10 @@ def test_no_labelled_song_is_an_error(setting: Setting) -> None:
 def test_noise_has_the_level_that_it_says(setting: Setting, level: float) -> None:
     track = songs_of(setting, "panda4q", "quadrant").examples[0].track
     clean = setting.material.sounds.waveform(track, SAMPLE_RATE)
-    sounds = noise.OneLevel(setting.material.sounds)
-    noisy = sounds.waveform(track, SAMPLE_RATE, level)
+    noisy = setting.material.sounds.waveform(track, SAMPLE_RATE, level)
     loud = np.abs(clean) > 1e-3 * np.abs(clean).max()
     ratio = 10 * np.log10(np.mean(clean[loud] ** 2) / np.mean((noisy - clean) ** 2))
     assert ratio == pytest.approx(level, abs=0.1)
-
-
-def test_remembered_noise_is_the_noise_of_the_harness(setting: Setting) -> None:
-    track = songs_of(setting, "panda4q", "quadrant").examples[1].track
-    sounds = noise.OneLevel(setting.material.sounds)
-    for level in (0.0, None):
-        first = sounds.log_mel(track, "li", level)
-        assert torch.equal(first, setting.material.sounds.log_mel(track, "li", level))
-        assert sounds.log_mel(track, "li", level) is first
 
 
 def test_noise_reaches_the_audio_and_nothing_else(reports: dict[str, Report]) -> None:

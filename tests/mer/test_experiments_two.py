@@ -22,7 +22,7 @@ from mer.experiments.base import Setting, write
 from mer.experiments.statistics import Draws, figures
 from mer.features import TrackFeatures
 from mer.harness.examples import TEXT_DIM, Example, Material
-from mer.harness.run import Predictions
+from mer.harness.predictions import Predictions
 from mer.harness.sounds import Sounds
 from mer.metrics import ece, paired_bootstrap
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults

@@ -19,7 +19,8 @@ from mer.harness import run as harness
 from mer.harness.estimators import ESTIMATORS, fit_estimator
 from mer.harness.examples import Batcher, Condition, tracks
 from mer.harness.labels import Labeller
-from mer.harness.run import Run, differentiable_ccc, fit, withhold
+from mer.harness.losses import differentiable_ccc
+from mer.harness.run import Run, fit, withhold
 from mer.harness.sounds import Sounds, add_noise
 from mer.metrics import ccc
 from mer.models.base import architecture, architectures
