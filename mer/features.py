@@ -7,6 +7,8 @@ together. Shards are written aside and renamed; an interrupted extraction goes o
 ::
 
     CACHE/MSD_musicnn/1f0e….npz         rows (all patches, 1756), lengths and keys (inputs,)
+    CACHE/MTT_musicnn/1f0e….npz         the same of the second network
+    CACHE/descriptors/1f0e….npz         rows (all patches, 69), lengths and keys (inputs,)
     CACHE/all-MiniLM-L6-v2/8c21….npz    rows (all tokens, 384), lengths and keys (inputs,)
 """
 
@@ -22,6 +24,7 @@ import numpy as np
 import torch
 
 from mer.audio import song_patches
+from mer.descriptors import describe_song
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.text import context_text
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from mer.datasets.base import Track
 
 AUDIO_ENCODER: Final = "MSD_musicnn"
+SECOND_AUDIO_ENCODER: Final = "MTT_musicnn"
 TEXT_ENCODER: Final = "all-MiniLM-L6-v2"
 MAX_TOKENS: Final = 256
 """Lyrics are cut there; four in five songs are longer, and open with what they go on with."""
@@ -47,7 +51,8 @@ class TrackFeatures:
     Parameters
     ----------
     track : Track
-    audio : (patches, 1756) float16 Tensor or None
+    audio : (patches, 1756 or 3581) float16 Tensor or None
+        MusiCNN's rows; when asked for, the second MusiCNN's and the descriptors beside them.
         None where the track has none.
     lyrics, context : (tokens, 384) float16 Tensor or None
     """
@@ -65,10 +70,18 @@ class FeatureCache:
     ----------
     folder : Path
         Created when needed; may be deleted at any time.
+    is_wide : bool
+        Whether audio rows hold all that `mer.models.affetti` hears, 3581 numbers, or MusiCNN's
+        1756 alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_wide: bool = False) -> None:
         self._audio = _Store(folder / AUDIO_ENCODER)
+        self._beside = (
+            [_Store(folder / SECOND_AUDIO_ENCODER), _Store(folder / "descriptors")]
+            if is_wide
+            else []
+        )
         self._text = _Store(folder / TEXT_ENCODER)
 
     def features(self, tracks: Sequence[Track]) -> list[TrackFeatures]:
@@ -95,7 +108,7 @@ class FeatureCache:
         texts = {_key(text): text for text in (*lyrics, *contexts) if text}
         self._listen(paths)
         self._read(texts)
-        heard, read = self._audio.rows(paths), self._text.rows(texts)
+        heard, read = self._heard(paths), self._text.rows(texts)
         return [
             TrackFeatures(
                 track,
@@ -106,22 +119,30 @@ class FeatureCache:
             for track, lyric, context in zip(tracks, lyrics, contexts, strict=True)
         ]
 
+    def _heard(self, paths: Mapping[str, Path]) -> dict[str, torch.Tensor]:
+        columns = [store.rows(paths) for store in (self._audio, *self._beside)]
+        return {key: torch.cat([rows[key] for rows in columns], dim=1) for key in columns[0]}
+
     def _listen(self, paths: Mapping[str, Path]) -> None:
-        missing = [key for key in paths if key not in self._audio.keys]
+        self._encode(paths, self._audio, AUDIO_ENCODER)
+        if self._beside:
+            second, descriptors = self._beside
+            self._encode(paths, second, SECOND_AUDIO_ENCODER)
+            for keys in _batches(_missing(paths, descriptors), "describing"):
+                rows = [describe_song(paths[key], song_patches(paths[key])) for key in keys]
+                descriptors.add(keys, rows)
+
+    def _encode(self, paths: Mapping[str, Path], store: _Store, variant: str) -> None:
+        missing = _missing(paths, store)
         if not missing:
             return
-        encoder = MusicnnEncoder.from_pretrained(AUDIO_ENCODER)
+        encoder = MusicnnEncoder.from_pretrained(variant)
         for keys in _batches(missing, "listening"):
-            self._audio.add(
-                keys,
-                [
-                    encoder.embed(torch.from_numpy(song_patches(paths[key]).log_mel)).numpy()
-                    for key in keys
-                ],
-            )
+            songs = [torch.from_numpy(song_patches(paths[key]).log_mel) for key in keys]
+            store.add(keys, [encoder.embed(patches).numpy() for patches in songs])
 
     def _read(self, texts: Mapping[str, str]) -> None:
-        missing = [key for key in texts if key not in self._text.keys]
+        missing = _missing(texts, self._text)
         if not missing:
             return
         encoder = TextEncoder.from_pretrained(TEXT_ENCODER)
@@ -167,6 +188,10 @@ class _Store:
         return found
 
 
+def _missing(keys: Iterable[str], store: _Store) -> list[str]:
+    return [key for key in keys if key not in store.keys]
+
+
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -178,6 +203,8 @@ def _file_key(path: Path) -> str:
 def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
     from tqdm import tqdm
 
+    if not keys:
+        return
     with tqdm(total=len(keys), desc=description, unit="input") as bar:
         for start in range(0, len(keys), _SHARD_INPUTS):
             batch = keys[start : start + _SHARD_INPUTS]
@@ -203,7 +230,7 @@ def run(args: argparse.Namespace) -> int:
     """Compute what `train` and `evaluate` read, and say how much there is."""
     from mer.mixture import load_tracks
 
-    cache = FeatureCache(args.cache)
+    cache = FeatureCache(args.cache, is_wide=True)
     features = cache.features(load_tracks(args.data))
     patches = sum(len(f.audio) for f in features if f.audio is not None)
     tokens = sum(len(f.lyrics) for f in features if f.lyrics is not None)

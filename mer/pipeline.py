@@ -16,9 +16,10 @@ import torch
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
 from mer.audio import song_patches
+from mer.descriptors import describe_song
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
-from mer.features import AUDIO_ENCODER, MAX_TOKENS, TEXT_ENCODER
+from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
 from mer.text import MAX_LYRICS_BYTES, clean_lyrics, context_text
@@ -26,6 +27,8 @@ from mer.text import MAX_LYRICS_BYTES, clean_lyrics, context_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from mer.audio import AudioPatches
@@ -43,16 +46,19 @@ class PreparedSong:
     patches : AudioPatches or None
     lyrics, context : str or None
         Not blank.
+    descriptors : (patches, 69) float32 ndarray or None
+        Of `mer.descriptors`; there whenever patches are.
     """
 
     patches: AudioPatches | None = None
     lyrics: str | None = None
     context: str | None = None
+    descriptors: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """What the frozen encoders make of one song: rows of (patches, 1756) and (tokens, 384)."""
+    """What the frozen encoders make of one song: rows of (patches, 3581) and (tokens, 384)."""
 
     audio: Tensor | None
     lyrics: Tensor | None
@@ -132,8 +138,10 @@ class EmotionPipeline:
             raise LyricsError(
                 f"lyrics of {len(song.lyrics)} characters; give at most {MAX_LYRICS_BYTES}"
             )
+        patches = song_patches(song.path) if song.path is not None else None
         prepared = PreparedSong(
-            patches=song_patches(song.path) if song.path is not None else None,
+            patches=patches,
+            descriptors=describe_song(song.path, patches) if song.path and patches else None,
             lyrics=clean_lyrics(song.lyrics or "") or None,
             context=context_text(song.title, song.artist) or None,
         )
@@ -227,6 +235,10 @@ class EmotionPipeline:
         return MusicnnEncoder.from_pretrained(AUDIO_ENCODER).to(self.device)
 
     @functools.cached_property
+    def _second_audio_encoder(self) -> MusicnnEncoder:
+        return MusicnnEncoder.from_pretrained(SECOND_AUDIO_ENCODER).to(self.device)
+
+    @functools.cached_property
     def _text_encoder(self) -> TextEncoder:
         return TextEncoder.from_pretrained(TEXT_ENCODER).to(self.device)
 
@@ -239,14 +251,23 @@ class EmotionPipeline:
         ]
 
     def _encode_audio(self, songs: Sequence[PreparedSong]) -> list[Tensor | None]:
-        patches = [
-            torch.from_numpy(song.patches.log_mel) for song in songs if song.patches is not None
-        ]
-        if not patches:
+        heard = [(song.patches, song.descriptors) for song in songs]
+        present = [(p.log_mel, d) for p, d in heard if p is not None and d is not None]
+        if len(present) < sum(patches is not None for patches, _ in heard):
+            raise InputError("a song has patches without descriptors; make it with `prepare`")
+        if not present:
             return [None] * len(songs)
-        embedded = self._audio_encoder.embed(torch.cat(patches).to(self.device)).cpu()
-        rows = iter(torch.split(embedded, [len(patch) for patch in patches]))
-        return [None if song.patches is None else next(rows) for song in songs]
+        log_mel = torch.cat([torch.from_numpy(patches) for patches, _ in present]).to(self.device)
+        embedded = torch.cat(
+            [
+                self._audio_encoder.embed(log_mel).cpu(),
+                self._second_audio_encoder.embed(log_mel).cpu(),
+                torch.cat([torch.from_numpy(descriptors) for _, descriptors in present]),
+            ],
+            dim=1,
+        )
+        rows = iter(torch.split(embedded, [len(patches) for patches, _ in present]))
+        return [None if patches is None else next(rows) for patches, _ in heard]
 
     def _encode_texts(self, texts: Sequence[str | None]) -> list[Tensor | None]:
         present = sorted(

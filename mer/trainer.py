@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _AFFECT_LOSS_SCALE: Final = 8.0
 """Brings a squared error on the unit square to the size of a cross-entropy."""
+
+_GRADIENT_NORM: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Recipe:
     seed: int = 0
     epochs: int = 10
     batch_songs: int = 32
-    batch_texts: int = 256
-    learning_rate: float = 1e-3
+    batch_texts: int = 768
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     modality_dropout: float = 0.3
@@ -67,8 +69,15 @@ class Recipe:
     averaging: float = 0.99
 
 
-def loss(network: AffettiNetwork, batch: AffettiBatch, wanted: Targets, recipe: Recipe) -> Tensor:
-    """Mean over songs of their weighted tasks.
+def loss(
+    network: AffettiNetwork,
+    batch: AffettiBatch,
+    wanted: Targets,
+    recipe: Recipe,
+    *,
+    are_texts: bool = False,
+) -> Tensor:
+    """Mean over members and songs of their weighted tasks: each member answers for itself.
 
     Parameters
     ----------
@@ -77,27 +86,31 @@ def loss(network: AffettiNetwork, batch: AffettiBatch, wanted: Targets, recipe: 
     wanted : Targets
         Of the same songs.
     recipe : Recipe
+    are_texts : bool
+        As `AffettiNetwork.members` takes it.
 
     Returns
     -------
     () float Tensor
     """
-    output = network(batch)
+    output = network.members(batch, are_texts=are_texts)
     smooth = recipe.label_smoothing
     errors = torch.stack(
         [
-            F.cross_entropy(
-                output.quadrant_logits, wanted.quadrant, reduction="none", label_smoothing=smooth
-            ),
-            F.cross_entropy(
-                output.cluster_logits, wanted.cluster, reduction="none", label_smoothing=smooth
-            ),
-            _AFFECT_LOSS_SCALE * ((output.affect - wanted.affect) ** 2).sum(dim=1),
-            F.cross_entropy(output.emotion_logits, wanted.emotions, reduction="none"),
+            _cross_entropy(output.quadrant_logits, wanted.quadrant, smooth),
+            _cross_entropy(output.cluster_logits, wanted.cluster, smooth),
+            _AFFECT_LOSS_SCALE * ((output.affect - wanted.affect) ** 2).sum(dim=-1),
+            _cross_entropy(output.emotion_logits, wanted.emotions, 0.0),
         ],
-        dim=1,
-    )  # (songs, tasks)
-    return (errors * wanted.weights).sum(dim=1).mean()
+        dim=-1,
+    )  # (members, songs, tasks)
+    return (errors * wanted.weights).sum(dim=-1).mean()
+
+
+def _cross_entropy(logits: Tensor, wanted: Tensor, smooth: float) -> Tensor:
+    """Of every member and song: (members, songs, classes) against (songs, classes)."""
+    smoothed = (1 - smooth) * wanted + smooth / wanted.shape[-1]
+    return -(smoothed * F.log_softmax(logits, dim=-1)).sum(dim=-1)
 
 
 def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
@@ -151,7 +164,9 @@ class Trainer:
         folder: Path | None = None,
     ) -> None:
         self.recipe = recipe
-        self.songs, self.texts = list(songs), list(texts)
+        self.songs, self.texts = _condensed(songs), _condensed(texts)
+        self._song_targets = targets([song.track for song in songs], plane)
+        self._text_targets = targets([text.track for text in texts], plane)
         self.plane = plane
         self._folder = folder
         self._digest = self._fingerprint(config)
@@ -200,37 +215,33 @@ class Trainer:
             progress = (self.epoch + step / len(steps)) / self.recipe.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * _cosine(progress)
-            batch, wanted = self._batch(songs)
-            error = loss(self.network, withhold(batch, self.recipe), wanted, self.recipe)
-            if texts:
-                batch, wanted = self._batch(texts)
+            batch = withhold(self._batch(self.songs, songs), self.recipe)
+            error = loss(self.network, batch, _chosen(self._song_targets, songs), self.recipe)
+            if len(texts):
+                batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
                 error = error + self.recipe.text_weight * loss(
-                    self.network, batch, wanted, self.recipe
+                    self.network, batch, wanted, self.recipe, are_texts=True
                 )
             self.optimizer.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), _GRADIENT_NORM)
             self.optimizer.step()
             self.averaged.update_parameters(self.network)
             errors.append(error.item())
         return sum(errors) / len(errors)
 
-    def _steps(self) -> Iterator[tuple[list[TrackFeatures], list[TrackFeatures]]]:
+    def _steps(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Songs in a new order, and as many texts of each set beside every batch of them."""
-        sets = [[t for t in self.texts if t.track.dataset == name] for name in TEXT_SETS]
-        sets = [members for members in sets if members]
-        order = torch.randperm(len(self.songs)).tolist()
-        for start in range(0, len(order), self.recipe.batch_songs):
-            songs = [self.songs[i] for i in order[start : start + self.recipe.batch_songs]]
-            texts = []
-            for members in sets:
-                drawn = torch.randint(len(members), (self.recipe.batch_texts // len(sets),))
-                texts += [members[i] for i in drawn.tolist()]
-            yield songs, texts
+        names = [text.track.dataset for text in self.texts]
+        sets = [[i for i, name in enumerate(names) if name == wanted] for wanted in TEXT_SETS]
+        members = [torch.tensor(indices) for indices in sets if indices]
+        for songs in torch.split(torch.randperm(len(self.songs)), self.recipe.batch_songs):
+            count = self.recipe.batch_texts // max(1, len(members))
+            drawn = [part[torch.randint(len(part), (count,))] for part in members]
+            yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
 
-    def _batch(self, examples: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Targets]:
-        batch = feature_batch(examples, self.network.config)
-        return batch, targets([example.track for example in examples], self.plane)
+    def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
+        return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)
 
     def _fingerprint(self, config: AffettiConfig) -> str:
         """Tell one training from another, so that no foreign state is resumed."""
@@ -263,6 +274,22 @@ class Trainer:
         path.with_suffix(".part").replace(path)
         with path.with_suffix(".jsonl").open("a") as history:
             history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
+
+
+def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
+    """Give each text one mean row, all that the network makes of its tokens."""
+    return [
+        replace(example, lyrics=_mean_row(example.lyrics), context=_mean_row(example.context))
+        for example in examples
+    ]
+
+
+def _mean_row(states: Tensor | None) -> Tensor | None:
+    return None if states is None else states.float().mean(dim=0, keepdim=True)
+
+
+def _chosen(wanted: Targets, songs: Tensor) -> Targets:
+    return Targets(*(part[songs] for part in wanted))
 
 
 def feature_batch(examples: Sequence[TrackFeatures], config: AffettiConfig) -> AffettiBatch:

@@ -46,7 +46,7 @@ class Material:
     def load(cls, data: Path, cache: Path) -> Material:
         """Read the data sets under `data`, with features from `cache` (computed if absent)."""
         tracks = load_tracks(data)
-        return cls(tuple(FeatureCache(cache).features(tracks)), Plane.of(tracks))
+        return cls(tuple(FeatureCache(cache, is_wide=True).features(tracks)), Plane.of(tracks))
 
     @property
     def development(self) -> list[TrackFeatures]:

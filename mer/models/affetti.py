@@ -1,15 +1,18 @@
-"""The house network: audio patches ask the lyrics, the context comes last, a gate weighs them.
+"""The house network: four members, each a gate over what is heard, sung and named.
 
-What is taken from whom: audio patches query lyric tokens [Li, eqs. 5-6] with a residual on the
-audio (query) stream [HCMA]; a global and a local summary of each modality meet [Wang]; title and
-artist are fused last [HCMA]; a readable reliability gate weighs the modalities [LGFN]. Ours is
-that every modality may be missing, so that a bare sentence passes through the same network.
+A member sums each modality up, weighs the sums by a readable reliability gate [LGFN], and judges
+what comes of it; the context is fused last and weighed like the rest [HCMA]. Its share of the
+embedding is a quarter, so that four that err differently make one network: the average of several
+seeds was the only thing that helped every question (docs/results/house-model-tries.md). Attention
+of audio patches over lyric tokens [Li] was measured and earned nothing, so it is not here. Ours is
+that every modality may be missing: a bare sentence passes through the same network.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_EMPHASIS: Final = 3.0
+"""Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
+_CLIP: Final = 12.0
+"""Standard deviations beyond which a patch of strange audio is not followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class AffettiConfig:
     """Sizes and calibration of `AffettiNetwork`; all that a checkpoint needs beside its weights.
@@ -33,25 +42,31 @@ class AffettiConfig:
     Parameters
     ----------
     audio_dim, text_dim : int
-        Width of one audio patch and of one text token as the frozen encoders give them.
-    width, heads : int
-        Width and number of heads of the attention over lyrics.
+        Width of one audio patch (two MusiCNNs and the descriptors) and of one text token.
+    descriptor_dim : int
+        How many of a patch's last columns are `mer.descriptors`.
+    members : int
+        Of the network; a divisor of 256.
+    text_width : int
+        Hidden units between a member's mean token state and its embedding of a text.
     clusters : int
         MIREX clusters.
-    dropout : float in [0, 1)
-        On every summary before it is projected.
+    dropout, text_dropout : float in [0, 1)
+        On the summaries of songs, and on those of texts that stand alone in training.
     quadrant_temperature, cluster_temperature, emotion_temperature : float > 0
         The logits are divided by them (temperature scaling, fit on held-out songs).
     affect_scale, affect_shift : (valence, arousal) floats
         Slope and shift before the sigmoid of valence and arousal, fit on held-out songs.
     """
 
-    audio_dim: int = 1756
+    audio_dim: int = 3581
     text_dim: int = 384
-    width: int = 32
-    heads: int = 4
+    descriptor_dim: int = 69
+    members: int = 4
+    text_width: int = 256
     clusters: int = 5
     dropout: float = 0.5
+    text_dropout: float = 0.2
     quadrant_temperature: float = 1.0
     cluster_temperature: float = 1.0
     emotion_temperature: float = 1.0
@@ -155,19 +170,20 @@ def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.sqrt(variance + 1e-8)
 
 
-class AttentionPool(nn.Module):
-    """One learned question asked of all steps; the local summary [Wang]."""
+class MemberLinear(nn.Module):
+    """One linear layer a member: (songs, inputs) or (members, songs, inputs) to outputs."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        bound = 1 / math.sqrt(inputs)  # as torch.nn.Linear starts
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Weighted mean over the kept steps; `states` (songs, steps, width) to (songs, width)."""
-        scores = self.score(states).squeeze(-1).masked_fill(~mask, -torch.inf)
-        # A missing modality keeps no step: nan becomes weight 0, and the gate drops the row.
-        weights = torch.nan_to_num(F.softmax(scores, dim=1))
-        return torch.einsum("st,stw->sw", weights, states)
+    def forward(self, states: Tensor) -> Tensor:
+        """Every member's answer, (members, songs, outputs)."""
+        if states.ndim == 2:
+            states = states.expand(len(self.weight), -1, -1)
+        return torch.baddbmm(self.bias, states, self.weight)
 
 
 class AffettiNetwork(nn.Module):
@@ -190,32 +206,24 @@ class AffettiNetwork(nn.Module):
     def __init__(self, config: AffettiConfig) -> None:
         super().__init__()
         self.config = config
-        width, audio_dim, text_dim = config.width, config.audio_dim, config.text_dim
+        members, audio_dim, text_dim = config.members, config.audio_dim, config.text_dim
+        share = EMBEDDING_DIM // members
         for name in ("patch_mean", "spread_mean"):
             self.register_buffer(name, torch.zeros(audio_dim))
         for name in ("patch_std", "spread_std"):
             self.register_buffer(name, torch.ones(audio_dim))
         self.register_buffer("affect_scale", torch.tensor(config.affect_scale), persistent=False)
         self.register_buffer("affect_shift", torch.tensor(config.affect_shift), persistent=False)
-        self.dropout = nn.Dropout(config.dropout)
-        self.audio_in = nn.Linear(audio_dim, width)
-        self.lyrics_in = nn.Linear(text_dim, width)
-        self.null_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.attention = nn.MultiheadAttention(width, config.heads, batch_first=True)
-        self.attended_norm = nn.LayerNorm(width)
-        self.audio_pool = AttentionPool(width)
-        self.lyrics_pool = AttentionPool(width)
-        self.audio_global = nn.Linear(2 * audio_dim, EMBEDDING_DIM)
-        self.audio_local = nn.Linear(width, EMBEDDING_DIM)
-        self.lyrics_global = nn.Linear(text_dim, EMBEDDING_DIM)
-        self.lyrics_local = nn.Linear(width, EMBEDDING_DIM)
-        self.context_global = nn.Linear(text_dim, EMBEDDING_DIM)
-        self.null_parts = nn.Parameter(torch.zeros(len(MODALITIES), EMBEDDING_DIM))
-        self.gate = nn.Linear(len(MODALITIES) * EMBEDDING_DIM, len(MODALITIES))
-        self.quadrant_head = nn.Linear(EMBEDDING_DIM, len(QUADRANTS))
-        self.cluster_head = nn.Linear(EMBEDDING_DIM, config.clusters)
-        self.affect_head = nn.Linear(EMBEDDING_DIM, 2)
-        self.emotion_head = nn.Linear(EMBEDDING_DIM, len(EMOTIONS))
+        self.audio_in = MemberLinear(members, 2 * audio_dim, share)
+        self.lyrics_in = MemberLinear(members, text_dim, config.text_width)
+        self.lyrics_out = MemberLinear(members, config.text_width, share)
+        self.context_in = MemberLinear(members, text_dim, share)
+        self.null_parts = nn.Parameter(torch.zeros(members, 1, len(MODALITIES), share))
+        self.gate = MemberLinear(members, len(MODALITIES) * share, len(MODALITIES))
+        self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
+        self.cluster_head = MemberLinear(members, share, config.clusters)
+        self.affect_head = MemberLinear(members, share, 2)
+        self.emotion_head = MemberLinear(members, share, len(EMOTIONS))
 
     def standardise_to(self, audio: list[Tensor]) -> None:
         """Take the audio's standardisation from the patches of the training songs.
@@ -228,10 +236,12 @@ class AffettiNetwork(nn.Module):
         patches = torch.cat(audio).float()
         self.patch_mean.copy_(patches.mean(dim=0))
         self.patch_std.copy_(patches.std(dim=0).clamp(min=1e-4))
-        scaled = [(song.float() - self.patch_mean) / self.patch_std for song in audio]
+        self.patch_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
+        scaled = [self._standardised(song.float()) for song in audio]
         spread = torch.stack([song.std(dim=0, correction=0) for song in scaled])
         self.spread_mean.copy_(spread.mean(dim=0))
         self.spread_std.copy_(spread.std(dim=0).clamp(min=1e-2))
+        self.spread_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
 
     def forward(self, batch: AffettiBatch) -> AffettiOutput:
         """Embed and judge some songs.
@@ -250,23 +260,52 @@ class AffettiNetwork(nn.Module):
         ShapeError
             If a width is not the configured one, or a song has no modality at all.
         """
+        members = self.members(batch)
+        config = self.config
+        affect = members.affect.logit().mean(dim=0) * self.affect_scale + self.affect_shift
+        fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
+        return AffettiOutput(
+            fused_embedding=fused / config.members**0.5,
+            quadrant_logits=members.quadrant_logits.mean(dim=0) / config.quadrant_temperature,
+            cluster_logits=members.cluster_logits.mean(dim=0) / config.cluster_temperature,
+            affect=torch.sigmoid(affect),
+            emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
+            gates=members.gates.mean(dim=0),
+        )
+
+    def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
+        """Ask each member by itself, before calibration; arguments and errors as `forward`.
+
+        Parameters
+        ----------
+        batch : AffettiBatch
+        are_texts : bool
+            Whether `text_dropout` holds in training rather than `dropout`.
+
+        Returns
+        -------
+        AffettiOutput
+            Each with a first axis of members; an embedding has its member's share of 256.
+        """
         masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
         present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)  # (songs, 3)
         self._check(batch, present)
-        tokens = self.lyrics_in(batch.lyrics)
-        parts = torch.stack(
+        rate = self.config.text_dropout if are_texts else self.config.dropout
+        parts = self.null_parts.expand(-1, len(present), -1, -1).unbind(dim=2)
+        embeds = (self._embed_audio, self._embed_lyrics, self._embed_context)
+        states = torch.stack(
             [
-                self._embed_audio(batch, tokens),
-                self._embed_lyrics(batch, tokens),
-                self.context_global(self.dropout(masked_mean(batch.context, batch.context_mask))),
+                # A modality that no song has costs nothing.
+                torch.where(there[:, None], F.normalize(embed(batch, rate), dim=-1), null)
+                if bool(there.any())
+                else null
+                for embed, there, null in zip(embeds, present.unbind(dim=1), parts, strict=True)
             ],
-            dim=1,
-        )  # (songs, 3, 256)
-        parts = torch.where(present.unsqueeze(-1), F.normalize(parts, dim=-1), self.null_parts)
-        scores = self.gate(self.dropout(parts.flatten(1)))
+            dim=2,
+        )  # (members, songs, 3, share)
+        scores = self.gate(self._drop(states.flatten(2), self.config.dropout))
         gates = F.softmax(scores.masked_fill(~present, -torch.inf), dim=-1)
-        fused = F.normalize(torch.einsum("sm,sme->se", gates, parts), dim=-1)
-        return self._judge(fused, gates)
+        return self._judge(F.normalize(torch.einsum("ksm,ksme->kse", gates, states), dim=-1), gates)
 
     def _check(self, batch: AffettiBatch, present: Tensor) -> None:
         widths = (batch.audio.shape[-1], batch.lyrics.shape[-1], batch.context.shape[-1])
@@ -278,39 +317,41 @@ class AffettiNetwork(nn.Module):
         if not bool(present.any(dim=1).all()):
             raise ShapeError("a song of the batch has neither audio, lyrics nor context")
 
-    def _embed_audio(self, batch: AffettiBatch, tokens: Tensor) -> Tensor:
-        """Patches, which have asked the lyrics, to (songs, 256)."""
-        patches = (batch.audio - self.patch_mean) / self.patch_std
-        mean, spread = masked_mean_and_std(patches, batch.audio_mask)
+    def _standardised(self, patches: Tensor) -> Tensor:
+        return ((patches - self.patch_mean) / self.patch_std).clamp(-_CLIP, _CLIP)
+
+    def _drop(self, states: Tensor, rate: float) -> Tensor:
+        """Dropout, different for each member."""
+        if states.ndim == 2:
+            states = states.expand(self.config.members, -1, -1)
+        return F.dropout(states, rate, self.training)
+
+    def _embed_audio(self, batch: AffettiBatch, rate: float) -> Tensor:
+        """Mean and spread over patches to (members, songs, share)."""
+        mean, spread = masked_mean_and_std(self._standardised(batch.audio), batch.audio_mask)
         # One patch has no spread: call it average rather than exceptionally even.
         several = (batch.audio_mask.sum(dim=1, keepdim=True) > 1).to(spread.dtype)
         spread = (spread - self.spread_mean) / self.spread_std * several
-        queries = self.audio_in(self.dropout(patches))
-        null = self.null_token.expand(len(tokens), -1, -1)  # what is heard when nothing is sung
-        keys = torch.cat([null, tokens], dim=1)
-        ignored = F.pad(~batch.lyrics_mask, (1, 0), value=False)
-        answers, _ = self.attention(queries, keys, keys, key_padding_mask=ignored)
-        local = self.audio_pool(self.attended_norm(queries + answers), batch.audio_mask)
-        global_summary = self.dropout(torch.cat([mean, spread], dim=1))
-        embedded: Tensor = self.audio_global(global_summary) + self.audio_local(self.dropout(local))
+        embedded: Tensor = self.audio_in(self._drop(torch.cat([mean, spread], dim=1), rate))
         return embedded
 
-    def _embed_lyrics(self, batch: AffettiBatch, tokens: Tensor) -> Tensor:
-        """Token states to (songs, 256)."""
-        global_summary = self.dropout(masked_mean(batch.lyrics, batch.lyrics_mask))
-        local = self.dropout(self.lyrics_pool(tokens, batch.lyrics_mask))
-        embedded: Tensor = self.lyrics_global(global_summary) + self.lyrics_local(local)
+    def _embed_lyrics(self, batch: AffettiBatch, rate: float) -> Tensor:
+        mean = self._drop(masked_mean(batch.lyrics, batch.lyrics_mask), rate)
+        embedded: Tensor = self.lyrics_out(self._drop(F.gelu(self.lyrics_in(mean)), rate))
+        return embedded
+
+    def _embed_context(self, batch: AffettiBatch, rate: float) -> Tensor:
+        mean = masked_mean(batch.context, batch.context_mask)
+        embedded: Tensor = self.context_in(self._drop(mean, rate))
         return embedded
 
     def _judge(self, fused: Tensor, gates: Tensor) -> AffettiOutput:
-        config = self.config
-        features = fused * EMBEDDING_DIM**0.5  # unit variance per coordinate, for the heads
-        affect = self.affect_head(features) * self.affect_scale + self.affect_shift
+        features = fused * fused.shape[-1] ** 0.5  # unit variance per coordinate, for the heads
         return AffettiOutput(
             fused_embedding=fused,
-            quadrant_logits=self.quadrant_head(features) / config.quadrant_temperature,
-            cluster_logits=self.cluster_head(features) / config.cluster_temperature,
-            affect=torch.sigmoid(affect),
-            emotion_logits=self.emotion_head(features) / config.emotion_temperature,
+            quadrant_logits=self.quadrant_head(features),
+            cluster_logits=self.cluster_head(features),
+            affect=torch.sigmoid(self.affect_head(features)),
+            emotion_logits=self.emotion_head(features),
             gates=gates,
         )

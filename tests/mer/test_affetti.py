@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from mer.models.affetti import (
     collate,
 )
 
-CONFIG = AffettiConfig(audio_dim=12, text_dim=10, width=8, heads=2)
+CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=2, text_width=8)
 PRESENCE = [
     (audio, lyrics, context)
     for audio in (True, False)
@@ -132,16 +134,44 @@ def test_audio_is_standardised_by_the_training_songs() -> None:
     network.standardise_to(songs)
     patches = (torch.cat(songs) - network.patch_mean) / network.patch_std
     torch.testing.assert_close(patches.mean(dim=0), torch.zeros(12), atol=1e-5, rtol=0)
-    torch.testing.assert_close(patches.std(dim=0), torch.ones(12))
+    emphasised = torch.tensor([1.0] * 10 + [3.0] * 2)  # the last two are descriptors
+    torch.testing.assert_close(patches.std(dim=0), emphasised)
     assert {"patch_mean", "patch_std", "spread_mean", "spread_std"} <= set(network.state_dict())
+
+
+def test_members_are_averaged_and_share_the_embedding(network: AffettiNetwork) -> None:
+    whole, members = network(batch()), network.members(batch())
+    assert members.fused_embedding.shape == (4, 4, 64)
+    torch.testing.assert_close(whole.quadrant_logits, members.quadrant_logits.mean(dim=0))
+    torch.testing.assert_close(whole.fused_embedding[:, 64:128], members.fused_embedding[1] / 2)
+    assert (members.cluster_logits[0] - members.cluster_logits[1]).abs().max() > 1e-3
+
+
+def test_texts_are_dropped_at_their_own_rate() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(CONFIG, dropout=0.9, text_dropout=0.0)
+    network = AffettiNetwork(config).train()
+    words = present(batch(), (False, True, False))
+    first, again = (network.members(words, are_texts=True).fused_embedding for _ in range(2))
+    torch.testing.assert_close(first, again)
+    first, again = (network.members(words).fused_embedding for _ in range(2))
+    assert (first - again).abs().max() > 1e-2
+
+
+def test_strange_audio_is_followed_only_so_far(network: AffettiNetwork) -> None:
+    whole = present(batch(), (True, False, False))
+    loud, louder = (
+        network(whole._replace(audio=torch.full_like(whole.audio, value))) for value in (1e4, 1e6)
+    )
+    assert_same(loud, louder)
 
 
 def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
     config = AffettiConfig(
         audio_dim=12,
         text_dim=10,
-        width=8,
-        heads=2,
+        descriptor_dim=2,
+        text_width=8,
         quadrant_temperature=2.0,
         affect_scale=(3.0, 1.0),
         affect_shift=(0.0, 0.5),

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 class CountingAudio:
     heard: list[int]
+    names: list[str]
 
     @classmethod
     def from_pretrained(cls, name: str) -> CountingAudio:
-        assert name == "MSD_musicnn"
+        cls.names.append(name)
         return cls()
 
     def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
@@ -65,10 +66,14 @@ def patches(path: Path) -> AudioPatches:
 
 @pytest.fixture(autouse=True)
 def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    CountingAudio.names = []
     CountingAudio.heard, CountingText.read, CountingText.fails_after = [], [], None
     monkeypatch.setattr(features, "MusicnnEncoder", CountingAudio)
     monkeypatch.setattr(features, "TextEncoder", CountingText)
     monkeypatch.setattr(features, "song_patches", patches)
+    monkeypatch.setattr(
+        features, "describe_song", lambda _, heard: np.full((len(heard.log_mel), 3), 7.0)
+    )
 
 
 def text(index: int, lyrics: str | None = None) -> Track:
@@ -116,6 +121,22 @@ def test_interrupted_extraction_goes_on(tmp_path: Path) -> None:
     CountingText.read, CountingText.fails_after = [], None
     FeatureCache(tmp_path).features(tracks)
     assert len(CountingText.read) == 100 - kept > 0
+
+
+def test_wide_rows_hold_both_networks_and_the_descriptors(tmp_path: Path) -> None:
+    path = tmp_path / "a.opus"
+    path.write_text("2")
+    track = Track("mirex", "1", "train", AffectLabels(), path)
+    (narrow,) = FeatureCache(tmp_path / "cache").features([track])
+    assert CountingAudio.names == ["MSD_musicnn"]
+    (wide,) = FeatureCache(tmp_path / "cache", is_wide=True).features([track])
+    assert CountingAudio.names == ["MSD_musicnn", "MTT_musicnn"]  # the first is kept
+    assert narrow.audio is not None
+    assert wide.audio is not None
+    assert wide.audio.tolist() == [[2.0] * 12 + [7.0] * 3] * 2
+    assert torch.equal(wide.audio[:, :6], narrow.audio)
+    FeatureCache(tmp_path / "cache", is_wide=True).features([track])
+    assert len(CountingAudio.names) == 2
 
 
 def test_changed_text_or_file_is_computed_anew(tmp_path: Path) -> None:

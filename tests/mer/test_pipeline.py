@@ -148,7 +148,13 @@ def test_words_that_would_be_headings_are_judged_when_typed(pipeline):
 def test_reading_text_never_loads_the_audio_encoder(weights):
     pipeline = EmotionPipeline.from_pretrained(weights)
     pipeline.predict_text("calm")
-    assert "_audio_encoder" not in vars(pipeline)
+    assert not {"_audio_encoder", "_second_audio_encoder"} & set(vars(pipeline))
+
+
+def test_patches_without_descriptors_are_refused(pipeline, songs):
+    prepared = dataclasses.replace(pipeline.prepare(songs[1]), descriptors=None)
+    with pytest.raises(InputError, match="without descriptors"):
+        pipeline.predict_prepared([prepared])
 
 
 def test_nothing_gives_nothing(pipeline):
@@ -185,7 +191,7 @@ def test_a_bad_file_is_named_by_its_own_error(pipeline, folder):
 
 
 def test_weights_of_another_network_are_refused(folder):
-    state = AffettiNetwork(AffettiConfig(width=64)).state_dict()
+    state = AffettiNetwork(AffettiConfig(text_width=64)).state_dict()
     config = dataclasses.asdict(AffettiConfig())
     with pytest.raises(CheckpointCorruptError, match="not of this network"):
         EmotionPipeline.from_pretrained(checkpoint.save(state, config, {}, folder, "other"))

@@ -19,7 +19,7 @@ from mer.trainer import Recipe, Trainer, feature_batch, loss, withhold
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG = AffettiConfig(audio_dim=12, text_dim=10, width=8, heads=2, dropout=0.1)
+CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8, dropout=0.1)
 RECIPE = Recipe(epochs=3, batch_songs=4, batch_texts=4, averaging=0.5, learning_rate=1e-2)
 PLANE = Plane(words=((0.5, 0.2), (0.45, 0.1)), emobank=((0.5, 0.1), (0.5, 0.05)))
 HAPPY = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -72,10 +72,10 @@ def test_killed_and_resumed_equals_straight(
     straight = train(tmp_path / "straight")
     calls = itertools.count()
 
-    def fatal(*args: object) -> torch.Tensor:
+    def fatal(*args: object, **options: bool) -> torch.Tensor:
         if next(calls) >= 2 * steps_before_kill:
             raise Killed
-        return loss(*args)  # type: ignore[arg-type]
+        return loss(*args, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr("mer.trainer.loss", fatal)
