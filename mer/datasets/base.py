@@ -150,6 +150,25 @@ def read_table(
     return rows
 
 
+def read_tsv(path: Path, *, licence: str) -> list[list[str]]:
+    """Cells of every line of the tab-separated file at `path`; quotation marks are plain signs.
+
+    Raises
+    ------
+    DatasetError
+        If the file is absent or no UTF-8 text.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{path} is missing; put the data set there (licence: {licence})"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read: {error}; fetch it again") from error
+
+
 def parse_split(value: str, *, where: str) -> Split:
     """Turn a split's name into `Split`; ``dev`` and ``validation`` are ``val``.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
 from mer.crosswalk import GOEMOTIONS, mix
-from mer.datasets.base import AffectLabels, Track, parse_split
+from mer.datasets.base import AffectLabels, Track, parse_split, read_tsv
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -44,31 +43,19 @@ def load(root: Path) -> list[Track]:
 
 
 def _label_names(path: Path) -> list[str]:
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise DatasetError(
-            f"{path} is missing; put the data set there (licence: {LICENCE})"
-        ) from error
+    names = [cell for row in read_tsv(path, licence=LICENCE) for cell in row]
     if unknown := sorted(set(names) ^ set(GOEMOTIONS)):
         raise DatasetError(f"{path}: the labels differ from the expected 28: {', '.join(unknown)}")
     return names
 
 
 def _load_split(path: Path, split: str, names: list[str]) -> Iterator[Track]:
-    try:
-        # The comments hold quotation marks as people write them, so none are special.
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except OSError as error:
-        raise DatasetError(
-            f"{path} is missing; put the data set there (licence: {LICENCE})"
-        ) from error
-    for number, row in enumerate(rows, start=1):
+    known_ids = {str(index): name for index, name in enumerate(names)}
+    for number, row in enumerate(read_tsv(path, licence=LICENCE), start=1):
         try:
             text, ids, track_id = row
-            labels = [names[int(label)] for label in ids.split(",")]
-        except (ValueError, IndexError) as error:
+            labels = [known_ids[label] for label in ids.split(",")]
+        except (ValueError, KeyError) as error:
             raise DatasetError(
                 f"{path}, line {number}: expected text, label ids 0-27 and an id, in three columns"
             ) from error

@@ -5,11 +5,10 @@ The official tables are read directly, not through mirdata: see ``docs/decisions
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split, read_tsv
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -58,13 +57,7 @@ def load(root: Path, *, split_number: int = 0) -> list[Track]:
 
 
 def _read(path: Path, split: str, audio: Path) -> Iterator[Track]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} is missing or unreadable; put the data set there (licence: {LICENCE})"
-        ) from error
+    rows = read_tsv(path, licence=LICENCE)
     present = rows[0] if rows else []
     if missing := [column for column in _HEADER if column not in present]:
         raise DatasetError(f"{path} lacks the column {missing[0]!r}; its columns are {present}")

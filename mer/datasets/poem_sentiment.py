@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_split, read_tsv
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -39,15 +38,7 @@ def load(root: Path) -> list[Track]:
 
 
 def _read(path: Path, split: str) -> Iterator[Track]:
-    try:
-        # The verses hold quotation marks as the poets wrote them, so none are special.
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} is missing or unreadable; put the data set there (licence: {LICENCE})"
-        ) from error
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(read_tsv(path, licence=LICENCE), start=1):
         if len(row) != 3:
             raise DatasetError(f"{path}, line {number}: expected an id, a verse and a label")
         verse_id, text, label = row

@@ -142,6 +142,14 @@ def test_warriner_prefers_the_common_word_to_the_name(root):
             goemotions.load,
             "dev.tsv, line 1",
         ),
+        # Counted from the end, -1 would be the last emotion.
+        (
+            "text/goemotions/data/original/dev.tsv",
+            f"{GRATITUDE},",
+            "-1,",
+            goemotions.load,
+            "dev.tsv, line 1",
+        ),
         ("text/goemotions/emotions.txt", "love", "luv", goemotions.load, "love, luv"),
     ],
 )
@@ -168,6 +176,14 @@ def test_a_missing_file_is_named(root, path, load):
     (root / path).unlink()
     with pytest.raises(DatasetError, match=Path(path).name):
         load(root)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * 200_000], ids=["no text", "no end"])
+@pytest.mark.parametrize("name", ["emotions.txt", "data/original/dev.tsv"])
+def test_a_file_that_is_no_table_is_named(root, name, content):
+    (root / "text/goemotions" / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=f"{Path(name).name} cannot be read"):
+        goemotions.load(root)
 
 
 def test_an_empty_table_is_refused(root):
