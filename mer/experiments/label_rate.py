@@ -10,15 +10,13 @@ import numpy as np
 from mer.datasets import deam, emomusic, pmemo
 from mer.datasets.ceilings import ceilings
 from mer.experiments.base import Experiment, Report, Table
+from mer.experiments.curves import Curve, panels_of, plot
 from mer.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
-    Curve,
     Draws,
     concordance,
     figures,
-    panels_of,
-    plot,
     rows_of,
     runs_of,
     shown,

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mer.experiments.base import Experiment, Report, Table
+from mer.experiments.curves import Curve, panels_of, plot
 from mer.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
-    Curve,
     Draws,
     chances,
     figures,
-    panels_of,
-    plot,
     rows_of,
     runs_of,
     sampled,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.experiments.base import Experiment, Report, Table
+from mer.experiments.curves import Curve, panels_of, plot
 from mer.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
-    Curve,
     Draws,
     area,
     chances,
     figures,
-    panels_of,
-    plot,
     rows_of,
     sampled,
     shown,

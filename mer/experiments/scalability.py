@@ -13,8 +13,8 @@ import torch
 
 from mer.errors import InputError
 from mer.experiments.base import Experiment, Report, Table
+from mer.experiments.statistics import rows_of
 from mer.experiments.timing import WAYS, Spec, pace
-from mer.models.base import architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,17 +55,15 @@ def specs(setting: Setting) -> list[Spec]:
     threads = torch.get_num_threads()
     return [
         Spec(
-            model,
-            front_end,
+            row.model,
+            row.front_end,
             size,
             BATCHES,
-            BUDGET_SECONDS["musicnn" if front_end == "musicnn" else size],
+            BUDGET_SECONDS["musicnn" if row.front_end == "musicnn" else size],
             threads,
         )
-        for model in setting.models
-        for front_end in setting.front_ends
-        if front_end in architecture(model).inputs
-        for size in (SIZES if front_end == "own" else SIZES[:1])
+        for row in rows_of(setting)
+        for size in (SIZES if row.front_end == "own" else SIZES[:1])
     ]
 
 

@@ -25,8 +25,6 @@ from mer.models.base import architecture
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from matplotlib.artist import Artist
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from mer.experiments.base import Setting
@@ -139,12 +137,25 @@ BASELINE: Final = ("Guess by the training songs", "none")
 
 
 def rows_of(setting: Setting) -> list[Row]:
-    """Models with the front ends that they have."""
-    return [
+    """Models with the front ends that they have.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    rows = [
         Row(model, front_end)
         for model, front_end in product(setting.models, setting.front_ends)
         if front_end in architecture(model).inputs
     ]
+    if not rows:
+        known = sorted({kind for model in setting.models for kind in architecture(model).inputs})
+        raise InputError(
+            f"none of the models ({', '.join(setting.models)}) has a front end "
+            f"{','.join(setting.front_ends)!r}; they have {', '.join(known)}"
+        )
+    return rows
 
 
 def runs_of(setting: Setting, row: Row, dataset: str, target: str) -> list[Run]:
@@ -242,12 +253,12 @@ def figures(values: Floats) -> Figures:
     )
 
 
-_BOUNDS: Final[tuple[Literal["estimate", "low", "high"], ...]] = ("estimate", "low", "high")
+BOUNDS: Final[tuple[Literal["estimate", "low", "high"], ...]] = ("estimate", "low", "high")
 
 
 def shown(figure: Figures) -> str:
     """As every table prints it: ``.707 [.634, .780]``."""
-    return interval({key: figure[key] for key in _BOUNDS})
+    return interval({key: figure[key] for key in BOUNDS})
 
 
 def sampled(name: str, labels: Labels, said: Floats, draws: Draws) -> Floats:
@@ -436,59 +447,6 @@ def area(levels: Sequence[float], values: Sequence[Floats]) -> Floats:
     """
     whole: Floats = np.trapezoid(np.stack(values), np.asarray(levels), axis=0)
     return whole / (levels[-1] - levels[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A line of a plot, with the intervals of its points."""
-
-    label: str
-    x: tuple[float, ...]
-    points: tuple[Figures, ...]
-    color: int
-    style: str = "-"
-
-
-def plot(panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str) -> Figure:
-    """Draw curves with their intervals, a panel beside the other; one legend for all.
-
-    Parameters
-    ----------
-    panels : mapping from title to curves
-    x_label, y_label : str
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2 * len(panels) + 1.5, 4.2), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
-        for curve in curves:
-            middle, low, high = (
-                np.array([point[key] for point in curve.points]) for key in _BOUNDS
-            )
-            color = f"C{curve.color % 10}"
-            axis.plot(curve.x, middle, curve.style, marker=".", color=color, label=curve.label)
-            axis.fill_between(curve.x, low, high, color=color, alpha=0.08, linewidth=0)
-        axis.set(title=title, xlabel=x_label)
-        axis.grid(alpha=0.3)
-    axes[0].set_ylabel(y_label)
-    named: dict[str, Artist] = {}
-    for axis in axes:
-        handles, texts = axis.get_legend_handles_labels()
-        named |= dict(zip(texts, handles, strict=True))
-    figure.legend([*named.values()], [*named], loc="outside right upper", fontsize="small")
-    return figure
-
-
-def panels_of(
-    rows: Sequence[Row], curve: Callable[[Row], Sequence[Curve]]
-) -> dict[str, list[Curve]]:
-    """Curves of all rows, a panel for each front end."""
-    panels: dict[str, list[Curve]] = {}
-    for row in rows:
-        title = {"own": "own front end", "musicnn": "frozen MusiCNN"}[row.front_end]
-        panels.setdefault(title, []).extend(curve(row))
-    return panels
 
 
 def trained_rows(

@@ -15,7 +15,7 @@ from torch import nn
 
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
-from mer.encoders import AUDIO_EMBEDDING_DIM
+from mer.encoders import AUDIO_EMBEDDING_DIM, TokenStates
 from mer.errors import InputError
 from mer.experiments import ablation, calibration, gates, scalability, timing
 from mer.experiments.base import Setting, write
@@ -30,11 +30,11 @@ from mer.models.lgfn import ARCHITECTURES as LGFN
 from tests.mer.untrained import write_tone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mer.experiments.base import Experiment, Report
-    from mer.models.base import BuildOptions, SongBatch
+    from mer.models.base import BuildOptions, FrontEndKind, SongBatch
 
 SONGS = {"train": 20, "val": 20, "test": 20}
 QUICK = TrainingDefaults(learning_rate=0.1, epochs=4, batch_songs=10)
@@ -150,6 +150,74 @@ def test_ablation_shares_its_runs_with_the_other_experiments(
     after = set(setting.work.glob("*mirex*.pt"))
     assert len(before) == len(setting.seeds)
     assert len(after - before) == len(setting.seeds)  # those of the other variant alone
+
+
+class Heard:
+    """In place of the text encoder: remembers texts, and answers with their lengths."""
+
+    texts: list[str]
+
+    @classmethod
+    def from_pretrained(cls, _: str) -> Heard:
+        cls.texts = []
+        return cls()
+
+    def encode(self, texts: list[str], max_tokens: int) -> TokenStates:
+        assert max_tokens > 1
+        self.texts += texts
+        lengths = torch.tensor([float(len(text)) for text in texts])
+        states = lengths[:, None, None].expand(-1, 3, TEXT_DIM)
+        mask = torch.tensor([[True, True, False]]).expand(len(texts), -1)
+        return TokenStates(states, mask, torch.zeros(len(texts), 3, 2))
+
+
+def test_no_artist_is_titles_alone(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "TextEncoder", Heard)
+    titles = ["Rain", "", "Long Nights"]
+    named = [
+        Example.of(replace(e.features, track=replace(e.track, title=title, artist="Rosa Lamp")))
+        for e, title in zip(setting.material.examples, titles, strict=False)
+    ]
+    setting = replace(setting, material=replace(setting.material, examples=tuple(named)))
+    untold = ablation.without_artists(setting)
+    assert Heard.texts == ["Rain", "Long Nights"]
+    assert untold.work.parent == setting.work
+    for before, after, title in zip(named, untold.material.examples, titles, strict=True):
+        assert (after.track.title, after.track.artist) == (title, None)
+        assert "lamp" in before.context_words
+        assert "lamp" not in after.context_words
+        context = after.features.context
+        assert (None if context is None else context[:, 0].tolist()) == (
+            [len(title)] * 2 if title else None
+        )
+        for name in ("audio", "lyrics"):
+            assert getattr(after.features, name) is getattr(before.features, name)
+
+
+def test_no_artist_is_a_network_of_its_own(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, toy("hcma"))
+    ablation.run(replace(setting, models=("hcma",)))
+    whole, untold = (
+        sorted(path.name for path in folder.glob("*.pt"))
+        for folder in (setting.work, setting.work / "titles")
+    )
+    assert len(whole) == len(setting.seeds)
+    assert untold == whole
+
+
+@pytest.mark.parametrize("front_ends", [(), ("eardrum",)])
+@pytest.mark.parametrize("run", [ablation.run, calibration.run, gates.run, scalability.run])
+def test_a_front_end_that_no_model_has_is_named(
+    setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[Setting], Report],
+    front_ends: tuple[FrontEndKind, ...],
+) -> None:
+    register(monkeypatch, toy("toy"))
+    with pytest.raises(InputError, match=r"none of the models \(toy\) .* they have musicnn"):
+        run(replace(setting, front_ends=front_ends))
 
 
 def test_p_value_is_that_of_the_paired_bootstrap() -> None:
