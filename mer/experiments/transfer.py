@@ -61,7 +61,8 @@ NOTES: Final = (
     ),
     (
         "No song that a network has learnt from is asked about, by id, artist and title, text, or "
-        "the list of songs in several sets; the experiment stops if one is."
+        "the list of songs in several sets, and of the other set none that chose its epoch; the "
+        "experiment stops if one is."
     ),
     (
         "The printed EmoMusic figures are no transfer: all 744 songs of emoMusic are songs of "
@@ -82,14 +83,19 @@ def asked_of(setting: Setting, source: str, other: str) -> dict[str, Songs]:
     Raises
     ------
     DatasetError
-        If a training song is among them, or the data folder has no list of songs in several sets.
+        If a song that networks learn from, or that chooses their epoch, is among them (validation
+        songs of `source` may be, where they are what is asked about); or if the data folder has no
+        list of songs in several sets.
     """
     songs = {
         name: songs_of(setting, name, "quadrant", trained_on=source) for name in (source, other)
     }
-    training = tracks(setting.material.songs(source, "train"))
-    for these in songs.values():
-        check_transfer(training, tracks(these.examples), overlaps=setting.data / OVERLAPS)
+    training, chosen_by = (
+        tracks(setting.material.songs(source, split)) for split in ("train", "val")
+    )
+    for name, these in songs.items():
+        known = training if (name, setting.split) == (source, "val") else [*training, *chosen_by]
+        check_transfer(known, tracks(these.examples), overlaps=setting.data / OVERLAPS)
     return songs
 
 

@@ -352,10 +352,11 @@ def test_always_the_prevailing_class(reports: dict[str, Report]) -> None:
 # --- transfer
 
 
-def test_transfer_refuses_before_it_trains(setting: Setting, tmp_path: Path) -> None:
+@pytest.mark.parametrize("learnt", [3, 20], ids=["by heart", "chooses the epoch"])
+def test_transfer_refuses_before_it_trains(setting: Setting, tmp_path: Path, learnt: int) -> None:
     leak = tmp_path / "song_overlaps.csv"
-    leak.write_text(f"{COLUMNS}\nx,y,mirex,20,panda4q,3\n")
-    with pytest.raises(DatasetError, match="3 of panda4q"):
+    leak.write_text(f"{COLUMNS}\nx,y,mirex,20,panda4q,{learnt}\n")
+    with pytest.raises(DatasetError, match=f"example {learnt} of panda4q"):
         entry("transfer").run(replace(setting, data=tmp_path, work=tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 
