@@ -4,7 +4,7 @@ Run it from the checkout: ``python -m benchmarks.bench_analysis [--json] [--roun
 Without FILE, a stereo MP3 at 44.1 kHz is made. Both ways run in turn, round by round, so that a
 busy machine disturbs both; medians are printed. The naive way is `librosa.load` at 16 kHz, the mel
 spectrogram of the whole song by librosa, and every three-second patch, one by one as the original
-``musicnn`` does, through the network layer by layer as its source has them.
+``musicnn`` does, through both networks layer by layer as its source has them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from mer import audio, encoders
 from mer.audio import MUSICNN
+from mer.descriptors import describe
 from mer.errors import CheckpointError
 from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline, PreparedSong
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-STAGES = ("decode", "features", "audio network", "text network", "fusion")
+STAGES = ("decode", "features", "descriptors", "audio networks", "text network", "fusion")
+NETWORKS = ("MSD_musicnn", "MTT_musicnn")
 LYRIC = " ".join(
     f"{word} {rest}"
     for word in ("morning", "river", "window", "shadow", "summer", "thunder")
@@ -84,7 +86,7 @@ class Affetti:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.patches = audio.song_patches(path)
-        self.audio_encoder = encoders.MusicnnEncoder.from_pretrained()
+        self.audio_encoders = [encoders.MusicnnEncoder.from_pretrained(n) for n in NETWORKS]
         self.text_encoder = encoders.TextEncoder.from_pretrained()
         try:
             self.pipeline = EmotionPipeline.from_pretrained()
@@ -103,15 +105,22 @@ class Affetti:
         with watch.stage("features"):
             log_mel = np.stack([audio._uncentred_log_mel(part, MUSICNN) for part in segments])
         np.testing.assert_array_equal(log_mel, self.patches.log_mel)
-        with watch.stage("audio network"):
-            embedded = self.audio_encoder.embed(torch.from_numpy(log_mel))
+        with watch.stage("descriptors"):
+            descriptors = describe(segments)
+        with watch.stage("audio networks"):
+            first, second = (
+                encoder.embed(torch.from_numpy(log_mel)) for encoder in self.audio_encoders
+            )
         with watch.stage("text network"):
             texts = {text: self.text_encoder.encode([text]) for text in (LYRIC, CONTEXT)}
         # With encoders that only hand out what is known, the rest of the pipeline is the fusion.
-        self.pipeline.__dict__["_audio_encoder"] = _Known(embedded=embedded)
+        self.pipeline.__dict__["_audio_encoder"] = _Known(embedded=first)
+        self.pipeline.__dict__["_second_audio_encoder"] = _Known(embedded=second)
         self.pipeline.__dict__["_text_encoder"] = _Known(texts=texts)
         with watch.stage("fusion"):
-            self.pipeline.predict_prepared([PreparedSong(self.patches, LYRIC, CONTEXT)])
+            self.pipeline.predict_prepared(
+                [PreparedSong(self.patches, LYRIC, CONTEXT, descriptors)]
+            )
 
 
 class _Known:
@@ -137,9 +146,12 @@ class Naive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        folder = encoders._package_folder("musicnn", "") / "MSD_musicnn"
-        tensors = read_tensors(folder / ".index", folder / ".data-00000-of-00001")
-        self.weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+        self.networks = []
+        for name in NETWORKS:
+            folder = encoders._package_folder("musicnn", "") / name
+            tensors = read_tensors(folder / ".index", folder / ".data-00000-of-00001")
+            self.networks.append({key: torch.from_numpy(tensors[key]) for key in tensors})
+        self.weights = self.networks[0]
 
     def run(self, watch: Stopwatch) -> None:
         with watch.stage("decode"):
@@ -151,8 +163,10 @@ class Naive:
             log_mel = np.log10(10_000 * mel.T + 1)
             count = len(log_mel) // 187
             patches = torch.from_numpy(log_mel[: count * 187].reshape(count, 187, 96))
-        with watch.stage("audio network"), torch.no_grad():
-            self.output = torch.cat([self.network(patch[None]) for patch in patches])
+        with watch.stage("audio networks"), torch.no_grad():
+            for weights in self.networks:
+                self.weights = weights
+                self.output = torch.cat([self.network(patch[None]) for patch in patches])
 
     def network(self, log_mel: Tensor) -> Tensor:
         normalized = self.norm(log_mel[:, None], 0)  # (patches, 1, frames, mels)
@@ -191,9 +205,9 @@ class Naive:
 
 def check_networks_agree(ours: Affetti, naive: Naive) -> None:
     log_mel = torch.from_numpy(ours.patches.log_mel[:1])
-    torch.testing.assert_close(
-        naive.network(log_mel), ours.audio_encoder(log_mel).tags, rtol=0, atol=1e-5
-    )
+    for weights, encoder in zip(naive.networks, ours.audio_encoders, strict=True):
+        naive.weights = weights
+        torch.testing.assert_close(naive.network(log_mel), encoder(log_mel).tags, rtol=0, atol=1e-5)
 
 
 def measure(path: Path, rounds: int) -> dict[str, object]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_DURATION_SECONDS",
     "MAX_FILE_BYTES",
+    "MAX_PATCHES",
     "MIN_DURATION_SECONDS",
     "MUSICNN",
     "SUPPORTED_SUFFIXES",
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "load_segments",
     "log_mel",
+    "patch_frames",
     "probe",
     "song_patches",
 ]
@@ -89,6 +91,8 @@ MUSICNN: Final = LogMelPreset(
     sample_rate=16_000, n_fft=512, hop_length=256, n_mels=96, gain=10_000.0, patch_frames=187
 )
 """Front end of MusiCNN (Pons & Serra, 2019)."""
+MAX_PATCHES: Final = 24
+"""Patches heard of a long song."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class AudioPatches:
     Parameters
     ----------
     log_mel : (patches, frames, n_mels) float32 ndarray
+    segments : (patches, samples) float32 ndarray
+        What the patches were made of, at the front end's sample rate.
     start_seconds : (patches,) float64 ndarray
         Where each patch starts in the song.
     duration_seconds : float
@@ -122,6 +128,7 @@ class AudioPatches:
     """
 
     log_mel: NDArray[np.float32]
+    segments: Waveform
     start_seconds: NDArray[np.float64]
     duration_seconds: float
 
@@ -228,7 +235,7 @@ def log_mel(waveform: Waveform, preset: LogMelPreset = MUSICNN) -> NDArray[np.fl
     return np.ascontiguousarray(_uncentred_log_mel(padded, preset).T)
 
 
-def song_patches(path: Path | str, max_patches: int = 24) -> AudioPatches:
+def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatches:
     """Log-mel patches spread evenly over a song, for `mer.encoders.MusicnnEncoder`.
 
     Parameters
@@ -254,7 +261,7 @@ def song_patches(path: Path | str, max_patches: int = 24) -> AudioPatches:
     preset = MUSICNN
 
     def plan(total: int) -> tuple[list[int], int]:
-        frames = _patch_frames(total, max_patches, preset)
+        frames = patch_frames(total, max_patches, preset)
         return [frame * preset.hop_length - preset.n_fft // 2 for frame in frames], (
             preset.patch_samples
         )
@@ -262,18 +269,30 @@ def song_patches(path: Path | str, max_patches: int = 24) -> AudioPatches:
     segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
     if np.abs(segments).max() < _SILENCE_PEAK:
         raise AudioSilentError(path, "is silent wherever it was heard")
-    starts = np.array(_patch_frames(total, max_patches, preset), dtype=np.float64)
+    starts = np.array(patch_frames(total, max_patches, preset), dtype=np.float64)
     return AudioPatches(
         log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in segments]),
+        segments=segments,
         start_seconds=starts * preset.hop_length / preset.sample_rate,
         duration_seconds=total / preset.sample_rate,
     )
 
 
-def _patch_frames(total: int, max_patches: int, preset: LogMelPreset) -> list[int]:
-    """First frame of each patch: the middle of each of as many equal parts of the song.
+def patch_frames(
+    total: int, max_patches: int = MAX_PATCHES, preset: LogMelPreset = MUSICNN
+) -> list[int]:
+    """First frame of each patch of a song: the middle of each of as many equal parts of it.
 
-    `MIN_DURATION_SECONDS` holds at least one patch.
+    Parameters
+    ----------
+    total : int
+        Samples of the song; `MIN_DURATION_SECONDS` holds at least one patch.
+    max_patches : int
+    preset : LogMelPreset
+
+    Returns
+    -------
+    list of int
     """
     frames = 1 + total // preset.hop_length
     patches = min(max_patches, frames // preset.patch_frames)

@@ -22,14 +22,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.audio import MUSICNN, load_segments
+from mer.audio import MUSICNN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
-
-    from mer.audio import AudioPatches
 
     Floats = NDArray[np.float64]
 
@@ -56,30 +52,6 @@ _CHORDS: Final = (
     (0, 4, 7, 11),
     (0, 1, 2),  # a cluster of semitones
 )
-
-
-def describe_song(path: Path, patches: AudioPatches) -> NDArray[np.float32]:
-    """Descriptors of the passages that `patches` were cut from.
-
-    Parameters
-    ----------
-    path : Path
-    patches : AudioPatches
-        Of the file at `path`.
-
-    Returns
-    -------
-    (patches, 69) float32 ndarray
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be decoded any more.
-    """
-    half_window = MUSICNN.n_fft / 2 / MUSICNN.sample_rate
-    seconds = MUSICNN.patch_samples / MUSICNN.sample_rate
-    starts = (patches.start_seconds - half_window).tolist()
-    return describe(load_segments(path, starts, seconds))
 
 
 def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from mer.audio import song_patches
-from mer.descriptors import describe_song
+from mer.descriptors import describe
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.text import context_text
 
@@ -129,7 +129,7 @@ class FeatureCache:
             second, descriptors = self._beside
             self._encode(paths, second, SECOND_AUDIO_ENCODER)
             for keys in _batches(_missing(paths, descriptors), "describing"):
-                rows = [describe_song(paths[key], song_patches(paths[key])) for key in keys]
+                rows = [describe(song_patches(paths[key]).segments) for key in keys]
                 descriptors.add(keys, rows)
 
     def _encode(self, paths: Mapping[str, Path], store: _Store, variant: str) -> None:

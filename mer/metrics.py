@@ -10,7 +10,7 @@ import numpy as np
 from mer.errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -356,6 +356,30 @@ def paired_bootstrap(
         Interval(difference(*arrays), float(low), float(high)),
         min(1.0, 2 * (tail + 1) / (resamples + 1)),
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for how many there are.
+
+    Parameters
+    ----------
+    p_values : sequence of float in [0, 1]
+
+    Returns
+    -------
+    list of float in [0, 1]
+        In the same order.
+
+    References
+    ----------
+    .. [1] Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian
+       Journal of Statistics 6(2).
+    """
+    adjusted, most = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = most
+    return adjusted
 
 
 def _bootstrap(

@@ -16,7 +16,7 @@ import torch
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
 from mer.audio import song_patches
-from mer.descriptors import describe_song
+from mer.descriptors import describe
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
 from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
@@ -141,7 +141,7 @@ class EmotionPipeline:
         patches = song_patches(song.path) if song.path is not None else None
         prepared = PreparedSong(
             patches=patches,
-            descriptors=describe_song(song.path, patches) if song.path and patches else None,
+            descriptors=None if patches is None else describe(patches.segments),
             lyrics=clean_lyrics(song.lyrics or "") or None,
             context=context_text(song.title, song.artist) or None,
         )

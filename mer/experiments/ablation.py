@@ -26,6 +26,7 @@ from mer.experiments.statistics import (
 )
 from mer.features import MAX_TOKENS, TEXT_ENCODER
 from mer.harness.examples import Example
+from mer.metrics import holm
 from mer.text import context_text
 
 if TYPE_CHECKING:
@@ -136,15 +137,6 @@ def p_value(differences: Floats) -> float:
     draws = differences.mean(axis=0)[1:]
     tail = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
     return min(1.0, 2 * (tail + 1) / (len(draws) + 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for how many there are, by Holm's (1979) step-down, in their order."""
-    adjusted, most = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        most = max(most, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = most
-    return adjusted
 
 
 def run(setting: Setting) -> Report:

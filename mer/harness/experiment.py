@@ -30,19 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="default: the five papers",
     )
-    parser.add_argument(
-        "--front-ends",
-        type=options.names,
-        default=("own", "musicnn"),
-        metavar="A,B",
-        help="own, musicnn (default: both)",
-    )
-    parser.add_argument(
-        "--split",
-        choices=("val", "test"),
-        default="val",
-        help="songs that are asked about; test once, at the end (default: val)",
-    )
+    options.add_asking(parser)
     parser.add_argument(
         "--out",
         type=Path,

@@ -7,16 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mer.harness.examples import Material
-from mer.harness.run import Run
+from mer.harness.run import SMALL_BATCH, SMALL_EPOCHS, SMALL_RATE, Run
 from mer.training import add_data_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mer.models.base import FrontEndKind
 
 
 def names(text: str) -> tuple[str, ...]:
     """Split ``a,b`` into names."""
     return tuple(name for name in text.split(",") if name)
+
+
+def names_of(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Make a reader of ``a,b`` that knows what the names may be; at least one is wanted."""
+
+    def read(text: str) -> tuple[str, ...]:
+        given = names(text)
+        for name in given or ("",):
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
+        return given
+
+    return read
 
 
 def positive(text: str) -> int:
@@ -73,6 +88,23 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_asking(parser: argparse.ArgumentParser) -> None:
+    """Which front ends and which songs are asked about."""
+    parser.add_argument(
+        "--front-ends",
+        type=names_of("own", "musicnn"),
+        default=("own", "musicnn"),
+        metavar="A,B",
+        help="own, musicnn (default: both)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=("val", "test"),
+        default="val",
+        help="songs that are asked about; test once, at the end (default: val)",
+    )
+
+
 def material(args: argparse.Namespace) -> Material:
     """Read the songs."""
     return Material.load(args.data, args.cache, args.sounds)
@@ -111,10 +143,12 @@ def command(args: argparse.Namespace) -> str:
 
 def protocol(args: argparse.Namespace) -> str:
     """Say the split, seeds and sizes in one sentence."""
-    own = args.epochs_own or "its own number of"
-    frozen = args.epochs_musicnn or "its own number of"
+    its_own = "its own number of"
+    if args.size == "small":
+        its_own = f"at most {SMALL_EPOCHS} (batches of {SMALL_BATCH}, rate at least {SMALL_RATE})"
     return (
-        f"{args.split} split, seeds 0 to {args.seeds - 1}, networks of size {args.size}, "
-        f"{own} epochs with the own front end and {frozen} with frozen MusiCNN at most, "
-        "the epoch that validation songs like best."
+        f"{args.split} split, seeds 0 to {args.seeds - 1}, networks of size {args.size}; "
+        f"{args.epochs_own or its_own} epochs with the own front end, "
+        f"{args.epochs_musicnn or 'its own number of'} with frozen MusiCNN, of which the one that "
+        "validation songs like best."
     )

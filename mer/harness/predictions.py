@@ -47,7 +47,11 @@ class Predictions:
         entropy = None
         if output.attention is not None and output.text_mask is not None:
             weights, mask = output.attention, output.text_mask
-            surprise = -(weights * weights.clamp(min=1e-12).log()).sum(dim=-1).mean(dim=(1, 2))
+            surprise = -(weights * weights.clamp(min=1e-12).log()).sum(dim=-1).mean(dim=1)
+            real = output.audio_mask
+            if real is None:
+                real = torch.ones_like(surprise, dtype=torch.bool)
+            surprise = (surprise * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
             most = mask.sum(dim=1).clamp(min=1).to(surprise.dtype).log()
             entropy = array(torch.where(most > 0, surprise / most, torch.nan))
         return cls(

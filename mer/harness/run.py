@@ -12,14 +12,16 @@ import functools
 import hashlib
 import json
 import math
+import os
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import torch
 
-from mer.errors import InputError
+from mer.errors import CheckpointCorruptError, CheckpointVersionError, InputError
 from mer.harness.examples import (
     CLEAN,
     MODALITIES,
@@ -36,7 +38,7 @@ from mer.models.base import architecture
 from mer.research import research_package
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from accelerate import Accelerator
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
     from mer.models.base import Architecture, FrontEndKind, Size, TrainingDefaults
 
 FORMAT_VERSION: Final = 1
-SMALL_EPOCHS: Final = 10
+SMALL_EPOCHS: Final = 8
+SMALL_BATCH: Final = 8
 SMALL_RATE: Final = 1e-3
 _ASK_BATCH: Final = 32
 _SCORED_WINDOWS: Final = 3  # of a validation clip, after every epoch
@@ -113,17 +116,28 @@ class Run:
         return entry
 
     @property
+    def read(self) -> tuple[str, ...]:
+        """Modalities that songs are given with and the network reads."""
+        entry = self.architecture
+        reads = entry.variant_modalities.get(self.variant, entry.modalities)
+        return tuple(name for name in self.modalities if name in reads)
+
+    @property
     def training(self) -> TrainingDefaults:
         """How it is trained, with this run's own wishes.
 
-        Small networks on spectrograms have `SMALL_EPOCHS` epochs, and no rate under `SMALL_RATE`:
-        the papers' rates are for the papers' sizes and many more epochs.
+        Small networks on spectrograms have at most `SMALL_EPOCHS` epochs, which are costly, of
+        many steps, and no rate under `SMALL_RATE`: the papers' rates are for the papers' sizes.
         """
-        defaults = self.architecture.training[self.front_end]
-        if self.size == "small" and self.front_end == "own":
-            rate = max(defaults.learning_rate, SMALL_RATE)
-            epochs = min(defaults.epochs, SMALL_EPOCHS)
-            defaults = replace(defaults, learning_rate=rate, epochs=epochs)
+        entry = self.architecture
+        defaults = entry.training[self.front_end]
+        if self.size == "small" and entry.inputs[self.front_end] & {"log_mel", "waveform"}:
+            defaults = replace(
+                defaults,
+                learning_rate=max(defaults.learning_rate, SMALL_RATE),
+                epochs=min(defaults.epochs, SMALL_EPOCHS),
+                batch_songs=min(defaults.batch_songs, SMALL_BATCH),
+            )
         if self.epochs is not None:
             defaults = replace(defaults, epochs=self.epochs)
         if self.affect_weight is not None:
@@ -288,14 +302,15 @@ class _Fitting:
         if not self.songs:
             raise InputError(f"no training song of {run.dataset} is labelled with {run.target}")
         self.validation = self._labelled(material.songs(run.dataset, "val"))
-        self.path = None if folder is None else folder / f"{_name(run, self.songs)}.pt"
+        name = _name(run, self.songs, device.mixed_precision)
+        self.path = None if folder is None else folder / f"{name}.pt"
         sounded = entry.inputs[run.front_end] & {"log_mel", "waveform"}
         self.batcher = Batcher(
             entry,
             run.front_end,
             run.size,
             material.sounds,
-            modalities=run.modalities,
+            modalities=run.read,
             mel_moments=mel_moments(material.sounds, self.songs, entry.mel_preset)
             if sounded and entry.mel_preset
             else (0.0, 1.0),
@@ -323,7 +338,7 @@ class _Fitting:
             example
             for example, is_known in zip(examples, known.tolist(), strict=True)
             if is_known
-            and any(getattr(example.features, name) is not None for name in self.run.modalities)
+            and any(getattr(example.features, name) is not None for name in self.run.read)
         ]
 
     @property
@@ -360,7 +375,9 @@ class _Fitting:
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.3f}", score=f"{score:.3f}")
         self._bare().load_state_dict(self.best)
-        return self._trained()
+        trained = self._trained()
+        self.device.free_memory()  # it keeps every network and optimizer that it was given
+        return trained
 
     def _trained(self) -> Trained:
         return Trained(
@@ -385,9 +402,10 @@ class _Fitting:
         self.network.train()
         order = torch.randperm(len(self.songs)).tolist()
         size = settings.batch_songs
-        # A last batch of one song cannot be normalised; it waits for the next epoch.
+        # A batch of one song cannot be normalised: a last one that is too small waits.
         batches = [order[i : i + size] for i in range(0, len(order), size)]
-        batches = [batch for batch in batches if len(batch) > 1] or [order]
+        fewest = 2 * self.device.num_processes
+        batches = [batch for batch in batches if len(batch) >= fewest] or [order]
         losses = []
         for step, chosen in enumerate(batches):
             progress = (epoch + step / len(batches)) / settings.epochs
@@ -427,13 +445,20 @@ class _Fitting:
     def _resume(self) -> None:
         if self.path is None or not self.path.is_file():
             return
-        state = torch.load(self.path, weights_only=True, map_location=self.device.device)
-        if state["format"] != FORMAT_VERSION:
-            raise InputError(f"{self.path} is of format {state['format']}; delete it")
-        self._bare().load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.history = state["best"], state["history"]
-        self.seconds = state["seconds"]
+        try:
+            state = torch.load(self.path, weights_only=True, map_location=self.device.device)
+            if state["format"] != FORMAT_VERSION:
+                raise CheckpointVersionError(
+                    f"{self.path} is of format {state['format']}; delete it to train anew"
+                )
+            self._bare().load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.best, self.history = state["best"], state["history"]
+            self.seconds = state["seconds"]
+        except (RuntimeError, ValueError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+            raise CheckpointCorruptError(
+                f"{self.path} is damaged or of another network; delete it to train anew"
+            ) from error
 
     def _save(self) -> None:
         if self.path is None or not self.device.is_main_process:
@@ -450,11 +475,19 @@ class _Fitting:
             "history": self.history,
             "seconds": self.seconds,
         }
-        aside = self.path.with_suffix(".part")
-        torch.save(state, aside)
-        aside.replace(self.path)
-        lines = [json.dumps(epoch) for epoch in self.history]
-        self.path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
+        lines = "".join(json.dumps(epoch) + "\n" for epoch in self.history)
+        _write(self.path.with_suffix(".jsonl"), lambda file: file.write(lines.encode()))
+        _write(self.path, lambda file: torch.save(state, file))
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write aside and rename: a killed process, or a second one, leaves no half-written file."""
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    with aside.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
 
 
 def withhold(present: Tensor, chance: float) -> Tensor:
@@ -471,13 +504,14 @@ def _share(examples: Sequence[Example], share: float) -> list[Example]:
     return [example for i, example in enumerate(examples) if i in kept]
 
 
-def _name(run: Run, songs: Sequence[Example]) -> str:
+def _name(run: Run, songs: Sequence[Example], precision: str) -> str:
     """File name of a run: readable, and no two trainings share it."""
     parts = (
         FORMAT_VERSION,
-        asdict(run),
+        asdict(replace(run, modalities=run.read)),
         run.training,
         [(song.track.dataset, song.track.track_id) for song in songs],
+        *([] if precision == "no" else [precision]),
     )
     label = f"{run.model}-{run.front_end}-{run.dataset}-{run.target}-{run.seed}"
     return f"{label}-{_digest(repr(parts))}"

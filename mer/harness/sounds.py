@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
-from mer.audio import MUSICNN, load, log_mel
+from mer.audio import MUSICNN, load, log_mel, patch_frames
 from mer.encoders import PATCH_FRAMES, MusicnnEncoder
 from mer.errors import InputError
 from mer.front_ends import front_end
@@ -117,6 +118,8 @@ class Sounds:
                 self._noisy_level = snr_db
             kept = self._noisy_mels
         key = (preset, track.dataset, track.track_id)
+        if kept is self._mels and any(preset != other for other, _, _ in islice(kept, 1)):
+            kept.clear()  # architectures come one after the other: one front end at a time
         if key not in kept:
             rows = front_end(preset)
             waveform = torch.from_numpy(self.waveform(track, rows.sample_rate, snr_db))
@@ -130,10 +133,9 @@ class Sounds:
             self._encoder = self._encoder or MusicnnEncoder.from_pretrained()
             waveform = self.waveform(track, MUSICNN.sample_rate, snr_db)
             frames = log_mel(waveform).T
-            count = len(frames) // PATCH_FRAMES
-            patches = frames[: count * PATCH_FRAMES].reshape(count, PATCH_FRAMES, -1)
-            embedded = self._encoder.embed(torch.from_numpy(np.ascontiguousarray(patches)))
-            self._patches[key] = embedded
+            # On the grid of the undisturbed patches, so that noise is all that differs.
+            patches = [frames[at : at + PATCH_FRAMES] for at in patch_frames(len(waveform))]
+            self._patches[key] = self._encoder.embed(torch.from_numpy(np.stack(patches)))
         return self._patches[key]
 
     def _decoded(self, track: Track) -> Waveform:

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--modalities",
-        type=options.names,
+        type=options.names_of(*MODALITIES),
         default=MODALITIES,
         metavar="A,B",
         help="what songs are given with (default: audio,lyrics,context)",
@@ -83,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
     if args.model not in architectures():
         known = ", ".join([HOUSE, *architectures()])
         raise InputError(f"no architecture is called {args.model!r}; there are {known}")
+    if args.epochs is not None and args.epochs < 1:
+        raise InputError(f"--epochs must be at least 1, not {args.epochs}")
     if not 0 < args.label_rate <= 1:
         raise InputError(f"--label-rate is a share of the songs, not {args.label_rate}")
-    if unknown := set(args.modalities) - set(MODALITIES):
-        raise InputError(f"--modalities: {sorted(unknown)[0]!r} is not of {', '.join(MODALITIES)}")
     torch.set_num_threads(args.threads or torch.get_num_threads())
     device = accelerator(args.precision, cpu=args.cpu)
     material = options.material(args)

@@ -91,6 +91,8 @@ class ModelOutput:
         Readable weights of modalities; empty where the architecture has none.
     attention : (songs, heads, queries, keys) float Tensor or None
         Of the audio over the text, where there is such a thing.
+    audio_mask : (songs, queries) bool Tensor or None
+        Which queries of `attention` are real steps of the audio.
     text_mask : (songs, keys) bool Tensor or None
         Which keys of `attention` are real tokens.
     """
@@ -100,6 +102,7 @@ class ModelOutput:
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     gates: Mapping[str, Tensor] = field(default_factory=dict)
     attention: Tensor | None = None
+    audio_mask: Tensor | None = None
     text_mask: Tensor | None = None
 
 
@@ -194,6 +197,8 @@ class Architecture:
         Takes `BuildOptions`, returns a ``torch.nn.Module`` that is a `Network`.
     variants : tuple of str
         Ablations that `build` knows; ``full`` first.
+    variant_modalities : mapping of str to tuple of str
+        What a variant can use, where that is less than `modalities`.
     training : mapping from front end to TrainingDefaults
     """
 
@@ -207,6 +212,7 @@ class Architecture:
     test_windows: int
     build: Callable[[BuildOptions], torch.nn.Module]
     variants: tuple[str, ...] = ("full",)
+    variant_modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     training: Mapping[FrontEndKind, TrainingDefaults] = field(
         default_factory=lambda: {"own": TrainingDefaults(), "musicnn": TrainingDefaults()}
     )
@@ -214,7 +220,7 @@ class Architecture:
 
 @functools.cache
 def architectures() -> Mapping[str, Architecture]:
-    """Every architecture by name: the papers' five, the baselines and the house's."""
+    """Every architecture by name: the papers' five and the baselines."""
     found: dict[str, Architecture] = {}
     package = importlib.import_module("mer.models")
     for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):

@@ -147,3 +147,45 @@ class MusicnnStem(nn.Module):
         """Turn patches into (songs, patches, width) states and their (songs, patches) mask."""
         patches = (batch.patches - self.mean) / self.std
         return self.project(self.dropout(patches)), batch.patches_mask
+
+
+def real_keys(mask: Tensor) -> Tensor:
+    """Which keys of `CrossAttention` are real: (songs, keys) to (songs, keys + 1).
+
+    The null token, which is the last, is real where nothing else is.
+    """
+    return torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
+
+
+def heard_steps(encoder: nn.Module, batch: SongBatch, null: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode the songs that have audio; the others have one learned null step.
+
+    Silent rows never enter the encoder: in training they would move its batch statistics.
+
+    Parameters
+    ----------
+    encoder : Module
+        `MusicnnStem`, or from (songs, n_mels, frames) to (songs, steps, width).
+    batch : SongBatch
+    null : (width,) float Tensor
+
+    Returns
+    -------
+    states : (songs, steps, width) float Tensor
+    mask : (songs, steps) bool Tensor
+        At least one step in every song.
+    """
+    if isinstance(encoder, MusicnnStem):
+        states, mask = encoder(batch)
+    elif bool(batch.has_audio.any()):
+        encoded: Tensor = encoder(batch.log_mel[batch.has_audio])
+        states = encoded.new_zeros(len(batch.has_audio), *encoded.shape[1:])
+        states[batch.has_audio] = encoded
+        mask = batch.has_audio.unsqueeze(1).expand(-1, states.shape[1])
+    else:
+        states = null.expand(len(batch.has_audio), 1, -1)
+        mask = batch.has_audio.unsqueeze(1)
+    heard = mask.any(dim=1, keepdim=True)
+    states = torch.where(heard.unsqueeze(2), states, null)
+    first = F.one_hot(torch.zeros_like(mask[:, 0], dtype=torch.long), mask.shape[1]).bool()
+    return states, mask | (first & ~heard)

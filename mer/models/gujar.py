@@ -386,6 +386,7 @@ ARCHITECTURES: Final = {
         test_windows=4,
         build=build,
         variants=VARIANTS,
+        variant_modalities={"audio-only": ("audio",), "text-only": ("lyrics", "context")},
         training={
             "own": TrainingDefaults(learning_rate=3e-4, weight_decay=1e-4, epochs=80, patience=10),
             "musicnn": TrainingDefaults(learning_rate=1e-3, weight_decay=2e-2),

@@ -41,7 +41,7 @@ from torch import nn
 
 from mer.errors import InputError
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults
-from mer.models.blocks import CrossAttention, MusicnnStem, masked_mean
+from mer.models.blocks import CrossAttention, MusicnnStem, heard_steps, masked_mean, real_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -250,7 +250,7 @@ class HcmaNetwork(nn.Module):
 
     def forward(self, batch: SongBatch) -> ModelOutput:
         """Judge a clip of each song; `attention` is of the sound over (averaged) lyrics."""
-        fused, real = self._audio(batch)
+        fused, real = heard_steps(self.audio, batch, self.null_audio)
         texts = {
             "lyrics": average_segments(batch.lyrics, batch.lyrics_mask),
             "context": average_segments(batch.context, batch.context_mask),
@@ -268,29 +268,9 @@ class HcmaNetwork(nn.Module):
             logits=self.class_head(features),
             affect=torch.sigmoid(self.affect_head(features)),
             attention=weights.get("lyrics"),
-            text_mask=_with_null(texts["lyrics"][1]) if self.asked else None,
+            audio_mask=real,
+            text_mask=real_keys(texts["lyrics"][1]) if self.asked else None,
         )
-
-    def _audio(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, steps, width) states, their (songs, steps) mask; one null step if none.
-
-        Silent rows take part in the batch statistics of training as average sound, and in nothing
-        else.
-        """
-        if isinstance(self.audio, MusicnnStem):
-            steps, real = self.audio(batch)
-        else:
-            steps = self.audio(batch.log_mel)
-            real = batch.has_audio.unsqueeze(1).expand(-1, steps.shape[1])
-        heard = real.any(dim=1, keepdim=True)
-        steps = torch.where(heard.unsqueeze(2), steps, self.null_audio)
-        first = F.one_hot(torch.zeros_like(real[:, 0], dtype=torch.long), real.shape[1]).bool()
-        return steps, real | (first & ~heard)
-
-
-def _with_null(mask: Tensor) -> Tensor:
-    """Say which keys of `CrossAttention` are real, its null token included."""
-    return torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
@@ -309,6 +289,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             test_windows=1,
             build=HcmaNetwork,
             variants=tuple(ASKED),
+            variant_modalities={"bi-modal": ("audio", "lyrics")},
             training={
                 "own": TrainingDefaults(
                     learning_rate=1e-4, weight_decay=1e-2, batch_songs=32, epochs=50, patience=10

@@ -44,7 +44,13 @@ from transformers import ResNetConfig, ResNetModel
 
 from mer.errors import InputError
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults
-from mer.models.blocks import CrossAttention, MusicnnStem, masked_mean, sinusoidal_positions
+from mer.models.blocks import (
+    CrossAttention,
+    MusicnnStem,
+    masked_mean,
+    real_keys,
+    sinusoidal_positions,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -406,14 +412,13 @@ class Lgfn(nn.Module):
         if gate is not None:
             weight = masked_mean(gate, clock.mask).mean(dim=1)
             gates = {"audio": weight, "lyrics": 1.0 - weight}
-        mask = batch.text()[1]
-        keys = torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
         return ModelOutput(
             logits=masked_mean(self.classify(states), steps),
             affect=masked_mean(self.affect(states).sigmoid(), steps),
             gates=gates,
             attention=attention,
-            text_mask=None if attention is None else keys,
+            audio_mask=clock.mask,
+            text_mask=None if attention is None else real_keys(batch.text()[1]),
         )
 
 

@@ -34,12 +34,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from mer.errors import InputError
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults
-from mer.models.blocks import CrossAttention, MusicnnStem, masked_mean, sinusoidal_positions
+from mer.models.blocks import (
+    CrossAttention,
+    MusicnnStem,
+    heard_steps,
+    masked_mean,
+    real_keys,
+    sinusoidal_positions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,31 +232,16 @@ class LiNetwork(nn.Module):
         states, mask = batch.text()
         if not self.hears_words:
             mask = torch.zeros_like(mask)
-        frames, real = self._frames(batch)
+        frames, real = heard_steps(self.audio, batch, self.null_audio)
         fused, weights = self.block(frames, self.tokens(states, mask), mask)
         features = self.features(masked_mean(fused, real))  # [Li, eq. 7]
         return ModelOutput(
             logits=self.class_head(features),  # [Li, eq. 8] is their softmax
             affect=torch.sigmoid(self.affect_head(features)),
             attention=weights,
-            text_mask=torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1),
+            audio_mask=real,
+            text_mask=real_keys(mask),
         )
-
-    def _frames(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, frames, width) states, their (songs, frames) mask; one null frame if none.
-
-        Silent rows take part in the batch statistics of training as average sound, and in nothing
-        else.
-        """
-        if isinstance(self.audio, MusicnnStem):
-            frames, real = self.audio(batch)
-        else:
-            frames = self.audio(batch.log_mel)
-            real = batch.has_audio.unsqueeze(1).expand(-1, frames.shape[1])
-        heard = real.any(dim=1, keepdim=True)
-        frames = torch.where(heard.unsqueeze(2), frames, self.null_audio)
-        first = F.one_hot(torch.zeros_like(real[:, 0], dtype=torch.long), real.shape[1]).bool()
-        return frames, real | (first & ~heard)
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
@@ -269,6 +260,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             test_windows=8,
             build=LiNetwork,
             variants=VARIANTS,
+            variant_modalities={"no-lyrics": ("audio",)},
             training={
                 "own": TrainingDefaults(
                     learning_rate=1e-4, weight_decay=1e-2, batch_songs=32, epochs=50, patience=10

@@ -45,7 +45,7 @@ from transformers import ResNetConfig, ResNetModel
 
 from mer.errors import InputError
 from mer.models.base import Architecture, ModelOutput, TrainingDefaults
-from mer.models.blocks import CrossAttention, MusicnnStem, masked_mean
+from mer.models.blocks import CrossAttention, MusicnnStem, masked_mean, real_keys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -380,13 +380,13 @@ class Wang(nn.Module):
         losses = {}
         if self.contrast is not None:
             losses["infonce"] = INFONCE_WEIGHT * self.contrast(read, spoken, listened, heard)
-        keys = torch.cat([spoken, ~spoken.any(dim=1, keepdim=True)], dim=1)
         return ModelOutput(
             logits,
             affect,
             losses,
             attention=attention,
-            text_mask=None if attention is None else keys,
+            audio_mask=audio_mask,
+            text_mask=None if attention is None else real_keys(spoken),
         )
 
 

@@ -36,7 +36,9 @@ def test_management_command_is_documented(app, name):
     assert documented(options) == options
 
 
-@pytest.mark.parametrize("name", ["analyze", "features", "train", "evaluate", "compare", "experiment"])
+@pytest.mark.parametrize(
+    "name", ["analyze", "features", "train", "evaluate", "compare", "experiment"]
+)
 def test_mer_command_is_documented(name, capsys):
     with pytest.raises(SystemExit):
         main([name, "--help"])

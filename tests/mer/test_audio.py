@@ -198,7 +198,7 @@ class TestSongPatches:
     @given(total=st.integers(48_000, 12 * 3600 * 16_000), max_patches=st.integers(1, 400))
     @settings(deadline=None)
     def test_patches_never_overlap_nor_leave_the_song(self, total: int, max_patches: int) -> None:
-        starts = np.array(audio._patch_frames(total, max_patches, MUSICNN))
+        starts = np.array(audio.patch_frames(total, max_patches, MUSICNN))
         assert 1 <= len(starts) <= max_patches
         assert starts[0] >= 0
         assert (np.diff(starts) >= 187).all()

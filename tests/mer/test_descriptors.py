@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mer.audio import MUSICNN, song_patches
-from mer.descriptors import DESCRIPTORS, describe, describe_song
+from mer.descriptors import DESCRIPTORS, describe
 from tests.mer.untrained import write_tone
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ def test_silence_is_finite() -> None:
 def test_a_song_has_a_row_for_each_patch(tmp_path: Path) -> None:
     path = write_tone(tmp_path / "a.wav", 13, 300)
     patches = song_patches(path)
-    assert describe_song(path, patches).shape == (len(patches.log_mel), DESCRIPTORS)
+    assert describe(patches.segments).shape == (len(patches.log_mel), DESCRIPTORS)

@@ -230,11 +230,6 @@ def test_p_value_is_that_of_the_paired_bootstrap() -> None:
     assert figures(differences)["low"] == pytest.approx(expected.difference.low)
 
 
-def test_holm_multiplies_by_what_is_left() -> None:
-    assert ablation.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
-    assert ablation.holm([0.9, 0.8]) == [1.0, 1.0]
-
-
 def test_temperature_undoes_a_known_heating() -> None:
     generator = np.random.default_rng(0)
     scores = generator.normal(size=(4000, 4))

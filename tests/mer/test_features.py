@@ -59,6 +59,7 @@ def patches(path: Path) -> AudioPatches:
     value = float(path.read_text())
     return AudioPatches(
         log_mel=np.full((2, 187, 96), value, dtype=np.float32),
+        segments=np.full((2, 48_000), value, dtype=np.float32),
         start_seconds=np.array([0.0, 3.0]),
         duration_seconds=6.0,
     )
@@ -71,9 +72,7 @@ def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "MusicnnEncoder", CountingAudio)
     monkeypatch.setattr(features, "TextEncoder", CountingText)
     monkeypatch.setattr(features, "song_patches", patches)
-    monkeypatch.setattr(
-        features, "describe_song", lambda _, heard: np.full((len(heard.log_mel), 3), 7.0)
-    )
+    monkeypatch.setattr(features, "describe", lambda heard: np.full((len(heard), 3), 7.0))
 
 
 def text(index: int, lyrics: str | None = None) -> Track:

@@ -133,3 +133,8 @@ def test_paired_bootstrap_tells_better_from_equal():
 def test_wrong_shapes_are_refused(call, message):
     with pytest.raises(ShapeError, match=message):
         call()
+
+
+def test_holm_multiplies_by_what_is_left() -> None:
+    assert metrics.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert metrics.holm([0.9, 0.8]) == [1.0, 1.0]

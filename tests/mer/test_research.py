@@ -26,7 +26,7 @@ def test_an_absent_package_is_named_with_its_remedy() -> None:
     [
         (["train", "--model", "lee"], "no architecture is called 'lee'; there are affetti"),
         (["train", "--model", "li", "--label-rate", "0"], "--label-rate"),
-        (["train", "--model", "li", "--modalities", "smell"], "'smell'"),
+        (["train", "--model", "li", "--epochs", "0"], "--epochs"),
         (["experiment", "noise", "--models", "lee"], "no architecture is called 'lee'"),
     ],
 )
