@@ -1,4 +1,4 @@
-"""``python -m mer evaluate``: every figure of docs/results/first-model.md, from one command.
+"""``python -m mer evaluate``: every figure of docs/results/house-model.md, from one command.
 
 Cross-validated figures come from the training and validation splits, dealt to folds by artist;
 test figures from networks trained on both of those with several seeds. Linear probes see the same
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from mer import neighbours
 from mer.affect import QUADRANTS
+from mer.errors import InputError
 from mer.metrics import (
     accuracy,
     bootstrap_ci,
@@ -27,6 +29,7 @@ from mer.metrics import (
     spearman,
 )
 from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.probes import fit_and_predict, pooled
 from mer.report import keep_notes, markdown
 from mer.trainer import Recipe
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
     Classes = NDArray[np.int64]
     Answerer = Callable[[Sequence[TrackFeatures], Sequence[str]], AffettiOutput]
 
-SEEDS: Final = (0, 1, 2)
+SEEDS: Final = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,20 +288,39 @@ def measure_texts(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m mer evaluate``."""
-    add_data_arguments(parser)
+    add_data_arguments(parser, is_data_required=False)
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="measure the packaged model on your own labelled songs instead: a table with path and "
+        "valence and arousal, quadrant or mood",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON (with --csv)")
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("docs/results"),
         metavar="DIR",
-        help="where first-model.md and first-model.json go (default: %(default)s)",
+        help="where house-model.md and house-model.json go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        default=Path("var/house-model-predictions.json"),
+        metavar="FILE",
+        help="where per-song predictions go (default: %(default)s)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cross-validate, train with three seeds, test, and write the report."""
+    """Cross-validate, train with five seeds, test, and write the report; or measure a table."""
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.csv is not None:
+        return _measure_table(args)
+    if args.data is None:
+        raise InputError("give --data DIR, the folder of the data sets, or --csv FILE")
     material = Material.load(args.data, args.cache)
     recipe, config = Recipe(), AffettiConfig()
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
@@ -316,14 +338,63 @@ def run(args: argparse.Namespace) -> int:
         "cross_validation": cross_validated(folds, material.development),
         "test": tested(networks, material.development, tests),
         "text": measure_texts(networks, tests),
+        "neighbours": measure_neighbours(networks, tests),
     }
+    keep_predictions(args.predictions, networks, tests)
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "first-model.json").write_text(json.dumps(report, indent=1) + "\n")
-    page = args.out / "first-model.md"
+    (args.out / "house-model.json").write_text(json.dumps(report, indent=1) + "\n")
+    page = args.out / "house-model.md"
     previous = page.read_text() if page.is_file() else ""
     page.write_text(keep_notes(markdown(report), previous))
     print(markdown(report))  # noqa: T201
     return 0
+
+
+def _measure_table(args: argparse.Namespace) -> int:
+    from mer.own_songs import evaluate_table, report
+    from mer.pipeline import EmotionPipeline
+
+    figures = evaluate_table(args.csv, EmotionPipeline.from_pretrained(device="auto"))
+    lines = [json.dumps(figures)] if args.json else report(figures)
+    print("\n".join(lines))  # noqa: T201
+    return 1 if figures["failed"] else 0
+
+
+def measure_neighbours(
+    networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
+) -> dict[str, Any]:
+    """Neighbours of the test clips with a quadrant, among each other."""
+    songs = QUESTIONS[0].songs(tests)
+    fused = {
+        f"fused, {' and '.join(given)}": [
+            predict(network, songs, given).fused_embedding.double().numpy() for network in networks
+        ]
+        for given in (("audio",), ("audio", "context"))
+    }
+    paths = [song.track.audio_path for song in songs if song.track.audio_path is not None]
+    rivals = {"MusiCNN": musicnn_embeddings(songs), "MFCC statistics": mfcc_statistics(paths)}
+    return neighbours.measure(fused, rivals, QUESTIONS[0].labels(songs))
+
+
+def keep_predictions(
+    path: Path, networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
+) -> None:
+    """Write what each network says of each test song, given all that is known of the song."""
+    kept = []
+    for question in QUESTIONS:
+        songs = question.songs(tests)
+        chances = [question.logits(predict(n, songs)).double().softmax(dim=1) for n in networks]
+        for index, (song, label) in enumerate(zip(songs, question.labels(songs), strict=True)):
+            kept.append(
+                {
+                    "question": question.name,
+                    "song": song.track.track_id,
+                    "label": int(label),
+                    "probabilities": [chance[index].tolist() for chance in chances],
+                }
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"seeds": list(SEEDS), "songs": kept}) + "\n")
 
 
 def cross_validated(

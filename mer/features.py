@@ -212,10 +212,14 @@ def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
             bar.update(len(batch))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = True) -> None:
     """Options of ``python -m mer features``."""
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder of the data sets"
+        "--data",
+        type=Path,
+        required=is_data_required,
+        metavar="DIR",
+        help="folder of the data sets",
     )
     parser.add_argument(
         "--cache",

@@ -51,10 +51,10 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     seeds = ", ".join(str(seed) for seed in report["seeds"])
-    yield "# The first house model"
+    yield "# The house model, measured"
     yield ""
     yield "Written by `python -m mer evaluate --data ../shared/data`; figures also in"
-    yield "`first-model.json`. Brackets are 95% bootstrap intervals over songs (2,000 draws)."
+    yield "`house-model.json`. Brackets are 95% bootstrap intervals over songs (2,000 draws)."
     yield ""
     yield f"## Test split (networks of seeds {seeds}, trained on train and validation)"
     for name, figures in report["test"].items():
@@ -68,6 +68,24 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, figure in report["text"].items():
         yield f"| {name.replace('_', ' ')} | {figure['texts']} | {_interval(figure)} |"
+    yield ""
+    yield from _neighbours(report["neighbours"])
+
+
+def _neighbours(figures: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## Nearest ten of {figures['songs']} test clips of panda4q: share of the same quadrant"
+    yield ""
+    rivals = list(figures["more_than"])
+    yield f"| embedding | precision | {' | '.join(f'more than {rival}' for rival in rivals)} |"
+    yield f"|---|---|{'---|' * len(rivals)}"
+    for name, precision in figures["precision"].items():
+        tests = [tested.get(name) for tested in figures["more_than"].values()]
+        more = ["" if test is None else _tested(test) for test in tests]
+        yield f"| {name} | {_interval(precision)} | {' | '.join(more)} |"
+
+
+def _tested(figures: Mapping[str, Any]) -> str:
+    return f"{_interval(figures['difference'], sign=True)} (p = {figures['p_value']:.3f})"
 
 
 def _question(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
@@ -107,8 +125,7 @@ def _question(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _difference(figures: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name.replace('_', '-').replace('f1', 'F1')} {_interval(figure['difference'], sign=True)}"
-        f" (p = {figure['p_value']:.3f})"
+        f"{name.replace('_', '-').replace('f1', 'F1')} {_tested(figure)}"
         for name, figure in figures.items()
     )
 

@@ -78,13 +78,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the checkpoint goes (default: the package's own weights)",
     )
-    parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="default: %(default)s")
+    parser.add_argument(
+        "--epochs", type=int, help=f"default: {Recipe().epochs}, or the architecture's own number"
+    )
     parser.add_argument("--seed", type=int, default=Recipe().seed, help="default: %(default)s")
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = True) -> None:
     """Options that ``train`` and ``evaluate`` share."""
-    features.add_arguments(parser)
+    features.add_arguments(parser, is_data_required=is_data_required)
     parser.add_argument(
         "--work",
         type=Path,
@@ -100,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     material = Material.load(args.data, args.cache)
-    recipe, config = Recipe(seed=args.seed, epochs=args.epochs), AffettiConfig()
+    recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
     calibrated = calibrate(config, folds, material.plane)
     network = train_final(recipe, config, material, args.work / "final")

@@ -13,7 +13,6 @@ from mer.harness.examples import MODALITIES, SETS
 from mer.harness.labels import CLASS_NAMES
 from mer.harness.run import Run, accelerator, fit
 from mer.models.base import architectures
-from mer.trainer import Recipe
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +24,6 @@ HOUSE: Final = "affetti"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m mer train``."""
     training.add_arguments(parser)
-    parser.set_defaults(epochs=None)
     options.add_sounds(parser)
     parser.add_argument(
         "--model",
@@ -78,7 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; say what the validation songs say."""
     if args.model == HOUSE:
-        args.epochs = args.epochs or Recipe().epochs
         return training.run(args)
     if args.model not in architectures():
         known = ", ".join([HOUSE, *architectures()])

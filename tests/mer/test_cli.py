@@ -179,3 +179,19 @@ def test_a_closed_pipe_is_no_traceback(weights, tone):
     _, err = process.communicate()
     assert process.returncode == 1
     assert err == ""
+
+
+def test_evaluate_wants_data_or_a_table(capsys):
+    assert main(["evaluate"]) == 1
+    assert "--csv FILE" in capsys.readouterr().err
+
+
+def test_evaluate_measures_a_table_of_ones_own(tmp_path, capsys):
+    write_tone(tmp_path / "a.wav", 4, 220)
+    table = tmp_path / "songs.csv"
+    table.write_text("path,quadrant\na.wav,Q1\n")
+    assert main(["evaluate", "--csv", str(table), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["quadrant"]["songs"] == 1
+    table.write_text("path,quadrant\na.wav,Q1\nb.wav,Q2\n")
+    assert main(["evaluate", "--csv", str(table)]) == 1
+    assert "left out: AUDIO" in capsys.readouterr().out

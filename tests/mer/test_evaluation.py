@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mer import neighbours
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
 from mer.evaluation import QUESTIONS, compare, measure, probe_cross_validated, scores
@@ -157,12 +158,16 @@ def test_report_names_every_figure() -> None:
         wrong = (question.labels(songs)[:, None] + 1) % question.classes
         figures[question.name] = measure(question, songs, [network], lambda _, wrong=wrong: wrong)
     text = {"warriner_valence_spearman": {"texts": 3, "estimate": 0.5, "low": 0.4, "high": 0.6}}
+    labels = np.repeat(np.arange(4), 6)
+    near = neighbours.measure({"fused": [np.eye(4)[labels]]}, {"MusiCNN": np.eye(24)}, labels)
     report = {"seeds": [0], "test": figures, "cross_validation": figures, "text": text}
+    report["neighbours"] = near
     json.dumps(report)
     page = markdown(report)
     assert "| audio + lyrics + context | 1.000 [1.000, 1.000] |" in page
     assert ".500 [.400, .600]" in page
     assert "| (majority) | .250" in page
+    assert "| fused | .500 [.500, .500] | +." in page  # five of the ten nearest can be alike
     assert "gates audio / lyrics / context 1.000 / .000 / .000" in page
 
 
