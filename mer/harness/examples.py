@@ -396,3 +396,18 @@ def tracks(examples: Sequence[Example]) -> list[Track]:
 def by_name(names: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     """Shares of songs as `Condition` keeps them: hashable, in order."""
     return tuple(sorted(names.items()))
+
+
+def withhold(present: Tensor, chance: float) -> Tensor:
+    """Modality dropout over (songs, 3) presence; no song loses its last modality."""
+    kept = present & (torch.rand(present.shape) >= chance)
+    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
+
+
+def share_of(examples: Sequence[Example], share: float) -> list[Example]:
+    """Take a share of songs; a larger share holds a smaller one."""
+    if share >= 1:
+        return list(examples)
+    order = sorted(range(len(examples)), key=lambda i: _chance(examples[i].track.track_id))
+    kept = set(order[: max(2, round(share * len(examples)))])
+    return [example for i, example in enumerate(examples) if i in kept]

@@ -8,7 +8,6 @@ come from accelerate (``accelerate launch -m mer train …``).
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -22,20 +21,22 @@ import numpy as np
 import torch
 
 from mer.errors import CheckpointCorruptError, CheckpointVersionError, InputError
+from mer.harness.devices import accelerator
 from mer.harness.examples import (
     CLEAN,
     MODALITIES,
     Batcher,
     build_options,
     mel_moments,
+    share_of,
     tracks,
+    withhold,
 )
 from mer.harness.labels import CLASS_NAMES, Labeller
 from mer.harness.losses import loss
 from mer.harness.predictions import Predictions, concatenated, mean_of
 from mer.metrics import ccc, macro_f1
 from mer.models.base import architecture
-from mer.research import research_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -223,29 +224,6 @@ def _on(batch: Any, device: torch.device) -> Any:
     )
 
 
-@functools.cache
-def accelerator(mixed_precision: str = "no", *, cpu: bool = False) -> Accelerator:
-    """Give this process its accelerator; a GPU when there is one, unless `cpu`.
-
-    Parameters
-    ----------
-    mixed_precision : {'no', 'fp16', 'bf16'}
-    cpu : bool
-
-    Raises
-    ------
-    PackageMissingError
-        If accelerate is not installed.
-    """
-    accelerate = research_package("accelerate", "trains on any device")
-    # A part of a batch may hold no song with audio, and then no gradient of the audio encoder.
-    handlers = [accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)]
-    made: Accelerator = accelerate.Accelerator(
-        mixed_precision=mixed_precision, cpu=cpu, kwargs_handlers=handlers
-    )
-    return made
-
-
 def fit(
     run: Run,
     material: Material,
@@ -298,23 +276,13 @@ class _Fitting:
         entry = run.architecture
         pool = list(material.songs(run.dataset, "train") if train is None else train)
         self.labeller = Labeller.fit(run.target, tracks(pool))
-        self.songs = self._labelled(_share(pool, run.label_rate))
+        self.songs = self._labelled(share_of(pool, run.label_rate))
         if not self.songs:
             raise InputError(f"no training song of {run.dataset} is labelled with {run.target}")
         self.validation = self._labelled(material.songs(run.dataset, "val"))
         name = _name(run, self.songs, device.mixed_precision)
         self.path = None if folder is None else folder / f"{name}.pt"
-        sounded = entry.inputs[run.front_end] & {"log_mel", "waveform"}
-        self.batcher = Batcher(
-            entry,
-            run.front_end,
-            run.size,
-            material.sounds,
-            modalities=run.read,
-            mel_moments=mel_moments(material.sounds, self.songs, entry.mel_preset)
-            if sounded and entry.mel_preset
-            else (0.0, 1.0),
-        )
+        self.batcher = self._batcher(material)
         classes = len(CLASS_NAMES[run.target])
         torch.manual_seed(run.seed)
         built = entry.build(
@@ -329,6 +297,14 @@ class _Fitting:
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._resume()
+
+    def _batcher(self, material: Material) -> Batcher:
+        """Batches as the network takes them; log-mels standardised by the training songs'."""
+        run, entry = self.run, self.run.architecture
+        moments = (0.0, 1.0)
+        if entry.mel_preset and entry.inputs[run.front_end] & {"log_mel", "waveform"}:
+            moments = mel_moments(material.sounds, self.songs, entry.mel_preset)
+        return Batcher(entry, run.front_end, run.size, material.sounds, moments, run.read)
 
     def _labelled(self, examples: Sequence[Example]) -> list[Example]:
         """Songs with a label and at least one modality that is given."""
@@ -488,20 +464,6 @@ def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-
-
-def withhold(present: Tensor, chance: float) -> Tensor:
-    """Modality dropout over (songs, 3) presence; no song loses its last modality."""
-    kept = present & (torch.rand(present.shape) >= chance)
-    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
-
-
-def _share(examples: Sequence[Example], share: float) -> list[Example]:
-    if share >= 1:
-        return list(examples)
-    order = sorted(range(len(examples)), key=lambda i: _digest(examples[i].track.track_id))
-    kept = set(order[: max(2, round(share * len(examples)))])
-    return [example for i, example in enumerate(examples) if i in kept]
 
 
 def _name(run: Run, songs: Sequence[Example], precision: str) -> str:

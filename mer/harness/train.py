@@ -9,9 +9,10 @@ import torch
 from mer import training
 from mer.errors import InputError
 from mer.harness import options
+from mer.harness.devices import accelerator
 from mer.harness.examples import MODALITIES, SETS
 from mer.harness.labels import CLASS_NAMES
-from mer.harness.run import Run, accelerator, fit
+from mer.harness.run import Run, fit
 from mer.models.base import architectures
 
 if TYPE_CHECKING:

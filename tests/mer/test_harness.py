@@ -13,14 +13,14 @@ import torch
 
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
-from mer.errors import InputError
+from mer.errors import CheckpointCorruptError, InputError
 from mer.harness import compare
 from mer.harness import run as harness
 from mer.harness.estimators import ESTIMATORS, fit_estimator
-from mer.harness.examples import Batcher, Condition, tracks
+from mer.harness.examples import Batcher, Condition, share_of, tracks, withhold
 from mer.harness.labels import Labeller
 from mer.harness.losses import differentiable_ccc
-from mer.harness.run import Run, fit, withhold
+from mer.harness.run import Run, fit
 from mer.harness.sounds import Sounds, add_noise
 from mer.metrics import ccc
 from mer.models.base import architecture, architectures
@@ -266,6 +266,23 @@ def test_the_history_is_one_json_object_an_epoch(songs: Material, tmp_path: Path
     assert lines == list(trained.history)
 
 
+def test_a_damaged_state_is_named(songs: Material, tmp_path: Path) -> None:
+    wanted = Run("li", front_end="musicnn", epochs=1)
+    fit(wanted, songs, tmp_path, progress=False)
+    (path,) = tmp_path.glob("*.pt")
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(CheckpointCorruptError, match=r"li-.*\.pt is damaged"):
+        fit(wanted, songs, tmp_path, progress=False)
+
+
+def test_a_song_is_never_left_without_what_the_network_reads(songs: Material) -> None:
+    wanted = Run("cnn", front_end="musicnn", epochs=1, modality_dropout=0.9)
+    assert wanted.read == ("audio",)
+    trained = fit(wanted, songs, progress=False)
+    present = withhold(trained.batcher.present(songs.examples), 0.9)
+    assert present.tolist() == [[True, False, False]] * len(songs.examples)
+
+
 def test_another_seed_is_another_network(songs: Material) -> None:
     one, two = (
         fit(Run("li", front_end="musicnn", epochs=1, seed=seed), songs, progress=False)
@@ -290,7 +307,7 @@ def test_every_target_is_learnt_from_songs_that_show_it(songs: Material, target:
 
 def test_a_smaller_label_rate_trains_on_some_of_the_larger_ones_songs(songs: Material) -> None:
     pool = songs.songs("panda4q", "train")
-    some, more = (harness._share(pool, share) for share in (0.3, 0.7))
+    some, more = (share_of(pool, share) for share in (0.3, 0.7))
     assert {e.track.track_id for e in some} < {e.track.track_id for e in more}
     assert (len(some), len(more)) == (round(0.3 * len(pool)), round(0.7 * len(pool)))
 
