@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass, replace
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 import torch.nn.functional as F
 
+from mer.errors import CheckpointCorruptError
 from mer.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
 from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, collate
 
@@ -253,11 +256,16 @@ class Trainer:
     def _resume(self) -> None:
         if self._folder is None or not (path := self._folder / f"{self._digest}.pt").is_file():
             return
-        state = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch = state["epoch"]
+        try:
+            state = torch.load(path, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch = state["epoch"]
+        except (RuntimeError, ValueError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+            raise CheckpointCorruptError(
+                f"{path} is damaged or of another network; delete it to train anew"
+            ) from error
 
     def _save(self, error: float) -> None:
         if self._folder is None:
@@ -270,8 +278,9 @@ class Trainer:
             "epoch": self.epoch,
         }
         path = self._folder / f"{self._digest}.pt"
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        torch.save(state, aside)
+        aside.replace(path)
         with path.with_suffix(".jsonl").open("a") as history:
             history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
 

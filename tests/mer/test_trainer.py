@@ -11,6 +11,7 @@ import torch
 
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
+from mer.errors import CheckpointCorruptError
 from mer.features import TrackFeatures
 from mer.mixture import Plane, targets
 from mer.models.affetti import AffettiConfig, AffettiNetwork
@@ -97,6 +98,14 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     stamp = only(tmp_path, "*.pt").stat().st_mtime_ns
     assert same(train(tmp_path), first)
     assert only(tmp_path, "*.pt").stat().st_mtime_ns == stamp
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    train(tmp_path)
+    path = only(tmp_path, "*.pt")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointCorruptError, match=r"\.pt is damaged"):
+        train(tmp_path)
 
 
 def test_another_training_does_not_resume_from_this_state(tmp_path: Path) -> None:
