@@ -143,12 +143,14 @@ def command(args: argparse.Namespace) -> str:
 
 def protocol(args: argparse.Namespace) -> str:
     """Say the split, seeds and sizes in one sentence."""
-    its_own = "its own number of"
-    if args.size == "small":
-        its_own = f"at most {SMALL_EPOCHS} (batches of {SMALL_BATCH}, rate at least {SMALL_RATE})"
+    own = "as many epochs as the architecture states"
+    if args.epochs_own:
+        own = f"{args.epochs_own} epochs"
+    elif args.size == "small":
+        own = f"{SMALL_EPOCHS} epochs at most (batches of {SMALL_BATCH}, rate {SMALL_RATE} or more)"
+    frozen = f"{args.epochs_musicnn} epochs" if args.epochs_musicnn else "as many as it states"
+    seeds = "seed 0" if args.seeds == 1 else f"seeds 0 to {args.seeds - 1}"
     return (
-        f"{args.split} split, seeds 0 to {args.seeds - 1}, networks of size {args.size}; "
-        f"{args.epochs_own or its_own} epochs with the own front end, "
-        f"{args.epochs_musicnn or 'its own number of'} with frozen MusiCNN, of which the one that "
-        "validation songs like best."
+        f"{args.split} split, {seeds}, networks of size {args.size}; {own} with the own front end, "
+        f"{frozen} with frozen MusiCNN, of which the one that validation songs like best."
     )
