@@ -17,7 +17,7 @@ from mer.errors import InputError
 from mer.harness.run import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -217,8 +217,3 @@ def number(value: float) -> str:
 
 def _cell(cell: str | float) -> str:
     return cell if isinstance(cell, str) else number(cell)
-
-
-def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean of some figures."""
-    return sum(values) / len(values)

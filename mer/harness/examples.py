@@ -20,7 +20,7 @@ from mer.text import context_text
 from mer.vocabulary import clean_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -391,11 +391,6 @@ def build_options(
 def tracks(examples: Sequence[Example]) -> list[Track]:
     """Tracks of `examples`."""
     return [example.track for example in examples]
-
-
-def by_name(names: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """Shares of songs as `Condition` keeps them: hashable, in order."""
-    return tuple(sorted(names.items()))
 
 
 def withhold(present: Tensor, chance: float) -> Tensor:
