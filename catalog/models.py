@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 
 from catalog.paths import from_stored
+from mer.prediction import AMBIGUOUS_BELOW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +143,11 @@ class SongEmotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.song_id} V {self.valence:.2f} A {self.arousal:.2f} ({self.model_version})"
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the song is likelier to lie outside `quadrant` than in it."""
+        return self.confidence < AMBIGUOUS_BELOW
 
 
 class IngestFailure(models.Model):

@@ -20,6 +20,9 @@ EMBEDDING_DIM: Final = 256
 MODALITIES: Final = ("audio", "lyrics", "context")
 """The three modalities, in the order of every array that holds them."""
 
+AMBIGUOUS_BELOW: Final = 0.5
+"""Below this confidence the quadrants that are not the likeliest outweigh it together."""
+
 
 @dataclass(frozen=True, slots=True)
 class SongInput:
@@ -89,3 +92,8 @@ class EmotionPrediction:
     timeline: tuple[TimelinePoint, ...]
     fused_embedding: NDArray[np.float32]
     duration_seconds: float | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the song is likelier to lie outside `quadrant` than in it."""
+        return self.confidence < AMBIGUOUS_BELOW

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from recommender.requests import PlaylistRequest
 
 QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
-AMBIGUOUS_BELOW: Final = 0.5
-"""Below this confidence the quadrants that are not the likeliest outweigh it together."""
 CHART_WIDTH: Final = 1000
 
 _KEPT_FIELDS: Final = (

@@ -95,7 +95,6 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
         context["lyrics"] = clean_lyrics(song.lyrics)
     if emotion:
         context |= {
-            "ambiguous_below": presentation.AMBIGUOUS_BELOW,
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
             "gates": emotion.gates.items(),
             "timeline": presentation.timeline_chart(emotion.timeline, song.duration_seconds),
