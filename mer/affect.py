@@ -29,6 +29,19 @@ EMOTIONS: Final = (
 )
 """The eight emotions, in the order of every array that holds them."""
 
+GEMS: Final = (
+    "amazement",
+    "solemnity",
+    "tenderness",
+    "nostalgia",
+    "calmness",
+    "power",
+    "joyful_activation",
+    "tension",
+    "sadness",
+)
+"""Geneva Emotional Music Scale, nine factors, by Emotify's names and in its order."""
+
 
 class Quadrant(enum.StrEnum):
     """The four quadrants of the plane; values are their ids."""

@@ -2,23 +2,27 @@
 
 Each data set labels part of the targets, and a target that is not labelled costs nothing:
 
-============ ======== ======= =============== ========= ==========================
-set          quadrant cluster valence/arousal emotions  goes in as
-============ ======== ======= =============== ========= ==========================
-panda4q      yes               by its words   by words  audio and context
-mirex                 yes      by its word    by word   audio, lyrics and context
-mood_words   yes      yes      by the words   by words  lyrics: the songs' mood words
-warriner     soft              rated                    lyrics: one word
-emobank      soft              rated                    lyrics: one sentence
-goemotions                                    mapped    lyrics: one comment
-============ ======== ======= =============== ========= ==========================
+============== ======== ======= =============== ========= ==== ============================
+set            quadrant cluster valence/arousal emotions  gems goes in as
+============== ======== ======= =============== ========= ==== ============================
+panda4q        yes              by its words    by words       audio and context
+mirex                   yes     by its word     by word        audio, lyrics and context
+mood_words     yes      yes     by the words    by words       lyrics: the songs' mood words
+warriner       soft             rated                          lyrics: one word
+emobank        soft             rated                          lyrics: one sentence
+goemotions                                      mapped         lyrics: one comment
+gems_lyrics                                               yes  lyrics
+deezer_va                       by tags                        context: title and artist
+poem_sentiment                  valence                        lyrics: one verse
+============== ======== ======= =============== ========= ==== ============================
 
 A soft quadrant is the product of valence and arousal read as the chances of being high. Clusters
 are never turned into quadrants: that lowers quadrant accuracy.
 
 Valence and arousal are brought to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
 those of panda4q's training clips for everything placed by word norms (their quadrants are balanced,
-so 0.5 is the boundary between quadrants in music), and EmoBank's own for EmoBank.
+so 0.5 is the boundary between quadrants in music); EmoBank and Deezer have their own.
+A verse's polarity is a valence of 0.2, 0.5 or 0.8 there, and no arousal.
 """
 
 from __future__ import annotations
@@ -30,8 +34,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from mer.affect import EMOTIONS, QUADRANTS
-from mer.datasets import emobank, goemotions, mirex, panda4q, warriner
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
+from mer.datasets import (
+    deezer_va,
+    emobank,
+    gems_lyrics,
+    goemotions,
+    mirex,
+    panda4q,
+    poem_sentiment,
+    warriner,
+)
 from mer.datasets.base import AffectLabels, Track, drop_overlaps
 from mer.errors import DatasetError
 
@@ -42,18 +55,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SONG_SETS: Final = ("panda4q", "mirex")
-TEXT_SETS: Final = ("mood_words", "warriner", "emobank", "goemotions")
+TEXT_SETS: Final = (
+    "mood_words",
+    "warriner",
+    "emobank",
+    "goemotions",
+    "gems_lyrics",
+    "deezer_va",
+    "poem_sentiment",
+)
 GOEMOTIONS_TRACKS: Final = 8000
 
-TASKS: Final = ("quadrant", "cluster", "affect", "emotions")
+TASKS: Final = ("quadrant", "cluster", "valence", "arousal", "emotions", "gems")
 LOSS_WEIGHTS: Final = {  # in the order of TASKS
-    "panda4q": (1.0, 0.0, 1.0, 0.3),
-    "mirex": (0.0, 1.0, 0.3, 0.1),
-    "mood_words": (1.0, 1.0, 1.0, 1.0),
-    "warriner": (0.5, 0.0, 1.0, 0.0),
-    "emobank": (0.5, 0.0, 1.0, 0.0),
-    "goemotions": (0.0, 0.0, 0.0, 1.0),
+    "panda4q": (1.0, 0.0, 1.0, 1.0, 0.3, 0.0),
+    "mirex": (0.0, 1.0, 0.3, 0.3, 0.1, 0.0),
+    "mood_words": (1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
+    "warriner": (0.5, 0.0, 1.0, 1.0, 0.0, 0.0),
+    "emobank": (0.5, 0.0, 1.0, 1.0, 0.0, 0.0),
+    "goemotions": (0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "gems_lyrics": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "deezer_va": (0.0, 0.0, 0.5, 0.5, 0.0, 0.0),
+    "poem_sentiment": (0.0, 0.0, 0.5, 0.0, 0.0, 0.0),
 }
+_POLARITY_STEP: Final = 0.3
+_RATED_TEXTS: Final = ("warriner", "emobank")
 
 
 class Targets(NamedTuple):
@@ -61,11 +87,11 @@ class Targets(NamedTuple):
 
     Attributes
     ----------
-    quadrant, cluster, emotions : (songs, 4), (songs, 5), (songs, 8) float Tensors
+    quadrant, cluster, emotions, gems : (songs, 4), (songs, 5), (songs, 8), (songs, 9) float Tensors
         Distributions.
     affect : (songs, 2) float Tensor in (0, 1)
         Valence and arousal on the plane of this module.
-    weights : (songs, 4) float Tensor
+    weights : (songs, 6) float Tensor
         Of each of `TASKS`.
     """
 
@@ -73,7 +99,11 @@ class Targets(NamedTuple):
     cluster: Tensor
     affect: Tensor
     emotions: Tensor
+    gems: Tensor
     weights: Tensor
+
+
+Moments = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +112,12 @@ class Plane:
 
     Parameters
     ----------
-    words, emobank : ((mean, deviation) of valence, of arousal)
+    words, emobank, deezer : ((mean, deviation) of valence, of arousal)
     """
 
-    words: tuple[tuple[float, float], tuple[float, float]]
-    emobank: tuple[tuple[float, float], tuple[float, float]]
+    words: Moments
+    emobank: Moments
+    deezer: Moments
 
     @classmethod
     def of(cls, tracks: Iterable[Track]) -> Plane:
@@ -95,22 +126,21 @@ class Plane:
         Raises
         ------
         DatasetError
-            If panda4q or EmoBank has no labelled training track among them.
+            If panda4q, EmoBank or Deezer has no labelled training track among them.
         """
         tracks = list(tracks)
-        return cls(_moments(tracks, "panda4q"), _moments(tracks, "emobank"))
+        return cls(*(_moments(tracks, name) for name in ("panda4q", "emobank", "deezer_va")))
 
     def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
         """Valence and arousal of `labels` on the plane, or None where there are none."""
         if labels.valence is None or labels.arousal is None:
             return None
-        valence, arousal = self.emobank if dataset == "emobank" else self.words
+        own = {"emobank": self.emobank, "deezer_va": self.deezer}
+        valence, arousal = own.get(dataset, self.words)
         return _squash(labels.valence, *valence), _squash(labels.arousal, *arousal)
 
 
-def _moments(
-    tracks: Sequence[Track], dataset: str
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _moments(tracks: Sequence[Track], dataset: str) -> Moments:
     points = [
         (track.labels.valence, track.labels.arousal)
         for track in tracks
@@ -133,6 +163,7 @@ def load_tracks(root: Path) -> list[Track]:
     A fifth of Warriner's words is held out as their test split and a twentieth as validation, by
     hash; 8,000 of GoEmotions' training comments are taken, by hash; the mood words of panda4q and
     the adjectives of mirex are texts of their own (set ``mood_words``) in their song's split.
+    Of Deezer and GEMS there are no songs by artists of the song sets' test splits.
 
     Parameters
     ----------
@@ -156,7 +187,18 @@ def load_tracks(root: Path) -> list[Track]:
         lemmas.append(replace(track, split="test" if fold < 4 else "val" if fold == 4 else "train"))
     comments = [track for track in goemotions.load(root) if track.split == "train"]
     comments.sort(key=lambda track: _hash(track.track_id))
-    return [*songs, *words, *lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS]]
+    tested = {song.artist_group for song in songs if song.split == "test"}
+    weak = [
+        replace(track, lyrics=None) if track.dataset == "deezer_va" else _without_context(track)
+        for track in (*deezer_va.load(root), *gems_lyrics.load(root))
+        if track.artist_group not in tested and (track.lyrics or track.dataset == "deezer_va")
+    ]
+    texts = (*lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS])
+    return [*songs, *words, *texts, *weak, *poem_sentiment.load(root)]
+
+
+def _without_context(track: Track) -> Track:
+    return replace(track, title=None, artist=None)
 
 
 def _hash(text: str) -> int:
@@ -175,17 +217,18 @@ def targets(tracks: Sequence[Track], plane: Plane) -> Targets:
     -------
     Targets
     """
-    sizes = {"quadrant": len(QUADRANTS), "cluster": 5, "affect": 2, "emotions": len(EMOTIONS)}
+    sizes = (len(QUADRANTS), 5, 1, 1, len(EMOTIONS), len(GEMS))
     rows: dict[str, list[list[float]]] = {task: [] for task in TASKS}
     weights = []
     for track in tracks:
         known = _known(track, plane)
-        for task in TASKS:
-            rows[task].append(known.get(task, [0.0] * sizes[task]))
+        for task, size in zip(TASKS, sizes, strict=True):
+            rows[task].append(known.get(task, [0.0] * size))
         stated = LOSS_WEIGHTS[track.dataset]
         weights.append([w * (task in known) for task, w in zip(TASKS, stated, strict=True)])
-    quadrant, cluster, affect, emotions = (torch.tensor(rows[task]) for task in TASKS)
-    return Targets(quadrant, cluster, affect, emotions, torch.tensor(weights))
+    quadrant, cluster, valence, arousal, emotions, gems = (torch.tensor(rows[t]) for t in TASKS)
+    affect = torch.cat([valence, arousal], dim=1)
+    return Targets(quadrant, cluster, affect, emotions, gems, torch.tensor(weights))
 
 
 def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
@@ -193,8 +236,8 @@ def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
     point = plane.place(track.dataset, labels)
     if point is not None:
         valence, arousal = point
-        known["affect"] = [valence, arousal]
-        if track.dataset in ("warriner", "emobank"):
+        known["valence"], known["arousal"] = [valence], [arousal]
+        if track.dataset in _RATED_TEXTS:
             known["quadrant"] = [
                 valence * arousal,
                 (1 - valence) * arousal,
@@ -207,4 +250,8 @@ def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
         known["cluster"] = [float(cluster == labels.cluster) for cluster in range(5)]
     if labels.emotions is not None:
         known["emotions"] = list(labels.emotions)
+    if labels.gems is not None:
+        known["gems"] = list(labels.gems)
+    if labels.polarity is not None:
+        known["valence"] = [0.5 + _POLARITY_STEP * labels.polarity]
     return known

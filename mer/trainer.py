@@ -98,12 +98,19 @@ def loss(
     """
     output = network.members(batch, are_texts=are_texts)
     smooth = recipe.label_smoothing
+    squared = (output.affect - wanted.affect) ** 2
+    spread = output.affect_spread
+    # The likelihood of the errors made trains the spreads alone: the errors are taken as they are.
+    unlikely = 0.5 * squared.detach() / spread**2 + spread.log()
+    valence, arousal = (_AFFECT_LOSS_SCALE * squared + unlikely).unbind(dim=-1)
     errors = torch.stack(
         [
             _cross_entropy(output.quadrant_logits, wanted.quadrant, smooth),
             _cross_entropy(output.cluster_logits, wanted.cluster, smooth),
-            _AFFECT_LOSS_SCALE * ((output.affect - wanted.affect) ** 2).sum(dim=-1),
+            valence,
+            arousal,
             _cross_entropy(output.emotion_logits, wanted.emotions, 0.0),
+            _cross_entropy(output.gems_logits, wanted.gems, 0.0),
         ],
         dim=-1,
     )  # (members, songs, tasks)

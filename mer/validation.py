@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 import torch.nn.functional as F
 
-from mer.mixture import SONG_SETS, Plane, targets
+from mer.mixture import SONG_SETS, TASKS, Plane, Targets, targets
 from mer.models.affetti import AffettiOutput
 from mer.prediction import MODALITIES
 from mer.trainer import Trainer, feature_batch
@@ -78,13 +78,13 @@ def cross_validate(
     """
     networks = []
     for fold in range(folds):
-        held = [is_song(e) and fold_of(e.track.artist_group, folds) == fold for e in examples]
-        # The mood words of a held-out song are its label in words: they are held out with it.
-        words = [
-            e.track.dataset == "mood_words" and fold_of(e.track.artist_group, folds) == fold
+        # Texts by an artist, or about a song (its mood words are its label), are held out with it.
+        held = [
+            (is_song(e) or e.track.artist_group is not None)
+            and fold_of(e.track.artist_group, folds) == fold
             for e in examples
         ]
-        kept = [e for e, h, w in zip(examples, held, words, strict=True) if not (h or w)]
+        kept = [e for e, h in zip(examples, held, strict=True) if not h]
         network = Trainer(
             recipe,
             config,
@@ -93,7 +93,7 @@ def cross_validate(
             plane,
             folder / f"fold-{fold}" if folder else None,
         ).train()
-        songs = tuple(e for e, h in zip(examples, held, strict=True) if h)
+        songs = tuple(e for e, h in zip(examples, held, strict=True) if h and is_song(e))
         networks.append(FoldNetwork(network, songs))
     return networks
 
@@ -191,7 +191,7 @@ def calibrate(
     songs = [song for fold in networks for song in fold.held_out]
     output = out_of_fold(networks, songs)
     wanted = targets([song.track for song in songs], plane)
-    known = wanted.weights > 0
+    known = dict(zip(TASKS, (wanted.weights > 0).unbind(dim=1), strict=True))
     clips = torch.tensor([song.track.dataset == "panda4q" for song in songs])
     scales, shifts = [], []
     for axis in range(2):
@@ -202,17 +202,28 @@ def calibrate(
     return replace(
         config,
         quadrant_temperature=_temperature(
-            output.quadrant_logits[known[:, 0]], wanted.quadrant[known[:, 0]]
+            output.quadrant_logits[known["quadrant"]], wanted.quadrant[known["quadrant"]]
         ),
         cluster_temperature=_temperature(
-            output.cluster_logits[known[:, 1]], wanted.cluster[known[:, 1]]
+            output.cluster_logits[known["cluster"]], wanted.cluster[known["cluster"]]
         ),
         emotion_temperature=_temperature(
-            output.emotion_logits[known[:, 3]], wanted.emotions[known[:, 3]]
+            output.emotion_logits[known["emotions"]], wanted.emotions[known["emotions"]]
         ),
         affect_scale=(scales[0], scales[1]),
         affect_shift=(shifts[0], shifts[1]),
+        spread_scale=_spread_scale(output, wanted, clips, scales, shifts),
     )
+
+
+def _spread_scale(
+    output: AffettiOutput, wanted: Targets, clips: Tensor, scales: list[float], shifts: list[float]
+) -> tuple[float, float]:
+    """Factors that give errors, in units of their predicted spread, a mean square of 1."""
+    placed = output.affect[clips].logit() * torch.tensor(scales) + torch.tensor(shifts)
+    errors = (placed.sigmoid() - wanted.affect[clips]) / output.affect_spread[clips]
+    valence, arousal = (errors**2).mean(dim=0).sqrt().tolist()
+    return valence, arousal
 
 
 def _temperature(logits: Tensor, wanted: Tensor) -> float:

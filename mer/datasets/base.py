@@ -23,19 +23,6 @@ SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
 """What was labelled: the emotion heard in a song or felt at it, or what stands in for listeners."""
 
-GEMS: Final = (
-    "amazement",
-    "solemnity",
-    "tenderness",
-    "nostalgia",
-    "calmness",
-    "power",
-    "joyful_activation",
-    "tension",
-    "sadness",
-)
-"""Geneva Emotional Music Scale, nine factors, by Emotify's names and in its order."""
-
 
 @dataclass(frozen=True, slots=True)
 class AffectLabels:
@@ -52,7 +39,7 @@ class AffectLabels:
     mood_words : tuple of str
         The editors' words, lower case, as written.
     gems : tuple of 9 float or None
-        Distribution over `GEMS`, from listeners' counts.
+        Distribution over `mer.affect.GEMS`, from listeners' counts.
     polarity : {-1, 0, 1} or None
         Sentiment of a text.
     valence_sd, arousal_sd : float or None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mer.affect import UNIT
-from mer.datasets.base import GEMS, AffectLabels, AnnotationKind, Track, read_table
+from mer.affect import GEMS, UNIT
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, read_table
 from mer.datasets.layout import find_audio, hash_split, plain_id
 from mer.errors import DatasetError
 

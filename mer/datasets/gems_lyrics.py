@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mer.affect import UNIT
-from mer.datasets.base import GEMS, AffectLabels, AnnotationKind, Track, parse_rating, read_table
+from mer.affect import GEMS, UNIT
+from mer.datasets.base import AffectLabels, AnnotationKind, Track, parse_rating, read_table
 from mer.datasets.layout import hash_split, name_key
 from mer.text import clean_lyrics
 

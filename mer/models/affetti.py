@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mer.affect import EMOTIONS, QUADRANTS
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.errors import ShapeError
 from mer.models.blocks import masked_mean
 from mer.prediction import EMBEDDING_DIM, MODALITIES
@@ -33,6 +33,8 @@ _EMPHASIS: Final = 3.0
 """Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
 _CLIP: Final = 12.0
 """Standard deviations beyond which a patch of strange audio is not followed."""
+_LOG_SPREAD: Final = (-4.0, 0.0)
+"""Of the unit square; nothing is surer than .02, and nothing less sure than 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class AffettiConfig:
         The logits are divided by them (temperature scaling, fit on held-out songs).
     affect_scale, affect_shift : (valence, arousal) floats
         Slope and shift before the sigmoid of valence and arousal, fit on held-out songs.
+    spread_scale : (valence, arousal) floats > 0
+        Factors of the predicted spreads, fit on held-out songs.
     """
 
     audio_dim: int = 3581
@@ -72,6 +76,7 @@ class AffettiConfig:
     emotion_temperature: float = 1.0
     affect_scale: tuple[float, float] = (1.0, 1.0)
     affect_shift: tuple[float, float] = (0.0, 0.0)
+    spread_scale: tuple[float, float] = (1.0, 1.0)
 
 
 class AffettiBatch(NamedTuple):
@@ -103,7 +108,11 @@ class AffettiOutput(NamedTuple):
     quadrant_logits : (songs, 4) float Tensor, calibrated
     cluster_logits : (songs, 5) float Tensor, calibrated
     affect : (songs, 2) float Tensor in (0, 1), valence first, calibrated
+    affect_spread : (songs, 2) float Tensor above 0
+        Standard deviation of the error of `affect` that is to be expected, calibrated.
     emotion_logits : (songs, 8) float Tensor, calibrated
+    gems_logits : (songs, 9) float Tensor
+        Of the Geneva Emotional Music Scale, by lyrics; learnt beside the rest and not calibrated.
     gates : (songs, 3) float Tensor
         Weights of audio, lyrics and context; they sum to 1, a missing one has exactly 0.
     """
@@ -112,7 +121,9 @@ class AffettiOutput(NamedTuple):
     quadrant_logits: Tensor
     cluster_logits: Tensor
     affect: Tensor
+    affect_spread: Tensor
     emotion_logits: Tensor
+    gems_logits: Tensor
     gates: Tensor
 
 
@@ -202,6 +213,7 @@ class AffettiNetwork(nn.Module):
     spread_std: Tensor
     affect_scale: Tensor
     affect_shift: Tensor
+    spread_scale: Tensor
 
     def __init__(self, config: AffettiConfig) -> None:
         super().__init__()
@@ -212,8 +224,8 @@ class AffettiNetwork(nn.Module):
             self.register_buffer(name, torch.zeros(audio_dim))
         for name in ("patch_std", "spread_std"):
             self.register_buffer(name, torch.ones(audio_dim))
-        self.register_buffer("affect_scale", torch.tensor(config.affect_scale), persistent=False)
-        self.register_buffer("affect_shift", torch.tensor(config.affect_shift), persistent=False)
+        for name in ("affect_scale", "affect_shift", "spread_scale"):
+            self.register_buffer(name, torch.tensor(getattr(config, name)), persistent=False)
         self.audio_in = MemberLinear(members, 2 * audio_dim, share)
         self.lyrics_in = MemberLinear(members, text_dim, config.text_width)
         self.lyrics_out = MemberLinear(members, config.text_width, share)
@@ -223,7 +235,9 @@ class AffettiNetwork(nn.Module):
         self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
         self.cluster_head = MemberLinear(members, share, config.clusters)
         self.affect_head = MemberLinear(members, share, 2)
+        self.spread_head = MemberLinear(members, share, 2)
         self.emotion_head = MemberLinear(members, share, len(EMOTIONS))
+        self.gems_head = MemberLinear(members, share, len(GEMS))
 
     def standardise_to(self, audio: list[Tensor]) -> None:
         """Take the audio's standardisation from the patches of the training songs.
@@ -263,13 +277,17 @@ class AffettiNetwork(nn.Module):
         members = self.members(batch)
         config = self.config
         affect = members.affect.logit().mean(dim=0) * self.affect_scale + self.affect_shift
+        # What each member expects to err, and how far they disagree.
+        variance = (members.affect_spread**2).mean(dim=0) + members.affect.var(0, correction=0)
         fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
         return AffettiOutput(
             fused_embedding=fused / config.members**0.5,
             quadrant_logits=members.quadrant_logits.mean(dim=0) / config.quadrant_temperature,
             cluster_logits=members.cluster_logits.mean(dim=0) / config.cluster_temperature,
             affect=torch.sigmoid(affect),
+            affect_spread=variance.sqrt() * self.spread_scale,
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
+            gems_logits=members.gems_logits.mean(dim=0),
             gates=members.gates.mean(dim=0),
         )
 
@@ -352,6 +370,9 @@ class AffettiNetwork(nn.Module):
             quadrant_logits=self.quadrant_head(features),
             cluster_logits=self.cluster_head(features),
             affect=torch.sigmoid(self.affect_head(features)),
+            # To say how sure it is must not cost it accuracy: this head only looks on.
+            affect_spread=self.spread_head(features.detach()).clamp(*_LOG_SPREAD).exp(),
             emotion_logits=self.emotion_head(features),
+            gems_logits=self.gems_head(features),
             gates=gates,
         )

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 CONFIG = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8, dropout=0.1)
 RECIPE = Recipe(epochs=8, batch_songs=8, batch_texts=4, averaging=0.8, learning_rate=1e-2)
-PLANE = Plane(words=((0.5, 0.2), (0.45, 0.1)), emobank=((0.5, 0.1), (0.5, 0.05)))
+PLANE = Plane(
+    words=((0.5, 0.2), (0.45, 0.1)),
+    emobank=((0.5, 0.1), (0.5, 0.05)),
+    deezer=((0.5, 0.2), (0.5, 0.2)),
+)
 QUADRANT, CLUSTER = QUESTIONS
 
 

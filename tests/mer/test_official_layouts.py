@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mer.affect import Quadrant
+from mer.affect import GEMS, Quadrant
 from mer.datasets import (
     DATASETS,
     deam,
@@ -25,7 +25,7 @@ from mer.datasets import (
     pmemo,
     poem_sentiment,
 )
-from mer.datasets.base import GEMS, SPLITS, AnnotationKind
+from mer.datasets.base import SPLITS, AnnotationKind
 from mer.datasets.checksums import CHECKSUMS, verify
 from mer.datasets.layout import hash_split, name_key
 from mer.datasets.spreadsheet import read_sheet

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8, dropout=0.1)
 RECIPE = Recipe(epochs=3, batch_songs=4, batch_texts=4, averaging=0.5, learning_rate=1e-2)
-PLANE = Plane(words=((0.5, 0.2), (0.45, 0.1)), emobank=((0.5, 0.1), (0.5, 0.05)))
+PLANE = Plane(
+    words=((0.5, 0.2), (0.45, 0.1)),
+    emobank=((0.5, 0.1), (0.5, 0.05)),
+    deezer=((0.5, 0.2), (0.5, 0.2)),
+)
 HAPPY = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -126,7 +130,7 @@ def test_it_learns_a_few_songs_by_heart() -> None:
 
 def test_unlabelled_targets_weigh_nothing() -> None:
     known = targets([TEXTS[0].track, SONGS[0].track], PLANE)
-    assert known.weights[0].tolist() == [0.5, 0.0, 1.0, 0.0]  # a word: soft quadrant and affect
+    assert known.weights[0].tolist() == [0.5, 0.0, 1.0, 1.0, 0.0, 0.0]  # a word
     assert known.weights[1, 1] == 0  # a clip of panda4q has no cluster
     assert known.quadrant[1].tolist() == [1.0, 0.0, 0.0, 0.0]
 
