@@ -195,9 +195,11 @@ def _show(
     emotions = sorted(prediction.emotions.items(), key=lambda item: -item[1])[:3]
     gates = [f"{name} {gate:.2f}" for name, gate in prediction.gates.items() if gate > 0]
     name = " ".join(" ".join(subject.values()).split())
+    doubt = ", ambiguous" if prediction.is_ambiguous else ""
     _print(
-        f"{name}: valence {prediction.valence:.2f}, arousal {prediction.arousal:.2f}, "
-        f"{prediction.quadrant} ({prediction.confidence:.0%}); "
+        f"{name}: valence {prediction.valence:.2f} ± {prediction.valence_spread:.2f}, "
+        f"arousal {prediction.arousal:.2f} ± {prediction.arousal_spread:.2f}, "
+        f"{prediction.quadrant} ({prediction.confidence:.0%}{doubt}); "
         f"{', '.join(f'{emotion} {share:.0%}' for emotion, share in emotions)}; "
         f"by {', '.join(gates)}"
     )
@@ -215,10 +217,13 @@ def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str
         "model_version": prediction.model_version,
         "valence": prediction.valence,
         "arousal": prediction.arousal,
+        "valence_spread": prediction.valence_spread,
+        "arousal_spread": prediction.arousal_spread,
         "quadrant": prediction.quadrant,
         "quadrants": prediction.quadrants,
         "emotions": prediction.emotions,
         "confidence": prediction.confidence,
+        "ambiguous": prediction.is_ambiguous,
         "gates": prediction.gates,
         "timeline": [
             {

@@ -24,6 +24,8 @@ from mer.text import read_lyrics
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from mer.pipeline import EmotionPipeline
     from mer.prediction import EmotionPrediction
 
@@ -31,6 +33,9 @@ LABELS: Final = ("quadrant", "valence", "arousal", "mood")
 _BATCH: Final = 8
 _WORST: Final = 10
 _FEWEST_FOR_AGREEMENT: Final = 3
+_WITHIN_ONE: Final = 0.683
+_WITHIN_TWO: Final = 0.954
+"""Shares of a normal distribution within one and two standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,7 @@ def _quadrants(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str,
     target = np.array([QUADRANTS.index(song.quadrant) for song, _ in judged if song.quadrant])
     chances = np.array([[said.quadrants[q] for q in QUADRANTS] for _, said in judged])
     answers = chances.argmax(axis=1)
+    ambiguous = np.array([said.is_ambiguous for _, said in judged])
     right = bootstrap_ci(accuracy, target, answers)
     return {
         "songs": len(target),
@@ -208,7 +214,15 @@ def _quadrants(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str,
         "majority": float(np.bincount(target).max() / len(target)),
         "ece": ece(target, chances),
         "confusion": confusion(target, answers, len(QUADRANTS)).tolist(),
+        "sure": _part(answers == target, ~ambiguous),
+        "ambiguous": _part(answers == target, ambiguous),
     }
+
+
+def _part(is_right: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    """How many songs are chosen, and how often the model is right on them; None of none."""
+    songs = int(chosen.sum())
+    return {"songs": songs, "accuracy": float(is_right[chosen].mean()) if songs else None}
 
 
 def _affect(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, Any]:
@@ -216,9 +230,16 @@ def _affect(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, An
         return {}
     true = np.array([[s.point.valence, s.point.arousal] for s, _ in judged if s.point])
     said = np.array([[p.valence, p.arousal] for _, p in judged])
+    spreads = np.array([[p.valence_spread, p.arousal_spread] for _, p in judged])
+    off = np.abs(true - said) / spreads
     measures = {"ccc": ccc, "pearson": pearson, "rmse": rmse}
     return {"songs": len(true)} | {
         axis: {name: each(true[:, i], said[:, i]) for name, each in measures.items()}
+        | {
+            "spread": float(spreads[:, i].mean()),
+            "within_one_spread": float((off[:, i] <= 1).mean()),
+            "within_two_spreads": float((off[:, i] <= 2).mean()),
+        }
         for i, axis in enumerate(("valence", "arousal"))
     }
 
@@ -309,12 +330,19 @@ def report(figures: Mapping[str, Any]) -> Iterator[str]:
         yield "confusion (rows: truth, columns: said)  " + "  ".join(QUADRANTS)
         for name, row in zip(QUADRANTS, quadrant["confusion"], strict=True):
             yield f"{name:>38}  " + "  ".join(f"{count:2d}" for count in row)
+        for name in ("sure", "ambiguous"):
+            part = quadrant[name]
+            if part["songs"]:
+                yield f"{name}: {part['songs']} songs, accuracy {part['accuracy']:.3f}"
     if affect := figures.get("affect"):
         for axis in ("valence", "arousal"):
             values = affect[axis]
             yield (
                 f"{axis}: CCC {values['ccc']:.3f}, Pearson {values['pearson']:.3f}, "
-                f"RMSE {values['rmse']:.3f} over {affect['songs']} songs"
+                f"RMSE {values['rmse']:.3f} over {affect['songs']} songs; spread "
+                f"{values['spread']:.3f} on average, {values['within_one_spread']:.0%} of the "
+                f"songs within one (expected: {_WITHIN_ONE:.0%}), "
+                f"{values['within_two_spreads']:.0%} within two ({_WITHIN_TWO:.0%})"
             )
     if mood := figures.get("mood"):
         yield (

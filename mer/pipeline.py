@@ -301,6 +301,7 @@ class EmotionPipeline:
     def _prediction(self, song: PreparedSong, output: AffettiOutput) -> EmotionPrediction:
         """Read the outputs of the whole song, which come first, and of its windows."""
         (valence, arousal), *passages = output.affect.double().tolist()
+        valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
         quadrants = output.quadrant_logits[0].double().softmax(dim=0).tolist()
         emotions = output.emotion_logits[0].double().softmax(dim=0).tolist()
         confidence = max(quadrants)
@@ -309,6 +310,8 @@ class EmotionPipeline:
             model_version=self.model_version,
             valence=valence,
             arousal=arousal,
+            valence_spread=valence_spread,
+            arousal_spread=arousal_spread,
             quadrant=QUADRANTS[quadrants.index(confidence)],
             quadrants=dict(zip(QUADRANTS, quadrants, strict=True)),
             emotions=dict(zip(EMOTIONS, emotions, strict=True)),

@@ -62,6 +62,8 @@ class EmotionPrediction:
     model_version : str
         Configuration name and eight hex digits of the checkpoint's sha256.
     valence, arousal : float in [0, 1]
+    valence_spread, arousal_spread : float above 0
+        How far the judgement is likely to be off: one standard deviation of its error.
     quadrant : Quadrant
         The most probable quadrant.
     quadrants : mapping of Quadrant to float
@@ -84,6 +86,8 @@ class EmotionPrediction:
     model_version: str
     valence: float
     arousal: float
+    valence_spread: float
+    arousal_spread: float
     quadrant: Quadrant
     quadrants: Mapping[Quadrant, float]
     emotions: Mapping[str, float]

@@ -52,6 +52,8 @@ class FakePipeline:
             model_version=self.model_version,
             valence=point.valence,
             arousal=point.arousal,
+            valence_spread=0.12,
+            arousal_spread=0.08,
             quadrant=point.quadrant,
             quadrants={q: 0.7 if q is point.quadrant else 0.1 for q in QUADRANTS},
             emotions=random_probabilities(EMOTIONS, digest[2]),

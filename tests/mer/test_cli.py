@@ -54,10 +54,13 @@ def test_json_holds_what_is_promised(weights, tone, folder, capsys):
         "model_version",
         "valence",
         "arousal",
+        "valence_spread",
+        "arousal_spread",
         "quadrant",
         "quadrants",
         "emotions",
         "confidence",
+        "ambiguous",
         "gates",
         "timeline",
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CENTRES = {"Q1": (0.8, 0.8), "Q2": (0.2, 0.8), "Q3": (0.2, 0.2), "Q4": (0.8, 0.2)}
 
 
-def said(quadrant: str, confidence: float = 0.7) -> EmotionPrediction:
+def said(quadrant: str, confidence: float = 0.7, spread: float = 0.1) -> EmotionPrediction:
     """A prediction that puts `confidence` on a quadrant and itself in its middle."""
     rest = (1 - confidence) / 3
     valence, arousal = CENTRES[quadrant]
@@ -28,6 +28,8 @@ def said(quadrant: str, confidence: float = 0.7) -> EmotionPrediction:
         model_version="affetti-00000000",
         valence=valence,
         arousal=arousal,
+        valence_spread=spread,
+        arousal_spread=spread,
         quadrant=Quadrant(quadrant),
         quadrants={q: confidence if q == quadrant else rest for q in QUADRANTS},
         emotions={},
@@ -74,6 +76,39 @@ def test_ratings_are_compared_axis_by_axis(tmp_path: Path) -> None:
     assert affect["valence"]["ccc"] == pytest.approx(1)
     assert affect["valence"]["rmse"] == pytest.approx(0)
     assert affect["arousal"]["pearson"] == pytest.approx(-1)
+
+
+def test_spreads_are_held_against_what_was_off(tmp_path: Path) -> None:
+    offs = (0.0, 0.1, 0.19, 0.3)  # above the said valence; the spread is 0.1, then 0.2
+    judged = [
+        (
+            song(i, tmp_path, point=AffectPoint(0.2 + off, 0.2), quadrant=Quadrant.Q3),
+            said("Q3", spread=spread),
+        )
+        for spread in (0.1, 0.2)
+        for i, off in enumerate(offs)
+    ]
+    valence = measure(judged, {})["affect"]["valence"]
+    assert valence["within_one_spread"] == pytest.approx((1 + 3) / 8)
+    assert valence["within_two_spreads"] == pytest.approx((3 + 4) / 8)
+    assert valence["spread"] == pytest.approx(0.15)
+
+
+def test_ambiguous_songs_are_counted_apart(tmp_path: Path) -> None:
+    judged = [
+        (song(2, tmp_path, quadrant=Quadrant.Q1), said("Q1", 0.5)),
+        (song(3, tmp_path, quadrant=Quadrant.Q1), said("Q2", 0.49)),
+        (song(4, tmp_path, quadrant=Quadrant.Q3), said("Q3", 0.4)),
+    ]
+    figures = measure(judged, {})
+    assert figures["quadrant"]["sure"] == {"songs": 1, "accuracy": 1.0}
+    assert figures["quadrant"]["ambiguous"] == {"songs": 2, "accuracy": 0.5}
+    lines = list(report({**figures, "model_version": "affetti-00000000", "failed": []}))
+    assert "ambiguous: 2 songs, accuracy 0.500" in lines
+    alone = measure(judged[:1], {})
+    assert alone["quadrant"]["ambiguous"] == {"songs": 0, "accuracy": None}
+    lines = list(report({**alone, "model_version": "affetti-00000000", "failed": []}))
+    assert not any(line.startswith("ambiguous") for line in lines)
 
 
 def test_a_mood_is_right_when_it_is_the_nearest_of_the_tables_moods(tmp_path: Path) -> None:

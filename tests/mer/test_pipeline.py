@@ -64,6 +64,8 @@ def test_outputs_are_in_their_ranges(predictions, weights):
         assert prediction.model_version == weights.stem
         assert 0 <= prediction.valence <= 1
         assert 0 <= prediction.arousal <= 1
+        assert prediction.valence_spread > 0
+        assert prediction.arousal_spread > 0
         assert tuple(prediction.quadrants) == QUADRANTS
         assert tuple(prediction.emotions) == EMOTIONS
         assert tuple(prediction.gates) == MODALITIES
@@ -74,6 +76,21 @@ def test_outputs_are_in_their_ranges(predictions, weights):
         assert prediction.fused_embedding.shape == (256,)
         assert prediction.fused_embedding.dtype == np.float32
         assert np.linalg.norm(prediction.fused_embedding) == pytest.approx(1, abs=1e-5)
+
+
+def test_spreads_are_the_whole_songs_and_valence_is_first(predictions, songs, folder):
+    wider = EmotionPipeline.from_pretrained(
+        save_untrained(folder / "wider", AffettiConfig(spread_scale=(2.0, 1.0)))
+    )
+    for before, after in zip(predictions, wider.predict(songs), strict=True):
+        assert after.valence_spread == pytest.approx(2 * before.valence_spread)
+        assert after.arousal_spread == pytest.approx(before.arousal_spread)
+
+
+def test_a_song_is_ambiguous_below_one_half(predictions):
+    for confidence, is_ambiguous in ((0.49, True), (0.5, False)):
+        doubtful = dataclasses.replace(predictions[0], confidence=confidence)
+        assert doubtful.is_ambiguous is is_ambiguous
 
 
 def test_a_missing_modality_has_no_gate(predictions, songs):

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def save_untrained(folder: Path) -> Path:
+def save_untrained(folder: Path, config: AffettiConfig | None = None) -> Path:
     """Checkpoint of the house network as it is before training."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = AffettiNetwork(AffettiConfig())
-    config = dataclasses.asdict(network.config)
-    return checkpoint.save(network.state_dict(), config, {}, folder, "affetti")
+        network = AffettiNetwork(config or AffettiConfig())
+    values = dataclasses.asdict(network.config)
+    return checkpoint.save(network.state_dict(), values, {}, folder, "affetti")
 
 
 def write_tone(path: Path, seconds: float, hertz: float, level: float = 0.3) -> Path:
