@@ -1,0 +1,168 @@
+"""Why a song is judged as it is: the passages of its timeline, and the lyric lines that count.
+
+A line counts as much as the prediction moves when the network is asked again without it. The
+lyrics are not encoded again: the line's token states are left out of those that the network takes
+the mean of, with those of its repetitions, for a chorus is one thing said several times. What is
+left has still seen the line; `mer.explanation_checks` measures how well this stands for lyrics in
+which the line was never sung.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from mer.models.affetti import AffettiBatch
+from mer.prediction import LyricLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from mer.models.affetti import AffettiNetwork, AffettiOutput
+
+NAMED_LINES: Final = 3
+"""Lines that a prediction names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line that the text encoder read, wholly or in part.
+
+    Parameters
+    ----------
+    line : int
+        Place, from 0, of its first occurrence among the lines that are not blank.
+    text : str
+    tokens : (tokens,) bool Tensor
+        Which of the lyrics' tokens are its own or its repetitions'.
+    """
+
+    line: int
+    text: str
+    tokens: Tensor
+
+
+def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
+    r"""Find the different lines of lyrics among their tokens.
+
+    Lines that differ in nothing but case, spacing and punctuation are one.
+
+    Parameters
+    ----------
+    lyrics : str
+        As they were encoded; lines end with ``\n``.
+    offsets : (tokens, 2) int64 Tensor
+        Of one text, as in `mer.encoders.TokenStates`, without padding.
+
+    Returns
+    -------
+    list of ReadLine
+        In order; lines of which the encoder's limit left no token are not among them.
+    """
+    first, end = offsets.unbind(dim=1)
+    # A SentencePiece token may begin with the break before its line, but never ends with one.
+    last = torch.where(end > first, end - 1, -1)
+    groups: dict[str, ReadLine] = {}
+    start, number = 0, 0
+    for text in lyrics.split("\n"):
+        tokens = (last >= start) & (last < start + len(text))
+        start += len(text) + 1
+        if not text.strip():
+            continue
+        if bool(tokens.any()):
+            key = line_key(text)
+            known = groups.setdefault(key, ReadLine(number, text, tokens))
+            groups[key] = ReadLine(known.line, known.text, known.tokens | tokens)
+        number += 1
+    return list(groups.values())
+
+
+def line_key(text: str) -> str:
+    """Reduce a line to what its repetitions share: letters and digits, without case."""
+    letters = "".join(sign if sign.isalnum() else " " for sign in text.casefold())
+    return " ".join(letters.split()) or text.strip()
+
+
+def without_each(
+    network: AffettiNetwork,
+    audio: Tensor | None,
+    lyrics: Tensor,
+    context: Tensor | None,
+    lines: Sequence[ReadLine],
+) -> AffettiOutput:
+    """Judge a song whole, and then without each of some of its lines.
+
+    Parameters
+    ----------
+    network : AffettiNetwork
+    audio, context : (patches or tokens, width) float Tensor or None
+    lyrics : (tokens, text_dim) float Tensor
+    lines : sequence of ReadLine
+        Of these lyrics.
+
+    Returns
+    -------
+    AffettiOutput
+        Of ``1 + len(lines)`` songs on the network's device.
+    """
+    everything = torch.ones(len(lyrics), dtype=torch.bool)
+    masks = torch.stack([everything, *(~line.tokens for line in lines)])
+    config = network.config
+    batch = AffettiBatch(
+        *_repeated(audio, config.audio_dim, len(masks)),
+        _repeated(lyrics, config.text_dim, len(masks))[0],
+        masks,
+        *_repeated(context, config.text_dim, len(masks)),
+    )
+    device = next(network.parameters()).device
+    output: AffettiOutput = network(AffettiBatch(*(part.to(device) for part in batch)))
+    return output
+
+
+def strongest_lines(output: AffettiOutput, lines: Sequence[ReadLine]) -> tuple[LyricLine, ...]:
+    """Name the lines without which the song would be judged most differently.
+
+    Parameters
+    ----------
+    output : AffettiOutput
+        As `without_each` gives it for `lines`.
+    lines : sequence of ReadLine
+
+    Returns
+    -------
+    tuple of LyricLine
+        At most `NAMED_LINES`, the strongest first, of equal ones the earlier.
+    """
+    affect = output.affect.double().cpu()
+    named = [
+        LyricLine(line.line, line.text, *added)
+        for line, added in zip(lines, (affect[0] - affect[1:]).tolist(), strict=True)
+    ]
+    return tuple(sorted(named, key=lambda line: -line.shift)[:NAMED_LINES])
+
+
+def passages(audio: Tensor) -> list[Tensor]:
+    """Cut a song into what the timeline hears at each patch: the patch and its neighbours.
+
+    Parameters
+    ----------
+    audio : (patches, audio_dim) float Tensor
+
+    Returns
+    -------
+    list of (2 or 3, audio_dim) float Tensors
+        One a patch; of a song of one patch, that patch.
+    """
+    return [audio[max(0, patch - 1) : patch + 2] for patch in range(len(audio))]
+
+
+def _repeated(states: Tensor | None, width: int, times: int) -> tuple[Tensor, Tensor]:
+    """One song's rows, as float32 and without copies, for every song of a batch; and their mask."""
+    steps = 1 if states is None else len(states)
+    rows = torch.zeros(1, width) if states is None else states.float()
+    mask = torch.full((times, steps), states is not None)
+    return rows.expand(times, -1, -1), mask
