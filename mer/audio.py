@@ -49,6 +49,7 @@ __all__ = [
     "patch_frames",
     "probe",
     "song_patches",
+    "waveform_patches",
 ]
 
 _SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
@@ -269,6 +270,43 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
     segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
     if np.abs(segments).max() < _SILENCE_PEAK:
         raise AudioSilentError(path, "is silent wherever it was heard")
+    return _song_of(segments, total, max_patches)
+
+
+def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> AudioPatches:
+    """Patches of a song that is decoded already, where `song_patches` has those of its file.
+
+    Parameters
+    ----------
+    waveform : (samples,) float32 ndarray
+        Mono, at `MUSICNN`'s sample rate. It may be silent.
+    max_patches : int
+        At least 1.
+
+    Returns
+    -------
+    AudioPatches
+
+    Raises
+    ------
+    InputError
+        If `max_patches` is less than 1 or the waveform shorter than `MIN_DURATION_SECONDS`.
+    """
+    preset = MUSICNN
+    if max_patches < 1:
+        raise InputError(f"max_patches must be at least 1, got {max_patches}")
+    if len(waveform) < MIN_DURATION_SECONDS * preset.sample_rate:
+        raise InputError(f"{len(waveform)} samples are too few; give {MIN_DURATION_SECONDS:.0f} s")
+    padded = np.pad(waveform, preset.n_fft // 2)
+    frames = patch_frames(len(waveform), max_patches, preset)
+    starts = [frame * preset.hop_length for frame in frames]
+    segments = np.stack([padded[start : start + preset.patch_samples] for start in starts])
+    return _song_of(segments, len(waveform), max_patches)
+
+
+def _song_of(segments: Waveform, total: int, max_patches: int) -> AudioPatches:
+    """Log-mels of the planned `segments` of a song of `total` samples."""
+    preset = MUSICNN
     starts = np.array(patch_frames(total, max_patches, preset), dtype=np.float64)
     return AudioPatches(
         log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in segments]),

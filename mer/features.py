@@ -1,8 +1,9 @@
 """Encoder features of labelled tracks, computed once and kept on disk.
 
-Rows are found by what they were computed from: the sha256 of a text, or of a file's name and size.
-So a changed text is never given stale rows, and it does not matter which tracks are asked for
-together. Shards are written aside and renamed; an interrupted extraction goes on where it stopped.
+Rows are found by what they were computed from: the sha256 of a text, or of a file's name and size,
+and of the distortion's name where the audio is distorted. So a changed text is never given stale
+rows, and it does not matter which tracks are asked for together. Shards are written aside and
+renamed; an interrupted extraction goes on where it stopped.
 
 ::
 
@@ -23,21 +24,25 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from mer.audio import song_patches
+from mer.audio import load, song_patches, waveform_patches
 from mer.descriptors import describe
+from mer.distortions import augmentation
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.text import context_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from mer.audio import AudioPatches
     from mer.datasets.base import Track
+    from mer.distortions import Distortion
 
 AUDIO_ENCODER: Final = "MSD_musicnn"
 SECOND_AUDIO_ENCODER: Final = "MTT_musicnn"
+DESCRIPTORS: Final = "descriptors"
 TEXT_ENCODER: Final = "all-MiniLM-L6-v2"
 MAX_TOKENS: Final = 256
 """Lyrics are cut there; four in five songs are longer, and open with what they go on with."""
@@ -76,20 +81,20 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, *, is_wide: bool = False) -> None:
-        self._audio = _Store(folder / AUDIO_ENCODER)
-        self._beside = (
-            [_Store(folder / SECOND_AUDIO_ENCODER), _Store(folder / "descriptors")]
-            if is_wide
-            else []
-        )
+        names = [AUDIO_ENCODER, SECOND_AUDIO_ENCODER, DESCRIPTORS] if is_wide else [AUDIO_ENCODER]
+        self._audio = {name: _Store(folder / name) for name in names}
         self._text = _Store(folder / TEXT_ENCODER)
 
-    def features(self, tracks: Sequence[Track]) -> list[TrackFeatures]:
+    def features(
+        self, tracks: Sequence[Track], distortion: Distortion | None = None
+    ) -> list[TrackFeatures]:
         """Features of `tracks`, in their order; a progress bar while any is computed.
 
         Parameters
         ----------
         tracks : sequence of Track
+        distortion : Distortion or None
+            What happens to their audio before it is heard; its seed is that of file and name.
 
         Returns
         -------
@@ -102,44 +107,37 @@ class FeatureCache:
         EncoderMissingError
             If features have to be computed and the encoder is not installed.
         """
-        paths = {_file_key(t.audio_path): t.audio_path for t in tracks if t.audio_path is not None}
+        keys = [_file_key(track.audio_path, distortion) for track in tracks]
+        paths = {
+            key: track.audio_path
+            for key, track in zip(keys, tracks, strict=True)
+            if track.audio_path is not None
+        }
         lyrics = [track.lyrics or "" for track in tracks]
         contexts = [context_text(track.title, track.artist) for track in tracks]
         texts = {_key(text): text for text in (*lyrics, *contexts) if text}
-        self._listen(paths)
+        self._listen(paths, distortion)
         self._read(texts)
         heard, read = self._heard(paths), self._text.rows(texts)
         return [
-            TrackFeatures(
-                track,
-                heard[_file_key(track.audio_path)] if track.audio_path is not None else None,
-                read.get(_key(lyric)),
-                read.get(_key(context)),
-            )
-            for track, lyric, context in zip(tracks, lyrics, contexts, strict=True)
+            TrackFeatures(track, heard.get(key), read.get(_key(lyric)), read.get(_key(context)))
+            for track, key, lyric, context in zip(tracks, keys, lyrics, contexts, strict=True)
         ]
 
     def _heard(self, paths: Mapping[str, Path]) -> dict[str, torch.Tensor]:
-        columns = [store.rows(paths) for store in (self._audio, *self._beside)]
+        columns = [store.rows(paths) for store in self._audio.values()]
         return {key: torch.cat([rows[key] for rows in columns], dim=1) for key in columns[0]}
 
-    def _listen(self, paths: Mapping[str, Path]) -> None:
-        self._encode(paths, self._audio, AUDIO_ENCODER)
-        if self._beside:
-            second, descriptors = self._beside
-            self._encode(paths, second, SECOND_AUDIO_ENCODER)
-            for keys in _batches(_missing(paths, descriptors), "describing"):
-                rows = [describe(song_patches(paths[key]).segments) for key in keys]
-                descriptors.add(keys, rows)
-
-    def _encode(self, paths: Mapping[str, Path], store: _Store, variant: str) -> None:
-        missing = _missing(paths, store)
-        if not missing:
-            return
-        encoder = MusicnnEncoder.from_pretrained(variant)
-        for keys in _batches(missing, "listening"):
-            songs = [torch.from_numpy(song_patches(paths[key]).log_mel) for key in keys]
-            store.add(keys, [encoder.embed(patches).numpy() for patches in songs])
+    def _listen(self, paths: Mapping[str, Path], distortion: Distortion | None) -> None:
+        """Decode each song once, whichever of its rows are missing."""
+        missing = {name: set(_missing(paths, store)) for name, store in self._audio.items()}
+        ears = {name: _ear(name) for name, keys in missing.items() if keys}
+        wanted = [key for key in paths if any(key in keys for keys in missing.values())]
+        for keys in _batches(wanted, distortion.name if distortion else "listening"):
+            songs = {key: _patches(paths[key], key, distortion) for key in keys}
+            for name, ear in ears.items():
+                if lacking := [key for key in keys if key in missing[name]]:
+                    self._audio[name].add(lacking, [ear(songs[key]) for key in lacking])
 
     def _read(self, texts: Mapping[str, str]) -> None:
         missing = _missing(texts, self._text)
@@ -188,6 +186,20 @@ class _Store:
         return found
 
 
+def _ear(name: str) -> Callable[[AudioPatches], NDArray[np.float32]]:
+    """Return what makes rows of the store `name` from a song's patches."""
+    if name == DESCRIPTORS:
+        return lambda patches: describe(patches.segments)
+    encoder = MusicnnEncoder.from_pretrained(name)
+    return lambda patches: encoder.embed(torch.from_numpy(patches.log_mel)).numpy()
+
+
+def _patches(path: Path, key: str, distortion: Distortion | None) -> AudioPatches:
+    if distortion is None:
+        return song_patches(path)
+    return waveform_patches(distortion.apply(load(path), int(key, 16)))
+
+
 def _missing(keys: Iterable[str], store: _Store) -> list[str]:
     return [key for key in keys if key not in store.keys]
 
@@ -196,8 +208,12 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _file_key(path: Path) -> str:
-    return _key(f"{path.parent.name}/{path.name} {path.stat().st_size}")
+def _file_key(path: Path | None, distortion: Distortion | None) -> str:
+    """Key of a file's rows; empty where there is no file."""
+    if path is None:
+        return ""
+    name = f" {distortion.name}" if distortion else ""
+    return _key(f"{path.parent.name}/{path.name} {path.stat().st_size}{name}")
 
 
 def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
@@ -212,8 +228,20 @@ def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
             bar.update(len(batch))
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = True) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m mer features``."""
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--augmented",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also compute N distorted copies of the songs to train on (default: %(default)s)",
+    )
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = True) -> None:
+    """Options of every command that reads features."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -232,11 +260,16 @@ def add_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = T
 
 def run(args: argparse.Namespace) -> int:
     """Compute what `train` and `evaluate` read, and say how much there is."""
-    from mer.mixture import load_tracks
+    from mer.mixture import SONG_SETS, load_tracks
 
     cache = FeatureCache(args.cache, is_wide=True)
-    features = cache.features(load_tracks(args.data))
+    tracks = load_tracks(args.data)
+    features = cache.features(tracks)
     patches = sum(len(f.audio) for f in features if f.audio is not None)
     tokens = sum(len(f.lyrics) for f in features if f.lyrics is not None)
     print(f"{len(features)} tracks, {patches} patches, {tokens} tokens")  # noqa: T201
+    songs = [t for t in tracks if t.dataset in SONG_SETS and t.split != "test"]
+    for copy in range(1, args.augmented + 1):
+        cache.features(songs, augmentation(copy))
+        print(f"augmented copy {copy}: {len(songs)} songs")  # noqa: T201
     return 0

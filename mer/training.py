@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_data_arguments(parser: argparse.ArgumentParser, *, is_data_required: bool = True) -> None:
     """Options that ``train`` and ``evaluate`` share."""
-    features.add_arguments(parser, is_data_required=is_data_required)
+    features.add_data_arguments(parser, is_data_required=is_data_required)
     parser.add_argument(
         "--work",
         type=Path,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mer.audio import MUSICNN, load, log_mel, patch_frames
+from mer.distortions import add_noise
 from mer.encoders import PATCH_FRAMES, MusicnnEncoder
 from mer.errors import InputError
 from mer.front_ends import front_end
@@ -30,33 +31,6 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 16_000
 """Of the kept waveforms, in hertz: that of the research clips."""
-_SILENT_SHARE: Final = 1e-3  # of the peak: -60 dB
-
-
-def add_noise(waveform: Waveform, snr_db: float, seed: int) -> Waveform:
-    """White Gaussian noise at a signal-to-noise ratio [Li, section 4].
-
-    The paper does not say what the signal's power is taken over: here over the samples that are
-    not silent. The sum is rescaled only where it would clip.
-
-    Parameters
-    ----------
-    waveform : (samples,) float32 ndarray
-    snr_db : float
-        In decibels.
-    seed : int
-
-    Returns
-    -------
-    (samples,) float32 ndarray
-    """
-    loud = np.abs(waveform) > _SILENT_SHARE * np.abs(waveform).max()
-    power = float(np.mean(waveform[loud] ** 2)) if loud.any() else 0.0
-    scale = np.sqrt(power / 10 ** (snr_db / 10))
-    noise = np.random.default_rng(seed).standard_normal(len(waveform), dtype=np.float32)
-    noisy = waveform + np.float32(scale) * noise
-    peak = np.abs(noisy).max()
-    return (noisy / peak if peak > 1 else noisy).astype(np.float32)
 
 
 class Sounds:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mer import audio
-from mer.audio import MUSICNN, load, load_segments, log_mel, probe, song_patches
+from mer.audio import MUSICNN, load, load_segments, log_mel, probe, song_patches, waveform_patches
 from mer.decoding import open_audio
 from mer.errors import (
     AudioDecodeError,
@@ -232,6 +232,23 @@ class TestSongPatches:
         with pytest.raises(AudioError):
             song_patches(bad)
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+class TestWaveformPatches:
+    @pytest.mark.parametrize("seconds", [3.0, 7.03, 40.0])
+    def test_equal_those_of_the_file(self, tmp_path: Path, seconds: float) -> None:
+        path = write(tmp_path / "song.flac", music(seconds, 22_050), 22_050)
+        file, waveform = song_patches(path, 4), waveform_patches(load(path), 4)
+        np.testing.assert_allclose(waveform.log_mel, file.log_mel, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(waveform.segments, file.segments, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(waveform.start_seconds, file.start_seconds)
+        assert waveform.duration_seconds == file.duration_seconds
+
+    def test_too_short_and_no_patches_are_refused(self) -> None:
+        with pytest.raises(InputError, match="47999 samples are too few"):
+            waveform_patches(np.zeros(47_999, dtype=np.float32))
+        with pytest.raises(InputError, match="max_patches must be at least 1, got 0"):
+            waveform_patches(np.zeros(48_000, dtype=np.float32), 0)
 
 
 def _text(path: Path) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
-from mer import features
+from mer import cli, features, mixture
 from mer.audio import AudioPatches
 from mer.datasets.base import AffectLabels, Track
+from mer.distortions import Distortion
 from mer.encoders import TokenStates
 from mer.features import FeatureCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 class CountingAudio:
@@ -56,7 +61,10 @@ class CountingText:
 
 
 def patches(path: Path) -> AudioPatches:
-    value = float(path.read_text())
+    return constant(float(path.read_text()))
+
+
+def constant(value: float) -> AudioPatches:
     return AudioPatches(
         log_mel=np.full((2, 187, 96), value, dtype=np.float32),
         segments=np.full((2, 48_000), value, dtype=np.float32),
@@ -72,6 +80,8 @@ def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "MusicnnEncoder", CountingAudio)
     monkeypatch.setattr(features, "TextEncoder", CountingText)
     monkeypatch.setattr(features, "song_patches", patches)
+    monkeypatch.setattr(features, "load", lambda path: np.full(96_000, float(path.read_text())))
+    monkeypatch.setattr(features, "waveform_patches", lambda wave: constant(wave.mean()))
     monkeypatch.setattr(features, "describe", lambda heard: np.full((len(heard), 3), 7.0))
 
 
@@ -149,3 +159,88 @@ def test_changed_text_or_file_is_computed_anew(tmp_path: Path) -> None:
     assert letters(found.lyrics) == "new"
     assert found.audio is not None
     assert (found.audio == 12).all()
+
+
+def song(folder: Path, name: str = "a", value: str = "2") -> Track:
+    path = folder / f"{name}.opus"
+    path.write_text(value)
+    return Track("mirex", name, "train", AffectLabels(), path, lyrics="la")
+
+
+def louder(name: str, seeds: list[int]) -> Distortion:
+    def apply(wave: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+        seeds.append(seed)
+        return wave * 3
+
+    return Distortion(name, apply)
+
+
+def test_distorted_rows_lie_beside_the_clean_ones(tmp_path: Path) -> None:
+    track, seeds = song(tmp_path), []
+    cache = FeatureCache(tmp_path / "cache")
+    for _ in range(2):
+        (clean,) = cache.features([track])
+        (distorted,) = cache.features([track], louder("louder", seeds))
+        assert clean.audio is not None
+        assert distorted.audio is not None
+        assert (clean.audio == 2).all()
+        assert (distorted.audio == 6).all()
+        assert letters(distorted.lyrics) == "la"
+    assert len(seeds) == 1  # computed once
+    assert CountingText.read == ["la"]
+
+
+def test_seeds_are_those_of_song_and_distortion(tmp_path: Path) -> None:
+    tracks, seeds = [song(tmp_path, "a"), song(tmp_path, "b")], []
+    FeatureCache(tmp_path / "one").features(tracks, louder("louder", seeds))
+    FeatureCache(tmp_path / "one").features(tracks, louder("other", seeds))
+    assert len(set(seeds)) == 4
+    FeatureCache(tmp_path / "two").features(tracks[::-1], louder("louder", seeds))
+    assert seeds[4:] == [seeds[1], seeds[0]]
+
+
+def test_keys_of_clean_songs_stay_what_they_are(tmp_path: Path) -> None:
+    track = song(tmp_path)
+    FeatureCache(tmp_path / "cache").features([track])
+    (shard,) = (tmp_path / "cache" / "MSD_musicnn").glob("*.npz")
+    text = f"{tmp_path.name}/a.opus 1"
+    with np.load(shard) as file:
+        assert file["keys"].tolist() == [sha256(text.encode()).hexdigest()[:16]]
+
+
+def test_songs_are_decoded_once_for_all_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    def counted(path: Path) -> AudioPatches:
+        heard.append(path.stem)
+        return patches(path)
+
+    monkeypatch.setattr(features, "song_patches", counted)
+    tracks = [song(tmp_path, "a"), song(tmp_path, "b", "3")]
+    FeatureCache(tmp_path / "cache").features(tracks[:1])
+    FeatureCache(tmp_path / "cache", is_wide=True).features(tracks)
+    assert heard == ["a", "a", "b"]
+    assert CountingAudio.heard == [2] * 4  # the first network heard `a` once
+
+
+def test_command_makes_copies_of_the_songs_to_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracks = [song(tmp_path, "a"), replace(song(tmp_path, "b", "3"), split="val")]
+    tracks += [replace(song(tmp_path, "c", "4"), split="test"), text(1)]
+    monkeypatch.setattr(mixture, "load_tracks", lambda data: tracks)
+    made: list[str] = []
+
+    def copied(number: int) -> Distortion:
+        made.append(f"augment-{number}")
+        return louder(made[-1], [])
+
+    monkeypatch.setattr(features, "augmentation", copied)
+    arguments = ["features", "--data", "x", "--cache", str(tmp_path / "cache"), "--augmented", "2"]
+    assert cli.main(arguments) == 0
+    assert made == ["augment-1", "augment-2"]
+    assert "augmented copy 2: 2 songs" in capsys.readouterr().out
+    shards = (tmp_path / "cache" / "descriptors").glob("*.npz")
+    assert sum(len(np.load(shard)["keys"]) for shard in shards) == 3 + 2 * 2
