@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 _BATCH_FILES: Final = 8
 """Files that go through the networks together."""
 
+_VISIBLE_SHIFT: Final = 0.005
+"""Least shift of a lyric line that is printed for people."""
+
 _DELEGATED: Final = {
     "features": "compute and keep the encoder features of the data sets",
     "train": "train the house network, or any architecture",
     "evaluate": "measure the house network",
     "compare": "every architecture and baseline on the same songs",
     "experiment": "one experiment of the papers on real data",
+    "explanations": "test what gates, lyric lines and the timeline say",
 }
 _MODULES: Final = {
     "features": "mer.features",
@@ -41,6 +45,7 @@ _MODULES: Final = {
     "evaluate": "mer.evaluation",
     "compare": "mer.harness.compare",
     "experiment": "mer.harness.experiment",
+    "explanations": "mer.explanations",
 }
 
 
@@ -201,8 +206,18 @@ def _show(
         f"arousal {prediction.arousal:.2f} ± {prediction.arousal_spread:.2f}, "
         f"{prediction.quadrant} ({prediction.confidence:.0%}{doubt}); "
         f"{', '.join(f'{emotion} {share:.0%}' for emotion, share in emotions)}; "
-        f"by {', '.join(gates)}"
+        f"by {', '.join(gates)}{_lines_named(prediction)}"
     )
+
+
+def _lines_named(prediction: EmotionPrediction) -> str:
+    """Quote the two lyric lines that count most, as far as they can be seen in two digits."""
+    named = [
+        f'"{line.text}" (valence {line.valence:+.2f}, arousal {line.arousal:+.2f})'
+        for line in prediction.lyric_lines[:2]
+        if line.shift >= _VISIBLE_SHIFT
+    ]
+    return f"; most by {', '.join(named)}" if named else ""
 
 
 def _show_error(path: Path, error: MerError, options: argparse.Namespace) -> None:
@@ -232,6 +247,16 @@ def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str
                 "arousal": point.arousal,
             }
             for point in prediction.timeline
+        ],
+        "lyric_lines": [
+            {
+                "line": line.line,
+                "text": line.text,
+                "valence": line.valence,
+                "arousal": line.arousal,
+                "shift": line.shift,
+            }
+            for line in prediction.lyric_lines
         ],
     }
     if with_embedding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import torch
 
@@ -19,6 +19,7 @@ from mer.audio import song_patches
 from mer.descriptors import describe
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
+from mer.explain import passages, read_lines, strongest_lines, without_each
 from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mer.audio import AudioPatches
+    from mer.explain import ReadLine
+    from mer.prediction import LyricLine
 
 _BATCH_ROWS: Final = 128
 """Songs and windows that pass through the network, and texts through their encoder, at once."""
@@ -63,6 +66,14 @@ class _Features:
     audio: Tensor | None
     lyrics: Tensor | None
     context: Tensor | None
+    lines: Sequence[ReadLine] = ()
+
+
+class _Text(NamedTuple):
+    """Rows of (tokens, 384) of one text, and where in it each token is (tokens, 2)."""
+
+    states: Tensor
+    offsets: Tensor
 
 
 class EmotionPipeline:
@@ -178,7 +189,8 @@ class EmotionPipeline:
         start = 0
         for song, feature in zip(songs, features, strict=True):
             stop = start + 1 + (0 if feature.audio is None else len(feature.audio))
-            predictions.append(self._prediction(song, _slice(output, start, stop)))
+            lines = self._lyric_lines(feature)
+            predictions.append(self._prediction(song, _slice(output, start, stop), lines))
             start = stop
         return predictions
 
@@ -243,11 +255,18 @@ class EmotionPipeline:
         return TextEncoder.from_pretrained(TEXT_ENCODER).to(self.device)
 
     def _encode(self, songs: Sequence[PreparedSong]) -> list[_Features]:
-        lyrics = self._encode_texts([song.lyrics for song in songs])
-        context = self._encode_texts([song.context for song in songs])
+        sung = self._encode_texts([song.lyrics for song in songs])
+        named = self._encode_texts([song.context for song in songs])
         return [
-            _Features(*parts)
-            for parts in zip(self._encode_audio(songs), lyrics, context, strict=True)
+            _Features(
+                audio,
+                None if lyrics is None else lyrics.states,
+                None if context is None else context.states,
+                () if lyrics is None else read_lines(song.lyrics or "", lyrics.offsets),
+            )
+            for song, audio, lyrics, context in zip(
+                songs, self._encode_audio(songs), sung, named, strict=True
+            )
         ]
 
     def _encode_audio(self, songs: Sequence[PreparedSong]) -> list[Tensor | None]:
@@ -269,19 +288,22 @@ class EmotionPipeline:
         rows = iter(torch.split(embedded, [len(patches) for patches, _ in present]))
         return [None if patches is None else next(rows) for patches, _ in heard]
 
-    def _encode_texts(self, texts: Sequence[str | None]) -> list[Tensor | None]:
+    def _encode_texts(self, texts: Sequence[str | None]) -> list[_Text | None]:
         present = sorted(
             (index for index, text in enumerate(texts) if text is not None),
             key=lambda index: len(texts[index] or ""),  # like lengths together: little padding
         )
-        encoded: list[Tensor | None] = [None] * len(texts)
+        encoded: list[_Text | None] = [None] * len(texts)
         for start in range(0, len(present), _BATCH_ROWS):
             indices = present[start : start + _BATCH_ROWS]
             batch = self._text_encoder.encode(
                 [texts[index] or "" for index in indices], max_tokens=MAX_TOKENS
             )
-            for index, states, mask in zip(indices, batch.states, batch.mask, strict=True):
-                encoded[index] = states[mask].cpu()
+            states, mask, offsets = (
+                part.cpu() for part in (batch.states, batch.mask, batch.offsets)
+            )
+            for row, index in enumerate(indices):
+                encoded[index] = _Text(states[row][mask[row]], offsets[row][mask[row]])
         return encoded
 
     def _judge(self, rows: Sequence[_Features]) -> AffettiOutput:
@@ -298,9 +320,17 @@ class EmotionPipeline:
             outputs.append(AffettiOutput(*(tensor.cpu() for tensor in self._network(moved))))
         return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
 
-    def _prediction(self, song: PreparedSong, output: AffettiOutput) -> EmotionPrediction:
+    def _lyric_lines(self, song: _Features) -> tuple[LyricLine, ...]:
+        if song.lyrics is None or len(song.lines) < 2:  # one line is all that there is to say
+            return ()
+        output = without_each(self._network, song.audio, song.lyrics, song.context, song.lines)
+        return strongest_lines(output, song.lines)
+
+    def _prediction(
+        self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]
+    ) -> EmotionPrediction:
         """Read the outputs of the whole song, which come first, and of its windows."""
-        (valence, arousal), *passages = output.affect.double().tolist()
+        (valence, arousal), *points = output.affect.double().tolist()
         valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
         quadrants = output.quadrant_logits[0].double().softmax(dim=0).tolist()
         emotions = output.emotion_logits[0].double().softmax(dim=0).tolist()
@@ -318,11 +348,11 @@ class EmotionPipeline:
             confidence=confidence,
             gates=dict(zip(MODALITIES, output.gates[0].double().tolist(), strict=True)),
             timeline=tuple(
-                TimelinePoint(start, *passage)
-                for start, passage in zip(starts, passages, strict=True)
+                TimelinePoint(start, *point) for start, point in zip(starts, points, strict=True)
             ),
             fused_embedding=output.fused_embedding[0].numpy().copy(),
             duration_seconds=None if song.patches is None else song.patches.duration_seconds,
+            lyric_lines=lines,
         )
 
 
@@ -340,10 +370,7 @@ def _windows(song: _Features) -> list[_Features]:
     """Each patch of a song with its neighbours on either side, as the only audio."""
     if song.audio is None:
         return []
-    return [
-        _Features(song.audio[max(0, patch - 1) : patch + 2], song.lyrics, song.context)
-        for patch in range(len(song.audio))
-    ]
+    return [_Features(passage, song.lyrics, song.context) for passage in passages(song.audio)]
 
 
 def _slice(output: AffettiOutput, start: int, stop: int) -> AffettiOutput:

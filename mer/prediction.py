@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,36 @@ class TimelinePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LyricLine:
+    """A line of the lyrics, and what it adds to the prediction of its song.
+
+    Parameters
+    ----------
+    line : int
+        Place, from 0, of its first occurrence among the lines of the cleaned lyrics that are not
+        blank, as `mer.text.lyric_lines` gives them.
+    text : str
+    valence, arousal : float in (-1, 1)
+        The prediction with the line less the one without it and its repetitions.
+    """
+
+    line: int
+    text: str
+    valence: float
+    arousal: float
+
+    @property
+    def shift(self) -> float:
+        """How far the line moves the song on the plane, by which lines are ranked.
+
+        Distance on the plane, and not between the quadrants' chances: it is in the unit of what is
+        shown, so anyone can check the ranking, and texts were rated on the plane, while what the
+        network knows of quadrants it mostly learnt from sound.
+        """
+        return math.hypot(self.valence, self.arousal)
+
+
+@dataclass(frozen=True, slots=True)
 class EmotionPrediction:
     """What the model says of one song.
 
@@ -81,6 +112,9 @@ class EmotionPrediction:
         Unit norm.
     duration_seconds : float or None
         Length of the recording; None without audio.
+    lyric_lines : tuple of LyricLine
+        The few that move the prediction most, the strongest first; empty unless the lyrics have
+        two different lines.
     """
 
     model_version: str
@@ -96,6 +130,7 @@ class EmotionPrediction:
     timeline: tuple[TimelinePoint, ...]
     fused_embedding: NDArray[np.float32]
     duration_seconds: float | None = None
+    lyric_lines: tuple[LyricLine, ...] = ()
 
     @property
     def is_ambiguous(self) -> bool:

@@ -37,7 +37,8 @@ def test_management_command_is_documented(app, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["analyze", "features", "train", "evaluate", "compare", "experiment"]
+    "name",
+    ["analyze", "features", "train", "evaluate", "compare", "experiment", "explanations"],
 )
 def test_mer_command_is_documented(name, capsys):
     with pytest.raises(SystemExit):

@@ -63,6 +63,7 @@ def test_json_holds_what_is_promised(weights, tone, folder, capsys):
         "ambiguous",
         "gates",
         "timeline",
+        "lyric_lines",
     ]
     assert found["path"] == tone
     assert list(found["quadrants"]) == ["Q1", "Q2", "Q3", "Q4"]

@@ -1,0 +1,228 @@
+"""The deletion test: whether the lyric lines that are named are those that count.
+
+`mer.explain` leaves a line's token states out of the mean; what is left has still seen the line.
+Here every line is deleted from the text in its turn, and the text encoded anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import torch
+
+from mer.explain import line_key, read_lines, without_each
+from mer.features import MAX_TOKENS
+from mer.metrics import bootstrap_ci, pearson, spearman
+from mer.models.affetti import AffettiOutput, collate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from mer.encoders import TokenStates
+    from mer.explain import ReadLine
+    from mer.features import TrackFeatures
+    from mer.models.affetti import AffettiNetwork
+
+    Floats = NDArray[np.float64]
+
+_AXES: Final = ("valence", "arousal")
+_TEXT_BATCH: Final = 16
+
+
+class Encoder(Protocol):
+    """What `mer.encoders.TextEncoder` does here."""
+
+    def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
+        """Token states of each text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Lyrics as they are read, and without each of their lines.
+
+    Parameters
+    ----------
+    lines : list of ReadLine
+    states : (tokens, width) float Tensor
+        Of the whole.
+    without : list of (tokens, width) float Tensor
+        Of the text that each of `lines`, with its repetitions, was deleted from.
+    """
+
+    lines: list[ReadLine]
+    states: Tensor
+    without: list[Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """What a network says when lines are left out of the mean, and when they are deleted.
+
+    Parameters
+    ----------
+    said, true : (lines, 2) float64 ndarray
+        What each line adds to valence and arousal: by `mer.explain`, and by deletion.
+    turned : (lines,) float64 ndarray in [0, 1]
+        Total variation of the quadrants' chances by deletion.
+    tokens : (lines,) int64 ndarray
+        How long each line is, with its repetitions.
+    """
+
+    said: Floats
+    true: Floats
+    turned: Floats
+    tokens: NDArray[np.int64]
+
+
+def rewritten(lyrics: str, encoder: Encoder) -> Rewritten:
+    """Encode lyrics whole and without each of their lines.
+
+    What lies beyond the encoder's limit is cut off first, so that a deletion deletes and lets
+    nothing slide in.
+
+    Parameters
+    ----------
+    lyrics : str
+        Cleaned.
+    encoder : Encoder
+
+    Returns
+    -------
+    Rewritten
+    """
+    ((states, offsets),) = _encoded(encoder, [lyrics])
+    lines = read_lines(lyrics, offsets)
+    read = lyrics[: int(offsets.max())].split("\n")
+    texts = []
+    for line in lines:
+        key = line_key(line.text)
+        # A repetition that the limit cuts short is known by its place in the whole lyrics.
+        whole = lyrics.split("\n")[: len(read)]
+        kept = [part for part, full in zip(read, whole, strict=True) if line_key(full) != key]
+        texts.append("\n".join(kept).strip("\n"))
+    return Rewritten(lines, states, [rows for rows, _ in _encoded(encoder, texts)])
+
+
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+    """States and offsets of each text, without padding."""
+    for start in range(0, len(texts), _TEXT_BATCH):
+        batch = encoder.encode(texts[start : start + _TEXT_BATCH], max_tokens=MAX_TOKENS)
+        for states, offsets, mask in zip(batch.states, batch.offsets, batch.mask, strict=True):
+            yield states[mask], offsets[mask]
+
+
+@torch.inference_mode()
+def deletions(
+    network: AffettiNetwork, text: Rewritten, audio: Tensor | None, context: Tensor | None
+) -> Deletions:
+    """Leave out, and delete, every line of one song.
+
+    Parameters
+    ----------
+    network : AffettiNetwork
+    text : Rewritten
+    audio, context : (patches or tokens, width) float Tensor or None
+
+    Returns
+    -------
+    Deletions
+    """
+    said = without_each(network, audio, text.states, context, text.lines)
+    rows = [text.states, *text.without]
+    batch = collate([audio] * len(rows), rows, [context] * len(rows), network.config)
+    true: AffettiOutput = network(batch)
+    chances = true.quadrant_logits.double().softmax(dim=1)
+    return Deletions(
+        said=_added(said),
+        true=_added(true),
+        turned=((chances[1:] - chances[0]).abs().sum(dim=1) / 2).numpy(),
+        tokens=np.array([int(line.tokens.sum()) for line in text.lines]),
+    )
+
+
+def _added(output: AffettiOutput) -> Floats:
+    affect = output.affect.double()
+    added: Floats = (affect[0] - affect[1:]).numpy()
+    return added
+
+
+def deletion_figures(songs: Sequence[Deletions]) -> dict[str, Any]:
+    """Hold the line that is named to the others, song by song.
+
+    Parameters
+    ----------
+    songs : sequence of Deletions
+        Each of at least two lines.
+
+    Returns
+    -------
+    dict
+        Means over songs with intervals: how far deletion moves the song on the plane for the line
+        ``named``, for a ``random`` other line (the mean over all of them) and for the ``longest``
+        line; the paired differences; how often the named line is truly the first, and would be by
+        ``chance``; agreement of the two rankings and of the two changes.
+    """
+    rows: dict[str, list[float]] = {}
+    for song in songs:
+        for name, value in _deleted(song).items():
+            rows.setdefault(name, []).append(value)
+    both = np.array([pair for song in songs for pair in _of_the_named(song)])  # (songs, 2, axes)
+    return {
+        "songs": len(songs),
+        "lines": float(np.mean([len(song.tokens) for song in songs])),
+        **{name: mean_of(values) for name, values in rows.items()},
+        **{
+            f"{axis}_agreement": asdict(bootstrap_ci(pearson, both[:, 0, i], both[:, 1, i]))
+            for i, axis in enumerate(_AXES)
+        },
+    }
+
+
+def _deleted(song: Deletions) -> dict[str, float]:
+    said, true = (np.hypot(*added.T) for added in (song.said, song.true))
+    named, longest = int(said.argmax()), int(song.tokens.argmax())
+    others = np.arange(len(said)) != named
+    ranks = spearman(said, true) if len(said) > 2 else np.nan
+    return {
+        "named": float(true[named]),
+        "random": float(true[others].mean()),
+        "longest": float(true[longest]),
+        "named_less_random": float(true[named] - true[others].mean()),
+        "named_less_longest": float(true[named] - true[longest]),
+        "more_than_random": float(np.mean(true[named] > true[others])),
+        "first": float(named == true.argmax()),
+        "first_longest": float(longest == true.argmax()),
+        "chance": 1 / len(said),
+        "rank_agreement": float(ranks),
+        "turned_named_less_random": float(song.turned[named] - song.turned[others].mean()),
+    }
+
+
+def _of_the_named(song: Deletions) -> Iterator[Floats]:
+    named = np.hypot(*song.said.T).argmax()
+    yield np.stack([song.said[named], song.true[named]])
+
+
+def mean_of(values: Iterable[float]) -> dict[str, float]:
+    """Mean with its interval over songs; songs that are NaN count nothing."""
+    return asdict(bootstrap_ci(lambda sample: float(np.nanmean(sample)), np.array(list(values))))
+
+
+def measure(
+    heard: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: Encoder
+) -> dict[str, Any]:
+    """Delete the lines of songs, as they are heard whole and by their lyrics alone."""
+    from tqdm import tqdm
+
+    found: dict[str, list[Deletions]] = {"all that is known": [], "lyrics alone": []}
+    for network, song in tqdm(heard, desc="deleting", unit="song"):
+        text = rewritten(song.track.lyrics or "", encoder)
+        if len(text.lines) > 1:
+            found["all that is known"].append(deletions(network, text, song.audio, song.context))
+            found["lyrics alone"].append(deletions(network, text, None, None))
+    return {given: deletion_figures(songs) for given, songs in found.items()}
