@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-_EMOTION_FIELDS = ("model_version", "valence", "arousal", "quadrant", "confidence", "updated_at")
+_EMOTION_FIELDS = (
+    *("model_version", "valence", "valence_spread", "arousal", "arousal_spread"),
+    *("quadrant", "confidence", "is_ambiguous", "updated_at"),
+)
 # A song's words may be corrected; what was measured, and the state of the work, may not.
 _WORDS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
@@ -87,7 +90,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(SongEmotion)
 class SongEmotionAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["song", "valence", "arousal", "quadrant", "confidence", "model_version"]
+    list_display = ["song", *_EMOTION_FIELDS]
     list_filter = ["quadrant", "model_version"]
     search_fields = ["song__title", "song__artist"]
     list_select_related = ["song"]

@@ -171,6 +171,8 @@ def _row(song: Song, prediction: EmotionPrediction, seconds: float) -> SongEmoti
         model_version=prediction.model_version,
         valence=prediction.valence,
         arousal=prediction.arousal,
+        valence_spread=prediction.valence_spread,
+        arousal_spread=prediction.arousal_spread,
         quadrant=str(prediction.quadrant),
         quadrants={str(name): value for name, value in prediction.quadrants.items()},
         emotions=dict(prediction.emotions),
@@ -179,6 +181,16 @@ def _row(song: Song, prediction: EmotionPrediction, seconds: float) -> SongEmoti
         timeline=[
             {"start_seconds": p.start_seconds, "valence": p.valence, "arousal": p.arousal}
             for p in prediction.timeline
+        ],
+        lyric_lines=[
+            {
+                "line": line.line,
+                "text": line.text,
+                "valence": line.valence,
+                "arousal": line.arousal,
+                "shift": line.shift,
+            }
+            for line in prediction.lyric_lines
         ],
         fused_embedding=embedding_to_bytes(prediction.fused_embedding),
         input_sha256=song.input_sha256,

@@ -119,12 +119,23 @@ class SongEmotion(models.Model):
     model_version = models.CharField(max_length=100)
     valence = models.FloatField()
     arousal = models.FloatField()
+    valence_spread = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Standard deviation of the error to expect; null if the model gave none",
+    )
+    arousal_spread = models.FloatField(null=True, blank=True)
     quadrant = models.CharField(max_length=2)
     quadrants = models.JSONField(help_text="Probability of each of Q1..Q4")
     emotions = models.JSONField(help_text="Probability of each of the eight emotions")
     confidence = models.FloatField()
     gates = models.JSONField(help_text="Weight of audio, lyrics and context")
     timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
+    lyric_lines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="[{line, text, valence, arousal, shift}], the lines that moved it most first",
+    )
     fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
     input_sha256 = models.CharField(
         max_length=64, blank=True, help_text="`Song.input_sha256` at the time of the analysis"

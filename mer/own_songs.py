@@ -330,10 +330,10 @@ def report(figures: Mapping[str, Any]) -> Iterator[str]:
         yield "confusion (rows: truth, columns: said)  " + "  ".join(QUADRANTS)
         for name, row in zip(QUADRANTS, quadrant["confusion"], strict=True):
             yield f"{name:>38}  " + "  ".join(f"{count:2d}" for count in row)
-        for name in ("sure", "ambiguous"):
-            part = quadrant[name]
+        for kind in ("sure", "ambiguous"):
+            part = quadrant[kind]
             if part["songs"]:
-                yield f"{name}: {part['songs']} songs, accuracy {part['accuracy']:.3f}"
+                yield f"{kind}: {part['songs']} songs, accuracy {part['accuracy']:.3f}"
     if affect := figures.get("affect"):
         for axis in ("valence", "arousal"):
             values = affect[axis]

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
 CHART_WIDTH: Final = 1000
+_TOLD_FROM: Final = 0.01
+"""A line that moves its song by less would show as nothing in two decimals."""
+_TOLD_SHARE: Final = 0.4
+"""Of a line's whole shift: what an axis must have of it to be named."""
 
 _KEPT_FIELDS: Final = (
     *("mood", "valence", "arousal", "text", "like", "history"),
@@ -58,6 +62,29 @@ class PathDot:
     y: float
     quadrant: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanePlace:
+    """Where a song lies on a square plane of side 100, y downwards, and how surely.
+
+    `ellipses` are the half-axes of two spreads and of one; empty if no spread is known.
+    """
+
+    x: float
+    y: float
+    quadrant: str
+    ellipses: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineMove:
+    """A line of the lyrics, and how it moves its song on the plane."""
+
+    text: str
+    valence: float
+    arousal: float
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +124,42 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
         for entry in entries
         if entry.emotion
     ]
+
+
+def plane_place(emotion: SongEmotion) -> PlanePlace:
+    """Return where a song lies on its page's plane."""
+    ellipses: tuple[tuple[float, float], ...] = ()
+    if emotion.valence_spread is not None and emotion.arousal_spread is not None:
+        half_axes = (100 * emotion.valence_spread, 100 * emotion.arousal_spread)
+        ellipses = tuple((round(n * half_axes[0], 1), round(n * half_axes[1], 1)) for n in (2, 1))
+    return PlanePlace(
+        x=round(100 * emotion.valence, 1),
+        y=round(100 * (1 - emotion.arousal), 1),
+        quadrant=AffectPoint(emotion.valence, emotion.arousal).quadrant,
+        ellipses=ellipses,
+    )
+
+
+def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
+    """Return what to tell of the lyric lines of a song: those that move it visibly."""
+    return [
+        LineMove(line["text"], line["valence"], line["arousal"], _move_in_words(line))
+        for line in lines
+        if line["shift"] >= _TOLD_FROM
+    ]
+
+
+def _move_in_words(line: Mapping[str, Any]) -> str:
+    """Name the axes along which a line moves its song, unless the other moves it far more."""
+    directions = (
+        (line["valence"], "more pleasant", "less pleasant"),
+        (line["arousal"], "livelier", "quieter"),
+    )
+    return " and ".join(
+        up if move > 0 else down
+        for move, up, down in directions
+        if abs(move) >= _TOLD_SHARE * line["shift"]
+    )
 
 
 def timeline_chart(

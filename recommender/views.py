@@ -95,6 +95,9 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
         context["lyrics"] = clean_lyrics(song.lyrics)
     if emotion:
         context |= {
+            "place": presentation.plane_place(emotion),
+            "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1])[:2],
+            "line_moves": presentation.line_moves(emotion.lyric_lines),
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
             "gates": emotion.gates.items(),
             "timeline": presentation.timeline_chart(emotion.timeline, song.duration_seconds),

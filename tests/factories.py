@@ -82,6 +82,8 @@ class SongEmotionFactory(DjangoModelFactory[SongEmotion]):
     model_version = MODEL_VERSION
     valence = factory.LazyAttribute(lambda o: float(np.random.default_rng(o.seed).random()))
     arousal = factory.LazyAttribute(lambda o: float(np.random.default_rng(o.seed + 1).random()))
+    valence_spread = 0.12
+    arousal_spread = 0.08
     quadrant = factory.LazyAttribute(lambda o: str(AffectPoint(o.valence, o.arousal).quadrant))
     quadrants = factory.LazyAttribute(
         lambda o: {str(q): 0.7 if q == o.quadrant else 0.1 for q in QUADRANTS}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.audio import song_patches
-from mer.prediction import EmotionPrediction, SongInput, TimelinePoint
+from mer.prediction import EmotionPrediction, LyricLine, SongInput, TimelinePoint
+from mer.text import lyric_lines
 from tests.factories import MODEL_VERSION, random_embedding, random_probabilities
 
 if TYPE_CHECKING:
@@ -62,4 +63,8 @@ class FakePipeline:
             timeline=(TimelinePoint(0.0, point.valence, point.arousal),),
             fused_embedding=random_embedding(digest[3]),
             duration_seconds=4.0,
+            lyric_lines=tuple(
+                LyricLine(line, text, 0.03, -0.04)
+                for line, text in enumerate(lyric_lines(song.lyrics or "")[:3])
+            ),
         )

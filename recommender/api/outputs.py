@@ -15,6 +15,14 @@ def _unit(**kwargs: Any) -> serializers.FloatField:
     return serializers.FloatField(min_value=0, max_value=1, **kwargs)
 
 
+def _spread() -> serializers.FloatField:
+    return serializers.FloatField(
+        min_value=0,
+        allow_null=True,
+        help_text="Standard deviation of the error to be expected; null if it is not known.",
+    )
+
+
 def _probabilities(name: str, keys: tuple[str, ...]) -> type[serializers.Serializer[Any]]:
     """Return a serializer of an object with one number from 0 to 1 for each of `keys`."""
     return type(name, (serializers.Serializer,), {key: _unit() for key in keys})
@@ -40,10 +48,28 @@ class TimelinePointOutput(serializers.Serializer[Any]):
     arousal = _unit()
 
 
+class LyricLineOutput(serializers.Serializer[Any]):
+    line = serializers.IntegerField(
+        min_value=0, help_text="Counted from 0 among the lines of the lyrics that are not blank."
+    )
+    text = serializers.CharField()
+    valence = serializers.FloatField(help_text="How much higher the song's is because of it.")
+    arousal = serializers.FloatField(help_text="How much higher the song's is because of it.")
+    shift = serializers.FloatField(min_value=0, help_text="How far it moves the song.")
+
+
 class EmotionOutput(EmotionSummaryOutput):
+    valence_spread = _spread()
+    arousal_spread = _spread()
+    ambiguous = serializers.BooleanField(
+        source="is_ambiguous", help_text="The quadrant is less likely than the others together."
+    )
     quadrants = QuadrantProbabilities()
     gates = ModalityGates(help_text="Weight of each part of the song; they sum to 1.")
     timeline = TimelinePointOutput(many=True)
+    lyric_lines = LyricLineOutput(
+        many=True, help_text="The lines that moved the judgement most, the strongest first."
+    )
 
 
 class SongOutput(serializers.Serializer[Song]):

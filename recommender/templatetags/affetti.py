@@ -34,6 +34,12 @@ def two_places(value: float) -> str:
 
 
 @register.filter
+def signed(value: float) -> str:
+    """0.0741 → +0.07; below 0 with a proper minus sign."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
 def duration(seconds: float) -> str:
     """3725 → 1:02:05, 65 → 1:05."""
     minutes, rest = divmod(round(seconds), 60)

@@ -57,6 +57,8 @@ def test_songs_become_emotions_in_one_batch(
     assert emotion.model_version == fake_pipeline.model_version
     assert sum(emotion.quadrants.values()) == pytest.approx(1.0)
     assert emotion.timeline[0]["start_seconds"] == 0.0
+    assert (emotion.valence_spread, emotion.arousal_spread) == (0.12, 0.08)
+    assert emotion.lyric_lines == []
     assert np.linalg.norm(embedding_from_bytes(emotion.fused_embedding)) == pytest.approx(1.0)
     assert emotion.analysis_seconds > 0
 
@@ -83,6 +85,21 @@ def test_what_the_model_has_judged_already_is_not_judged_again(
     assert fake_pipeline.seen[-1].lyrics == "new words"
     assert SongEmotion.objects.get(song=song_ids[0]).updated_at == before.updated_at
     assert SongEmotion.objects.count() == 4
+
+
+def test_the_lines_that_moved_a_song_go_with_the_words(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    Song.objects.filter(pk=song_ids[0]).update(lyrics="first\n\nsecond")
+    analyse(song_ids[:1])
+    assert SongEmotion.objects.get().lyric_lines == [
+        {"line": 0, "text": "first", "valence": 0.03, "arousal": -0.04, "shift": 0.05},
+        {"line": 1, "text": "second", "valence": 0.03, "arousal": -0.04, "shift": 0.05},
+    ]
+
+    Song.objects.update(status=Song.Status.PENDING, lyrics="")
+    analyse(song_ids[:1])
+    assert SongEmotion.objects.get().lyric_lines == []
 
 
 def test_a_new_analysis_overwrites_the_row_and_its_time(

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import expect
 
-from catalog.models import BackgroundJob
+from catalog.models import BackgroundJob, SongEmotion
 from recommender.models import Listen, Playlist
 from tests.factories import UserFactory
 
@@ -140,6 +140,15 @@ def test_timeline_seeks(page: Page, songs: list[Song]) -> None:
     chart.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
     wait_until_played(page, 4.1)
     assert played(page) < 7
+
+
+def test_the_plane_says_in_words_how_sure_a_place_is(page: Page, songs: list[Song]) -> None:
+    SongEmotion.objects.filter(song=songs[0]).update(valence_spread=0.3)
+    page.goto(f"/songs/{songs[0].pk}")
+    plane = page.get_by_role("img", name="Valence 0.25 ± 0.30, arousal 0.25 ± 0.08")
+    expect(plane.locator("ellipse")).to_have_count(2)
+    # what lies beyond the plane is cut off
+    assert plane.locator("svg").evaluate("drawn => getComputedStyle(drawn).overflow") == "hidden"
 
 
 def test_phone_has_no_sideways_scroll(page: Page, songs: list[Song]) -> None:

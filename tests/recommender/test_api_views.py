@@ -86,7 +86,25 @@ class TestSongs:
         assert body["lyrics"] == "la la"
         assert set(body["emotion"]["gates"]) == {"audio", "lyrics", "context"}
         assert set(body["emotion"]["timeline"][0]) == {"start_seconds", "valence", "arousal"}
+        assert (body["emotion"]["valence_spread"], body["emotion"]["arousal_spread"]) == (
+            0.12,
+            0.08,
+        )
+        assert body["emotion"]["ambiguous"] is False
+        assert body["emotion"]["lyric_lines"] == []
         assert "fused_embedding" not in body["emotion"]
+
+    def test_detail_tells_what_moved_an_ambiguous_song(self, api: APIClient) -> None:
+        line = {"line": 3, "text": "la la", "valence": -0.03, "arousal": 0.04, "shift": 0.05}
+        song = SongEmotionFactory(confidence=0.49, lyric_lines=[line]).song
+        emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
+        assert emotion["ambiguous"] is True
+        assert emotion["lyric_lines"] == [line]
+
+    def test_what_an_older_model_did_not_tell_is_null(self, api: APIClient) -> None:
+        song = SongEmotionFactory(valence_spread=None, arousal_spread=None).song
+        emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
+        assert (emotion["valence_spread"], emotion["arousal_spread"]) == (None, None)
 
     def test_similar(
         self,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -127,8 +128,42 @@ class TestSongs:
         assert page.count("<polyline") == 2
 
     def test_low_confidence_is_called_ambiguous(self, client: Client) -> None:
-        song = SongEmotionFactory(confidence=0.4).song
-        assert "ambiguous" in text(client.get(f"/songs/{song.pk}"))
+        chances = {"Q1": 0.1, "Q2": 0.1, "Q3": 0.38, "Q4": 0.42}
+        song = SongEmotionFactory(quadrant="Q4", quadrants=chances, confidence=0.42).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        assert "ambiguous" in page
+        assert "leaning calm (42\N{NO-BREAK SPACE}%), or sad (38\N{NO-BREAK SPACE}%)<" in page
+
+    def test_the_plane_shows_how_sure_a_place_is(self, client: Client) -> None:
+        emotion = SongEmotionFactory(valence=0.9, arousal=0.25, valence_spread=0.125)
+        page = text(client.get(f"/songs/{emotion.song_id}"))
+        assert ">Valence 0.90 ± 0.12,<" in page
+        assert ">arousal 0.25 ± 0.08<" in page
+        assert '<ellipse cx="90.0" cy="75.0" rx="25.0" ry="16.0"/>' in page
+        assert '<ellipse cx="90.0" cy="75.0" rx="12.5" ry="8.0"/>' in page
+
+    def test_the_plane_of_an_older_model_has_a_point_alone(self, client: Client) -> None:
+        emotion = SongEmotionFactory(valence=0.9, valence_spread=None, arousal_spread=None)
+        page = text(client.get(f"/songs/{emotion.song_id}"))
+        assert '<circle cx="90.0"' in page
+        assert "<ellipse" not in page
+        assert "±" not in page
+
+    def test_lines_that_moved_it_are_told_if_they_moved_it_visibly(self, client: Client) -> None:
+        moves = ((-0.06, 0.01), (0.03, -0.04), (0.001, 0.0))
+        lines = [
+            {"line": n, "text": f"<{n}>", "valence": v, "arousal": a, "shift": math.hypot(v, a)}
+            for n, (v, a) in enumerate(moves)
+        ]
+        song = SongEmotionFactory(lyric_lines=lines).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        first, second = re.findall(r"<li><q>(.*?)</span></span></li>", page)
+        assert re.sub("<[^>]+>", "", first) == (
+            "&lt;0&gt; less pleasant (valence \N{MINUS SIGN}0.06, arousal +0.01)"
+        )
+        assert "more pleasant and quieter" in second
+        unmoved = SongEmotionFactory(lyric_lines=lines[2:]).song
+        assert "Lines that moved it" not in text(client.get(f"/songs/{unmoved.pk}"))
 
     def test_song_without_emotion(self, client: Client) -> None:
         waiting = SongFactory(status="pending")
