@@ -76,6 +76,7 @@ def test_a_corrected_song_is_analysed_again_and_keeps_its_words(
     ingest()
     song = Song.objects.get()
     Song.objects.update(status=Song.Status.ANALYSED)
+    SongEmotionFactory(song=song, lyric_lines=[{"line": 0, "text": "the words of the file"}])
     words = {"title": "T", "artist": "A", "album": "", "genre": "", "year": "", "lyrics": "better"}
     inline = {"emotions-TOTAL_FORMS": 0, "emotions-INITIAL_FORMS": 0}
 
@@ -85,4 +86,5 @@ def test_a_corrected_song_is_analysed_again_and_keeps_its_words(
 
     song.refresh_from_db()
     assert (song.title, song.lyrics, song.lyrics_source) == ("T", "better", "admin")
+    assert song.emotions.get().lyric_lines == []
     assert song.status == Song.Status.PENDING

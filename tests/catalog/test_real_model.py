@@ -40,7 +40,9 @@ def checkpoint(settings: SettingsWrapper, tmp_path: Path) -> Iterator[Path]:
 def test_songs_go_through_the_networks(
     music_dir: Path, ingest: Callable[..., BackgroundJob], checkpoint: Path
 ) -> None:
-    write_tone(music_dir / "One - Sung.mp3").with_suffix(".txt").write_text("oh happy day")
+    write_tone(music_dir / "One - Sung.mp3").with_suffix(".txt").write_text(
+        "oh happy day\nwhen all is well"
+    )
     write_tone(music_dir / "Instrumental.flac", hz=300, seconds=9)
     soundfile.write(music_dir / "silent.wav", np.zeros(32_000), 8000)
     ingest()
@@ -56,9 +58,12 @@ def test_songs_go_through_the_networks(
         assert set(emotion.emotions) == set(EMOTIONS)
         assert set(emotion.gates) == set(MODALITIES)
         assert emotion.timeline
+        assert min(emotion.valence_spread, emotion.arousal_spread) > 0
         norm = np.linalg.norm(embedding_from_bytes(emotion.fused_embedding))
         assert norm == pytest.approx(1.0, abs=1e-5)
     assert instrumental.gates["lyrics"] == 0.0 < sung.gates["lyrics"]
+    assert instrumental.lyric_lines == []
+    assert {line["text"] for line in sung.lyric_lines} == {"oh happy day", "when all is well"}
 
     assert text_analyse(text="a quiet evening").gates["audio"] == 0.0
 
