@@ -38,6 +38,7 @@ _DELEGATED: Final = {
     "compare": "every architecture and baseline on the same songs",
     "experiment": "one experiment of the papers on real data",
     "explanations": "test what gates, lyric lines and the timeline say",
+    "robustness": "measure the house network on distorted audio",
 }
 _MODULES: Final = {
     "features": "mer.features",
@@ -46,6 +47,7 @@ _MODULES: Final = {
     "compare": "mer.harness.compare",
     "experiment": "mer.harness.experiment",
     "explanations": "mer.explanations",
+    "robustness": "mer.robustness",
 }
 
 

@@ -38,7 +38,16 @@ def test_management_command_is_documented(app, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["analyze", "features", "train", "evaluate", "compare", "experiment", "explanations"],
+    [
+        "analyze",
+        "features",
+        "train",
+        "evaluate",
+        "compare",
+        "experiment",
+        "explanations",
+        "robustness",
+    ],
 )
 def test_mer_command_is_documented(name, capsys):
     with pytest.raises(SystemExit):
