@@ -210,7 +210,8 @@ def _of_the_named(song: Deletions) -> Iterator[Floats]:
 
 def mean_of(values: Iterable[float]) -> dict[str, float]:
     """Mean with its interval over songs; songs that are NaN count nothing."""
-    return asdict(bootstrap_ci(lambda sample: float(np.nanmean(sample)), np.array(list(values))))
+    known = np.array(list(values), dtype=np.float64)
+    return asdict(bootstrap_ci(lambda drawn: float(drawn.mean()), known[~np.isnan(known)]))
 
 
 def measure(

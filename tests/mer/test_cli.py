@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import subprocess
 import sys
 
 import pytest
 
 from mer.cli import main
+from mer.pipeline import EmotionPipeline
+from mer.prediction import LyricLine
 from tests.mer.untrained import save_untrained, write_tone
 
 
@@ -84,6 +88,42 @@ def test_words_are_placed_on_the_plane(weights, capsys):
     assert found["timeline"] == []
     assert analyze(weights, "--text", "slow rain\nin the evening") == 0
     assert capsys.readouterr().out.startswith("slow rain in the evening: valence 0.")
+
+
+def test_lyric_lines_are_named(weights, monkeypatch, capsys):
+    text = "Rain all night\nFar from home\n\nRain all night"
+    assert analyze(weights, "--json", "--text", text) == 0
+    named = json.loads(capsys.readouterr().out)["lyric_lines"]
+    assert {(line["line"], line["text"]) for line in named} == {
+        (0, "Rain all night"), (1, "Far from home"),
+    }  # fmt: skip
+    for line in named:
+        assert list(line) == ["line", "text", "valence", "arousal", "shift"]
+        assert line["shift"] == pytest.approx(math.hypot(line["valence"], line["arousal"]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "end"),
+    [
+        (((-0.043, 0.018),), '; most by "line 0" (valence -0.04, arousal +0.02)'),
+        (
+            ((-0.043, 0.018), (0.004, 0.004), (0.0, 0.005)),
+            ', "line 1" (valence +0.00, arousal +0.00)',
+        ),
+        (((0.003, -0.003),), "by lyrics 1.00"),
+        ((), "by lyrics 1.00"),
+    ],
+)
+def test_at_most_two_lines_that_can_be_seen_are_printed(weights, lines, end, monkeypatch, capsys):
+    judge = EmotionPipeline.predict_text
+    named = tuple(LyricLine(i, f"line {i}", *added) for i, added in enumerate(lines))
+    monkeypatch.setattr(
+        EmotionPipeline,
+        "predict_text",
+        lambda pipeline, words: dataclasses.replace(judge(pipeline, words), lyric_lines=named),
+    )
+    assert analyze(weights, "--text", "Rain") == 0
+    assert capsys.readouterr().out.endswith(f"{end}\n")
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(weights, tone, broken, capsys):
