@@ -8,7 +8,8 @@ features of the same songs.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+import math
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,25 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from mer import neighbours
-from mer.affect import QUADRANTS
-from mer.errors import InputError
-from mer.metrics import (
-    accuracy,
-    bootstrap_ci,
-    ece,
-    macro_f1,
-    paired_bootstrap,
-    pearson,
-    spearman,
-)
+from mer import breakdown, neighbours, reliability, rivals
+from mer.datasets import panda4q
+from mer.errors import InputError, PackageMissingError
+from mer.metrics import bootstrap_ci, pearson, spearman
 from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.probes import fit_and_predict, pooled
+from mer.questions import QUESTIONS, ask, compare, scores
 from mer.report import keep_notes, markdown
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments, train_final
 from mer.validation import (
+    FoldNetwork,
     calibrate,
     cross_validate,
     fold_of,
@@ -44,150 +39,48 @@ from mer.validation import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from mer.features import TrackFeatures
-    from mer.models.affetti import AffettiOutput
-    from mer.validation import FoldNetwork
+    from mer.mixture import Plane
+    from mer.questions import Asked, Classes, Said
 
-    Classes = NDArray[np.int64]
-    Answerer = Callable[[Sequence[TrackFeatures], Sequence[str]], AffettiOutput]
+    Parts = dict[str, dict[str, Asked]]
 
 SEEDS: Final = (0, 1, 2, 3, 4)
+PICTURE: Final = "house-model-reliability.png"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A classification of some songs, asked with several sets of modalities.
-
-    Parameters
-    ----------
-    name, dataset : str
-    classes : int
-    modalities : tuple of tuples of str
-        The songs are those that have all of the last one.
-    """
-
-    name: str
-    dataset: str
-    classes: int
-    modalities: tuple[tuple[str, ...], ...]
-
-    def songs(self, examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
-        """Those of `examples` that the question is about."""
-        return [
-            example
-            for example in examples
-            if example.track.dataset == self.dataset
-            and all(getattr(example, part) is not None for part in self.modalities[-1])
-        ]
-
-    def labels(self, songs: Sequence[TrackFeatures]) -> Classes:
-        """Classes of `songs`, from 0."""
-        if self.name == "quadrant":
-            quadrants = (song.track.labels.quadrant for song in songs)
-            return np.array([QUADRANTS.index(quadrant) for quadrant in quadrants if quadrant])
-        return np.array([song.track.labels.cluster for song in songs])
-
-    def logits(self, output: AffettiOutput) -> torch.Tensor:
-        """Of the question's head."""
-        return output.quadrant_logits if self.name == "quadrant" else output.cluster_logits
-
-
-QUESTIONS: Final = (
-    Question("quadrant", "panda4q", 4, (("audio",), ("context",), ("audio", "context"))),
-    Question(
-        "cluster",
-        "mirex",
-        5,
-        (
-            ("audio",),
-            ("lyrics",),
-            ("context",),
-            ("audio", "lyrics"),
-            ("audio", "lyrics", "context"),
-        ),
-    ),
-)
-
-
-def scores(labels: Classes, answers: Classes, classes: int) -> dict[str, Any]:
-    """Accuracy and macro-F1, means over networks, with 95% intervals over songs.
-
-    Parameters
-    ----------
-    labels : (songs,) int ndarray
-    answers : (songs, networks) int ndarray
-    classes : int
-
-    Returns
-    -------
-    dict
-        ``accuracy`` and ``macro_f1``, each with ``estimate``, ``low``, ``high`` and the figure of
-        each network.
-    """
-    result: dict[str, Any] = {"songs": len(labels)}
-    for name, statistic in _statistics(classes).items():
-        each = [statistic(labels, answers[:, [network]]) for network in range(answers.shape[1])]
-        result[name] = {**asdict(bootstrap_ci(statistic, labels, answers)), "each": each}
-    return result
-
-
-def compare(labels: Classes, first: Classes, second: Classes, classes: int) -> dict[str, Any]:
-    """Paired bootstrap over songs of two predictors; shapes as for `scores`."""
+def measure(asked: Asked, probe: Callable[[Sequence[str]], Classes]) -> dict[str, Any]:
+    """Networks, probes and the majority on the same songs, and the comparisons that matter."""
+    question, labels = asked.question, asked.labels
+    answers = {given: said.answers for given, said in asked.said.items()}
+    probes = {"+".join(parts): probe(parts) for parts in question.modalities}
+    majority = np.full((len(labels), 1), np.bincount(labels).argmax())
+    everything = answers[question.everything]
     return {
-        name: asdict(paired_bootstrap(statistic, labels, first, second))
-        for name, statistic in _statistics(classes).items()
+        "majority": scores(labels, majority, question.classes),
+        "network": {given: _scored(asked, said) for given, said in asked.said.items()},
+        "probe": {
+            name: scores(labels, answer, question.classes) for name, answer in probes.items()
+        },
+        "all_against_audio": compare(labels, everything, answers["audio"], question.classes),
+        "network_against_probe": {
+            name: compare(labels, answers[name], probes[name], question.classes) for name in answers
+        },
     }
 
 
-def _statistics(classes: int) -> dict[str, Callable[[Classes, Classes], float]]:
-    """Accuracy and macro-F1 of labels (songs,) and answers (songs, networks)."""
-
-    def f1(labels: Classes, answers: Classes) -> float:
-        return float(np.mean([macro_f1(labels, column, classes) for column in answers.T]))
-
-    def mean_accuracy(labels: Classes, answers: Classes) -> float:
-        return float(np.mean([accuracy(labels, column) for column in answers.T]))
-
-    return {"accuracy": mean_accuracy, "macro_f1": f1}
-
-
-def ask_networks(
-    question: Question, songs: Sequence[TrackFeatures], networks: Sequence[Answerer]
-) -> tuple[dict[str, Any], dict[str, Classes]]:
-    """Scores of the networks with each set of modalities, and their answers.
-
-    Parameters
-    ----------
-    question : Question
-    songs : sequence of TrackFeatures
-    networks : sequence of callable
-        Takes songs and modalities, gives an `AffettiOutput`.
-
-    Returns
-    -------
-    scores, answers : dict
-        By modalities joined with ``+``; answers are (songs, networks) int ndarrays.
-    """
-    labels = question.labels(songs)
-    result: dict[str, Any] = {}
-    answers: dict[str, Classes] = {}
-    for modalities in question.modalities:
-        outputs = [network(songs, modalities) for network in networks]
-        chances = [question.logits(output).double().softmax(dim=1).numpy() for output in outputs]
-        name = "+".join(modalities)
-        answers[name] = np.stack([chance.argmax(axis=1) for chance in chances], axis=1)
-        result[name] = {
-            **scores(labels, answers[name], question.classes),
-            "ece": float(np.mean([ece(labels, chance) for chance in chances])),
-            "gates": torch.stack([o.gates.mean(dim=0) for o in outputs]).mean(dim=0).tolist(),
-        }
-        if question.name == "quadrant":
-            result[name] |= _sides(labels, answers[name])
-    return result, answers
+def _scored(asked: Asked, said: Said) -> dict[str, Any]:
+    figures = {
+        **scores(asked.labels, said.answers, asked.question.classes),
+        "gates": said.gates.mean(axis=(0, 1)).tolist(),
+    }
+    return figures | (
+        _sides(asked.labels, said.answers) if asked.question.name == "quadrant" else {}
+    )
 
 
 def _sides(labels: Classes, answers: Classes) -> dict[str, float]:
@@ -198,12 +91,10 @@ def _sides(labels: Classes, answers: Classes) -> dict[str, float]:
     }
 
 
-def probe_cross_validated(
-    question: Question, songs: Sequence[TrackFeatures], modalities: Sequence[str]
-) -> Classes:
+def probe_cross_validated(asked: Asked, modalities: Sequence[str]) -> Classes:
     """Answers (songs, 1) of probes on the folds that the networks were cross-validated on."""
-    features, labels = pooled(songs, modalities), question.labels(songs)
-    groups = np.array([f"{song.track.artist_group}" for song in songs])
+    features, labels = pooled(asked.songs, modalities), asked.labels
+    groups = np.array([f"{song.track.artist_group}" for song in asked.songs])
     folds = np.array([fold_of(group) for group in groups])
     answers = np.zeros_like(labels)
     for fold in np.unique(folds):
@@ -214,42 +105,12 @@ def probe_cross_validated(
     return answers[:, None]
 
 
-def probe_tested(
-    question: Question,
-    songs: Sequence[TrackFeatures],
-    tests: Sequence[TrackFeatures],
-    modalities: Sequence[str],
-) -> Classes:
-    """Answers (tests, 1) of a probe on what the tested networks were trained on."""
-    groups = [f"{song.track.artist_group}" for song in songs]
+def probe_tested(known: Asked, asked: Asked, modalities: Sequence[str]) -> Classes:
+    """Answers (songs, 1) of a probe on what the tested networks were trained on."""
+    groups = [f"{song.track.artist_group}" for song in known.songs]
     return fit_and_predict(
-        pooled(songs, modalities), question.labels(songs), groups, pooled(tests, modalities)
+        pooled(known.songs, modalities), known.labels, groups, pooled(asked.songs, modalities)
     )[:, None]
-
-
-def measure(
-    question: Question,
-    songs: Sequence[TrackFeatures],
-    networks: Sequence[Answerer],
-    probe: Callable[[Sequence[str]], Classes],
-) -> dict[str, Any]:
-    """Networks, probes and the majority on the same songs, and the comparisons that matter."""
-    labels = question.labels(songs)
-    result, answers = ask_networks(question, songs, networks)
-    probes = {"+".join(parts): probe(parts) for parts in question.modalities}
-    best = "+".join(question.modalities[-1])
-    majority = np.full((len(labels), 1), np.bincount(labels).argmax())
-    return {
-        "majority": scores(labels, majority, question.classes),
-        "network": result,
-        "probe": {
-            name: scores(labels, answer, question.classes) for name, answer in probes.items()
-        },
-        "all_against_audio": compare(labels, answers[best], answers["audio"], question.classes),
-        "network_against_probe": {
-            name: compare(labels, answers[name], probes[name], question.classes) for name in answers
-        },
-    }
 
 
 def measure_texts(
@@ -286,6 +147,164 @@ def measure_texts(
     return result
 
 
+def measure_neighbours(
+    networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
+) -> dict[str, Any]:
+    """Neighbours of the test clips with a quadrant, among each other."""
+    songs = QUESTIONS[0].songs(tests)
+    fused = {
+        f"fused, {' and '.join(given)}": [
+            predict(network, songs, given).fused_embedding.double().numpy() for network in networks
+        ]
+        for given in (("audio",), ("audio", "context"))
+    }
+    paths = [song.track.audio_path for song in songs if song.track.audio_path is not None]
+    rivals = {"MusiCNN": musicnn_embeddings(songs), "MFCC statistics": mfcc_statistics(paths)}
+    return neighbours.measure(fused, rivals, QUESTIONS[0].labels(songs))
+
+
+def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwork:
+    """Give the same weights another calibration."""
+    copy = AffettiNetwork(config).eval()
+    copy.load_state_dict(network.state_dict())
+    return copy
+
+
+def calibrated_folds(
+    config: AffettiConfig, folds: Sequence[FoldNetwork], plane: Plane
+) -> list[FoldNetwork]:
+    """Each fold's network, calibrated on the songs of the other folds alone."""
+    return [
+        FoldNetwork(
+            recalibrated(
+                fold.network, calibrate(config, [*folds[:index], *folds[index + 1 :]], plane)
+            ),
+            fold.held_out,
+        )
+        for index, fold in enumerate(folds)
+    ]
+
+
+def train_all(
+    recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
+) -> tuple[list[FoldNetwork], list[AffettiNetwork]]:
+    """Train, or read, the network of each fold and of each of `SEEDS`, all calibrated."""
+    folds = cross_validate(recipe, config, material.development, material.plane, folder)
+    calibrated = calibrate(config, folds, material.plane)
+    networks = [
+        recalibrated(
+            train_final(replace(recipe, seed=seed), config, material, folder / "final"), calibrated
+        )
+        for seed in SEEDS
+    ]
+    return calibrated_folds(config, folds, material.plane), networks
+
+
+def ask_all(
+    folds: Sequence[FoldNetwork],
+    networks: Sequence[AffettiNetwork],
+    development: Sequence[TrackFeatures],
+    tests: Sequence[TrackFeatures],
+) -> Parts:
+    """Every question out of fold and on the test split, by part and by the question's name."""
+    answerers = [partial(predict, network) for network in networks]
+    return {
+        "cross_validation": {
+            question.name: ask(question, development, [partial(out_of_fold, folds)])
+            for question in QUESTIONS
+        },
+        "test": {question.name: ask(question, tests, answerers) for question in QUESTIONS},
+    }
+
+
+def keep_predictions(path: Path, parts: Parts) -> None:
+    """Write what each network says of each song, out of fold and of the test split.
+
+    Arrays are of networks, songs and then classes, or valence and arousal.
+    """
+    kept = {
+        part: {
+            name: {
+                "songs": [song.track.track_id for song in asked.songs],
+                "labels": asked.labels.tolist(),
+                "given": {
+                    given: {
+                        "probabilities": said.probabilities.swapaxes(0, 1).round(5).tolist(),
+                        "affect": said.affect.swapaxes(0, 1).round(5).tolist(),
+                        "spread": said.spread.swapaxes(0, 1).round(5).tolist(),
+                    }
+                    for given, said in asked.said.items()
+                },
+            }
+            for name, asked in questions.items()
+        }
+        for part, questions in parts.items()
+    }
+    _write_json(path, {"seeds": list(SEEDS), **kept})
+
+
+def sections(
+    parts: Parts,
+    networks: Sequence[AffettiNetwork],
+    tests: Sequence[TrackFeatures],
+    plane: Plane,
+    genres: Mapping[str, Mapping[str, Sequence[str]]],
+    others: Mapping[str, Mapping[str, Classes]],
+) -> dict[str, Callable[[], Any]]:
+    """List what measures each section of the report, in the order of measuring.
+
+    Parameters
+    ----------
+    parts : mapping
+        As `ask_all` returns.
+    networks : sequence of AffettiNetwork
+        Of the test split.
+    tests : sequence of TrackFeatures
+    plane : Plane
+    genres : mapping of data set to mapping of track id to sequence of str
+    others : mapping
+        As `mer.rivals.read_all` returns.
+    """
+    folds, tested = parts["cross_validation"], parts["test"]
+    return {
+        "cross_validation": lambda: {
+            name: measure(asked, partial(probe_cross_validated, asked))
+            for name, asked in folds.items()
+        },
+        "test": lambda: {
+            name: measure(asked, partial(probe_tested, folds[name], asked))
+            for name, asked in tested.items()
+        },
+        "rivals": lambda: {
+            name: rivals.measure(tested[name], found) for name, found in others.items() if found
+        },
+        "details": lambda: {
+            part: {
+                name: breakdown.measure(asked, plane, genres.get(asked.question.dataset))
+                for name, asked in questions.items()
+            }
+            for part, questions in parts.items()
+        },
+        "text": partial(measure_texts, networks, tests),
+        "neighbours": partial(measure_neighbours, networks, tests),
+        "cost": lambda: breakdown.cost(networks[0], tested["cluster"].songs),
+    }
+
+
+def finite(value: Any) -> Any:
+    """Put None where a number is none, as JSON wants it."""
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=indent) + "\n")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m mer evaluate``."""
     add_data_arguments(parser, is_data_required=False)
@@ -298,11 +317,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON (with --csv)")
     parser.add_argument(
+        "--rivals",
+        type=Path,
+        default=Path("var/compare"),
+        metavar="DIR",
+        help="per-song predictions that `compare --split test` kept; the house network is compared "
+        "with each of them (default: %(default)s)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("docs/results"),
         metavar="DIR",
-        help="where house-model.md and house-model.json go (default: %(default)s)",
+        help="where house-model.md, .json and the plot go (default: %(default)s)",
     )
     parser.add_argument(
         "--predictions",
@@ -322,32 +349,51 @@ def run(args: argparse.Namespace) -> int:
     if args.data is None:
         raise InputError("give --data DIR, the folder of the data sets, or --csv FILE")
     material = Material.load(args.data, args.cache)
-    recipe, config = Recipe(), AffettiConfig()
-    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
-    calibrated = calibrate(config, folds, material.plane)
-    networks = []
-    for seed in SEEDS:
-        trained = train_final(replace(recipe, seed=seed), config, material, args.work / "final")
-        networks.append(AffettiNetwork(calibrated).eval())
-        networks[-1].load_state_dict(trained.state_dict())
     tests = [example for example in material.examples if example.track.split == "test"]
-    report = {
+    # Both are read before anything is trained: a wrong file must not cost an hour.
+    others = rivals.read_all(args.rivals, tests)
+    for name, found in others.items():
+        if not found:
+            print(f"no rivals in {name}: {args.rivals} holds no predictions")  # noqa: T201
+    genres = {"panda4q": panda4q.genres(args.data)}
+    recipe, config = Recipe(), AffettiConfig()
+    folds, networks = train_all(recipe, config, material, args.work)
+    parts = ask_all(folds, networks, material.development, tests)
+    keep_predictions(args.predictions, parts)
+    report: dict[str, Any] = {
         "recipe": asdict(recipe),
-        "calibration": asdict(calibrated),
+        "calibration": asdict(networks[0].config),
         "seeds": list(SEEDS),
-        "cross_validation": cross_validated(folds, material.development),
-        "test": tested(networks, material.development, tests),
-        "text": measure_texts(networks, tests),
-        "neighbours": measure_neighbours(networks, tests),
     }
-    keep_predictions(args.predictions, networks, tests)
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "house-model.json").write_text(json.dumps(report, indent=1) + "\n")
-    page = args.out / "house-model.md"
-    previous = page.read_text() if page.is_file() else ""
-    page.write_text(keep_notes(markdown(report), previous))
-    print(markdown(report))  # noqa: T201
+    for name, section in sections(parts, networks, tests, material.plane, genres, others).items():
+        report[name] = finite(section())
+        # What is measured stays measured, whatever fails after it.
+        _write_json(args.out / "house-model.json", report, indent=1)
+    _write_page(args.out, report)
     return 0
+
+
+def _write_page(folder: Path, report: dict[str, Any]) -> None:
+    page = folder / "house-model.md"
+    previous = page.read_text() if page.is_file() else ""
+    written = markdown(report, picture=PICTURE if _draw(folder / PICTURE, report) else None)
+    page.write_text(keep_notes(written, previous))
+    print(written)  # noqa: T201
+
+
+def _draw(path: Path, report: dict[str, Any]) -> bool:
+    """Draw the reliability diagrams, unless there is nothing to draw with."""
+    rows = {
+        f"{name}, {part.replace('_', ' ')}": figures["reliability"]
+        for part, questions in report["details"].items()
+        for name, figures in questions.items()
+    }
+    try:
+        reliability.plot(rows, path)
+    except PackageMissingError as error:
+        print(f"{path.name} is not drawn: {error}")  # noqa: T201
+        return False
+    return True
 
 
 def _measure_table(args: argparse.Namespace) -> int:
@@ -358,67 +404,3 @@ def _measure_table(args: argparse.Namespace) -> int:
     lines = [json.dumps(figures)] if args.json else report(figures)
     print("\n".join(lines))  # noqa: T201
     return 1 if figures["failed"] else 0
-
-
-def measure_neighbours(
-    networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
-) -> dict[str, Any]:
-    """Neighbours of the test clips with a quadrant, among each other."""
-    songs = QUESTIONS[0].songs(tests)
-    fused = {
-        f"fused, {' and '.join(given)}": [
-            predict(network, songs, given).fused_embedding.double().numpy() for network in networks
-        ]
-        for given in (("audio",), ("audio", "context"))
-    }
-    paths = [song.track.audio_path for song in songs if song.track.audio_path is not None]
-    rivals = {"MusiCNN": musicnn_embeddings(songs), "MFCC statistics": mfcc_statistics(paths)}
-    return neighbours.measure(fused, rivals, QUESTIONS[0].labels(songs))
-
-
-def keep_predictions(
-    path: Path, networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
-) -> None:
-    """Write what each network says of each test song, given all that is known of the song."""
-    kept = []
-    for question in QUESTIONS:
-        songs = question.songs(tests)
-        chances = [question.logits(predict(n, songs)).double().softmax(dim=1) for n in networks]
-        for index, (song, label) in enumerate(zip(songs, question.labels(songs), strict=True)):
-            kept.append(
-                {
-                    "question": question.name,
-                    "song": song.track.track_id,
-                    "label": int(label),
-                    "probabilities": [chance[index].tolist() for chance in chances],
-                }
-            )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"seeds": list(SEEDS), "songs": kept}) + "\n")
-
-
-def cross_validated(
-    folds: Sequence[FoldNetwork], development: Sequence[TrackFeatures]
-) -> dict[str, Any]:
-    """Measure every question on songs out of fold."""
-    result = {}
-    for question in QUESTIONS:
-        songs = question.songs(development)
-        probe = partial(probe_cross_validated, question, songs)
-        result[question.name] = measure(question, songs, [partial(out_of_fold, folds)], probe)
-    return result
-
-
-def tested(
-    networks: Sequence[AffettiNetwork],
-    development: Sequence[TrackFeatures],
-    tests: Sequence[TrackFeatures],
-) -> dict[str, Any]:
-    """Measure every question on the test split."""
-    result = {}
-    for question in QUESTIONS:
-        songs = question.songs(tests)
-        probe = partial(probe_tested, question, question.songs(development), songs)
-        answerers = [partial(predict, network) for network in networks]
-        result[question.name] = measure(question, songs, answerers, probe)
-    return result

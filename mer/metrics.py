@@ -95,6 +95,30 @@ def confusion(target: Labels, predicted: Labels, classes: int) -> NDArray[np.int
     return counts.reshape(classes, classes).astype(np.int64)
 
 
+def precision_recall_f1(target: Labels, predicted: Labels, classes: int) -> NDArray[np.float64]:
+    """Precision, recall and their harmonic mean of each class.
+
+    Parameters
+    ----------
+    target, predicted : (songs,) int ndarray in [0, classes)
+    classes : int
+
+    Returns
+    -------
+    (classes, 3) float64 ndarray in [0, 1]
+        0 where a class is never predicted, never a target, or neither.
+
+    Raises
+    ------
+    ShapeError
+        As `confusion`.
+    """
+    counts = confusion(target, predicted, classes)
+    right, said, true = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
+    parts = (right / np.maximum(said, 1), right / np.maximum(true, 1))
+    return np.stack([*parts, 2 * right / np.maximum(said + true, 1)], axis=1)
+
+
 def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
     """Mean over the classes of the harmonic mean of precision and recall.
 
@@ -113,9 +137,7 @@ def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
     ShapeError
         As `confusion`.
     """
-    counts = confusion(target, predicted, classes)
-    seen = counts.sum(axis=0) + counts.sum(axis=1)
-    return float(np.mean(2 * np.diag(counts) / np.maximum(seen, 1)))
+    return float(precision_recall_f1(target, predicted, classes)[:, 2].mean())
 
 
 def ccc(target: Floats, predicted: Floats) -> float:
@@ -282,7 +304,8 @@ def bootstrap_ci(
     Parameters
     ----------
     statistic : callable
-        Takes `arrays` and returns a float; draws for which it is NaN are left out.
+        Takes `arrays` and returns a float; draws for which it is NaN are left out, and where
+        it always is, so are the bounds.
     *arrays : (songs, ...) ndarray
         Aligned by song.
     level : float in (0, 1)
@@ -302,8 +325,8 @@ def bootstrap_ci(
     .. [1] Efron & Tibshirani (1993), "An introduction to the bootstrap", ch. 13.
     """
     draws = _bootstrap(statistic, arrays, resamples, seed)
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(*arrays)), float(low), float(high))
+    low, high = _bounds(draws, level)
+    return Interval(float(statistic(*arrays)), low, high)
 
 
 def paired_bootstrap(
@@ -350,10 +373,10 @@ def paired_bootstrap(
 
     arrays = (target, first, second)
     draws = _bootstrap(difference, arrays, resamples, seed)
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = _bounds(draws, level)
     tail = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
     return PairedDifference(
-        Interval(difference(*arrays), float(low), float(high)),
+        Interval(difference(*arrays), low, high),
         min(1.0, 2 * (tail + 1) / (resamples + 1)),
     )
 
@@ -394,6 +417,14 @@ def _bootstrap(
         chosen = generator.integers(0, songs, songs)
         draws[draw] = statistic(*(array[chosen] for array in arrays))
     return draws
+
+
+def _bounds(draws: NDArray[np.float64], level: float) -> tuple[float, float]:
+    known = draws[~np.isnan(draws)]
+    if len(known) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _ranks(values: Floats) -> NDArray[np.float64]:

@@ -72,3 +72,23 @@ def load(root: Path) -> list[Track]:
             )
         )
     return tracks
+
+
+def genres(root: Path) -> dict[str, tuple[str, ...]]:
+    """Genres of every clip, as the editors' table names them; several are usual.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``panda4q/``.
+
+    Raises
+    ------
+    DatasetError
+        If the table is absent or lacks them.
+    """
+    rows = read_table(root / "panda4q" / "songs.csv", ("id", "genres"), licence=LICENCE)
+    return {
+        row["id"]: tuple(name.strip() for name in row["genres"].split(";") if name.strip())
+        for row in rows
+    }

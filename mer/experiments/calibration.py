@@ -22,7 +22,7 @@ from mer.experiments.statistics import (
     songs_of,
     trained_rows,
 )
-from mer.metrics import ece
+from mer.reliability import BINS, binned, guessed_ece, reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +41,8 @@ QUESTIONS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("mirex", "cluster", ("lyrics",)),
 )
 """Set, target, and what every song must have."""
-BINS: Final = 10
 _GRID: Final = np.exp(np.arange(-115, 231) / 50)  # 0.1 to 99
 _FLOOR: Final = 1e-12
-_GUESSED: Final = 200
 
 
 def heated(said: Floats, temperature: float) -> Floats:
@@ -102,26 +100,6 @@ def surprise(labels: Labels, said: Floats) -> Floats:
     return nats
 
 
-def binned(labels: Labels, said: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Tell how sure and how right each song's answer is, and its bin.
-
-    Parameters
-    ----------
-    labels : (songs,) int64 ndarray
-    said : (songs, classes) float64 ndarray
-
-    Returns
-    -------
-    confidence, right : (songs,) float64 ndarray
-    bins : (songs,) int64 ndarray in [0, `BINS`)
-        As those of `mer.metrics.ece`.
-    """
-    confidence = said.max(axis=1)
-    right = (said.argmax(axis=1) == labels).astype(np.float64)
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return confidence, right, bins
-
-
 def _ece_drawn(labels: Labels, said: Floats, draws: Draws) -> Floats:
     """`mer.metrics.ece` in all draws, (1 + resamples,)."""
     confidence, right, bins = binned(labels, said)
@@ -147,27 +125,6 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "brier": _mean_of(brier),
     "nll": _mean_of(surprise),
 }
-
-
-def guessed_ece(said: Floats, seed: int = 0) -> float:
-    """Mean ECE of a network that is perfectly calibrated: its labels are drawn from what it says.
-
-    Few songs leave few in a bin, so that even then it is not 0.
-
-    Parameters
-    ----------
-    said : (songs, classes) float64 ndarray
-    seed : int
-
-    Returns
-    -------
-    float in [0, 1]
-    """
-    generator = np.random.default_rng(seed)
-    cumulated = said.cumsum(axis=1)
-    last = said.shape[1] - 1
-    drawn = (generator.random((_GUESSED, len(said), 1)) > cumulated).sum(axis=2)
-    return float(np.mean([ece(np.minimum(labels, last), said, BINS) for labels in drawn]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +299,8 @@ def _plot(panels: Mapping[str, tuple[Songs, list[Calibrated]]]) -> Figure:
                 ("before", row.before, "C1"),
                 ("after", row.after, "C0"),
             ):
-                sure, right, share = reliability(songs.labels, said)
+                sure, right, answers = reliability(songs.labels, said)
+                share = answers / answers.sum()
                 axis.plot(sure, right, color=color, linewidth=0.8, label=name)
                 axis.scatter(sure, right, s=120 * share, color=color, alpha=0.7, linewidths=0)
             axis.set_title(f"{row.cells[0].split(':')[0]}, {row.cells[1]}", fontsize="small")
@@ -351,27 +309,6 @@ def _plot(panels: Mapping[str, tuple[Songs, list[Calibrated]]]) -> Figure:
         axis.set_xlabel("probability said", fontsize="small")
     grid[0, 0].legend(fontsize="x-small")
     return figure
-
-
-def reliability(labels: Labels, said: Floats) -> tuple[Floats, Floats, Floats]:
-    """Points of a reliability diagram, over all seeds.
-
-    Parameters
-    ----------
-    labels : (songs,) int64 ndarray
-    said : (songs, seeds, classes) float64 ndarray
-
-    Returns
-    -------
-    confidence, right, share : (bins,) float64 ndarray
-        Means in the bins that are not empty, and how much of all answers lies in each.
-    """
-    every = [binned(labels, said[:, seed]) for seed in range(said.shape[1])]
-    sure, right, bins = (np.concatenate(column) for column in zip(*every, strict=True))
-    count = np.bincount(bins, minlength=BINS)
-    taken = count > 0
-    means = [np.bincount(bins, each, BINS)[taken] / count[taken] for each in (sure, right)]
-    return means[0], means[1], count[taken] / len(bins)
 
 
 EXPERIMENT: Final = Experiment(

@@ -16,8 +16,6 @@ import numpy as np
 import torch
 
 from mer.errors import InputError
-from mer.evaluation import compare as paired
-from mer.evaluation import scores
 from mer.experiments.base import Table, interval, markdown, number
 from mer.harness import options
 from mer.harness.estimators import ESTIMATORS, fit_estimator
@@ -26,6 +24,8 @@ from mer.harness.labels import CLASS_NAMES
 from mer.harness.run import Run, fit
 from mer.metrics import holm, macro_f1
 from mer.models.base import architectures
+from mer.questions import compare as paired
+from mer.questions import scores
 
 if TYPE_CHECKING:
     import argparse

@@ -51,7 +51,15 @@ def root(tmp_path: Path) -> Path:
     song = {"artist": "Nina, Ada", "title": "Tune", "split": "train", "artist_group": "adanina"}
     write_table(
         tmp_path / "panda4q/songs.csv",
-        [{**song, "id": "MT1", "quadrant": "Q4", "moods": "Calm; Peaceful ;", "genres": "Jazz"}],
+        [
+            {
+                **song,
+                "id": "MT1",
+                "quadrant": "Q4",
+                "moods": "Calm; Peaceful ;",
+                "genres": "Jazz; Vocal",
+            }
+        ],
     )
     write_table(
         tmp_path / "mirex/songs.csv",
@@ -91,6 +99,7 @@ def test_panda4q_gives_quadrant_words_and_what_they_say(root):
     assert track.labels.emotions[EMOTIONS.index("calmness")] == 1
     assert track.audio_path.is_file()
     assert track.lyrics is None
+    assert panda4q.genres(root) == {"MT1": ("Jazz", "Vocal")}
 
 
 def test_mirex_gives_cluster_lyrics_and_a_natural_artist_name(root):

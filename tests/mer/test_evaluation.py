@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,20 +11,37 @@ import numpy as np
 import pytest
 import torch
 
-from mer import neighbours
+from mer import cli, evaluation
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
-from mer.evaluation import QUESTIONS, compare, measure, probe_cross_validated, scores
+from mer.evaluation import calibrated_folds, finite, measure, probe_cross_validated
 from mer.features import TrackFeatures
 from mer.mixture import Plane
-from mer.models.affetti import AffettiConfig, AffettiOutput
+from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput
 from mer.probes import fit_and_predict, pooled
+from mer.questions import QUESTIONS, ask, compare, scores
 from mer.report import NOTES, keep_notes, markdown
+from mer.report import _number as report_number
 from mer.trainer import Recipe
-from mer.validation import calibrate, cross_validate, fold_of, out_of_fold, predict
+from mer.training import Material
+from mer.validation import (
+    FOLDS,
+    FoldNetwork,
+    calibrate,
+    cross_validate,
+    fold_of,
+    is_song,
+    out_of_fold,
+    predict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mer.questions import Question
 
 CONFIG = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8, dropout=0.1)
 RECIPE = Recipe(epochs=8, batch_songs=8, batch_texts=4, averaging=0.8, learning_rate=1e-2)
@@ -143,36 +161,185 @@ def test_probe_learns_what_is_linear() -> None:
     assert np.mean(fit_and_predict(features, labels, groups, features) == labels) > 0.9
 
 
+def said_by_nobody(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
+    return AffettiOutput(**{name: torch.ones(len(songs), 5) for name in AffettiOutput._fields})
+
+
 def test_probes_take_songs_of_unknown_artists() -> None:
     unknown = [replace(e, track=replace(e.track, artist_group=None)) for e in SONGS[:4]]
-    answers = probe_cross_validated(QUADRANT, [*unknown, *SONGS[4:]], ("audio",))
+    asked = ask(QUADRANT, [*unknown, *SONGS[4:]], [said_by_nobody])
+    answers = probe_cross_validated(asked, ("audio",))
     assert answers.shape == (40, 1)
     assert np.mean(answers[:, 0] == QUADRANT.labels(SONGS)) > 0.7
 
 
-def test_report_names_every_figure() -> None:
+@pytest.mark.usefixtures("few_draws")
+def test_networks_are_set_beside_probes_and_the_majority() -> None:
     def network(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
         right = torch.nn.functional.one_hot(torch.from_numpy(question.labels(songs)), 5).float()
         gates = torch.tensor([[1.0, 0.0, 0.0]]).expand(len(songs), 3)
-        return AffettiOutput(gates, right[:, :4] * 9, right * 9, gates, gates, gates)
+        return said_by_nobody(songs, modalities)._replace(
+            quadrant_logits=right[:, :4] * 9, cluster_logits=right * 9, gates=gates
+        )
 
-    figures = {}
     for question in QUESTIONS:
-        songs = question.songs([*SONGS, *(clustered(index) for index in range(40))])
-        wrong = (question.labels(songs)[:, None] + 1) % question.classes
-        figures[question.name] = measure(question, songs, [network], lambda _, wrong=wrong: wrong)
-    text = {"warriner_valence_spearman": {"texts": 3, "estimate": 0.5, "low": 0.4, "high": 0.6}}
-    labels = np.repeat(np.arange(4), 6)
-    near = neighbours.measure({"fused": [np.eye(4)[labels]]}, {"MusiCNN": np.eye(24)}, labels)
-    report = {"seeds": [0], "test": figures, "cross_validation": figures, "text": text}
-    report["neighbours"] = near
-    json.dumps(report)
-    page = markdown(report)
-    assert "| audio + lyrics + context | 1.000 [1.000, 1.000] |" in page
-    assert ".500 [.400, .600]" in page
-    assert "| (majority) | .250" in page
-    assert "| fused | .500 [.500, .500] | +." in page  # five of the ten nearest can be alike
-    assert "gates audio / lyrics / context 1.000 / .000 / .000" in page
+        examples = [*SONGS, *(clustered(index) for index in range(40))]
+        asked = ask(question, examples, [network])
+        wrong = (asked.labels[:, None] + 1) % question.classes
+        figures = measure(asked, lambda _, wrong=wrong: wrong)
+        assert figures["network"]["audio"]["accuracy"]["estimate"] == 1
+        assert figures["network"]["audio"]["gates"] == [1, 0, 0]
+        assert figures["probe"][question.everything]["macro_f1"]["estimate"] == 0
+        assert figures["majority"]["accuracy"]["estimate"] == 1 / question.classes
+        assert figures["network_against_probe"]["audio"]["accuracy"]["difference"]["low"] == 1
+        assert figures["all_against_audio"]["macro_f1"]["difference"]["estimate"] == 0
+
+
+def test_a_fold_is_calibrated_on_the_others() -> None:
+    folds = cross_validate(RECIPE, CONFIG, SONGS, PLANE, folds=3)
+    others = calibrate(CONFIG, folds[1:], PLANE)
+    first = calibrated_folds(CONFIG, folds, PLANE)[0]
+    assert first.network.config == others != calibrate(CONFIG, folds, PLANE)
+    assert first.held_out == folds[0].held_out
+    raw, calibrated = (predict(n, SONGS[:3]) for n in (folds[0].network, first.network))
+    torch.testing.assert_close(
+        calibrated.quadrant_logits * others.quadrant_temperature, raw.quadrant_logits
+    )
+
+
+def test_what_is_no_number_is_none_in_json() -> None:
+    figures = {"a": [1.0, float("nan")], "b": {"c": float("inf"), "d": "nan"}, "e": (2, None)}
+    assert finite(figures) == {"a": [1.0, None], "b": {"c": None, "d": "nan"}, "e": [2, None]}
+
+
+def test_numbers_of_the_page_are_short() -> None:
+    assert report_number(0.1234) == ".123"
+    assert report_number(-0.5) == "-.500"
+    assert report_number(1.0) == "1.000"
+    assert report_number(None) == "-"
+
+
+def rated(dataset: str, index: int) -> TrackFeatures:
+    labels = AffectLabels(valence=index / 10, arousal=(index * 7 % 10) / 10)
+    track = Track(dataset, f"text{index}", "test", labels)
+    states = torch.randn(2, 4, generator=torch.Generator().manual_seed(index)).half()
+    return TrackFeatures(track, lyrics=states)
+
+
+def in_split(example: TrackFeatures, split: str, prefix: str) -> TrackFeatures:
+    track = example.track
+    name, group = f"{prefix}{track.track_id}", f"{prefix}{track.artist_group}"
+    return replace(example, track=replace(track, split=split, track_id=name, artist_group=group))
+
+
+def material() -> Material:
+    """Songs of both sets, in every split that counts, and texts that are rated."""
+    words = [rated(name, index) for name in ("warriner", "emobank") for index in range(6)]
+    songs = [*SONGS, *(clustered(index) for index in range(40))]
+    tests = [in_split(e, "test", "t") for e in (*SONGS[:16], *map(clustered, range(15)))]
+    return Material((*songs, *tests, *words), PLANE)
+
+
+def keep_rival(folder: Path, name: str, question: Question, examples: Material) -> None:
+    songs = question.songs([e for e in examples.examples if e.track.split == "test"])[::-1]
+    labels = question.labels(songs)
+    said = np.eye(question.classes)[np.stack([labels, (labels + 1) % question.classes])]
+    ids = [song.track.track_id for song in songs]
+    kept = {"songs": ids, "labels": labels.tolist(), "probabilities": said.tolist()}
+    (folder / f"{question.dataset}-{name}.json").write_text(json.dumps(kept))
+
+
+def untrained(seed: int) -> AffettiNetwork:
+    torch.manual_seed(seed)
+    return AffettiNetwork(CONFIG).eval()
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) -> list[str]:
+    """Give the command line of an evaluation of untrained networks on few songs."""
+    examples = material()
+    folder = tmp_path / "data" / "panda4q"
+    folder.mkdir(parents=True)
+    rows = [f"t{index},Jazz; Pop" if index < 12 else f"t{index}," for index in range(16)]
+    (folder / "songs.csv").write_text("\n".join(["id,genres", *rows]) + "\n")
+    (tmp_path / "rivals").mkdir()
+    for question in QUESTIONS:
+        keep_rival(tmp_path / "rivals", "li+musicnn", question, examples)
+        keep_rival(tmp_path / "rivals", "probe", question, examples)
+
+    def guess(
+        features: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str],
+        asked: NDArray[np.float64],
+    ) -> NDArray[np.int64]:  # fmt: skip
+        return np.resize(labels, len(asked))
+
+    def deal(recipe: Recipe, config: AffettiConfig, songs: Sequence[TrackFeatures],
+             *rest: object) -> list[FoldNetwork]:  # fmt: skip
+        held = [
+            tuple(e for e in songs if is_song(e) and fold_of(e.track.artist_group) == fold)
+            for fold in range(FOLDS)
+        ]
+        return [FoldNetwork(untrained(fold), part) for fold, part in enumerate(held)]
+
+    for name, replacement in {
+        "AffettiConfig": lambda: CONFIG,
+        "cross_validate": deal,
+        "train_final": lambda recipe, *rest: untrained(recipe.seed),
+        "fit_and_predict": guess,
+        "mfcc_statistics": lambda _: np.random.default_rng(0).normal(size=(16, 3)),
+    }.items():
+        monkeypatch.setattr(evaluation, name, replacement)
+    monkeypatch.setattr(Material, "load", lambda data, cache: examples)
+    parts = {"data": "data", "work": "work", "rivals": "rivals", "out": "out"}
+    options = [word for name, part in parts.items() for word in (f"--{name}", f"{tmp_path / part}")]
+    return ["evaluate", *options, "--predictions", str(tmp_path / "kept" / "said.json")]
+
+
+def test_the_whole_evaluation_is_written(evaluated: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert cli.main(evaluated) == 0
+    report = json.loads((tmp_path / "out" / "house-model.json").read_text())
+    kept = json.loads((tmp_path / "kept" / "said.json").read_text())
+    assert [row["networks"] for row in report["rivals"]["cluster"]] == [2, 2]
+    assert {row["paper"] for row in report["rivals"]["quadrant"]} == {"Li", None}
+    assert list(report["details"]["test"]["quadrant"]["genres"]) == ["Jazz", "Pop", "other"]
+    assert "genres" not in report["details"]["test"]["cluster"]
+    said = kept["test"]["cluster"]["given"]["audio+lyrics+context"]
+    assert np.array(said["probabilities"]).shape == (5, 15, 5)
+    assert np.array(said["spread"]).shape == (5, 15, 2)
+    assert len(kept["cross_validation"]["quadrant"]["songs"]) == 40
+    page = (tmp_path / "out" / "house-model.md").read_text()
+    assert "![reliability diagrams](house-model-reliability.png)" in page
+    assert (tmp_path / "out" / "house-model-reliability.png").stat().st_size > 10_000
+    assert "| Li: cross-modal Transformer | Li | musicnn | 2 | " in page
+    assert page == markdown(report, picture="house-model-reliability.png")
+    assert "nan" not in page
+
+
+def test_without_rivals_and_matplotlib_the_rest_is_written(
+    evaluated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for path in (tmp_path / "rivals").iterdir():
+        path.unlink()
+    assert cli.main(evaluated) == 0
+    said = capsys.readouterr().out
+    assert f"no rivals in quadrant: {tmp_path / 'rivals'} holds no predictions" in said
+    assert "house-model-reliability.png is not drawn: matplotlib" in said
+    page = (tmp_path / "out" / "house-model.md").read_text()
+    assert "No predictions of theirs were at hand" in page
+    assert "![" not in page
+
+
+def test_a_wrong_rival_is_told_before_anything_is_trained(
+    evaluated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(evaluation, "train_all", None)
+    (tmp_path / "rivals" / "mirex-wang.json").write_text('{"songs": []}')
+    assert cli.main(evaluated) == 1
+    assert "mirex-wang.json is damaged" in capsys.readouterr().err
 
 
 def test_what_people_wrote_outlives_the_next_report() -> None:

@@ -33,6 +33,12 @@ def test_classification_metrics_equal_sklearn(target, predicted):
     assert metrics.macro_f1(target, predicted, CLASSES) == pytest.approx(
         oracle.f1_score(target, predicted, labels=every, average="macro", zero_division=0)
     )
+    expected = oracle.precision_recall_fscore_support(
+        target, predicted, labels=every, zero_division=0
+    )
+    for column, values in enumerate(expected[:3]):
+        given = metrics.precision_recall_f1(target, predicted, CLASSES)[:, column]
+        assert given == pytest.approx(values)
 
 
 @given(values, values)
@@ -105,6 +111,14 @@ def test_bootstrap_repeats_with_its_seed():
     one = metrics.bootstrap_ci(metrics.accuracy, target, predicted, seed=5)
     assert one == metrics.bootstrap_ci(metrics.accuracy, target, predicted, seed=5)
     assert one != metrics.bootstrap_ci(metrics.accuracy, target, predicted, seed=6)
+
+
+def test_draws_without_a_value_are_left_out_of_the_bounds():
+    flat = np.ones(5)
+    interval = metrics.bootstrap_ci(metrics.pearson, flat, np.arange(5.0))
+    assert np.isnan([interval.estimate, interval.low, interval.high]).all()
+    sometimes = metrics.bootstrap_ci(metrics.pearson, np.array([0.0, 0.0, 1.0]), np.arange(3.0))
+    assert sometimes.low <= sometimes.estimate <= sometimes.high
 
 
 def test_paired_bootstrap_tells_better_from_equal():
