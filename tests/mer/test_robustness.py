@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mer import cli, metrics, robustness
+from mer import cli, robustness
 from mer.affect import QUADRANTS
 from mer.datasets.base import AffectLabels, Track
 from mer.distortions import Distortion
@@ -36,11 +36,9 @@ HARMLESS, RUINOUS = Distortion("harmless", as_it_is), Distortion("ruinous", as_i
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, few_draws: None) -> None:
     named = {distortion.name: distortion for distortion in (HARMLESS, RUINOUS)}
     monkeypatch.setattr(robustness, "DISTORTIONS", named)
-    draw = metrics._bootstrap
-    monkeypatch.setattr(metrics, "_bootstrap", lambda s, a, _, seed: draw(s, a, 20, seed))
 
 
 def song(index: int, dataset: str = "panda4q", *, has_lyrics: bool = False) -> TrackFeatures:
