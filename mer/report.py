@@ -80,7 +80,7 @@ def _lines(report: Mapping[str, Any], picture: str | None) -> Iterator[str]:
 
 
 def _short(name: str) -> str:
-    return _TITLES[name].partition(" (")[0]
+    return _TITLES[name].partition(" (")[0].partition(",")[0]
 
 
 def _rivals(questions: Mapping[str, Any]) -> Iterator[str]:
