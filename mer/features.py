@@ -60,12 +60,15 @@ class TrackFeatures:
         MusiCNN's rows; when asked for, the second MusiCNN's and the descriptors beside them.
         None where the track has none.
     lyrics, context : (tokens, 384) float16 Tensor or None
+    copies : tuple of Tensors as `audio`
+        Of distorted copies of the recording, to train on.
     """
 
     track: Track
     audio: torch.Tensor | None = None
     lyrics: torch.Tensor | None = None
     context: torch.Tensor | None = None
+    copies: tuple[torch.Tensor, ...] = ()
 
 
 class FeatureCache:

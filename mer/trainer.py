@@ -20,7 +20,13 @@ import torch.nn.functional as F
 
 from mer.errors import CheckpointCorruptError
 from mer.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
-from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, collate
+from mer.models.affetti import (
+    AffettiBatch,
+    AffettiConfig,
+    AffettiNetwork,
+    AffettiOutput,
+    collate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,8 +59,14 @@ class Recipe:
         Chance of withholding each modality of a song, never the last one.
     patch_dropout : float in [0, 1)
         Chance of withholding each patch, never the last one.
+    copies : int
+        Distorted copies of each song (`mer.distortions.augmentation`) to train on.
+    copy_share : float in [0, 1]
+        Chance that a song is heard by one of its copies.
     text_weight : float
         Of the texts' loss beside the songs'.
+    consistency : float
+        Weight of the agreement between a song's quadrant and its place on the plane.
     averaging : float in [0, 1)
         Decay of the running average of weights, a step; the average is the result.
     """
@@ -68,7 +80,10 @@ class Recipe:
     label_smoothing: float = 0.1
     modality_dropout: float = 0.3
     patch_dropout: float = 0.3
+    copies: int = 1
+    copy_share: float = 0.5
     text_weight: float = 1.0
+    consistency: float = 0.0
     averaging: float = 0.99
 
 
@@ -114,7 +129,29 @@ def loss(
         ],
         dim=-1,
     )  # (members, songs, tasks)
-    return (errors * wanted.weights).sum(dim=-1).mean()
+    error = (errors * wanted.weights).sum(dim=-1)
+    return (error + recipe.consistency * _disagreement(output)).mean()
+
+
+def _disagreement(output: AffettiOutput) -> Tensor:
+    """Cross-entropies of the quadrant head and the place on the plane, read as chances.
+
+    Each is pulled towards the other as it stands, which is the gradient of neither's confidence.
+    """
+    valence, arousal = output.affect.clamp(0.01, 0.99).unbind(dim=-1)
+    place = torch.stack(
+        [
+            valence * arousal,
+            (1 - valence) * arousal,
+            (1 - valence) * (1 - arousal),
+            valence * (1 - arousal),
+        ],
+        dim=-1,
+    )
+    head = F.log_softmax(output.quadrant_logits, dim=-1)
+    towards_head = -(head.exp().detach() * place.log()).sum(dim=-1)
+    towards_place = -(place.detach() * head).sum(dim=-1)
+    return towards_head + towards_place
 
 
 def _cross_entropy(logits: Tensor, wanted: Tensor, smooth: float) -> Tensor:
@@ -225,7 +262,7 @@ class Trainer:
             progress = (self.epoch + step / len(steps)) / self.recipe.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * _cosine(progress)
-            batch = withhold(self._batch(self.songs, songs), self.recipe)
+            batch = withhold(self._heard(songs), self.recipe)
             error = loss(self.network, batch, _chosen(self._song_targets, songs), self.recipe)
             if len(texts):
                 batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
@@ -249,6 +286,15 @@ class Trainer:
             count = self.recipe.batch_texts // max(1, len(members))
             drawn = [part[torch.randint(len(part), (count,))] for part in members]
             yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
+
+    def _heard(self, chosen: Tensor) -> AffettiBatch:
+        """Batch of songs, each as it is or by one of its distorted copies."""
+        heard = []
+        for song in (self.songs[i] for i in chosen.tolist()):
+            if song.copies and float(torch.rand(())) < self.recipe.copy_share:
+                song = replace(song, audio=song.copies[int(torch.randint(len(song.copies), ()))])
+            heard.append(song)
+        return feature_batch(heard, self.network.config)
 
     def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
         return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)

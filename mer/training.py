@@ -7,13 +7,14 @@ may be killed and given again.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 from mer import checkpoint, features
+from mer.distortions import augmentation
 from mer.features import FeatureCache
 from mer.mixture import Plane, load_tracks
 from mer.models.affetti import AffettiConfig, AffettiNetwork
@@ -43,10 +44,22 @@ class Material:
     plane: Plane
 
     @classmethod
-    def load(cls, data: Path, cache: Path) -> Material:
-        """Read the data sets under `data`, with features from `cache` (computed if absent)."""
+    def load(cls, data: Path, cache: Path, copies: int = Recipe().copies) -> Material:
+        """Read the data sets under `data`, with features from `cache` (computed if absent).
+
+        Songs that may be trained on have the audio of `copies` distorted copies beside their own.
+        """
         tracks = load_tracks(data)
-        return cls(tuple(FeatureCache(cache, is_wide=True).features(tracks)), Plane.of(tracks))
+        store = FeatureCache(cache, is_wide=True)
+        examples = store.features(tracks)
+        songs = [i for i, e in enumerate(examples) if is_song(e) and e.track.split != "test"]
+        for copy in range(1, copies + 1):
+            distorted = store.features([tracks[i] for i in songs], augmentation(copy))
+            for i, heard in zip(songs, distorted, strict=True):
+                if heard.audio is not None:
+                    kept = (*examples[i].copies, heard.audio)
+                    examples[i] = replace(examples[i], copies=kept)
+        return cls(tuple(examples), Plane.of(tracks))
 
     @property
     def development(self) -> list[TrackFeatures]:
@@ -101,8 +114,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, calibrate, and write the checkpoint in place of the one before."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    material = Material.load(args.data, args.cache)
     recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
+    material = Material.load(args.data, args.cache)
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
     calibrated = calibrate(config, folds, material.plane)
     network = train_final(recipe, config, material, args.work / "final")
