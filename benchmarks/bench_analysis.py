@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 STAGES = ("decode", "features", "descriptors", "audio networks", "text network", "fusion")
 NETWORKS = ("MSD_musicnn", "MTT_musicnn")
-LYRIC = " ".join(
+LYRIC = "\n".join(
     f"{word} {rest}"
     for word in ("morning", "river", "window", "shadow", "summer", "thunder")
     for rest in ["comes to carry what we could not say again"] * 5
