@@ -158,5 +158,5 @@ def _draw(axis: Any, given: str, figures: Mapping[str, Any]) -> None:
         )
     axis.set(xlim=(0, 1), ylim=(0, 1.1))
     axis.set_xlabel("probability said", fontsize="small")
-    title = f"{given}: ECE {figures['ece']:.3f} (perfect {figures['ece_if_perfect']:.3f})"
+    title = f"{given}\nECE {figures['ece']:.3f}, if perfect {figures['ece_if_perfect']:.3f}"
     axis.set_title(title, fontsize="x-small")
