@@ -73,6 +73,7 @@ def _lines(report: Mapping[str, Any], picture: str | None) -> Iterator[str]:
         for name, figures in report["details"][part].items():
             yield from _breakdown(f"{_short(name)}, {title}", figures)
     yield from _calibration(report["details"], picture)
+    yield from _place(report["details"])
     yield from _texts(report["text"])
     yield from _neighbours(report["neighbours"])
     yield ""
@@ -186,6 +187,9 @@ def _calibration(details: Mapping[str, Any], picture: str | None) -> Iterator[st
             f"| {_interval(sure['accuracy_sure'])} |"
         )
     yield ""
+
+
+def _place(details: Mapping[str, Any]) -> Iterator[str]:
     yield "## The place on the plane"
     yield ""
     yield "Against the place of the labels' words by norms, which no listener rated. The spread is"
