@@ -321,19 +321,7 @@ def report(figures: Mapping[str, Any]) -> Iterator[str]:
     """Lines that say the figures of `evaluate_table` to a person."""
     yield f"{figures['songs']} songs judged by {figures['model_version']}"
     if quadrant := figures.get("quadrant"):
-        right = quadrant["accuracy"]
-        yield (
-            f"quadrants: accuracy {right['estimate']:.3f} [{right['low']:.3f}, {right['high']:.3f}]"
-            f", macro-F1 {quadrant['macro_f1']:.3f}, calibration error {quadrant['ece']:.3f};"
-            f" always the commonest: {quadrant['majority']:.3f}"
-        )
-        yield "confusion (rows: truth, columns: said)  " + "  ".join(QUADRANTS)
-        for name, row in zip(QUADRANTS, quadrant["confusion"], strict=True):
-            yield f"{name:>38}  " + "  ".join(f"{count:2d}" for count in row)
-        for kind in ("sure", "ambiguous"):
-            part = quadrant[kind]
-            if part["songs"]:
-                yield f"{kind}: {part['songs']} songs, accuracy {part['accuracy']:.3f}"
+        yield from _report_quadrants(quadrant)
     if affect := figures.get("affect"):
         for axis in ("valence", "arousal"):
             values = affect[axis]
@@ -357,3 +345,19 @@ def report(figures: Mapping[str, Any]) -> Iterator[str]:
         )
     for failure in figures["failed"]:
         yield f"  left out: {failure['code']}: {failure['message']}"
+
+
+def _report_quadrants(quadrant: Mapping[str, Any]) -> Iterator[str]:
+    right = quadrant["accuracy"]
+    yield (
+        f"quadrants: accuracy {right['estimate']:.3f} [{right['low']:.3f}, {right['high']:.3f}]"
+        f", macro-F1 {quadrant['macro_f1']:.3f}, calibration error {quadrant['ece']:.3f};"
+        f" always the commonest: {quadrant['majority']:.3f}"
+    )
+    yield "confusion (rows: truth, columns: said)  " + "  ".join(QUADRANTS)
+    for name, row in zip(QUADRANTS, quadrant["confusion"], strict=True):
+        yield f"{name:>38}  " + "  ".join(f"{count:2d}" for count in row)
+    for kind in ("sure", "ambiguous"):
+        part = quadrant[kind]
+        if part["songs"]:
+            yield f"{kind}: {part['songs']} songs, accuracy {part['accuracy']:.3f}"
