@@ -116,7 +116,10 @@ def probe_tested(known: Asked, asked: Asked, modalities: Sequence[str]) -> Class
 def measure_texts(
     networks: Sequence[AffettiNetwork], examples: Sequence[TrackFeatures]
 ) -> dict[str, Any]:
-    """Correlations on held-out words (Spearman) and on EmoBank's test sentences (Pearson)."""
+    """Correlations on held-out words (Spearman) and on EmoBank's test sentences (Pearson).
+
+    Words that are a label of any of `examples` are not asked about.
+    """
     known = {word for e in examples for word in e.track.labels.mood_words}
     result: dict[str, Any] = {}
     for dataset, measure_, name in (
@@ -246,8 +249,7 @@ def keep_predictions(path: Path, parts: Parts) -> None:
 def sections(
     parts: Parts,
     networks: Sequence[AffettiNetwork],
-    tests: Sequence[TrackFeatures],
-    plane: Plane,
+    material: Material,
     genres: Mapping[str, Mapping[str, Sequence[str]]],
     others: Mapping[str, Mapping[str, Classes]],
 ) -> dict[str, Callable[[], Any]]:
@@ -259,13 +261,13 @@ def sections(
         As `ask_all` returns.
     networks : sequence of AffettiNetwork
         Of the test split.
-    tests : sequence of TrackFeatures
-    plane : Plane
+    material : Material
     genres : mapping of data set to mapping of track id to sequence of str
     others : mapping
         As `mer.rivals.read_all` returns.
     """
     folds, tested = parts["cross_validation"], parts["test"]
+    tests = [example for example in material.examples if example.track.split == "test"]
     return {
         "cross_validation": lambda: {
             name: measure(asked, partial(probe_cross_validated, asked))
@@ -280,12 +282,12 @@ def sections(
         },
         "details": lambda: {
             part: {
-                name: breakdown.measure(asked, plane, genres.get(asked.question.dataset))
+                name: breakdown.measure(asked, material.plane, genres.get(asked.question.dataset))
                 for name, asked in questions.items()
             }
             for part, questions in parts.items()
         },
-        "text": partial(measure_texts, networks, tests),
+        "text": partial(measure_texts, networks, material.examples),
         "neighbours": partial(measure_neighbours, networks, tests),
         "cost": lambda: breakdown.cost(networks[0], tested["cluster"].songs),
     }
@@ -365,7 +367,7 @@ def run(args: argparse.Namespace) -> int:
         "calibration": asdict(networks[0].config),
         "seeds": list(SEEDS),
     }
-    for name, section in sections(parts, networks, tests, material.plane, genres, others).items():
+    for name, section in sections(parts, networks, material, genres, others).items():
         report[name] = finite(section())
         # What is measured stays measured, whatever fails after it.
         _write_json(args.out / "house-model.json", report, indent=1)

@@ -10,7 +10,7 @@ mirex                   yes     by its word     by word        audio, lyrics and
 mood_words     yes      yes     by the words    by words       lyrics: the songs' mood words
 warriner       soft             rated                          lyrics: one word
 emobank        soft             rated                          lyrics: one sentence
-goemotions                                      mapped         lyrics: one comment
+goemotions                      by its emotions mapped         lyrics: one comment
 gems_lyrics                                               yes  lyrics
 deezer_va                       by tags                        context: title and artist
 poem_sentiment                  valence                        lyrics: one verse
@@ -73,7 +73,7 @@ LOSS_WEIGHTS: Final = {  # in the order of TASKS
     "mood_words": (1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
     "warriner": (0.5, 0.0, 1.0, 1.0, 0.0, 0.0),
     "emobank": (0.5, 0.0, 1.0, 1.0, 0.0, 0.0),
-    "goemotions": (0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "goemotions": (0.0, 0.0, 0.5, 0.5, 1.0, 0.0),
     "gems_lyrics": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
     "deezer_va": (0.0, 0.0, 0.5, 0.5, 0.0, 0.0),
     "poem_sentiment": (0.0, 0.0, 0.5, 0.0, 0.0, 0.0),

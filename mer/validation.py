@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 
-from mer.mixture import SONG_SETS, TASKS, Plane, Targets, targets
+from mer.mixture import SONG_SETS, TASKS, Plane, targets
 from mer.models.affetti import AffettiOutput
 from mer.prediction import MODALITIES
 from mer.trainer import Trainer, feature_batch
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mer.features import TrackFeatures
     from mer.models.affetti import AffettiConfig, AffettiNetwork
     from mer.trainer import Recipe
+
+T = TypeVar("T")
 
 FOLDS: Final = 5
 _PREDICT_BATCH: Final = 64
@@ -173,9 +175,11 @@ def calibrate(
 ) -> AffettiConfig:
     """Fit temperatures and the spread of valence and arousal on held-out songs.
 
-    A temperature minimises the cross-entropy of its head. Valence and arousal of uncertain songs
-    shrink towards neutral, as every regression does, and a catalogue would use a patch of the
-    plane; slope and shift before the sigmoid give the predictions the labels' mean and spread.
+    A temperature minimises the cross-entropy of its head, one for each set of modalities: who is
+    told less should be less sure. Valence and arousal of uncertain songs shrink towards neutral, as
+    every regression does, and a catalogue would use a patch of the plane; slope and shift before
+    the sigmoid give the predictions the labels' mean and spread. Spreads are scaled until errors,
+    in units of them, have a mean square of 1.
 
     Parameters
     ----------
@@ -191,38 +195,78 @@ def calibrate(
     songs = [song for fold in networks for song in fold.held_out]
     output = out_of_fold(networks, songs)
     wanted = targets([song.track for song in songs], plane)
-    known = dict(zip(TASKS, (wanted.weights > 0).unbind(dim=1), strict=True))
     clips = torch.tensor([song.track.dataset == "panda4q" for song in songs])
-    scales, shifts = [], []
-    for axis in range(2):
-        predicted, true = output.affect[clips, axis].logit(), wanted.affect[clips, axis].logit()
-        scale = float(true.std() / predicted.std())
-        scales.append(scale)
-        shifts.append(float(true.mean()) - scale * float(predicted.mean()))
+    predicted, true = output.affect[clips].logit(), wanted.affect[clips].logit()
+    scale = true.std(dim=0) / predicted.std(dim=0)
+    shift = true.mean(dim=0) - scale * predicted.mean(dim=0)
+    by_set = [_by_set(networks, songs, plane, parts, scale, shift) for parts in _SETS]
+    feeling = wanted.weights[:, TASKS.index("emotions")] > 0
     return replace(
         config,
-        quadrant_temperature=_temperature(
-            output.quadrant_logits[known["quadrant"]], wanted.quadrant[known["quadrant"]]
-        ),
-        cluster_temperature=_temperature(
-            output.cluster_logits[known["cluster"]], wanted.cluster[known["cluster"]]
-        ),
-        emotion_temperature=_temperature(
-            output.emotion_logits[known["emotions"]], wanted.emotions[known["emotions"]]
-        ),
-        affect_scale=(scales[0], scales[1]),
-        affect_shift=(shifts[0], shifts[1]),
-        spread_scale=_spread_scale(output, wanted, clips, scales, shifts),
+        quadrant_temperatures=_filled([found.quadrant for found in by_set], 1.0),
+        cluster_temperatures=_filled([found.cluster for found in by_set], 1.0),
+        emotion_temperature=_temperature(output.emotion_logits[feeling], wanted.emotions[feeling]),
+        affect_scale=_pair(scale),
+        affect_shift=_pair(shift),
+        spread_scales=_filled([found.spread for found in by_set], (1.0, 1.0)),
     )
 
 
-def _spread_scale(
-    output: AffettiOutput, wanted: Targets, clips: Tensor, scales: list[float], shifts: list[float]
-) -> tuple[float, float]:
-    """Factors that give errors, in units of their predicted spread, a mean square of 1."""
-    placed = output.affect[clips].logit() * torch.tensor(scales) + torch.tensor(shifts)
-    errors = (placed.sigmoid() - wanted.affect[clips]) / output.affect_spread[clips]
-    valence, arousal = (errors**2).mean(dim=0).sqrt().tolist()
+_SETS: Final = tuple(
+    tuple(name for bit, name in enumerate(MODALITIES) if number >> bit & 1) for number in range(8)
+)
+"""Sets of modalities by number, as `AffettiConfig` counts them; the first is empty."""
+_FEWEST: Final = 20
+
+
+class _Found(NamedTuple):
+    """What calibrates the predictions by one set of modalities; None where no song can tell."""
+
+    quadrant: float | None = None
+    cluster: float | None = None
+    spread: tuple[float, float] | None = None
+
+
+def _by_set(
+    networks: Sequence[FoldNetwork],
+    songs: Sequence[TrackFeatures],
+    plane: Plane,
+    parts: tuple[str, ...],
+    scale: Tensor,
+    shift: Tensor,
+) -> _Found:
+    songs = [s for s in songs if parts and all(getattr(s, part) is not None for part in parts)]
+    if len(songs) < _FEWEST:
+        return _Found()
+    output = out_of_fold(networks, songs, parts)
+    wanted = targets([song.track for song in songs], plane)
+    known = dict(zip(TASKS, (wanted.weights > 0).unbind(dim=1), strict=True))
+    placed = (output.affect.logit() * scale + shift).sigmoid()
+    errors = ((placed - wanted.affect) / output.affect_spread)[known["valence"]]
+    return _Found(
+        _fitted(output.quadrant_logits, wanted.quadrant, known["quadrant"]),
+        _fitted(output.cluster_logits, wanted.cluster, known["cluster"]),
+        _pair((errors**2).mean(dim=0).sqrt()),
+    )
+
+
+def _fitted(logits: Tensor, wanted: Tensor, rows: Tensor) -> float | None:
+    return _temperature(logits[rows], wanted[rows]) if int(rows.sum()) >= _FEWEST else None
+
+
+def _filled(by_set: Sequence[T | None], otherwise: T) -> tuple[T, ...]:
+    """Lend a set that no song could tell about the figure of the set that is most like it."""
+    known = {number: found for number, found in enumerate(by_set) if found is not None}
+
+    def nearest(number: int) -> T:
+        likest = sorted(known, key=lambda other: ((other ^ number).bit_count(), other))
+        return known[likest[0]] if likest else otherwise
+
+    return tuple(nearest(number) for number in range(len(by_set)))
+
+
+def _pair(both: Tensor) -> tuple[float, float]:
+    valence, arousal = both.tolist()
     return valence, arousal
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import UNIT
-from mer.crosswalk import GOEMOTIONS, mix
+from mer.crosswalk import GOEMOTIONS, Crosswalk, mix
+from mer.datasets import warriner
 from mer.datasets.base import AffectLabels, Track, parse_split, read_tsv
 from mer.errors import DatasetError
 
@@ -25,6 +26,7 @@ SCALE: Final = UNIT
 def load(root: Path) -> list[Track]:
     """Comments with a distribution over the eight emotions, in the official splits.
 
+    Valence and arousal are the norms of the emotions' names, nobody's rating of the comment.
     Comments that hold none of the eight (neutral, surprise, confusion, realization alone) are left
     out.
 
@@ -35,10 +37,13 @@ def load(root: Path) -> list[Track]:
     """
     folder = root / "text/goemotions"
     names = _label_names(folder / "emotions.txt")
+    crosswalk = Crosswalk(warriner.load_norms(root))
     return [
         track
         for split in ("train", "dev", "test")
-        for track in _load_split(folder / "data" / "original" / f"{split}.tsv", split, names)
+        for track in _load_split(
+            folder / "data" / "original" / f"{split}.tsv", split, names, crosswalk
+        )
     ]
 
 
@@ -49,7 +54,7 @@ def _label_names(path: Path) -> list[str]:
     return names
 
 
-def _load_split(path: Path, split: str, names: list[str]) -> Iterator[Track]:
+def _load_split(path: Path, split: str, names: list[str], crosswalk: Crosswalk) -> Iterator[Track]:
     known_ids = {str(index): name for index, name in enumerate(names)}
     for number, row in enumerate(read_tsv(path, licence=LICENCE), start=1):
         try:
@@ -59,12 +64,18 @@ def _load_split(path: Path, split: str, names: list[str]) -> Iterator[Track]:
             raise DatasetError(
                 f"{path}, line {number}: expected text, label ids 0-27 and an id, in three columns"
             ) from error
-        known = [GOEMOTIONS[label] for label in labels if GOEMOTIONS[label]]
+        known = [label for label in labels if GOEMOTIONS[label]]
         if known:
+            point = crosswalk.point(known)
             yield Track(
                 dataset="goemotions",
                 track_id=track_id,
                 split=parse_split(split, where=str(path)),
-                labels=AffectLabels(emotions=mix(known)),
+                labels=AffectLabels(
+                    valence=point.valence if point else None,
+                    arousal=point.arousal if point else None,
+                    emotions=mix(GOEMOTIONS[label] for label in known),
+                    mood_words=tuple(known),
+                ),
                 lyrics=text,
             )

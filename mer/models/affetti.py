@@ -33,6 +33,15 @@ _EMPHASIS: Final = 3.0
 """Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
 _CLIP: Final = 12.0
 """Standard deviations beyond which a patch of strange audio is not followed."""
+_COUNTS: Final = (1, 2, 4)
+"""What audio, lyrics and context add to the number of a set of modalities."""
+_CALIBRATION: Final = (
+    "quadrant_temperatures",
+    "cluster_temperatures",
+    "affect_scale",
+    "affect_shift",
+    "spread_scales",
+)
 _LOG_SPREAD: Final = (-4.0, 0.0)
 """Of the unit square; nothing is surer than .02, and nothing less sure than 1."""
 
@@ -55,12 +64,17 @@ class AffettiConfig:
         MIREX clusters.
     dropout, text_dropout : float in [0, 1)
         On the summaries of songs, and on those of texts that stand alone in training.
-    quadrant_temperature, cluster_temperature, emotion_temperature : float > 0
-        The logits are divided by them (temperature scaling, fit on held-out songs).
+    quadrant_temperatures, cluster_temperatures : 8 floats > 0
+        The logits are divided by them (temperature scaling, fit on held-out songs): one for each
+        set of modalities, where audio counts 1, lyrics 2 and context 4.
+    emotion_temperature : float > 0
+        The same for the emotions, whatever is known of the song.
+    affect_blend : float in [0, 1]
+        How much of valence and arousal is read off the quadrants: the rest is their own head's.
     affect_scale, affect_shift : (valence, arousal) floats
         Slope and shift before the sigmoid of valence and arousal, fit on held-out songs.
-    spread_scale : (valence, arousal) floats > 0
-        Factors of the predicted spreads, fit on held-out songs.
+    spread_scales : 8 pairs (valence, arousal) of floats > 0
+        Factors of the predicted spreads, by set as the temperatures.
     """
 
     audio_dim: int = 3581
@@ -71,12 +85,13 @@ class AffettiConfig:
     clusters: int = 5
     dropout: float = 0.5
     text_dropout: float = 0.2
-    quadrant_temperature: float = 1.0
-    cluster_temperature: float = 1.0
+    quadrant_temperatures: tuple[float, ...] = (1.0,) * 8
+    cluster_temperatures: tuple[float, ...] = (1.0,) * 8
     emotion_temperature: float = 1.0
+    affect_blend: float = 0.5
     affect_scale: tuple[float, float] = (1.0, 1.0)
     affect_shift: tuple[float, float] = (0.0, 0.0)
-    spread_scale: tuple[float, float] = (1.0, 1.0)
+    spread_scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),) * 8
 
 
 class AffettiBatch(NamedTuple):
@@ -181,6 +196,20 @@ def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.sqrt(variance + 1e-8)
 
 
+def _present(batch: AffettiBatch) -> Tensor:
+    """Which modalities each song has, (songs, 3) bool."""
+    masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
+    return torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+
+
+def _read_off(quadrant_logits: Tensor) -> Tensor:
+    """Log-odds (songs, 2) that valence and arousal are high, by quadrant logits (songs, 4)."""
+    q1, q2, q3, q4 = quadrant_logits.log_softmax(dim=-1).unbind(dim=-1)
+    valence = torch.logaddexp(q1, q4) - torch.logaddexp(q2, q3)
+    arousal = torch.logaddexp(q1, q2) - torch.logaddexp(q3, q4)
+    return torch.stack([valence, arousal], dim=-1)
+
+
 class MemberLinear(nn.Module):
     """One linear layer a member: (songs, inputs) or (members, songs, inputs) to outputs."""
 
@@ -213,7 +242,9 @@ class AffettiNetwork(nn.Module):
     spread_std: Tensor
     affect_scale: Tensor
     affect_shift: Tensor
-    spread_scale: Tensor
+    quadrant_temperatures: Tensor
+    cluster_temperatures: Tensor
+    spread_scales: Tensor
 
     def __init__(self, config: AffettiConfig) -> None:
         super().__init__()
@@ -224,7 +255,7 @@ class AffettiNetwork(nn.Module):
             self.register_buffer(name, torch.zeros(audio_dim))
         for name in ("patch_std", "spread_std"):
             self.register_buffer(name, torch.ones(audio_dim))
-        for name in ("affect_scale", "affect_shift", "spread_scale"):
+        for name in _CALIBRATION:
             self.register_buffer(name, torch.tensor(getattr(config, name)), persistent=False)
         self.audio_in = MemberLinear(members, 2 * audio_dim, share)
         self.lyrics_in = MemberLinear(members, text_dim, config.text_width)
@@ -276,16 +307,20 @@ class AffettiNetwork(nn.Module):
         """
         members = self.members(batch)
         config = self.config
-        affect = members.affect.logit().mean(dim=0) * self.affect_scale + self.affect_shift
+        quadrant_logits = members.quadrant_logits.mean(dim=0)
+        affect = members.affect.logit().mean(dim=0)
+        affect = affect + config.affect_blend * (_read_off(quadrant_logits) - affect)
         # What each member expects to err, and how far they disagree.
         variance = (members.affect_spread**2).mean(dim=0) + members.affect.var(0, correction=0)
         fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
+        known = (_present(batch) * torch.tensor(_COUNTS, device=fused.device)).sum(dim=1)
         return AffettiOutput(
             fused_embedding=fused / config.members**0.5,
-            quadrant_logits=members.quadrant_logits.mean(dim=0) / config.quadrant_temperature,
-            cluster_logits=members.cluster_logits.mean(dim=0) / config.cluster_temperature,
-            affect=torch.sigmoid(affect),
-            affect_spread=variance.sqrt() * self.spread_scale,
+            quadrant_logits=quadrant_logits / self.quadrant_temperatures[known, None],
+            cluster_logits=members.cluster_logits.mean(dim=0)
+            / self.cluster_temperatures[known, None],
+            affect=torch.sigmoid(affect * self.affect_scale + self.affect_shift),
+            affect_spread=variance.sqrt() * self.spread_scales[known],
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
             gems_logits=members.gems_logits.mean(dim=0),
             gates=members.gates.mean(dim=0),
@@ -305,8 +340,7 @@ class AffettiNetwork(nn.Module):
         AffettiOutput
             Each with a first axis of members; an embedding has its member's share of 256.
         """
-        masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
-        present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)  # (songs, 3)
+        present = _present(batch)
         self._check(batch, present)
         rate = self.config.text_dropout if are_texts else self.config.dropout
         parts = self.null_parts.expand(-1, len(present), -1, -1).unbind(dim=2)

@@ -319,6 +319,7 @@ LAYOUTS = {
     ),
     "goemotions": Layout(
         files={
+            WARRINER: NORMS,
             "text/goemotions/emotions.txt": "\n".join(LABELS),
             **{
                 f"text/goemotions/data/original/{split}.tsv": f"Oh\t{JOY}\t{split}\n"

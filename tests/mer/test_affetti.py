@@ -172,7 +172,7 @@ def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
         text_dim=10,
         descriptor_dim=2,
         text_width=8,
-        quadrant_temperature=2.0,
+        quadrant_temperatures=(2.0,) * 8,
         affect_scale=(3.0, 1.0),
         affect_shift=(0.0, 0.5),
     )

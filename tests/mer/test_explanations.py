@@ -378,7 +378,7 @@ def test_the_report_is_written_and_keeps_its_notes(
 
 def test_calibration_is_given_to_every_fold() -> None:
     network = AffettiNetwork(CONFIG).eval()
-    config = replace(CONFIG, quadrant_temperature=2.0)
+    config = replace(CONFIG, quadrant_temperatures=(2.0,) * 8)
     (fold,) = explanations.calibrated([FoldNetwork(network, tuple(SONGS))], config)
     assert fold.held_out == tuple(SONGS)
     before, after = (predict(each, SONGS).quadrant_logits for each in (network, fold.network))

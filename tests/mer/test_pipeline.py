@@ -80,7 +80,7 @@ def test_outputs_are_in_their_ranges(predictions, weights):
 
 def test_spreads_are_the_whole_songs_and_valence_is_first(predictions, songs, folder):
     wider = EmotionPipeline.from_pretrained(
-        save_untrained(folder / "wider", AffettiConfig(spread_scale=(2.0, 1.0)))
+        save_untrained(folder / "wider", AffettiConfig(spread_scales=((2.0, 1.0),) * 8))
     )
     for before, after in zip(predictions, wider.predict(songs), strict=True):
         assert after.valence_spread == pytest.approx(2 * before.valence_spread)
