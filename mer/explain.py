@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 NAMED_LINES: Final = 3
 """Lines that a prediction names."""
+_EDGE: Final = 1e-9
+"""How near to 0 and 1 a place on the plane is told from them; float32 reaches them."""
+_HALVINGS: Final = 40
+"""Of a range of at most 42 in log-odds; what is left of it moves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,43 @@ def passages(audio: Tensor) -> list[Tensor]:
         One a patch; of a song of one patch, that patch.
     """
     return [audio[max(0, patch - 1) : patch + 2] for patch in range(len(audio))]
+
+
+def anchored(points: Tensor, whole: Tensor) -> Tensor:
+    r"""Move a song's passages together until their mean is the song.
+
+    What the network says of a song is not the mean of what it says of the passages: it is not
+    linear, and a passage varies less than a song. Whole songs are what it was trained on and
+    measured by, so the whole stands, and each axis of the passages moves by one constant before
+    the sigmoid:
+
+    .. math:: \frac 1 n \sum_i \sigma(\operatorname{logit} p_i + c) = w
+
+    Their order, and how far apart they lie in log-odds, is kept. They weigh the same, because
+    patches lie in the middle of equal parts of a song.
+
+    Parameters
+    ----------
+    points : (patches, 2) float Tensor in [0, 1]
+        As the network says them of `passages`; there may be none.
+    whole : (2,) float Tensor in [0, 1]
+        Of the song.
+
+    Returns
+    -------
+    (patches, 2) float64 Tensor in [0, 1]
+        With mean `whole`, to 1e-8.
+    """
+    if not len(points):
+        return points.double()
+    odds, goal = points.double().logit(eps=_EDGE), whole.double().logit(eps=_EDGE)
+    # With the highest passage at the goal the mean lies below it, with the lowest above it.
+    low, high = goal - odds.amax(dim=0), goal - odds.amin(dim=0)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_below = (odds + middle).sigmoid().mean(dim=0) < goal.sigmoid()
+        low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
+    return (odds + (low + high) / 2).sigmoid()
 
 
 def _repeated(states: Tensor | None, width: int, times: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """Whether gates and the timeline say what they should of songs that no network has met.
 
 Gates are watched while lyrics lie or are absent and while noise lies over the sound; the timeline
-is held to the whole song, and to the seam between two clips of opposite quadrants.
+is held to the whole song, before and after it is anchored there, and to the seam between two clips
+of opposite quadrants.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 from mer.affect import QUADRANTS
 from mer.deletion import mean_of
-from mer.explain import passages
+from mer.explain import anchored, passages
 from mer.metrics import bootstrap_ci, pearson
 from mer.prediction import MODALITIES
 from mer.validation import predict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from mer.affect import Quadrant
     from mer.features import TrackFeatures
@@ -151,15 +153,17 @@ def gate_figures(
 
 
 def timeline(network: AffettiNetwork, song: TrackFeatures) -> Floats:
-    """Valence and arousal of each passage of a song, (patches, 2), as the pipeline asks for it."""
-    if song.audio is None:
-        return np.empty((0, len(AXES)))
-    return _affect(network, [replace(song, audio=part) for part in passages(song.audio)])
+    """Valence and arousal of each passage of a song, (patches, 2), as the pipeline shows it."""
+    whole, heard = _heard(network, song)
+    points: Floats = anchored(heard, whole).numpy()
+    return points
 
 
-def _affect(network: AffettiNetwork, songs: Sequence[TrackFeatures]) -> Floats:
-    affect: Floats = predict(network, songs).affect.double().numpy()
-    return affect
+def _heard(network: AffettiNetwork, song: TrackFeatures) -> tuple[Tensor, Tensor]:
+    """Ask about a song, (2,), and about each of its passages, (patches, 2)."""
+    parts = [] if song.audio is None else passages(song.audio)
+    affect = predict(network, [song, *(replace(song, audio=part) for part in parts)]).affect
+    return affect[0].double(), affect[1:].double()
 
 
 def whole_figures(heard: Sequence[tuple[AffettiNetwork, TrackFeatures]]) -> dict[str, Any]:
@@ -175,18 +179,22 @@ def whole_figures(heard: Sequence[tuple[AffettiNetwork, TrackFeatures]]) -> dict
     Returns
     -------
     dict
-        By axis: mean ``distance``, ``bias`` (timeline less whole) and ``correlation`` with
-        intervals, and standard deviations ``within`` timelines and ``between`` songs.
+        By axis: before anchoring, mean ``distance``, ``bias`` (timeline less whole) and
+        ``correlation`` with intervals; after it, the largest distance (``anchored``); and standard
+        deviations ``within`` timelines, as they are shown, and ``between`` songs.
     """
-    lines = [timeline(network, song) for network, song in heard]
-    whole = np.concatenate([_affect(network, [song]) for network, song in heard])
-    means = np.stack([points.mean(axis=0) for points in lines])
-    within = np.stack([points.std(axis=0) for points in lines])
+    asked = [_heard(network, song) for network, song in heard]
+    lines = [anchored(points, song) for song, points in asked]
+    whole = torch.stack([song for song, _ in asked]).numpy()
+    means = torch.stack([points.mean(dim=0) for _, points in asked]).numpy()
+    left = torch.stack([points.mean(dim=0) for points in lines]).numpy() - whole
+    within = torch.stack([points.std(dim=0, correction=0) for points in lines]).numpy()
     return {
         axis: {
             "distance": mean_of(np.abs(means - whole)[:, i]),
             "bias": mean_of((means - whole)[:, i]),
             "correlation": asdict(bootstrap_ci(pearson, means[:, i], whole[:, i])),
+            "anchored": float(np.abs(left[:, i]).max()),
             "within": float(within[:, i].mean()),
             "between": float(whole[:, i].std()),
         }

@@ -216,11 +216,11 @@ def _timeline_table(found: Mapping[str, Any]) -> Table:
     names = ("distance", "bias", "correlation")
     rows = tuple(
         (axis, *(interval(found[axis][name]) for name in names),
-         found[axis]["within"], found[axis]["between"])
+         f"{found[axis]['anchored']:.0e}", found[axis]["within"], found[axis]["between"])
         for axis in AXES
     )  # fmt: skip
     columns = (
-        "Axis", "Mean distance", "Timeline less whole", "Correlation",
+        "Axis", "Mean distance", "Timeline less whole", "Correlation", "Largest distance, anchored",
         "Deviation within songs", "Deviation between songs",
     )  # fmt: skip
     return Table(f"Mean of the timeline against the whole, {found['songs']} songs", columns, rows)
@@ -261,7 +261,11 @@ _READING: Final = (
         "sound, title and artist tell that they lie. Half of the songs move either way by chance. "
         "A gate counts as fallen from a change of .0001 on."
     ),
-    "- Patches lie in the middle of equal parts of a song, so each weighs the same in the mean.",
+    (
+        "- Patches lie in the middle of equal parts of a song, so each weighs the same in the mean: "
+        "distance, difference and correlation of what the network says of passages. What is shown "
+        "is moved by one constant an axis, in log-odds, until its mean is the whole."
+    ),
     (
         "- Splices: sound alone, in both orders; passages at the seam hear one patch of the other "
         "clip. Right: the clip whose quadrant is higher on the axis is the higher half. Halves of "

@@ -1,7 +1,8 @@
 """From songs and sentences to emotion predictions: encoders, house network, timeline.
 
 The timeline hears the song through a window: each patch with its neighbours on either side goes
-through the network as the only audio, with the lyrics and the context of the whole song.
+through the network as the only audio, with the lyrics and the context of the whole song. What it
+says of the windows is then moved so that their mean is the song's own valence and arousal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mer.audio import song_patches
 from mer.descriptors import describe
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
-from mer.explain import passages, read_lines, strongest_lines, without_each
+from mer.explain import anchored, passages, read_lines, strongest_lines, without_each
 from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
@@ -330,7 +331,8 @@ class EmotionPipeline:
         self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]
     ) -> EmotionPrediction:
         """Read the outputs of the whole song, which come first, and of its windows."""
-        (valence, arousal), *points = output.affect.double().tolist()
+        valence, arousal = output.affect[0].double().tolist()
+        points = anchored(output.affect[1:], output.affect[0]).tolist()
         valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
         quadrants = output.quadrant_logits[0].double().softmax(dim=0).tolist()
         emotions = output.emotion_logits[0].double().softmax(dim=0).tolist()

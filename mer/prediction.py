@@ -107,7 +107,7 @@ class EmotionPrediction:
         Weight of each of `MODALITIES` in the fused embedding; they sum to 1, and a
         missing modality has 0.
     timeline : tuple of TimelinePoint
-        In order of time; empty without audio.
+        In order of time, with mean `valence` and `arousal`; empty without audio.
     fused_embedding : (256,) float32 ndarray
         Unit norm.
     duration_seconds : float or None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mer.encoders import TextEncoder
 from mer.explain import (
     NAMED_LINES,
     ReadLine,
+    anchored,
     passages,
     read_lines,
     strongest_lines,
@@ -157,6 +160,39 @@ def test_passages_are_patches_with_their_neighbours():
         [0, 1], [0, 1, 2], [1, 2, 3], [2, 3],
     ]  # fmt: skip
     assert [part.tolist() for part in passages(audio[:1])] == [[[0]]]
+
+
+places = st.tuples(*[st.floats(0, 1, width=32)] * 2)
+
+
+@given(st.lists(places, min_size=1, max_size=30), places)
+def test_anchored_passages_have_the_mean_of_the_song_and_keep_their_order(points, whole):
+    before, song = torch.tensor(points), torch.tensor(whole)
+    after = anchored(before, song)
+    assert after.mean(dim=0).tolist() == pytest.approx(whole, abs=1e-7)
+    assert ((after >= 0) & (after <= 1)).all()
+    for old, new in zip(before.T, after.T, strict=True):
+        assert (new[old.argsort()].diff() >= 0).all()
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=30), st.floats(0.01, 0.99))
+def test_anchoring_moves_every_passage_by_the_same_log_odds(valences, whole):
+    before = torch.tensor(valences, dtype=torch.float64)[:, None].expand(-1, 2)
+    after = anchored(before, torch.tensor([whole, 0.5], dtype=torch.float64))
+    moved = after.logit() - before.logit()
+    assert torch.allclose(moved, moved[:1].expand_as(moved), atol=1e-6)
+    assert (after.diff(dim=0).sign() == before.diff(dim=0).sign()).all()
+
+
+def test_what_already_has_the_mean_of_the_song_stays():
+    points = torch.tensor([[0.2, 0.9], [0.6, 0.3], [0.7, 0.0]])
+    assert torch.allclose(anchored(points, points.mean(dim=0)).float(), points, atol=1e-6)
+    one = torch.tensor([[0.25, 0.75]])
+    assert torch.allclose(anchored(one, one[0]).float(), one)
+
+
+def test_without_passages_there_is_nothing_to_anchor():
+    assert anchored(torch.empty(0, 2), torch.tensor([0.5, 0.5])).shape == (0, 2)
 
 
 def test_a_prediction_names_lines_of_its_song(pipeline, tmp_path):

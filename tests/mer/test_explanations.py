@@ -19,6 +19,7 @@ from mer.affect import QUADRANTS, Quadrant
 from mer.datasets.base import AffectLabels, Track
 from mer.deletion import Deletions, deletion_figures, deletions, measure, rewritten
 from mer.encoders import TokenStates
+from mer.explain import anchored
 from mer.explanation_checks import (
     Disturbance,
     chosen,
@@ -274,9 +275,10 @@ def test_a_missing_modality_has_no_weight_in_the_house_network() -> None:
 def test_the_timeline_hears_as_the_pipeline_does() -> None:
     clip = replace(CLIPS[0], lyrics=None)
     points = timeline(Mean(), clip)
-    audio = clip.audio.double().numpy()
-    parts = [audio[:2], audio[:3], audio[1:], audio[2:]]
-    assert points == pytest.approx(np.stack([0.5 + part.mean(axis=0) / 10 for part in parts]))
+    audio = clip.audio.double()
+    parts = [audio, audio[:2], audio[:3], audio[1:], audio[2:]]
+    whole, *heard = [0.5 + part.mean(dim=0) / 10 for part in parts]
+    assert points == pytest.approx(anchored(torch.stack(heard), whole).numpy())
     assert timeline(Mean(), replace(clip, audio=None)).shape == (0, 2)
 
 
@@ -287,7 +289,20 @@ def test_the_mean_of_the_timeline_is_held_to_the_whole() -> None:
         assert figures[axis]["distance"]["estimate"] == pytest.approx(0, abs=1e-6)
         assert figures[axis]["correlation"]["estimate"] == pytest.approx(1)
         assert figures[axis]["within"] == pytest.approx(0, abs=1e-6)
+        assert figures[axis]["anchored"] < 1e-7
         assert figures[axis]["between"] > 0.05
+
+
+def test_the_timeline_is_held_to_the_whole_before_and_after_it_is_anchored() -> None:
+    # The ends of a song are in two passages, the rest in three.
+    uneven = torch.tensor([[4.0, -4.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]).half()
+    clips = [replace(each, audio=each.audio + uneven, lyrics=None) for each in CLIPS]
+    figures = whole_figures([(Mean(), each) for each in clips])
+    for axis, side in (("valence", 1), ("arousal", -1)):
+        # The first patch weighs (1/2 + 1/3) / 4 in the mean of passages, 1/4 in the song.
+        assert figures[axis]["bias"]["estimate"] == pytest.approx(-side * 0.4 / 24, abs=0.01)
+        assert figures[axis]["distance"]["estimate"] > 0.01
+        assert figures[axis]["anchored"] < 1e-7
 
 
 def test_opposite_quadrants_are_paired() -> None:

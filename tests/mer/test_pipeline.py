@@ -113,6 +113,13 @@ def test_the_timeline_covers_the_audio_in_order(predictions):
     assert text.duration_seconds is None
 
 
+def test_the_mean_of_the_timeline_is_the_song(predictions):
+    for song in predictions:
+        if song.timeline:
+            mean = np.mean([(point.valence, point.arousal) for point in song.timeline], axis=0)
+            assert mean == pytest.approx((song.valence, song.arousal), abs=1e-6)
+
+
 def test_with_one_patch_the_timeline_is_the_song(predictions):
     short = predictions[1]
     (point,) = short.timeline
