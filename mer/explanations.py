@@ -262,9 +262,9 @@ _READING: Final = (
         "A gate counts as fallen from a change of .0001 on."
     ),
     (
-        "- Patches lie in the middle of equal parts of a song, so each weighs the same in the mean: "
-        "distance, difference and correlation of what the network says of passages. What is shown "
-        "is moved by one constant an axis, in log-odds, until its mean is the whole."
+        "- Patches lie in the middle of equal parts of a song, so each weighs the same in the "
+        "mean: distance, difference and correlation of what the network says of passages. "
+        "What is shown is moved by one constant an axis, in log-odds, until its mean is the whole."
     ),
     (
         "- Splices: sound alone, in both orders; passages at the seam hear one patch of the other "

@@ -172,7 +172,7 @@ def test_anchored_passages_have_the_mean_of_the_song_and_keep_their_order(points
     assert after.mean(dim=0).tolist() == pytest.approx(whole, abs=1e-7)
     assert ((after >= 0) & (after <= 1)).all()
     for old, new in zip(before.T, after.T, strict=True):
-        assert (new[old.argsort()].diff() >= 0).all()
+        assert (new[old.argsort()].diff() >= -1e-12).all()  # of equal ones rounding may differ
 
 
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=30), st.floats(0.01, 0.99))
@@ -181,7 +181,8 @@ def test_anchoring_moves_every_passage_by_the_same_log_odds(valences, whole):
     after = anchored(before, torch.tensor([whole, 0.5], dtype=torch.float64))
     moved = after.logit() - before.logit()
     assert torch.allclose(moved, moved[:1].expand_as(moved), atol=1e-6)
-    assert (after.diff(dim=0).sign() == before.diff(dim=0).sign()).all()
+    steps = before.diff(dim=0)
+    assert (after.diff(dim=0) * steps > 0)[steps.abs() > 1e-9].all()
 
 
 def test_what_already_has_the_mean_of_the_song_stays():
