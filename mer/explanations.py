@@ -7,7 +7,6 @@ is. `mer.deletion` looks at lyric lines, `mer.explanation_checks` at gates and t
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ import torch
 from mer import deletion
 from mer.distortions import DISTORTIONS
 from mer.encoders import TextEncoder
+from mer.evaluation import calibrated_folds
 from mer.experiments.base import Table, interval, markdown
 from mer.explanation_checks import (
     AXES,
@@ -27,12 +27,12 @@ from mer.explanation_checks import (
     whole_figures,
 )
 from mer.features import TEXT_ENCODER, FeatureCache
-from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.models.affetti import AffettiConfig
 from mer.prediction import MODALITIES
 from mer.report import keep_notes
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments
-from mer.validation import calibrate, cross_validate, out_of_fold
+from mer.validation import cross_validate, out_of_fold
 
 if TYPE_CHECKING:
     import argparse
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
     cache = FeatureCache(args.cache, is_wide=True)
     figures = measure(
-        calibrated(folds, calibrate(config, folds, material.plane)),
+        calibrated_folds(config, folds, material.plane),
         TextEncoder.from_pretrained(TEXT_ENCODER),
         lambda songs: cache.features([song.track for song in songs], NOISE),
         args.songs,
@@ -82,16 +82,6 @@ def run(args: argparse.Namespace) -> int:
     page.write_text(keep_notes(report(figures, args.command_line), previous))
     print(page.read_text())  # noqa: T201
     return 0
-
-
-def calibrated(folds: Sequence[FoldNetwork], config: AffettiConfig) -> list[FoldNetwork]:
-    """Give the networks of `folds` the calibration of `config`."""
-    networks = []
-    for fold in folds:
-        network = AffettiNetwork(config).eval().requires_grad_(requires_grad=False)
-        network.load_state_dict(fold.network.state_dict())
-        networks.append(replace(fold, network=network))
-    return networks
 
 
 def measure(
@@ -155,7 +145,8 @@ def report(figures: Mapping[str, Any], command: str) -> str:
         (
             f"Written by `{command}`; figures also in `explanations.json`. {songs} songs of mirex "
             "with lyrics, and clips of panda4q, by hash, of the training and validation splits, "
-            "each judged by the network of the cross-validation that has not met its artist. "
+            "each judged by the network of the cross-validation that has not met its artist, "
+            "calibrated on the songs of the other folds. "
             "Brackets: 95% bootstrap intervals over songs (over pairs for splices)."
         ),
         "",

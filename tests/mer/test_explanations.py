@@ -37,7 +37,7 @@ from mer.features import TrackFeatures
 from mer.metrics import bootstrap_ci
 from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork, AffettiOutput
 from mer.report import NOTES
-from mer.validation import FoldNetwork, out_of_fold, predict
+from mer.validation import FoldNetwork, out_of_fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -372,8 +372,7 @@ def test_the_report_is_written_and_keeps_its_notes(
     material = argparse.Namespace(development=[], plane=None)
     monkeypatch.setattr(explanations.Material, "load", lambda *_: material)
     monkeypatch.setattr(explanations, "cross_validate", lambda *_: folds())
-    monkeypatch.setattr(explanations, "calibrate", lambda config, *_: config)
-    monkeypatch.setattr(explanations, "calibrated", lambda found, _: found)
+    monkeypatch.setattr(explanations, "calibrated_folds", lambda config, found, plane: found)
     monkeypatch.setattr(explanations, "FeatureCache", Cache)
     monkeypatch.setattr(explanations.TextEncoder, "from_pretrained", lambda _: encoder)
     (tmp_path / "explanations.md").write_text(f"# Old\n\n{NOTES}\n\nSeen by hand.\n")
@@ -389,12 +388,3 @@ def test_the_report_is_written_and_keeps_its_notes(
     assert "| Q2 and Q4 (4 pairs) | arousal | 1.000 [1.000, 1.000] |" in page
     assert page.count("\n## ") == 5
     assert encoder.texts[0].startswith(LYRICS)
-
-
-def test_calibration_is_given_to_every_fold() -> None:
-    network = AffettiNetwork(CONFIG).eval()
-    config = replace(CONFIG, quadrant_temperatures=(2.0,) * 8)
-    (fold,) = explanations.calibrated([FoldNetwork(network, tuple(SONGS))], config)
-    assert fold.held_out == tuple(SONGS)
-    before, after = (predict(each, SONGS).quadrant_logits for each in (network, fold.network))
-    assert torch.allclose(after, before / 2, atol=1e-6)
