@@ -35,6 +35,7 @@ from mer.validation import (
     fold_of,
     out_of_fold,
     predict,
+    recalibrated,
 )
 
 if TYPE_CHECKING:
@@ -164,13 +165,6 @@ def measure_neighbours(
     paths = [song.track.audio_path for song in songs if song.track.audio_path is not None]
     rivals = {"MusiCNN": musicnn_embeddings(songs), "MFCC statistics": mfcc_statistics(paths)}
     return neighbours.measure(fused, rivals, QUESTIONS[0].labels(songs))
-
-
-def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwork:
-    """Give the same weights another calibration."""
-    copy = AffettiNetwork(config).eval()
-    copy.load_state_dict(network.state_dict())
-    return copy
 
 
 def calibrated_folds(

@@ -72,18 +72,18 @@ class Recipe:
     """
 
     seed: int = 0
-    epochs: int = 10
+    epochs: int = 12
     batch_songs: int = 32
-    batch_texts: int = 768
+    batch_texts: int = 1344
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     modality_dropout: float = 0.3
     patch_dropout: float = 0.3
     copies: int = 1
-    copy_share: float = 0.5
-    text_weight: float = 1.0
-    consistency: float = 0.0
+    copy_share: float = 0.3
+    text_weight: float = 1.75
+    consistency: float = 0.3
     averaging: float = 0.99
 
 
@@ -114,10 +114,7 @@ def loss(
     output = network.members(batch, are_texts=are_texts)
     smooth = recipe.label_smoothing
     squared = (output.affect - wanted.affect) ** 2
-    spread = output.affect_spread
-    # The likelihood of the errors made trains the spreads alone: the errors are taken as they are.
-    unlikely = 0.5 * squared.detach() / spread**2 + spread.log()
-    valence, arousal = (_AFFECT_LOSS_SCALE * squared + unlikely).unbind(dim=-1)
+    valence, arousal = (_AFFECT_LOSS_SCALE * squared).unbind(dim=-1)
     errors = torch.stack(
         [
             _cross_entropy(output.quadrant_logits, wanted.quadrant, smooth),

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
 import torch.nn.functional as F
 
 from mer.mixture import SONG_SETS, TASKS, Plane, targets
-from mer.models.affetti import AffettiOutput
+from mer.models.affetti import AffettiNetwork, AffettiOutput
 from mer.prediction import MODALITIES
 from mer.trainer import Trainer, feature_batch
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mer.features import TrackFeatures
-    from mer.models.affetti import AffettiConfig, AffettiNetwork
+    from mer.models.affetti import AffettiConfig
     from mer.trainer import Recipe
 
 T = TypeVar("T")
@@ -199,55 +199,72 @@ def calibrate(
     predicted, true = output.affect[clips].logit(), wanted.affect[clips].logit()
     scale = true.std(dim=0) / predicted.std(dim=0)
     shift = true.mean(dim=0) - scale * predicted.mean(dim=0)
-    by_set = [_by_set(networks, songs, plane, parts, scale, shift) for parts in _SETS]
+    fitted = [_temperatures(networks, songs, plane, parts) for parts in SETS]
     feeling = wanted.weights[:, TASKS.index("emotions")] > 0
-    return replace(
+    config = replace(
         config,
-        quadrant_temperatures=_filled([found.quadrant for found in by_set], 1.0),
-        cluster_temperatures=_filled([found.cluster for found in by_set], 1.0),
+        quadrant_temperatures=_filled([quadrant for quadrant, _ in fitted], 1.0),
+        cluster_temperatures=_filled([cluster for _, cluster in fitted], 1.0),
         emotion_temperature=_temperature(output.emotion_logits[feeling], wanted.emotions[feeling]),
         affect_scale=_pair(scale),
         affect_shift=_pair(shift),
-        spread_scales=_filled([found.spread for found in by_set], (1.0, 1.0)),
     )
+    networks = [replace(fold, network=recalibrated(fold.network, config)) for fold in networks]
+    spreads = [_spread_scale(networks, songs, plane, parts) for parts in SETS]
+    return replace(config, spread_scales=_filled(spreads, (1.0, 1.0)))
 
 
-_SETS: Final = tuple(
+def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwork:
+    """Give the same weights another calibration."""
+    copy = AffettiNetwork(config).eval()
+    copy.load_state_dict(network.state_dict())
+    return copy
+
+
+SETS: Final = tuple(
     tuple(name for bit, name in enumerate(MODALITIES) if number >> bit & 1) for number in range(8)
 )
 """Sets of modalities by number, as `AffettiConfig` counts them; the first is empty."""
 _FEWEST: Final = 20
 
 
-class _Found(NamedTuple):
-    """What calibrates the predictions by one set of modalities; None where no song can tell."""
-
-    quadrant: float | None = None
-    cluster: float | None = None
-    spread: tuple[float, float] | None = None
+def _having(songs: Sequence[TrackFeatures], parts: Sequence[str]) -> list[TrackFeatures]:
+    return [s for s in songs if parts and all(getattr(s, part) is not None for part in parts)]
 
 
-def _by_set(
+def _temperatures(
     networks: Sequence[FoldNetwork],
     songs: Sequence[TrackFeatures],
     plane: Plane,
     parts: tuple[str, ...],
-    scale: Tensor,
-    shift: Tensor,
-) -> _Found:
-    songs = [s for s in songs if parts and all(getattr(s, part) is not None for part in parts)]
-    if len(songs) < _FEWEST:
-        return _Found()
+) -> tuple[float | None, float | None]:
+    """Of the quadrants and of the clusters, given `parts`; None where too few songs can tell."""
+    songs = _having(songs, parts)
+    if not songs:
+        return None, None
     output = out_of_fold(networks, songs, parts)
     wanted = targets([song.track for song in songs], plane)
-    known = dict(zip(TASKS, (wanted.weights > 0).unbind(dim=1), strict=True))
-    placed = (output.affect.logit() * scale + shift).sigmoid()
-    errors = ((placed - wanted.affect) / output.affect_spread)[known["valence"]]
-    return _Found(
-        _fitted(output.quadrant_logits, wanted.quadrant, known["quadrant"]),
-        _fitted(output.cluster_logits, wanted.cluster, known["cluster"]),
-        _pair((errors**2).mean(dim=0).sqrt()),
+    quadrant, cluster = (wanted.weights[:, TASKS.index(t)] > 0 for t in ("quadrant", "cluster"))
+    return (
+        _fitted(output.quadrant_logits, wanted.quadrant, quadrant),
+        _fitted(output.cluster_logits, wanted.cluster, cluster),
     )
+
+
+def _spread_scale(
+    networks: Sequence[FoldNetwork],
+    songs: Sequence[TrackFeatures],
+    plane: Plane,
+    parts: tuple[str, ...],
+) -> tuple[float, float] | None:
+    songs = _having(songs, parts)
+    if len(songs) < _FEWEST:
+        return None
+    output = out_of_fold(networks, songs, parts)
+    wanted = targets([song.track for song in songs], plane)
+    known = wanted.weights[:, TASKS.index("valence")] > 0
+    errors = ((output.affect - wanted.affect) / output.affect_spread)[known]
+    return _pair((errors**2).mean(dim=0).sqrt())
 
 
 def _fitted(logits: Tensor, wanted: Tensor, rows: Tensor) -> float | None:
