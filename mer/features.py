@@ -237,9 +237,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augmented",
         type=int,
-        default=0,
         metavar="N",
-        help="also compute N distorted copies of the songs to train on (default: %(default)s)",
+        help="distorted copies of the songs to train on (default: as many as train hears)",
     )
 
 
@@ -264,7 +263,9 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, is_data_required: boo
 def run(args: argparse.Namespace) -> int:
     """Compute what `train` and `evaluate` read, and say how much there is."""
     from mer.mixture import SONG_SETS, load_tracks
+    from mer.trainer import Recipe
 
+    copies = Recipe().copies if args.augmented is None else args.augmented
     cache = FeatureCache(args.cache, is_wide=True)
     tracks = load_tracks(args.data)
     features = cache.features(tracks)
@@ -272,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
     tokens = sum(len(f.lyrics) for f in features if f.lyrics is not None)
     print(f"{len(features)} tracks, {patches} patches, {tokens} tokens")  # noqa: T201
     songs = [t for t in tracks if t.dataset in SONG_SETS and t.split != "test"]
-    for copy in range(1, args.augmented + 1):
+    for copy in range(1, copies + 1):
         cache.features(songs, augmentation(copy))
         print(f"augmented copy {copy}: {len(songs)} songs")  # noqa: T201
     return 0
