@@ -78,8 +78,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if "lyrics" in changed:
             obj.lyrics_source = "admin"  # which an ingest does not write over
             changed.add("lyrics_source")
-            # Words that were taken out are to be seen no more, whichever model named them.
-            obj.emotions.update(lyric_lines=[])
+            obj.forget_lyric_lines()
         obj.save(update_fields=[*changed, "updated_at"])
         if changed & {"title", "artist", "lyrics"}:
             songs_analyse_again(song_ids=[obj.pk])

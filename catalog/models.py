@@ -111,6 +111,10 @@ class Song(models.Model):
         parts = (self.content_sha256, self.lyrics, self.title, self.artist)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    def forget_lyric_lines(self) -> None:
+        """Show no more the words that are being taken out of it, whichever model named them."""
+        self.emotions.update(lyric_lines=[])
+
 
 class SongEmotion(models.Model):
     """What one version of the model says of one song."""

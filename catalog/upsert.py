@@ -101,6 +101,7 @@ def song_keep(*, song: Song, lyrics: Lyrics | None) -> Outcome:
     values: dict[str, object] = {"is_available": True}
     if lyrics:
         values |= {"lyrics": lyrics.text, "lyrics_source": lyrics.source, **PENDING_AGAIN}
+        song.forget_lyric_lines()
         outcome = Outcome.CHANGED
     if outcome is not Outcome.UNCHANGED:
         _save(song, values)
@@ -147,6 +148,8 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "lyrics": facts.lyrics.text,
         "lyrics_source": facts.lyrics.source,
     }
+    if song.pk is not None and song.lyrics != facts.lyrics.text:
+        song.forget_lyric_lines()
     _set(song, values)
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
     _save(song, {**values, **PENDING_AGAIN} if is_changed else values)
