@@ -344,7 +344,7 @@ def paired_bootstrap(
     Parameters
     ----------
     statistic : callable
-        Takes target and prediction and returns a float.
+        Takes target and prediction and returns a float; draws for which it is NaN are left out.
     target, first, second : (songs, ...) ndarray
         Truth and the two predictions.
     level : float in (0, 1)
@@ -354,7 +354,8 @@ def paired_bootstrap(
     -------
     PairedDifference
         Its p-value is twice the smaller share of draws on either side of no difference, draws
-        without a difference counting for both; at least 1 in `resamples` + 1.
+        without a difference counting for both; at least 1 in `resamples` + 1, and 1 where no
+        draw has a value.
 
     Raises
     ------
@@ -375,9 +376,10 @@ def paired_bootstrap(
     draws = _bootstrap(difference, arrays, resamples, seed)
     low, high = _bounds(draws, level)
     tail = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
+    known = int(np.sum(~np.isnan(draws)))
     return PairedDifference(
         Interval(difference(*arrays), low, high),
-        min(1.0, 2 * (tail + 1) / (resamples + 1)),
+        min(1.0, 2 * (tail + 1) / (known + 1)),
     )
 
 

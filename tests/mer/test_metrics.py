@@ -119,6 +119,8 @@ def test_draws_without_a_value_are_left_out_of_the_bounds():
     assert np.isnan([interval.estimate, interval.low, interval.high]).all()
     sometimes = metrics.bootstrap_ci(metrics.pearson, np.array([0.0, 0.0, 1.0]), np.arange(3.0))
     assert sometimes.low <= sometimes.estimate <= sometimes.high
+    line = np.arange(5.0)
+    assert metrics.paired_bootstrap(metrics.pearson, flat, line, -line).p_value == 1
 
 
 def test_paired_bootstrap_tells_better_from_equal():
