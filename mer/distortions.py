@@ -1,8 +1,8 @@
 """What happens to music on its way to a listener, by name: noise, narrow bands, codecs, levels.
 
 `DISTORTIONS` are the conditions that robustness is measured under; `augmentation` makes copies to
-train on. Everything works on mono 16 kHz waveforms and is fixed by its seed. Nothing shifts the
-music in time, so that patches of the distorted song lie where those of the clean one do.
+train on. Everything works on mono 16 kHz waveforms and is fixed by its seed. Nothing but an excerpt
+shifts the music in time, so that patches of the distorted song lie where those of the clean one do.
 """
 
 from __future__ import annotations
