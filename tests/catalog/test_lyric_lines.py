@@ -1,4 +1,4 @@
-"""Words that are taken out of a song are taken out of what explains it, in every way they can be."""
+"""Words that a scan finds gone from a song are gone from what explains it, too."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,11 @@ from mer.features import TrackFeatures
 from mer.mixture import Plane
 from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.questions import QUESTIONS, Asked, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mer.models.affetti import AffettiOutput
 
 MOMENTS = ((0.5, 0.2), (0.5, 0.2))
 PLANE = Plane(MOMENTS, MOMENTS, MOMENTS)
@@ -149,10 +156,19 @@ def test_everything_is_measured_for_every_set_of_modalities() -> None:
     assert "genres" not in breakdown.measure(asked, PLANE)
 
 
-def test_cost_is_of_the_network_itself() -> None:
+def test_cost_is_of_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def seconds(act: Callable[[], AffettiOutput]) -> float:
+        asked.append(len(act().gates))
+        return 0.01 * len(asked)
+
+    monkeypatch.setattr(breakdown, "_seconds", seconds)
     config = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8)
     network = AffettiNetwork(config).eval()
     figures = breakdown.cost(network, SONGS)
     assert figures["parameters"] == sum(part.numel() for part in network.parameters())
-    assert 0 < figures["in_batches"] < figures["one_at_a_time"] < 1
+    assert asked == [1] * 32 + [40]
+    assert figures["one_at_a_time"] == pytest.approx(0.165)  # the median
+    assert figures["in_batches"] == pytest.approx(0.33 / 40)
     assert figures["threads"] == torch.get_num_threads()

@@ -253,6 +253,22 @@ def untrained(seed: int) -> AffettiNetwork:
     return AffettiNetwork(CONFIG).eval()
 
 
+def guess(
+    features: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str],
+    asked: NDArray[np.float64],
+) -> NDArray[np.int64]:  # fmt: skip
+    return np.resize(labels, len(asked))
+
+
+def deal(recipe: Recipe, config: AffettiConfig, songs: Sequence[TrackFeatures],
+         *rest: object) -> list[FoldNetwork]:  # fmt: skip
+    held = [
+        tuple(e for e in songs if is_song(e) and fold_of(e.track.artist_group) == fold)
+        for fold in range(FOLDS)
+    ]
+    return [FoldNetwork(untrained(fold), part) for fold, part in enumerate(held)]
+
+
 @pytest.fixture
 def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) -> list[str]:
     """Give the command line of an evaluation of untrained networks on few songs."""
@@ -265,20 +281,6 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) 
     for question in QUESTIONS:
         keep_rival(tmp_path / "rivals", "li+musicnn", question, examples)
         keep_rival(tmp_path / "rivals", "probe", question, examples)
-
-    def guess(
-        features: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str],
-        asked: NDArray[np.float64],
-    ) -> NDArray[np.int64]:  # fmt: skip
-        return np.resize(labels, len(asked))
-
-    def deal(recipe: Recipe, config: AffettiConfig, songs: Sequence[TrackFeatures],
-             *rest: object) -> list[FoldNetwork]:  # fmt: skip
-        held = [
-            tuple(e for e in songs if is_song(e) and fold_of(e.track.artist_group) == fold)
-            for fold in range(FOLDS)
-        ]
-        return [FoldNetwork(untrained(fold), part) for fold, part in enumerate(held)]
 
     for name, replacement in {
         "AffettiConfig": lambda: CONFIG,

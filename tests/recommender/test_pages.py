@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -464,35 +463,6 @@ class TestIngest:
         assert response.status_code == 200
         assert "not inside a catalogue root" in text(response)
         assert not BackgroundJob.objects.exists()
-
-
-class TestHealth:
-    def test_alive(self, client: Client) -> None:
-        assert client.get("/healthz").json() == {"status": "ok"}
-
-    def test_ready(self, client: Client, songs: list[Song]) -> None:
-        response = client.get("/readyz")
-        assert response.status_code == 200
-        checks = response.json()["checks"]
-        assert set(checks) == {"database", "model", "index", "broker"}
-        assert checks["index"]["songs"] == 12
-        assert checks["index"]["build"] is None
-
-    def test_not_ready(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        from mer.errors import CheckpointError
-
-        def fail() -> str:
-            raise CheckpointError("gone")
-
-        monkeypatch.setattr("catalog.analysis.model_version", fail)
-        response = client.get("/readyz")
-        assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        checks = response.json()["checks"]
-        assert checks["model"] == {
-            "ok": False,
-            "message": "CHECKPOINT_UNREADABLE: the checkpoint cannot be used.",
-        }
-        assert checks["database"]["ok"]
 
 
 def test_server_error_page_needs_neither_session_nor_database(
