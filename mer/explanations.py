@@ -50,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m mer explanations``."""
     add_data_arguments(parser)
     parser.add_argument(
-        "--songs", type=int, default=SONGS, help="songs with lyrics, at most (default: %(default)s)"
+        "--songs",
+        type=int,
+        default=SONGS,
+        metavar="N",
+        help="songs with lyrics, drawn by hash; 0 takes all (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
@@ -100,7 +104,7 @@ def measure(
     noisy : callable
         Gives songs as they are under white noise at 0 dB.
     count : int
-        Songs of mirex with lyrics that are asked about, at most.
+        Songs of mirex with lyrics that are asked about, at most; 0 takes all.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def measure(
     """
     held = chosen(folds, "mirex", "lyrics")
     heard = [(f.network, song) for f, mine in zip(folds, held, strict=True) for song in mine]
-    heard = sorted(heard, key=lambda pair: by_hash(pair[1]))[:count]
+    heard = sorted(heard, key=lambda pair: by_hash(pair[1]))[: count or None]
     songs = [song for _, song in heard]
     return {
         "lines": deletion.measure(heard, encoder),

@@ -348,6 +348,12 @@ def test_a_splice_on_the_wrong_side_counts_as_wrong() -> None:
     assert figures["arousal"]["difference_spliced"]["high"] < 0
 
 
+@pytest.mark.parametrize(("count", "songs"), [(4, 4), (0, 6)])
+def test_so_many_songs_are_asked_or_all(count: int, songs: int) -> None:
+    figures = explanations.measure(folds(), Words(), list, count)
+    assert figures["timeline"]["songs"] == figures["gates"]["songs"] == songs
+
+
 def test_songs_are_chosen_by_hash_and_fold() -> None:
     first, second = chosen(folds(), "mirex", "lyrics")
     assert {each.track.track_id for each in first} == {"0", "1", "2", "3"}
