@@ -163,7 +163,8 @@ def load_tracks(root: Path) -> list[Track]:
     A fifth of Warriner's words is held out as their test split and a twentieth as validation, by
     hash; 8,000 of GoEmotions' training comments are taken, by hash; the mood words of panda4q and
     the adjectives of mirex are texts of their own (set ``mood_words``) in their song's split.
-    Of Deezer and GEMS there are no songs by artists of the song sets' test splits.
+    Of Deezer and GEMS there are no songs by artists of the song sets' test splits, as far as their
+    names are written alike.
 
     Parameters
     ----------

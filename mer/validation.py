@@ -80,7 +80,8 @@ def cross_validate(
     """
     networks = []
     for fold in range(folds):
-        # Texts by an artist, or about a song (its mood words are its label), are held out with it.
+        # Texts by an artist, or about a song (its mood words are its label), are held out with it;
+        # of the nine clips of unknown artist the songs alone are.
         held = [
             (is_song(e) or e.track.artist_group is not None)
             and fold_of(e.track.artist_group, folds) == fold
