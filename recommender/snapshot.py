@@ -435,7 +435,7 @@ class _Reader:
             emotions = SongEmotion.objects.filter(
                 model_version=model_version, song_id__in=missing[start : start + _QUERY_IDS]
             )
-            for emotion in emotions.defer("timeline", "quadrants", "gates"):
+            for emotion in emotions.defer("timeline", "quadrants", "gates", "lyric_lines"):
                 self._tail[emotion.song_id] = (
                     revision_of(emotion.updated_at),
                     affect_of(emotion),
