@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mer.errors import MerError
-from mer.prediction import SongInput
+from mer.prediction import TOLD_SHIFT, SongInput
 from mer.text import read_lyrics
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 _BATCH_FILES: Final = 8
 """Files that go through the networks together."""
-
-_VISIBLE_SHIFT: Final = 0.005
-"""Least shift of a lyric line that is printed for people."""
 
 _DELEGATED: Final = {
     "features": "compute and keep the encoder features of the data sets",
@@ -217,7 +214,7 @@ def _lines_named(prediction: EmotionPrediction) -> str:
     named = [
         f'"{line.text}" (valence {line.valence:+.2f}, arousal {line.arousal:+.2f})'
         for line in prediction.lyric_lines[:2]
-        if line.shift >= _VISIBLE_SHIFT
+        if line.shift >= TOLD_SHIFT
     ]
     return f"; most by {', '.join(named)}" if named else ""
 

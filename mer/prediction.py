@@ -24,6 +24,9 @@ MODALITIES: Final = ("audio", "lyrics", "context")
 AMBIGUOUS_BELOW: Final = 0.5
 """Below this confidence the quadrants that are not the likeliest outweigh it together."""
 
+TOLD_SHIFT: Final = 0.01
+"""Least shift of a lyric line that people are told of: less shows as nothing in two decimals."""
+
 
 @dataclass(frozen=True, slots=True)
 class SongInput:

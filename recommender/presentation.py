@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.http import QueryDict
 
 from mer.affect import QUADRANTS, AffectPoint
+from mer.prediction import TOLD_SHIFT
 from recommender import selectors
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.moods import MOODS
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
 CHART_WIDTH: Final = 1000
-_TOLD_FROM: Final = 0.01
-"""A line that moves its song by less would show as nothing in two decimals."""
 _TOLD_SHARE: Final = 0.4
 """Of a line's whole shift: what an axis must have of it to be named."""
 
@@ -145,7 +144,7 @@ def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
     return [
         LineMove(line["text"], line["valence"], line["arousal"], _move_in_words(line))
         for line in lines
-        if line["shift"] >= _TOLD_FROM
+        if line["shift"] >= TOLD_SHIFT
     ]
 
 

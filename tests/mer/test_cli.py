@@ -107,10 +107,10 @@ def test_lyric_lines_are_named(weights, monkeypatch, capsys):
     [
         (((-0.043, 0.018),), '; most by "line 0" (valence -0.04, arousal +0.02)'),
         (
-            ((-0.043, 0.018), (0.004, 0.004), (0.0, 0.005)),
-            ', "line 1" (valence +0.00, arousal +0.00)',
+            ((-0.043, 0.018), (0.008, 0.008), (0.0, 0.01)),
+            ', "line 1" (valence +0.01, arousal +0.01)',
         ),
-        (((0.003, -0.003),), "by lyrics 1.00"),
+        (((0.006, -0.006),), "by lyrics 1.00"),
         ((), "by lyrics 1.00"),
     ],
 )
