@@ -246,21 +246,16 @@ def _equalized(waveform: Waveform, response: Callable[[Waveform], Waveform]) -> 
     return np.fft.irfft(spectrum, len(waveform)).astype(np.float32)
 
 
-def _noises(colour: Colour) -> tuple[Distortion, ...]:
-    def noise_at(snr_db: int) -> Distortion:
-        return Distortion(
-            f"{colour}-noise-{snr_db}db",
-            lambda waveform, seed: add_noise(waveform, snr_db, seed, colour),
-        )
-
-    return tuple(noise_at(snr_db) for snr_db in (20, 15, 10, 5, 0))
+def _white_noise(snr_db: int) -> Distortion:
+    return Distortion(
+        f"white-noise-{snr_db}db", lambda waveform, seed: add_noise(waveform, snr_db, seed)
+    )
 
 
 DISTORTIONS: Final = {
     distortion.name: distortion
     for distortion in (
-        *_noises("white"),
-        *_noises("pink"),
+        *(_white_noise(snr_db) for snr_db in (20, 15, 10, 5, 0)),
         Distortion("low-pass-4khz", lambda waveform, _: low_pass(waveform, 4000)),
         Distortion("mp3-32k", lambda waveform, _: mp3(waveform, 32)),
         Distortion("gain-up-6db", lambda waveform, _: gain(waveform, 6)),

@@ -234,8 +234,8 @@ def _table(title: str, conditions: Mapping[str, Any], *, has_gate: bool) -> Tabl
 
 _READING: Final = (
     (
-        "- Noise: Gaussian, at a ratio to the power where the song is not silent; pink is flat by "
-        "octaves. Low-pass: Butterworth, order 8. MP3: mono at 16 kHz, constant rate, without "
+        "- Noise: Gaussian, at a ratio to the power where the song is not silent. "
+        "Low-pass: Butterworth, order 8. MP3: mono at 16 kHz, constant rate, without "
         "the codec's delay; a stereo file at 44.1 kHz sounds worse at the same rate. Gain up "
         "clips at full scale. Excerpts are the middle of a clip of 30 s, which is the whole "
         "song here. Pitch: phase vocoder, same tempo."
