@@ -405,8 +405,12 @@ class Lgfn(nn.Module):
         clock = self.listen(batch)
         mixed, gate, attention = self.fuse(batch, clock)
         lengths = clock.mask.sum(dim=1).cpu()
-        packed = pack_padded_sequence(mixed, lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
+        # Not every processor has an LSTM of half precision, and this one is small.
+        with torch.autocast(mixed.device.type, enabled=False):
+            packed = pack_padded_sequence(
+                mixed.float(), lengths, batch_first=True, enforce_sorted=False
+            )
+            states, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
         states, steps = self.dropout(states), clock.mask[:, : states.shape[1]]
         gates = {}
         if gate is not None:
