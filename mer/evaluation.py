@@ -25,7 +25,7 @@ from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.probes import fit_and_predict, pooled
 from mer.questions import QUESTIONS, ask, compare, scores
-from mer.report import keep_notes, markdown
+from mer.report import markdown, write_page
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments, train_final
 from mer.validation import (
@@ -370,11 +370,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_page(folder: Path, report: dict[str, Any]) -> None:
-    page = folder / "house-model.md"
-    previous = page.read_text() if page.is_file() else ""
-    written = markdown(report, picture=PICTURE if _draw(folder / PICTURE, report) else None)
-    page.write_text(keep_notes(written, previous))
-    print(written)  # noqa: T201
+    picture = PICTURE if _draw(folder / PICTURE, report) else None
+    write_page(folder / "house-model.md", markdown(report, picture=picture))
 
 
 def _draw(path: Path, report: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from mer.explanation_checks import (
 from mer.features import TEXT_ENCODER, FeatureCache
 from mer.models.affetti import AffettiConfig
 from mer.prediction import MODALITIES
-from mer.report import keep_notes
+from mer.report import write_page
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments
 from mer.validation import cross_validate, out_of_fold
@@ -81,10 +81,7 @@ def run(args: argparse.Namespace) -> int:
     )
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "explanations.json").write_text(json.dumps(figures, indent=1) + "\n")
-    page = args.out / "explanations.md"
-    previous = page.read_text() if page.is_file() else ""
-    page.write_text(keep_notes(report(figures, args.command_line), previous))
-    print(page.read_text())  # noqa: T201
+    write_page(args.out / "explanations.md", report(figures, args.command_line))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _TITLES: Final = {
     "quadrant": "Quadrants of panda4q (chance .25)",
@@ -34,6 +35,13 @@ def keep_notes(page: str, previous: str) -> str:
     """
     _, heading, notes = previous.partition(NOTES)
     return f"{page}\n{heading}{notes}" if heading else page
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write and print `page`, with the notes of what stood at `path` before."""
+    written = keep_notes(page, path.read_text() if path.is_file() else "")
+    path.write_text(written)
+    print(written)  # noqa: T201
 
 
 def markdown(report: Mapping[str, Any], picture: str | None = None) -> str:

@@ -24,7 +24,7 @@ from mer.features import FeatureCache
 from mer.metrics import bootstrap_ci, ece, paired_bootstrap
 from mer.models.affetti import AffettiConfig
 from mer.questions import QUESTIONS, ask, compare, scores
-from mer.report import keep_notes
+from mer.report import write_page
 from mer.research import research_package
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments
@@ -86,10 +86,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "robustness.json").write_text(json.dumps(figures, indent=1) + "\n")
     plot(figures, args.out / PICTURE)
-    page = args.out / "robustness.md"
-    previous = page.read_text() if page.is_file() else ""
-    page.write_text(keep_notes(report(figures, args.command_line), previous))
-    print(page.read_text())  # noqa: T201
+    write_page(args.out / "robustness.md", report(figures, args.command_line))
     return 0
 
 
