@@ -125,7 +125,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def fill(count: int) -> list[int]:
     """Write songs whose places crowd the middle and whose embeddings lie in clusters."""
     from catalog.models import Library, Song, SongEmotion
-    from mer.affect import EMOTIONS, AffectPoint
+    from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 
     rng = np.random.default_rng(0)
     library = Library.objects.create(name="bench", root="/nowhere")
@@ -134,6 +134,7 @@ def fill(count: int) -> list[int]:
     fused /= np.linalg.norm(fused, axis=1, keepdims=True)
     places = np.clip(rng.normal(0.5, 0.12, (count, 2)), 0, 1)
     emotions = rng.dirichlet(np.ones(len(EMOTIONS)), count)
+    quadrants = rng.dirichlet(np.ones(len(QUADRANTS)), count)
     Song.objects.bulk_create(
         (
             Song(
@@ -163,7 +164,7 @@ def fill(count: int) -> list[int]:
                 valence=places[number, 0],
                 arousal=places[number, 1],
                 quadrant=AffectPoint(*places[number].tolist()).quadrant,
-                quadrants={},
+                quadrants=dict(zip(QUADRANTS, quadrants[number].tolist(), strict=True)),
                 emotions=dict(zip(EMOTIONS, emotions[number].tolist(), strict=True)),
                 confidence=0.5,
                 gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1},

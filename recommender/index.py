@@ -2,12 +2,14 @@
 
 A build answers two questions of different geometry: *what sounds and reads alike* (`fused`, 256
 numbers, cosine, FAISS) and *what feels like this* (`affect`, valence, arousal and the eight
-emotions, exact scan). Its directory holds::
+emotions, exact scan). Beside them it keeps what playlists weigh nearness with (`quadrants`). Its
+directory holds::
 
     song_ids.npy   (songs,) int64, ascending, each once
     revisions.npy  (songs,) int64, changes when a song's row changes; opaque here
     fused.npy      (songs, 256) float32, unit norm
     affect.npy     (songs, 10) float32
+    quadrants.npy  (songs, 4) float32, probabilities
     fused.faiss    the FAISS index over the rows of fused.npy
     manifest.json  format, model version, counts, recall, SHA-256 of each file and of itself
 
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 import faiss
 import numpy as np
 
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexCorruptError, IndexMissingError, IndexVersionError
 
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 AFFECT_DIM: Final = 2 + len(EMOTIONS)
+QUADRANT_DIM: Final = len(QUADRANTS)
 EXACT_ROWS: Final = 50_000
 """Up to this many rows an exact scan takes a few milliseconds, so nothing else is worth it."""
 RECALL_K: Final = 20
@@ -48,7 +51,7 @@ _OVERFETCH: Final = 4
 _SELECTIVE_ROWS: Final = 20_000
 """With no more rows allowed than this an exact scan is faster than IVF, and misses nothing."""
 _MANIFEST: Final = "manifest.json"
-_ARRAYS: Final = ("song_ids", "revisions", "fused", "affect")
+_ARRAYS: Final = ("song_ids", "revisions", "fused", "affect", "quadrants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,15 @@ class IndexRows:
         Unit norm.
     affect : (songs, 10) float32
         Valence, arousal, then the eight emotions.
+    quadrants : (songs, 4) float32
+        Probabilities of Q1 to Q4.
     """
 
     song_ids: NDArray[np.int64]
     revisions: NDArray[np.int64]
     fused: NDArray[np.float32]
     affect: NDArray[np.float32]
+    quadrants: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         rows = len(self.song_ids)
@@ -107,6 +113,7 @@ class IndexRows:
             "revisions": (rows,),
             "fused": (rows, EMBEDDING_DIM),
             "affect": (rows, AFFECT_DIM),
+            "quadrants": (rows, QUADRANT_DIM),
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:

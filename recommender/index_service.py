@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 from catalog import analysis
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexBusyError
-from recommender.index import AFFECT_DIM, EmbeddingIndex, IndexRows
+from recommender.index import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex, IndexRows
 from recommender.models import IndexBuild
-from recommender.snapshot import affect_of, emotions_visible, revision_of
+from recommender.snapshot import affect_of, emotions_visible, quadrants_of, revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,22 +150,28 @@ def _rows_from_database(model_version: str) -> IndexRows:
     emotions = (
         emotions_visible(model_version=model_version)
         .order_by("song_id")
-        .only("song_id", "valence", "arousal", "emotions", "fused_embedding", "updated_at")
+        .only(
+            *("song_id", "valence", "arousal", "emotions", "quadrants"),
+            *("fused_embedding", "updated_at"),
+        )
     )
     song_ids: list[int] = []
     revisions: list[int] = []
     affect = [np.empty((0, AFFECT_DIM), np.float32)]
+    quadrants = [np.empty((0, QUADRANT_DIM), np.float32)]
     fused = [np.empty((0, EMBEDDING_DIM), np.float32)]
     for chunk in _chunks(emotions.iterator(chunk_size=_CHUNK_ROWS)):
         song_ids += [emotion.song_id for emotion in chunk]
         revisions += [revision_of(emotion.updated_at) for emotion in chunk]
         affect.append(np.array([affect_of(emotion) for emotion in chunk], np.float32))
+        quadrants.append(np.array([quadrants_of(emotion) for emotion in chunk], np.float32))
         fused.append(np.stack([analysis.embedding_from_bytes(e.fused_embedding) for e in chunk]))
     return IndexRows(
         np.array(song_ids, np.int64),
         np.array(revisions, np.int64),
         np.concatenate(fused),
         np.concatenate(affect),
+        np.concatenate(quadrants),
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -26,14 +26,14 @@ from django.utils import timezone
 
 from catalog import analysis
 from catalog.models import Song, SongEmotion
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import (
     IndexCorruptError,
     IndexMissingError,
     IndexVersionError,
 )
-from recommender.index import AFFECT_DIM, EmbeddingIndex
+from recommender.index import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex
 from recommender.models import IndexBuild
 
 if TYPE_CHECKING:
@@ -74,13 +74,15 @@ class IndexSnapshot:
 
     `artists` and `genres` are codes; a song without an artist has one of its own, below 0.
     `years` is 0 and `durations` NaN where unknown. `affect` is valence, arousal and the eight
-    emotions. Never changed once made; safe to share between threads.
+    emotions, `quadrants` the probabilities of Q1 to Q4. Never changed once made; safe to share
+    between threads.
     """
 
     model_version: str
     build: EmbeddingIndex | None
     song_ids: NDArray[np.int64]
     affect: NDArray[np.float32]
+    quadrants: NDArray[np.float32]
     artists: NDArray[np.int64]
     genres: NDArray[np.int64]
     genre_names: tuple[str, ...]
@@ -170,6 +172,11 @@ class IndexSnapshot:
         return (low + high) / (2 * len(column))
 
     @cached_property
+    def typical_quadrants(self) -> NDArray[np.float32]:
+        """(m, 4) quadrant probabilities of songs evenly spread over the catalogue."""
+        return self.quadrants[self._sample]
+
+    @cached_property
     def mean_affect(self) -> NDArray[np.float64]:
         """(10,) mean of the catalogue."""
         return np.asarray(self.affect[self._sample].mean(axis=0, dtype=np.float64))
@@ -235,6 +242,23 @@ def affect_of(emotion: SongEmotion) -> tuple[float, ...]:
     )
 
 
+def quadrants_of(emotion: SongEmotion) -> tuple[float, ...]:
+    """Return the probabilities of Q1 to Q4, all the same where a row does not hold all four."""
+    held = emotion.quadrants
+    if any(held.get(name) is None for name in QUADRANTS):
+        return (1 / QUADRANT_DIM,) * QUADRANT_DIM
+    return tuple(float(held[name]) for name in QUADRANTS)
+
+
+class _Tail(NamedTuple):
+    """A song that is read from the database."""
+
+    revision: int
+    affect: tuple[float, ...]
+    quadrants: tuple[float, ...]
+    fused: NDArray[np.float32]
+
+
 class _Reader:
     """Keeps the newest snapshot and brings it up to date by what changed since."""
 
@@ -251,7 +275,7 @@ class _Reader:
             self._build_id: UUID | None = None
             self._build: EmbeddingIndex | None = None
             self._rows = np.empty(0, _ROW)
-            self._tail: dict[int, tuple[int, tuple[float, ...], NDArray[np.float32]]] = {}
+            self._tail: dict[int, _Tail] = {}
             self._artists: dict[str, int] = {}
             self._genres: dict[str, int] = {}
 
@@ -390,15 +414,19 @@ class _Reader:
             base_rows, is_tail = base_rows[keep], is_tail[keep]
         tail = [self._tail[song_id] for song_id in rows["song_id"][is_tail].tolist()]
         affect = np.empty((len(rows), AFFECT_DIM), np.float32)
+        quadrants = np.empty((len(rows), QUADRANT_DIM), np.float32)
         if self._build is not None:
             affect[~is_tail] = self._build.rows.affect[base_rows[~is_tail]]
+            quadrants[~is_tail] = self._build.rows.quadrants[base_rows[~is_tail]]
         if tail:
-            affect[is_tail] = [values for _, values, _ in tail]
+            affect[is_tail] = [held.affect for held in tail]
+            quadrants[is_tail] = [held.quadrants for held in tail]
         return IndexSnapshot(
             model_version=model_version,
             build=self._build,
             song_ids=rows["song_id"].copy(),
             affect=affect,
+            quadrants=quadrants,
             artists=rows["artist"].copy(),
             genres=rows["genre"].copy(),
             genre_names=tuple(self._genres),
@@ -406,7 +434,7 @@ class _Reader:
             durations=rows["duration"].copy(),
             base_rows=base_rows,
             tail_fused=np.array(
-                [vector for _, _, vector in tail] or np.empty((0, EMBEDDING_DIM)), np.float32
+                [held.fused for held in tail] or np.empty((0, EMBEDDING_DIM)), np.float32
             ),
         )
 
@@ -428,17 +456,18 @@ class _Reader:
         self._tail = {
             song_id: held
             for song_id, held in self._tail.items()
-            if revisions.get(song_id) == held[0]
+            if revisions.get(song_id) == held.revision
         }
         missing = sorted(revisions.keys() - self._tail.keys())
         for start in range(0, len(missing), _QUERY_IDS):
             emotions = SongEmotion.objects.filter(
                 model_version=model_version, song_id__in=missing[start : start + _QUERY_IDS]
             )
-            for emotion in emotions.defer("timeline", "quadrants", "gates", "lyric_lines"):
-                self._tail[emotion.song_id] = (
+            for emotion in emotions.defer("timeline", "gates", "lyric_lines"):
+                self._tail[emotion.song_id] = _Tail(
                     revision_of(emotion.updated_at),
                     affect_of(emotion),
+                    quadrants_of(emotion),
                     analysis.embedding_from_bytes(emotion.fused_embedding),
                 )
         return [song_id for song_id in missing if song_id not in self._tail]

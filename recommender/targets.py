@@ -7,7 +7,8 @@ are averaged into one target. A song's score is the weighted mean of three parts
 - *closeness* ``exp(-d² / 2 TOLERANCE²)``, where d is the mean of the distance on the plane and of
   the distance in catalogue-relative terms, in which each axis counts the share of the catalogue
   below. Predicted places crowd around the middle; without the second, "happy" would lie outside
-  the crowd and whichever axis is wider would decide alone.
+  the crowd and whichever axis is wider would decide alone. It is multiplied by the *quadrant
+  match*: how sure it is that the song lies on the target's side of both axes (`quadrant_match`).
 - *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
 - *likeness* ``(cos - m) / (1 - m)``, at least 0, where m is the cosine of the target and the
   average song: 0 is no more alike than chance, 1 the same.
@@ -23,7 +24,7 @@ import numpy as np
 
 from catalog import analysis
 from catalog.models import Song
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, QUADRANTS, Quadrant
 from mer.errors import InputError
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
@@ -40,8 +41,13 @@ if TYPE_CHECKING:
     from recommender.requests import PlaylistRequest
     from recommender.snapshot import IndexSnapshot
 
-TOLERANCE: Final = 0.19 * math.sqrt(2)
-"""Listeners who rate the same song differ by about 0.19 on each axis."""
+LISTENER_SPREAD: Final = 0.19
+"""Listeners who rate the same song differ by about so much on each axis."""
+TOLERANCE: Final = LISTENER_SPREAD * math.sqrt(2)
+SIDE_SCALE: Final = LISTENER_SPREAD * math.sqrt(3) / math.pi
+"""Scale of the logistic distribution whose standard deviation is the listeners'."""
+SURE_SHARE: Final = 0.95
+"""As sure as can be asked of a catalogue is what this share of it falls short of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,8 @@ def scores_of(
 ) -> NDArray[np.float64]:
     """Return the score of each row, exact and in [0, 1]."""
     weights = target.weights
-    score = weights.closeness * _closeness(target, snapshot, rows)
+    closeness = _closeness(target, snapshot, rows) * _surety(target, snapshot, rows)
+    score = weights.closeness * closeness
     if weights.emotions:
         for number in np.flatnonzero(target.emotions):
             share = snapshot.shares(2 + int(number))[rows]
@@ -112,6 +119,46 @@ def scores_of(
         score += weights.likeness * _likeness(target, snapshot, rows)
     total = weights.closeness + weights.emotions + weights.likeness
     return np.clip(score / total, 0.0, 1.0)
+
+
+def quadrant_match(
+    place: NDArray[np.float64], quadrants: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return how sure it is, in [0, 1], that songs lie in the quadrant of a place.
+
+    The place has each quadrant q by a weight t(q), the product of its sides of both axes, where the
+    high side of an axis has ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))`` and the low side
+    ``1 - high``. With the probabilities p of a row of `quadrants` (Q1 to Q4), the match is::
+
+        sum_q t(q) p(q) / max_q t(q)  =  1 - sum_q (1 - t(q) / max_q t(q)) p(q)
+
+    So it is continuous in the place; far from the axes it is the probability of one quadrant, on an
+    axis that of two; in the middle, exactly 1 for every song.
+    """
+    high = 1 / (1 + np.exp(-(place - 0.5) / SIDE_SCALE))
+    valence, arousal = high.tolist()
+    weights = {
+        Quadrant.Q1: valence * arousal,
+        Quadrant.Q2: (1 - valence) * arousal,
+        Quadrant.Q3: (1 - valence) * (1 - arousal),
+        Quadrant.Q4: valence * (1 - arousal),
+    }
+    lost = 1 - np.array([weights[name] for name in QUADRANTS]) / max(weights.values())
+    return np.asarray(np.clip(1 - quadrants @ lost, 0.0, 1.0))
+
+
+def _surety(
+    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the mean of the quadrant match and of the same beside the surest of the catalogue.
+
+    As with closeness: without the second, no song of a collection that has next to nothing in the
+    target's quadrant would score anything, and chance would decide between them.
+    """
+    match = quadrant_match(target.place, snapshot.quadrants.take(rows, axis=0))
+    typical = quadrant_match(target.place, snapshot.typical_quadrants)
+    surest = max(float(np.quantile(typical, SURE_SHARE)), np.finfo(np.float64).tiny)
+    return (match + np.minimum(match / surest, 1.0)) / 2
 
 
 def _closeness(

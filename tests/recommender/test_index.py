@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from recommender.errors import (
     IndexVersionError,
     RecommenderError,
 )
-from recommender.index import AFFECT_DIM, EmbeddingIndex, IndexRows
+from recommender.index import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex, IndexRows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,8 @@ def make_rows(count: int, seed: int = 0, distinct: int | None = None) -> IndexRo
     affect = rng.random((distinct or count, AFFECT_DIM)).astype(np.float32)
     pick = np.arange(count) if distinct is None else rng.integers(distinct, size=count)
     song_ids = np.sort(rng.choice(10 * count + 1, size=count, replace=False)).astype(np.int64)
-    return IndexRows(song_ids, song_ids * 7, vectors[pick], affect[pick])
+    quadrants = rng.dirichlet(np.ones(QUADRANT_DIM), count).astype(np.float32)
+    return IndexRows(song_ids, song_ids * 7, vectors[pick], affect[pick], quadrants)
 
 
 def build(directory: Path, rows: IndexRows) -> EmbeddingIndex:
@@ -101,7 +103,8 @@ def test_large_build_is_ivf_and_finds_nearly_everything(
     fused = (fused / np.linalg.norm(fused, axis=1, keepdims=True)).astype(np.float32)
     ids = np.arange(4_000, dtype=np.int64)
     affect = rng.random((4_000, AFFECT_DIM)).astype(np.float32)
-    opened = build(tmp_path / "build", IndexRows(ids, ids, fused, affect))
+    quadrants = np.full((4_000, QUADRANT_DIM), 0.25, np.float32)
+    opened = build(tmp_path / "build", IndexRows(ids, ids, fused, affect, quadrants))
     assert opened.manifest.index_type == "IndexIVFScalarQuantizer"
     assert opened.manifest.recall_at_20 >= 0.98
 
@@ -175,6 +178,16 @@ def test_another_format_is_told_from_damage(
         EmbeddingIndex.open(tmp_path / "build")
 
 
+def test_quadrants_are_kept_and_their_checksum_is_verified(tmp_path: Path) -> None:
+    rows = make_rows(9)
+    opened = build(tmp_path / "build", rows)
+    np.testing.assert_array_equal(opened.rows.quadrants, rows.quadrants)
+    assert "quadrants.npy" in opened.manifest.files
+    np.save(tmp_path / "build" / "quadrants.npy", rows.quadrants[::-1])
+    with pytest.raises(IndexCorruptError, match=r"quadrants\.npy is damaged"):
+        EmbeddingIndex.open(tmp_path / "build")
+
+
 def test_build_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "build"
     with monkeypatch.context() as patch:
@@ -200,9 +213,11 @@ def test_open_build_outlives_its_directory(tmp_path: Path) -> None:
 def test_rows_that_do_not_fit_together_are_refused() -> None:
     rows = make_rows(3)
     with pytest.raises(ValueError, match="affect has shape"):
-        IndexRows(rows.song_ids, rows.revisions, rows.fused, rows.affect[:2])
+        replace(rows, affect=rows.affect[:2])
+    with pytest.raises(ValueError, match="quadrants has shape"):
+        replace(rows, quadrants=rows.quadrants[:, :3])
     with pytest.raises(ValueError, match="ascend"):
-        IndexRows(rows.song_ids[::-1], rows.revisions, rows.fused, rows.affect)
+        replace(rows, song_ids=rows.song_ids[::-1])
 
 
 def _fail(*_: object) -> None:

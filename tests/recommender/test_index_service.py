@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,20 @@ from hypothesis import strategies as st
 
 from catalog.analysis import embedding_from_bytes
 from catalog.models import Song, SongEmotion
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, QUADRANTS
 from recommender import index_service, snapshot, tasks
 from recommender.errors import IndexBusyError
 from recommender.index import EmbeddingIndex
 from recommender.index_service import index_build, index_build_lock, index_status
 from recommender.models import IndexBuild
 from recommender.snapshot import IndexSnapshot, index_snapshot, index_snapshot_forget
-from tests.factories import MODEL_VERSION, SongEmotionFactory, SongFactory, random_embedding
+from tests.factories import (
+    MODEL_VERSION,
+    SongEmotionFactory,
+    SongFactory,
+    random_embedding,
+    random_probabilities,
+)
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
@@ -44,6 +51,8 @@ def assert_equals_database(held: IndexSnapshot) -> None:
     assert held.song_ids.tolist() == [emotion.song_id for emotion in emotions]
     affect = [[e.valence, e.arousal, *(e.emotions[name] for name in EMOTIONS)] for e in emotions]
     np.testing.assert_allclose(held.affect, np.array(affect).reshape(-1, 10), atol=1e-6)
+    quadrants = [[e.quadrants[name] for name in QUADRANTS] for e in emotions]
+    np.testing.assert_allclose(held.quadrants, np.array(quadrants).reshape(-1, 4), atol=1e-6)
     fused = np.array([embedding_from_bytes(e.fused_embedding) for e in emotions])
     np.testing.assert_array_equal(held.fused(np.arange(len(held))), fused.reshape(-1, 256))
     assert held.years.tolist() == [e.song.year or 0 for e in emotions]
@@ -208,13 +217,14 @@ class TestSnapshot:
         with django_assert_num_queries(5):
             assert index_snapshot() is held
 
+    @pytest.mark.parametrize("file", ["fused.npy", "quadrants.npy"])
     @pytest.mark.parametrize("damage", ["corrupt", "missing", "swapped"])
-    def test_damaged_build_is_read_past_and_built_again(self, damage: str) -> None:
+    def test_damaged_build_is_read_past_and_built_again(self, damage: str, file: str) -> None:
         SongEmotionFactory.create_batch(5)
         former = index_build()
         build = index_build()
         folder = Path(settings.AFFETTI_INDEX_DIR)
-        path = folder / build.directory / "fused.npy"
+        path = folder / build.directory / file
         if damage == "corrupt":
             raw = bytearray(path.read_bytes())
             raw[-7] ^= 1
@@ -231,6 +241,25 @@ class TestSnapshot:
         assert tasks.build_index_if_stale()["build"]
         held = index_snapshot()
         assert held.tail_count == 0
+        assert_equals_database(held)
+
+    def test_build_of_the_former_format_is_read_past_and_built_again(self) -> None:
+        SongEmotionFactory.create_batch(5)
+        build = index_build()
+        from_build = index_snapshot().quadrants
+        as_format_1(build)
+        index_snapshot_forget()
+        held = index_snapshot()
+        assert (held.build, held.tail_count) == (None, 5)
+        assert_equals_database(held)
+        np.testing.assert_array_equal(held.quadrants, from_build)
+        assert not IndexBuild.objects.filter(is_active=True).exists()
+        assert index_status().is_stale
+        assert tasks.build_index_if_stale()["build"]
+        held = index_snapshot()
+        assert held.tail_count == 0
+        assert held.build is not None
+        assert held.build.manifest.format_version == 2
         assert_equals_database(held)
 
     def test_threads_share_one_snapshot(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,6 +337,17 @@ class TestStatus:
         assert tasks.build_index() == {"build": ""}
 
 
+def as_format_1(build: IndexBuild) -> None:
+    """Turn a build into one that was written, whole, before quadrants were kept."""
+    directory = Path(settings.AFFETTI_INDEX_DIR) / build.directory
+    manifest = EmbeddingIndex.open(directory).manifest
+    (directory / "quadrants.npy").unlink()
+    files = {name: digest for name, digest in manifest.files.items() if name != "quadrants.npy"}
+    former = replace(manifest, format_version=1, files=files)
+    (directory / "manifest.json").write_bytes(former.to_bytes())
+    IndexBuild.objects.filter(pk=build.pk).update(manifest_sha256=former.sha256)
+
+
 def _change(song: Song, step: str, number: int) -> None:
     if step == "delete":
         song.delete()
@@ -320,6 +360,7 @@ def _change(song: Song, step: str, number: int) -> None:
     else:
         emotion = song.emotions.get()
         emotion.arousal = number / 1000
+        emotion.quadrants = random_probabilities(QUADRANTS, number)
         emotion.fused_embedding = random_embedding(number + 9000).tobytes()
         emotion.save()
 

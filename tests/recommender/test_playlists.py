@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from catalog import analysis
 from catalog.models import Song, SongEmotion
-from mer.affect import EMOTIONS, AffectPoint
+from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.errors import InputError
 from recommender import playlists, snapshot
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
@@ -123,8 +123,14 @@ class TestTargets:
         point = AffectPoint(emotion.valence, emotion.arousal)
         generated = playlist_generate(request=PlaylistRequest(point=point, count=1, seed=0))
         assert ids(generated) == [plane[name]]
-        assert generated.entries[0].score == pytest.approx(1.0, abs=1e-4)
         assert generated.entries[0].reason["distance"] == pytest.approx(0.0, abs=1e-6)
+        # It is .7 sure that the song lies in its own quadrant.
+        assert 0.7 < generated.entries[0].score < 1.0
+        certain = {str(name): float(name == emotion.quadrant) for name in QUADRANTS}
+        emotion.quadrants = certain
+        emotion.save()
+        generated = playlist_generate(request=PlaylistRequest(point=point, count=1, seed=0))
+        assert generated.entries[0].score == pytest.approx(1.0, abs=1e-4)
 
     def test_words_go_through_the_network(
         self, plane: dict[str, int], words: SimpleNamespace
