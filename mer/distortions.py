@@ -207,7 +207,7 @@ def augment(waveform: Waveform, seed: int) -> Waveform:
 
     Half the copies are shifted by up to 2 semitones; a quarter each lose treble above 2.5 to
     7 kHz, pass through MP3 at 32 to 64 kbit/s, are tilted by up to 6 dB, or keep their band; half
-    have white or pink noise at 10 to 30 dB; all have another level, -9 to +3 dB.
+    have white or pink noise at 0 to 30 dB; all have another level, -9 to +3 dB.
 
     Parameters
     ----------
@@ -230,13 +230,13 @@ def augment(waveform: Waveform, seed: int) -> Waveform:
             waveform = tilt(waveform, rng.uniform(-6, 6))
     if rng.random() < 0.5:
         colour: Colour = "white" if rng.random() < 0.5 else "pink"
-        waveform = add_noise(waveform, rng.uniform(10, 30), int(rng.integers(2**32)), colour)
+        waveform = add_noise(waveform, rng.uniform(0, 30), int(rng.integers(2**32)), colour)
     return gain(waveform, rng.uniform(-9, 3))
 
 
 def augmentation(copy: int) -> Distortion:
     """Give copy number `copy`, from 1, of every song to train on; its seeds are the songs'."""
-    return Distortion(f"augment-{copy}", augment)
+    return Distortion(f"augmented-{copy}", augment)
 
 
 def _equalized(waveform: Waveform, response: Callable[[Waveform], Waveform]) -> Waveform:

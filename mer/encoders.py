@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mer.errors import CheckpointCorruptError, EncoderMissingError, InputError, ShapeError
+from mer.low_rank import merge
 from mer.tf_checkpoint import read_tensors
 
 if TYPE_CHECKING:
@@ -381,10 +382,41 @@ class TextEncoder:
         """Length of a token state."""
         return cast("int", self._model.config.hidden_size)
 
+    @property
+    def network(self) -> nn.Module:
+        """The transformer itself, for those who train it."""
+        return cast("nn.Module", self._model)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """Its layers, the lowest first."""
+        return list(self._model.encoder.layer)
+
     def to(self, device: str | torch.device) -> Self:
         """Move the network to `device`, as `torch.nn.Module.to` does."""
         self._model.to(device)
         return self
+
+    def adapt(self, correction: Mapping[str, Tensor]) -> Self:
+        """Add low-rank corrections to the weights, once.
+
+        Parameters
+        ----------
+        correction : mapping of str to Tensor
+            As `mer.low_rank.corrections` gives them; an empty one changes nothing.
+
+        Raises
+        ------
+        CheckpointCorruptError
+            If they are of another network.
+        """
+        merge(self._model, correction)
+        return self
+
+    def tokenize(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+        """Numbers of each text's tokens, cut at `max_tokens`, the special ones included."""
+        batch = self._tokenizer(list(texts), truncation=True, max_length=max_tokens)
+        return cast("list[list[int]]", batch["input_ids"])
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], max_tokens: int = 256) -> TokenStates:

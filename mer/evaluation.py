@@ -344,7 +344,7 @@ def run(args: argparse.Namespace) -> int:
         return _measure_table(args)
     if args.data is None:
         raise InputError("give --data DIR, the folder of the data sets, or --csv FILE")
-    material = Material.load(args.data, args.cache)
+    material = Material.load(args.data, args.cache, args.work)
     tests = [example for example in material.examples if example.track.split == "test"]
     # Both are read before anything is trained: a wrong file must not cost an hour.
     others = rivals.read_all(args.rivals, tests)

@@ -69,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
     """Cross-validate, or read what is cross-validated; check; and write the report."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    material = Material.load(args.data, args.cache)
+    material = Material.load(args.data, args.cache, args.work)
     recipe, config = Recipe(), AffettiConfig()
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
-    cache = FeatureCache(args.cache, is_wide=True)
+    cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
         calibrated_folds(config, folds, material.plane),
-        TextEncoder.from_pretrained(TEXT_ENCODER),
+        TextEncoder.from_pretrained(TEXT_ENCODER).adapt(material.adapter),
         lambda songs: cache.features([song.track for song in songs], NOISE),
         args.songs,
     )

@@ -11,13 +11,14 @@ renamed; an interrupted extraction goes on where it stopped.
     CACHE/MTT_musicnn/1f0e….npz         the same of the second network
     CACHE/descriptors/1f0e….npz         rows (all patches, 69), lengths and keys (inputs,)
     CACHE/all-MiniLM-L6-v2/8c21….npz    rows (all tokens, 384), lengths and keys (inputs,)
+    CACHE/all-MiniLM-L6-v2-5d01…/…      the same of the encoder with an adapter
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -81,12 +82,22 @@ class FeatureCache:
     is_wide : bool
         Whether audio rows hold all that `mer.models.affetti` hears, 3581 numbers, or MusiCNN's
         1756 alone.
+    adapter : mapping of str to Tensor or None
+        Low-rank corrections of the text encoder (`mer.text_adaptation`); None leaves it as it is.
     """
 
-    def __init__(self, folder: Path, *, is_wide: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        is_wide: bool = False,
+        adapter: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
         names = [AUDIO_ENCODER, SECOND_AUDIO_ENCODER, DESCRIPTORS] if is_wide else [AUDIO_ENCODER]
         self._audio = {name: _Store(folder / name) for name in names}
-        self._text = _Store(folder / TEXT_ENCODER)
+        self._adapter = dict(adapter or {})
+        suffix = f"-{_digest(self._adapter)}" if self._adapter else ""
+        self._text = _Store(folder / f"{TEXT_ENCODER}{suffix}")
 
     def features(
         self, tracks: Sequence[Track], distortion: Distortion | None = None
@@ -146,7 +157,7 @@ class FeatureCache:
         missing = _missing(texts, self._text)
         if not missing:
             return
-        encoder = TextEncoder.from_pretrained(TEXT_ENCODER)
+        encoder = TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter)
         missing.sort(key=lambda key: len(texts[key]))  # like lengths together: little padding
         for keys in _batches(missing, "reading"):
             tokens = encoder.encode([texts[key] for key in keys], max_tokens=MAX_TOKENS)
@@ -211,6 +222,14 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _digest(adapter: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(adapter):
+        digest.update(f"{name} {tuple(adapter[name].shape)}".encode())
+        digest.update(adapter[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
 def _file_key(path: Path | None, distortion: Distortion | None) -> str:
     """Key of a file's rows; empty where there is no file."""
     if path is None:
@@ -261,18 +280,24 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, is_data_required: boo
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute what `train` and `evaluate` read, and say how much there is."""
+    """Compute the audio features that `train` and `evaluate` read, and say how much there is.
+
+    Texts are read when the encoder's adapter is trained, by whichever command asks first.
+    """
     from mer.mixture import SONG_SETS, load_tracks
     from mer.trainer import Recipe
 
     copies = Recipe().copies if args.augmented is None else args.augmented
     cache = FeatureCache(args.cache, is_wide=True)
-    tracks = load_tracks(args.data)
+    tracks = [
+        replace(track, lyrics=None, title=None, artist=None)
+        for track in load_tracks(args.data)
+        if track.dataset in SONG_SETS
+    ]
     features = cache.features(tracks)
     patches = sum(len(f.audio) for f in features if f.audio is not None)
-    tokens = sum(len(f.lyrics) for f in features if f.lyrics is not None)
-    print(f"{len(features)} tracks, {patches} patches, {tokens} tokens")  # noqa: T201
-    songs = [t for t in tracks if t.dataset in SONG_SETS and t.split != "test"]
+    print(f"{len(features)} songs, {patches} patches")  # noqa: T201
+    songs = [track for track in tracks if track.split != "test"]
     for copy in range(1, copies + 1):
         cache.features(songs, augmentation(copy))
         print(f"augmented copy {copy}: {len(songs)} songs")  # noqa: T201

@@ -22,12 +22,13 @@ from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
 from mer.explain import anchored, passages, read_lines, strongest_lines, without_each
 from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
+from mer.low_rank import unbundled
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
 from mer.text import MAX_LYRICS_BYTES, clean_lyrics, context_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -84,9 +85,16 @@ class EmotionPipeline:
     Predictions do not depend on what else is in the batch, but for rounding (below 1e-5).
     """
 
-    def __init__(self, network: AffettiNetwork, model_version: str, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: AffettiNetwork,
+        model_version: str,
+        device: torch.device,
+        adapter: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.model_version = model_version
         self.device = device
+        self._adapter = adapter or {}
         self._network = network.to(device).eval().requires_grad_(requires_grad=False)
 
     @classmethod
@@ -115,15 +123,16 @@ class EmotionPipeline:
         is_file = isinstance(name_or_path, Path) or name_or_path.endswith(".safetensors")
         path = Path(name_or_path) if is_file else checkpoint.packaged_path(str(name_or_path))
         state, config = checkpoint.load(path)
+        weights, adapter = unbundled(state)
         try:
             network = AffettiNetwork(AffettiConfig(**config))
-            network.load_state_dict(state)
+            network.load_state_dict(weights)
         except (TypeError, RuntimeError) as error:
             raise CheckpointCorruptError(
                 f"{path}: its weights or configuration are not of this network; "
                 "use the release that wrote it, or train the model anew"
             ) from error
-        return cls(network, path.stem, chosen)
+        return cls(network, path.stem, chosen, adapter)
 
     def prepare(self, song: SongInput) -> PreparedSong:
         """Decode and clean one song, without any network.
@@ -234,6 +243,8 @@ class EmotionPipeline:
             If it is longer than `MAX_LYRICS_BYTES`.
         EncoderMissingError
             If the text encoder's package is not installed.
+        CheckpointError
+            If the checkpoint's text adapter is of another encoder.
         """
         if not text.strip():
             raise InputError("the text is blank; give at least one word")
@@ -253,7 +264,7 @@ class EmotionPipeline:
 
     @functools.cached_property
     def _text_encoder(self) -> TextEncoder:
-        return TextEncoder.from_pretrained(TEXT_ENCODER).to(self.device)
+        return TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter).to(self.device)
 
     def _encode(self, songs: Sequence[PreparedSong]) -> list[_Features]:
         sung = self._encode_texts([song.lyrics for song in songs])

@@ -72,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     research_package("matplotlib", "draws the plot")  # missed now rather than after an hour
-    material = Material.load(args.data, args.cache)
+    material = Material.load(args.data, args.cache, args.work)
     recipe, config = Recipe(), AffettiConfig()
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
     folds = calibrated_folds(config, folds, material.plane)
-    cache = FeatureCache(args.cache, is_wide=True)
+    cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
         partial(out_of_fold, folds),
         [song for fold in folds for song in fold.held_out],
@@ -246,9 +246,9 @@ _READING: Final = (
         "calibrated on clean songs of the other folds. Bootstrap samples bias it upwards."
     ),
     (
-        "- Training on distorted copies (`mer.distortions.augment`) meets noise of 10 to 30 dB, "
+        "- Training on distorted copies (`mer.distortions.augment`) meets noise of 0 to 30 dB, "
         "low-passes from 2.5 kHz, MP3, -9 to +3 dB and pitches within 2 semitones, of other "
-        "songs; never noise below 10 dB, +6 dB or excerpts."
+        "songs; never +6 dB or excerpts."
     ),
     "- Intervals are not widened for how many conditions there are.",
 )

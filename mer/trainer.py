@@ -25,6 +25,7 @@ from mer.models.affetti import (
     AffettiConfig,
     AffettiNetwork,
     AffettiOutput,
+    MemberStates,
     collate,
 )
 
@@ -40,6 +41,8 @@ _AFFECT_LOSS_SCALE: Final = 8.0
 """Brings a squared error on the unit square to the size of a cross-entropy."""
 
 _GRADIENT_NORM: Final = 2.0
+_TRUST_TEMPERATURE: Final = 0.5
+"""Of the losses that modalities have alone: how sharply a gate should tell the better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,10 @@ class Recipe:
         Of the texts' loss beside the songs'.
     consistency : float
         Weight of the agreement between a song's quadrant and its place on the plane.
+    reliability : float
+        Weight of the agreement between gates and what each modality is worth alone.
+    stranger_share : float in [0, 1]
+        Chance that a song is given the lyrics of another of its batch, to be mistrusted.
     averaging : float in [0, 1)
         Decay of the running average of weights, a step; the average is the result.
     """
@@ -84,6 +91,8 @@ class Recipe:
     copy_share: float = 0.3
     text_weight: float = 1.75
     consistency: float = 0.3
+    reliability: float = 0.3
+    stranger_share: float = 0.15
     averaging: float = 0.99
 
 
@@ -111,8 +120,17 @@ def loss(
     -------
     () float Tensor
     """
-    output = network.members(batch, are_texts=are_texts)
-    smooth = recipe.label_smoothing
+    known = network.states(batch, are_texts=are_texts)
+    output = network.fuse(known)
+    error = _error(output, wanted, recipe.label_smoothing)
+    error = error + recipe.consistency * _disagreement(output)
+    if not are_texts and recipe.reliability:
+        error = error + recipe.reliability * _misplaced_trust(network, known, wanted, recipe)
+    return error.mean()
+
+
+def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
+    """Weighted sum over tasks, (members, songs)."""
     squared = (output.affect - wanted.affect) ** 2
     valence, arousal = (_AFFECT_LOSS_SCALE * squared).unbind(dim=-1)
     errors = torch.stack(
@@ -126,8 +144,30 @@ def loss(
         ],
         dim=-1,
     )  # (members, songs, tasks)
-    error = (errors * wanted.weights).sum(dim=-1)
-    return (error + recipe.consistency * _disagreement(output)).mean()
+    return (errors * wanted.weights).sum(dim=-1)
+
+
+def _misplaced_trust(
+    network: AffettiNetwork, known: MemberStates, wanted: Targets, recipe: Recipe
+) -> Tensor:
+    """Cross-entropy (members, songs) of the gates and what each modality by itself deserves.
+
+    It deserves the more the less it errs alone. Only the gates learn from this: the states are
+    taken as they stand, so that no modality is bent to look reliable.
+    """
+    known = known._replace(states=known.states.detach())
+    with torch.no_grad():
+        # Each state is judged as if its gate were 1; what `judge` repeats as gates is not read.
+        alone = torch.stack(
+            [
+                _error(network.judge(part, known.present), wanted, recipe.label_smoothing)
+                for part in known.states.unbind(dim=2)
+            ],
+            dim=-1,
+        ).masked_fill(~known.present, torch.inf)
+        deserved = F.softmax(-alone / _TRUST_TEMPERATURE, dim=-1)
+    gates = network.weigh(known).clamp(min=1e-6)
+    return -(deserved * gates.log()).sum(dim=-1)
 
 
 def _disagreement(output: AffettiOutput) -> Tensor:
@@ -213,9 +253,9 @@ class Trainer:
         self._text_targets = targets([text.track for text in texts], plane)
         self.plane = plane
         self._folder = folder
-        self._digest = self._fingerprint(config)
         torch.manual_seed(recipe.seed)
         self.network = AffettiNetwork(config)
+        self._digest = self._fingerprint(config)
         self.network.standardise_to(
             [song.audio.float() for song in self.songs if song.audio is not None]
         )
@@ -291,17 +331,33 @@ class Trainer:
             if song.copies and float(torch.rand(())) < self.recipe.copy_share:
                 song = replace(song, audio=song.copies[int(torch.randint(len(song.copies), ()))])
             heard.append(song)
-        return feature_batch(heard, self.network.config)
+        return feature_batch(self._estranged(heard), self.network.config)
+
+    def _estranged(self, songs: list[TrackFeatures]) -> list[TrackFeatures]:
+        """Give some of the songs another's lyrics."""
+        sung = [place for place, song in enumerate(songs) if song.lyrics is not None]
+        estranged = list(songs)
+        for place in sung:
+            if len(sung) > 1 and float(torch.rand(())) < self.recipe.stranger_share:
+                others = [other for other in sung if other != place]
+                stranger = songs[others[int(torch.randint(len(others), ()))]]
+                estranged[place] = replace(songs[place], lyrics=stranger.lyrics)
+        return estranged
 
     def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
         return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)
 
     def _fingerprint(self, config: AffettiConfig) -> str:
         """Tell one training from another, so that no foreign state is resumed."""
-        tracks = [repr(example.track.labels) for example in (*self.songs, *self.texts)]
-        ids = [(e.track.dataset, e.track.track_id) for e in (*self.songs, *self.texts)]
-        parts = (self.recipe, config, self.plane, LOSS_WEIGHTS, ids, tracks)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+        examples = (*self.songs, *self.texts)
+        tracks = [(e.track.dataset, e.track.track_id, e.track.labels) for e in examples]
+        shapes = [(name, tuple(part.shape)) for name, part in self.network.state_dict().items()]
+        parts = (self.recipe, config, self.plane, LOSS_WEIGHTS, tracks, shapes)
+        digest = hashlib.sha256(repr(parts).encode())
+        for example in examples:
+            for rows in (example.audio, example.lyrics, example.context, *example.copies):
+                digest.update(b"-" if rows is None else rows.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     def _resume(self) -> None:
         if self._folder is None or not (path := self._folder / f"{self._digest}.pt").is_file():

@@ -16,13 +16,16 @@ import torch
 from mer import checkpoint, features
 from mer.distortions import augmentation
 from mer.features import FeatureCache
+from mer.low_rank import bundled
 from mer.mixture import Plane, load_tracks
 from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.text_adaptation import adapter
 from mer.trainer import Recipe, Trainer
 from mer.validation import calibrate, cross_validate, is_song
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from mer.features import TrackFeatures
 
@@ -38,19 +41,25 @@ class Material:
     examples : tuple of TrackFeatures
         Of all splits.
     plane : Plane
+    adapter : mapping of str to Tensor
+        Corrections of the text encoder that read the texts.
     """
 
     examples: tuple[TrackFeatures, ...]
     plane: Plane
+    adapter: Mapping[str, torch.Tensor]
 
     @classmethod
-    def load(cls, data: Path, cache: Path, copies: int = Recipe().copies) -> Material:
+    def load(cls, data: Path, cache: Path, work: Path, copies: int = Recipe().copies) -> Material:
         """Read the data sets under `data`, with features from `cache` (computed if absent).
 
-        Songs that may be trained on have the audio of `copies` distorted copies beside their own.
+        The text encoder's adapter is kept in `work` (trained if absent). Songs that may be trained
+        on have the audio of `copies` distorted copies beside their own.
         """
         tracks = load_tracks(data)
-        store = FeatureCache(cache, is_wide=True)
+        plane = Plane.of(tracks)
+        corrections = adapter(tracks, plane, work)
+        store = FeatureCache(cache, is_wide=True, adapter=corrections)
         examples = store.features(tracks)
         songs = [i for i, e in enumerate(examples) if is_song(e) and e.track.split != "test"]
         for copy in range(1, copies + 1):
@@ -59,7 +68,7 @@ class Material:
                 if heard.audio is not None:
                     kept = (*examples[i].copies, heard.audio)
                     examples[i] = replace(examples[i], copies=kept)
-        return cls(tuple(examples), Plane.of(tracks))
+        return cls(tuple(examples), plane, corrections)
 
     @property
     def development(self) -> list[TrackFeatures]:
@@ -115,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
-    material = Material.load(args.data, args.cache)
+    material = Material.load(args.data, args.cache, args.work)
     folds = cross_validate(recipe, config, material.development, material.plane, args.work)
     calibrated = calibrate(config, folds, material.plane)
     network = train_final(recipe, config, material, args.work / "final")
@@ -126,7 +135,11 @@ def run(args: argparse.Namespace) -> int:
         "recipe": asdict(recipe),
     }
     path = checkpoint.save(
-        network.state_dict(), asdict(calibrated), card, args.out, CHECKPOINT_NAME
+        bundled(network.state_dict(), material.adapter),
+        asdict(calibrated),
+        card,
+        args.out,
+        CHECKPOINT_NAME,
     )
     _remove_others(path)
     print(path)  # noqa: T201

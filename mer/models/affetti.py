@@ -140,6 +140,23 @@ class AffettiOutput(NamedTuple):
     gates: Tensor
 
 
+class MemberStates(NamedTuple):
+    """What the members make of some songs' modalities.
+
+    Attributes
+    ----------
+    states : (members, songs, 3, share) float Tensor
+        Unit vectors of audio, lyrics and context; a learnt one where the song has none.
+    present : (songs, 3) bool Tensor
+    likeness : (songs, 1) float Tensor in [-1, 1]
+        Of the lyrics to the title and artist; 0 without either.
+    """
+
+    states: Tensor
+    present: Tensor
+    likeness: Tensor
+
+
 def collate(
     audio: Sequence[Tensor | None],
     lyrics: Sequence[Tensor | None],
@@ -198,6 +215,13 @@ def _present(batch: AffettiBatch) -> Tensor:
     """Which modalities each song has, (songs, 3) bool."""
     masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
     return torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+
+
+def _likeness(batch: AffettiBatch) -> Tensor:
+    """Cosine of lyrics and context, (songs, 1): a song's own title is in its words."""
+    lyrics = masked_mean(batch.lyrics, batch.lyrics_mask)
+    context = masked_mean(batch.context, batch.context_mask)
+    return F.cosine_similarity(lyrics, context, dim=-1).unsqueeze(1)
 
 
 def _log_odds(quadrant_logits: Tensor) -> Tensor:
@@ -270,7 +294,8 @@ class AffettiNetwork(nn.Module):
         self.lyrics_out = MemberLinear(members, config.text_width, share)
         self.context_in = MemberLinear(members, text_dim, share)
         self.null_parts = nn.Parameter(torch.zeros(members, 1, len(MODALITIES), share))
-        self.gate = MemberLinear(members, len(MODALITIES) * share, len(MODALITIES))
+        # States, their products pair by pair, and how alike the two texts are.
+        self.gate = MemberLinear(members, 2 * len(MODALITIES) * share + 1, len(MODALITIES))
         self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
         self.cluster_head = MemberLinear(members, share, config.clusters)
         self.affect_head = MemberLinear(members, share, 2)
@@ -346,6 +371,10 @@ class AffettiNetwork(nn.Module):
         AffettiOutput
             Each with a first axis of members; an embedding has its member's share of 256.
         """
+        return self.fuse(self.states(batch, are_texts=are_texts))
+
+    def states(self, batch: AffettiBatch, *, are_texts: bool = False) -> MemberStates:
+        """Sum each modality up, for each member, before they are weighed; as `members`."""
         present = _present(batch)
         self._check(batch, present)
         rate = self.config.text_dropout if are_texts else self.config.dropout
@@ -360,10 +389,24 @@ class AffettiNetwork(nn.Module):
                 for embed, there, null in zip(embeds, present.unbind(dim=1), parts, strict=True)
             ],
             dim=2,
-        )  # (members, songs, 3, share)
-        scores = self.gate(self._drop(states.flatten(2), self.config.dropout))
-        gates = F.softmax(scores.masked_fill(~present, -torch.inf), dim=-1)
-        return self._judge(F.normalize(torch.einsum("ksm,ksme->kse", gates, states), dim=-1), gates)
+        )
+        return MemberStates(states, present, _likeness(batch))
+
+    def fuse(self, known: MemberStates) -> AffettiOutput:
+        """Weigh each member's states and judge their sum."""
+        gates = self.weigh(known)
+        return self.judge(torch.einsum("ksm,ksme->kse", gates, known.states), gates)
+
+    def weigh(self, known: MemberStates) -> Tensor:
+        """Weights (members, songs, 3) of the modalities; a missing one has exactly 0."""
+        states, present, likeness = known
+        audio, lyrics, context = states.unbind(dim=2)
+        pairs = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1)
+        scale = states.shape[-1] ** 0.5  # a product of unit vectors is small
+        cues = torch.cat([states.flatten(2), scale * pairs], dim=-1)
+        alike = likeness.expand(len(cues), -1, -1)
+        scores = self.gate(torch.cat([self._drop(cues, self.config.dropout), alike], dim=-1))
+        return F.softmax(scores.masked_fill(~present, -torch.inf), dim=-1)
 
     def _check(self, batch: AffettiBatch, present: Tensor) -> None:
         widths = (batch.audio.shape[-1], batch.lyrics.shape[-1], batch.context.shape[-1])
@@ -403,7 +446,9 @@ class AffettiNetwork(nn.Module):
         embedded: Tensor = self.context_in(self._drop(mean, rate))
         return embedded
 
-    def _judge(self, fused: Tensor, gates: Tensor) -> AffettiOutput:
+    def judge(self, parts: Tensor, gates: Tensor) -> AffettiOutput:
+        """Judge sums of states (members, songs, share), or states of one modality alone."""
+        fused = F.normalize(parts, dim=-1)
         features = fused * fused.shape[-1] ** 0.5  # unit variance per coordinate, for the heads
         quadrant_logits = self.quadrant_head(features)
         return AffettiOutput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
@@ -126,6 +127,95 @@ def test_lyrics_change_what_audio_says(network: AffettiNetwork) -> None:
     silent = network(present(whole, (True, False, False))).fused_embedding
     sung = network(present(whole, (True, True, False))).fused_embedding
     assert (silent - sung).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("presence", PRESENCE)
+def test_every_member_gives_a_missing_modality_exactly_nothing(
+    network: AffettiNetwork, presence: tuple[bool, bool, bool]
+) -> None:
+    sure = copy.deepcopy(network)
+    with torch.no_grad():
+        sure.gate.weight *= 100
+        sure.gate.bias += torch.where(torch.tensor(presence), 0.0, 50.0)  # towards what is missing
+    known = sure.states(present(batch(), presence))
+    gates = sure.weigh(known)
+    assert known.present.tolist() == [list(presence)] * 4
+    assert (gates[..., ~torch.tensor(presence)] == 0).all()
+    torch.testing.assert_close(gates.sum(dim=-1), torch.ones(4, 4))
+
+
+@pytest.mark.parametrize("presence", PRESENCE)
+def test_likeness_needs_lyrics_and_context(
+    network: AffettiNetwork, presence: tuple[bool, bool, bool]
+) -> None:
+    likeness = network.states(present(batch(), presence)).likeness
+    assert likeness.shape == (4, 1)
+    if presence[1] and presence[2]:
+        assert (likeness != 0).all()
+        assert (likeness.abs() <= 1).all()
+    else:
+        assert (likeness == 0).all()
+
+
+def test_likeness_is_the_cosine_of_the_mean_tokens(network: AffettiNetwork) -> None:
+    whole = batch(tokens=3)
+    alike = whole._replace(context=whole.lyrics.flip(1) * 2)
+    torch.testing.assert_close(network.states(alike).likeness, torch.ones(4, 1))
+    opposed = whole._replace(context=-whole.lyrics)
+    torch.testing.assert_close(network.states(opposed).likeness, -torch.ones(4, 1))
+    one, other = whole.lyrics.mean(dim=1), whole.context.mean(dim=1)
+    cosine = (one * other).sum(dim=1) / (one.norm(dim=1) * other.norm(dim=1))
+    torch.testing.assert_close(network.states(whole).likeness[:, 0], cosine)
+
+
+def only_gate_inputs(network: AffettiNetwork, kept: slice) -> AffettiNetwork:
+    """Copy the network; its gates see no input but these."""
+    blinkered = copy.deepcopy(network)
+    with torch.no_grad():
+        weight = blinkered.gate.weight.clone()
+        blinkered.gate.weight.zero_()
+        blinkered.gate.weight[:, kept] = weight[:, kept]
+    return blinkered
+
+
+def test_gates_see_products_of_states(network: AffettiNetwork) -> None:
+    share = 64
+    assert network.gate.weight.shape == (4, 6 * share + 1, 3)
+    blinkered = only_gate_inputs(network, slice(3 * share, 6 * share))
+    known = blinkered.states(batch())
+    audio, lyrics, context = known.states.unbind(dim=2)
+    products = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1) * share**0.5
+    scores = products @ blinkered.gate.weight[:, 3 * share : 6 * share] + blinkered.gate.bias
+    torch.testing.assert_close(blinkered.weigh(known), scores.softmax(dim=-1))
+    # The sign of two states together is not in their product, that of one is.
+    opposed = known._replace(states=-known.states)
+    torch.testing.assert_close(blinkered.weigh(opposed), blinkered.weigh(known))
+    one = known._replace(states=torch.stack([-audio, lyrics, context], dim=2))
+    assert (blinkered.weigh(one) - blinkered.weigh(known)).abs().max() > 1e-3
+
+
+def test_gates_see_how_alike_lyrics_and_context_are(network: AffettiNetwork) -> None:
+    blinkered = only_gate_inputs(network, slice(-1, None))
+    known = blinkered.states(batch())
+    likeness = torch.tensor([[0.9], [0.9], [-0.5], [0.0]])
+    gates = blinkered.weigh(known._replace(likeness=likeness))
+    torch.testing.assert_close(gates[:, 0], gates[:, 1])
+    assert (gates[:, 0] - gates[:, 2]).abs().max() > 1e-3
+    torch.testing.assert_close(gates[:, 3:], blinkered.gate.bias.softmax(dim=-1))
+
+
+def test_members_are_states_weighed_and_judged(network: AffettiNetwork) -> None:
+    known = network.states(batch())
+    assert known.states.shape == (4, 4, 3, 64)
+    torch.testing.assert_close(known.states.norm(dim=-1), torch.ones(4, 4, 3))
+    gates = network.weigh(known)
+    summed = (gates.unsqueeze(-1) * known.states).sum(dim=2)
+    assert_same(network.members(batch()), network.judge(summed, gates))
+    assert_same(network.judge(5 * summed, gates), network.judge(summed, gates))
+    alone = network.judge(known.states[:, :, 0], gates)
+    by_itself = network.members(present(batch(), (True, False, False)))
+    torch.testing.assert_close(alone.fused_embedding, by_itself.fused_embedding)
+    torch.testing.assert_close(alone.affect, by_itself.affect)
 
 
 def test_audio_is_standardised_by_the_training_songs() -> None:

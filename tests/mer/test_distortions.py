@@ -160,8 +160,31 @@ def test_copies_are_fixed_by_their_seeds() -> None:
         assert copy.shape == wave.shape
         assert np.abs(copy).max() <= 1
         assert abs(lag(envelope(copy), envelope(wave))) < 0.02 * RATE
-    assert augmentation(3).name == "augment-3"
+    assert augmentation(3).name == "augmented-3"
     assert np.array_equal(augmentation(3).apply(wave, 7), copies[7])
+
+
+def test_half_the_copies_have_noise_as_loud_as_the_song_or_far_softer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    levels: list[float] = []
+
+    def noted(
+        wave: NDArray[np.float32], snr_db: float, seed: int, colour: str
+    ) -> NDArray[np.float32]:
+        assert colour in ("white", "pink")
+        levels.append(snr_db)
+        return wave
+
+    monkeypatch.setattr(distortions, "add_noise", noted)
+    for name in ("pitch_shift", "low_pass", "mp3", "tilt"):
+        monkeypatch.setattr(distortions, name, lambda wave, _: wave)
+    for seed in range(400):
+        augment(np.zeros(8, dtype=np.float32), seed)
+    assert 160 < len(levels) < 240
+    assert 0 <= min(levels) < 1
+    assert 29 < max(levels) <= 30
+    assert np.mean(levels) == pytest.approx(15, abs=1.5)
 
 
 def test_silence_stays_silent() -> None:

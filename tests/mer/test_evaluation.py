@@ -236,7 +236,7 @@ def material() -> Material:
     words = [rated(name, index) for name in ("warriner", "emobank") for index in range(6)]
     songs = [*SONGS, *(clustered(index) for index in range(40))]
     tests = [in_split(e, "test", "t") for e in (*SONGS[:16], *map(clustered, range(15)))]
-    return Material((*songs, *tests, *words), PLANE)
+    return Material((*songs, *tests, *words), PLANE, {})
 
 
 def keep_rival(folder: Path, name: str, question: Question, examples: Material) -> None:
@@ -290,7 +290,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) 
         "mfcc_statistics": lambda _: np.random.default_rng(0).normal(size=(16, 3)),
     }.items():
         monkeypatch.setattr(evaluation, name, replacement)
-    monkeypatch.setattr(Material, "load", lambda data, cache: examples)
+    monkeypatch.setattr(Material, "load", lambda data, cache, work: examples)
     parts = {"data": "data", "work": "work", "rivals": "rivals", "out": "out"}
     options = [word for name, part in parts.items() for word in (f"--{name}", f"{tmp_path / part}")]
     return ["evaluate", *options, "--predictions", str(tmp_path / "kept" / "said.json")]

@@ -55,6 +55,11 @@ class Words:
     def __init__(self, limit: int = 256) -> None:
         self.limit = limit
         self.texts: list[str] = []
+        self.correction: object = None
+
+    def adapt(self, correction: object) -> Words:
+        self.correction = correction
+        return self
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
         self.texts += texts
@@ -368,14 +373,14 @@ def test_the_report_is_written_and_keeps_its_notes(
     encoder = Words()
 
     class Cache:
-        def __init__(self, *_: object, **__: object) -> None:
-            pass
+        def __init__(self, *_: object, adapter: object, **__: object) -> None:
+            assert adapter is material.adapter
 
         def features(self, tracks: Sequence[Track], distortion: object) -> list[TrackFeatures]:
             assert distortion is explanations.NOISE
             return [each for track in tracks for each in SONGS if each.track == track]
 
-    material = argparse.Namespace(development=[], plane=None)
+    material = argparse.Namespace(development=[], plane=None, adapter={"layer": None})
     monkeypatch.setattr(explanations.Material, "load", lambda *_: material)
     monkeypatch.setattr(explanations, "cross_validate", lambda *_: folds())
     monkeypatch.setattr(explanations, "calibrated_folds", lambda config, found, plane: found)
@@ -394,3 +399,4 @@ def test_the_report_is_written_and_keeps_its_notes(
     assert "| Q2 and Q4 (4 pairs) | arousal | 1.000 [1.000, 1.000] |" in page
     assert page.count("\n## ") == 5
     assert encoder.texts[0].startswith(LYRICS)
+    assert encoder.correction is material.adapter

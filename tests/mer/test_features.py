@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -15,10 +16,10 @@ from mer.audio import AudioPatches
 from mer.datasets.base import AffectLabels, Track
 from mer.distortions import Distortion
 from mer.encoders import TokenStates
-from mer.features import FeatureCache
+from mer.features import FeatureCache, TrackFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,12 +41,17 @@ class CountingAudio:
 
 class CountingText:
     read: list[str]
+    shift: float
     fails_after: int | None
 
     @classmethod
     def from_pretrained(cls, name: str) -> CountingText:
         assert name == "all-MiniLM-L6-v2"
         return cls()
+
+    def adapt(self, correction: Mapping[str, torch.Tensor]) -> CountingText:
+        self.shift = sum(float(part.sum()) for part in correction.values())
+        return self
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
         if self.fails_after is not None and len(self.read) >= self.fails_after:
@@ -56,6 +62,7 @@ class CountingText:
         mask = torch.zeros(len(texts), length, dtype=torch.bool)
         for row, text in enumerate(texts):
             states[row, : len(text), 0] = torch.tensor([float(ord(letter)) for letter in text])
+            states[row, : len(text), 1] = self.shift
             mask[row, : len(text)] = True
         return TokenStates(states, mask, torch.zeros(len(texts), length, 2, dtype=torch.int64))
 
@@ -146,6 +153,50 @@ def test_wide_rows_hold_both_networks_and_the_descriptors(tmp_path: Path) -> Non
     assert torch.equal(wide.audio[:, :6], narrow.audio)
     FeatureCache(tmp_path / "cache", is_wide=True).features([track])
     assert len(CountingAudio.names) == 2
+
+
+def folders(cache: Path) -> set[str]:
+    return {folder.name for folder in cache.iterdir()}
+
+
+def shift(found: TrackFeatures) -> float:
+    """What the adapter added to the lyrics' states."""
+    assert found.lyrics is not None
+    return float(found.lyrics[0, 1])
+
+
+def test_an_adapter_has_its_own_folder_of_texts(tmp_path: Path) -> None:
+    (plain,) = FeatureCache(tmp_path).features([text(1)])
+    assert folders(tmp_path) == {"all-MiniLM-L6-v2"}
+    one, other = {"a.up": torch.ones(2, 1)}, {"a.up": torch.ones(3, 1)}
+    (adapted,) = FeatureCache(tmp_path, adapter=one).features([text(1)])
+    (again,) = FeatureCache(tmp_path, adapter=other).features([text(1)])
+    assert [shift(found) for found in (plain, adapted, again)] == [0, 2, 3]
+    assert len(folders(tmp_path)) == 3
+    assert all(re.fullmatch(r"all-MiniLM-L6-v2(-[0-9a-f]{8})?", name) for name in folders(tmp_path))
+    for adapter, expected in ((None, 0), ({}, 0), (one, 2), (dict(one), 2), (other, 3)):
+        (found,) = FeatureCache(tmp_path, adapter=adapter).features([text(1)])
+        assert shift(found) == expected
+    assert CountingText.read == ["word001"] * 3  # once each
+    assert len(folders(tmp_path)) == 3
+
+
+def test_the_order_of_corrections_does_not_matter(tmp_path: Path) -> None:
+    parts = {"a.up": torch.ones(2, 1), "a.down": torch.zeros(1, 3)}
+    FeatureCache(tmp_path, adapter=parts).features([text(1)])
+    FeatureCache(tmp_path, adapter=dict(reversed(parts.items()))).features([text(1)])
+    assert len(folders(tmp_path)) == len(CountingText.read) == 1
+
+
+def test_an_adapter_is_of_texts_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.opus"
+    path.write_text("2.5")
+    track = Track("mirex", "1", "train", AffectLabels(), path, lyrics="la")
+    cache = tmp_path / "cache"
+    FeatureCache(cache).features([track])
+    FeatureCache(cache, adapter={"a.up": torch.ones(2, 1)}).features([track])
+    assert CountingAudio.names == ["MSD_musicnn"]
+    assert sorted(name.split("-")[0] for name in folders(cache)) == ["MSD_musicnn", "all", "all"]
 
 
 def test_changed_text_or_file_is_computed_anew(tmp_path: Path) -> None:
@@ -241,6 +292,9 @@ def test_command_makes_copies_of_the_songs_to_train_on(
     arguments = ["features", "--data", "x", "--cache", str(tmp_path / "cache"), "--augmented", "2"]
     assert cli.main(arguments) == 0
     assert made == ["augment-1", "augment-2"]
-    assert "augmented copy 2: 2 songs" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 songs, 6 patches" in said
+    assert "augmented copy 2: 2 songs" in said
+    assert CountingText.read == []  # what reads them is trained first
     shards = (tmp_path / "cache" / "descriptors").glob("*.npz")
     assert sum(len(np.load(shard)["keys"]) for shard in shards) == 3 + 2 * 2

@@ -10,6 +10,7 @@ import torch
 
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
+from mer.encoders import TextEncoder
 from mer.errors import (
     AudioDecodeError,
     AudioSilentError,
@@ -22,7 +23,7 @@ from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import MODALITIES, SongInput
 from mer.text import MAX_LYRICS_BYTES
-from tests.mer.untrained import save_untrained, write_tone
+from tests.mer.untrained import save_untrained, some_corrections, write_tone
 
 LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"
 
@@ -221,6 +222,51 @@ def test_weights_of_another_network_are_refused(folder):
         EmotionPipeline.from_pretrained(checkpoint.save(state, config, {}, folder, "other"))
     with pytest.raises(CheckpointCorruptError, match="not of this network"):
         EmotionPipeline.from_pretrained(checkpoint.save(state, {"depth": 3}, {}, folder, "deep"))
+
+
+@pytest.fixture(scope="module")
+def corrected(folder):
+    path = save_untrained(folder / "corrected", adapter=some_corrections())
+    return EmotionPipeline.from_pretrained(path)
+
+
+def test_texts_are_read_with_the_checkpoints_corrections(corrected, pipeline):
+    prepared = pipeline.prepare(SongInput(lyrics=LYRICS, title="Tune"))
+    plain, adapted = (one._encode([prepared])[0] for one in (pipeline, corrected))
+    encoder = TextEncoder.from_pretrained().adapt(some_corrections())
+    for text, before, after in (
+        (prepared.lyrics, plain.lyrics, adapted.lyrics),
+        (prepared.context, plain.context, adapted.context),
+    ):
+        assert (after - before).abs().max() > 0.01
+        assert torch.allclose(after, encoder.encode([text]).states[0], atol=1e-5)
+
+
+def test_corrections_change_what_is_read_and_not_what_is_heard(
+    corrected, pipeline, songs, predictions
+):
+    for song, before, after in zip(songs, predictions, corrected.predict(songs), strict=True):
+        difference = np.abs(after.fused_embedding - before.fused_embedding).max()
+        is_heard_alone = song.lyrics is song.title is song.artist is None
+        assert difference < 1e-6 if is_heard_alone else difference > 1e-4
+    assert after.model_version != before.model_version
+
+
+def test_corrections_are_added_once(corrected):
+    first, again = (corrected.predict_text("Dance all night") for _ in range(2))
+    assert first.fused_embedding.tobytes() == again.fused_embedding.tobytes()
+
+
+def test_a_checkpoint_without_corrections_reads_with_the_plain_encoder(pipeline):
+    (features,) = pipeline._encode([pipeline.prepare(SongInput(lyrics="Dance all night"))])
+    states = TextEncoder.from_pretrained().encode(["Dance all night"]).states[0]
+    assert torch.allclose(features.lyrics, states, atol=1e-5)
+
+
+def test_corrections_of_another_text_encoder_are_refused(folder):
+    path = save_untrained(folder / "foreign", adapter=some_corrections(layer=11))
+    with pytest.raises(CheckpointCorruptError, match="not of this text encoder"):
+        EmotionPipeline.from_pretrained(path).predict_text("Dance all night")
 
 
 def test_an_unknown_name_or_device_is_refused(weights):

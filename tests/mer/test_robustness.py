@@ -152,8 +152,9 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> list[Distortion]:
     computed: list[Distortion] = []
 
     class Cache:
-        def __init__(self, folder: Path, *, is_wide: bool) -> None:
+        def __init__(self, folder: Path, *, is_wide: bool, adapter: object) -> None:
             assert is_wide
+            assert adapter is material.adapter
 
         def features(
             self, tracks: Sequence[Track], distortion: Distortion
@@ -161,8 +162,8 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> list[Distortion]:
             computed.append(distortion)
             return distort([by_track[t.dataset, t.track_id] for t in tracks], distortion)
 
-    material = SimpleNamespace(development=SONGS, plane=None)
-    load: Callable[..., Any] = lambda data, cache: material  # noqa: E731
+    material = SimpleNamespace(development=SONGS, plane=None, adapter={"layer": None})
+    load: Callable[..., Any] = lambda data, cache, work: material  # noqa: E731
     monkeypatch.setattr(robustness.Material, "load", load)
     monkeypatch.setattr(robustness, "cross_validate", lambda *rest: folds)
     monkeypatch.setattr(robustness, "calibrated_folds", lambda config, folds, plane: folds)

@@ -13,11 +13,12 @@ from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
 from mer.errors import CheckpointCorruptError
 from mer.features import TrackFeatures
-from mer.mixture import Plane, targets
+from mer.mixture import SONG_SETS, Plane, targets
 from mer.models.affetti import AffettiConfig, AffettiNetwork
-from mer.trainer import Recipe, Trainer, feature_batch, loss, withhold
+from mer.trainer import Recipe, Trainer, _misplaced_trust, feature_batch, loss, withhold
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8, dropout=0.1)
@@ -130,7 +131,7 @@ def test_it_learns_a_few_songs_by_heart() -> None:
 
 def test_unlabelled_targets_weigh_nothing() -> None:
     known = targets([TEXTS[0].track, SONGS[0].track], PLANE)
-    assert known.weights[0].tolist() == [0.5, 0.0, 1.0, 1.0, 0.0, 0.0]  # a word
+    assert (known.weights[0] > 0).tolist() == [True, False, True, True, False, False]  # a word
     assert known.weights[1, 1] == 0  # a clip of panda4q has no cluster
     assert known.quadrant[1].tolist() == [1.0, 0.0, 0.0, 0.0]
 
@@ -163,3 +164,140 @@ def test_withholding_leaves_every_song_something() -> None:
     assert withhold(
         batch, replace(recipe, modality_dropout=0.0, patch_dropout=0.0)
     ).audio_mask.equal(batch.audio_mask)
+
+
+def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
+    """A song whose lyrics are its number."""
+    lyrics = torch.full((2, 10), float(index + 1)).half() if has_lyrics else None
+    return replace(song(index, tuple(Quadrant)[index % 4]), lyrics=lyrics)
+
+
+SUNG = [sung(index, has_lyrics=index % 3 > 0) for index in range(10)]  # 0, 3, 6 and 9 have none
+
+
+def estranged(share: float, songs: Sequence[TrackFeatures]) -> list[TrackFeatures]:
+    torch.manual_seed(0)
+    trainer = Trainer(replace(RECIPE, stranger_share=share), CONFIG, SUNG, TEXTS, PLANE)
+    return trainer._estranged(list(songs))
+
+
+def singer(example: TrackFeatures) -> int | None:
+    return None if example.lyrics is None else int(example.lyrics[0, 0]) - 1
+
+
+def test_strangers_lyrics_are_of_the_same_batch() -> None:
+    changed = estranged(1.0, SUNG[:6] * 10)
+    assert [singer(one) is None for one in changed] == [i % 6 in (0, 3) for i in range(60)]
+    assert {singer(one) for one in changed} == {None, 1, 2, 4, 5}
+
+
+def test_strangers_lyrics_are_all_that_changes() -> None:
+    changed = estranged(1.0, SUNG)
+    assert [singer(one) for one in changed] != [singer(one) for one in SUNG]
+    for before, after in zip(SUNG, changed, strict=True):
+        assert after.track is before.track  # its labels stay its own
+        assert after.audio is before.audio
+        assert after.context is before.context
+
+
+def test_no_lyrics_are_changed_without_strangers_or_singers() -> None:
+    assert all(one is other for one, other in zip(estranged(0.0, SUNG), SUNG, strict=True))
+    silent = [example for example in SUNG if example.lyrics is None]
+    assert all(one is other for one, other in zip(estranged(1.0, silent), silent, strict=True))
+    assert estranged(1.0, []) == []
+
+
+def test_strangers_come_as_often_as_asked() -> None:
+    crowd = [sung(index) for index in range(400)]
+    changed = sum(
+        one is not other for one, other in zip(estranged(0.25, crowd), crowd, strict=True)
+    )
+    assert 70 < changed < 130
+
+
+def test_texts_that_stand_alone_are_never_estranged(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[str] = []
+    original = Trainer._estranged
+
+    def noted(self: Trainer, songs: list[TrackFeatures]) -> list[TrackFeatures]:
+        met.extend(one.track.dataset for one in songs)
+        return original(self, songs)
+
+    monkeypatch.setattr(Trainer, "_estranged", noted)
+    Trainer(replace(RECIPE, epochs=1, stranger_share=1.0), CONFIG, SUNG, TEXTS, PLANE).train()
+    assert len(met) == len(SUNG)
+    assert set(met) <= set(SONG_SETS)
+
+
+def untrained() -> AffettiNetwork:
+    """Without dropout, so that two passes are the same."""
+    torch.manual_seed(2)
+    network = AffettiNetwork(CONFIG)
+    network.standardise_to([one.audio.float() for one in SUNG if one.audio is not None])
+    return network.eval()
+
+
+def gradients(
+    network: AffettiNetwork, recipe: Recipe, *, are_texts: bool
+) -> dict[str, torch.Tensor]:
+    examples = TEXTS if are_texts else SUNG
+    wanted = targets([example.track for example in examples], PLANE)
+    network.zero_grad()
+    batch = feature_batch(examples, CONFIG)
+    loss(network, batch, wanted, recipe, are_texts=are_texts).backward()  # type: ignore[no-untyped-call]
+    return {
+        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for name, p in network.named_parameters()
+    }
+
+
+def test_reliability_moves_the_gates_only() -> None:
+    network = untrained()
+    without = gradients(network, replace(RECIPE, reliability=0.0), are_texts=False)
+    with_it = gradients(network, replace(RECIPE, reliability=1.0), are_texts=False)
+    moved = {
+        name for name in without if not torch.allclose(without[name], with_it[name], atol=1e-7)
+    }
+    assert moved == {"gate.weight", "gate.bias"}
+
+
+def test_reliability_asks_nothing_of_texts_that_stand_alone() -> None:
+    network = untrained()
+    without = gradients(network, replace(RECIPE, reliability=0.0), are_texts=True)
+    with_it = gradients(network, replace(RECIPE, reliability=1.0), are_texts=True)
+    assert all(torch.equal(without[name], with_it[name]) for name in without)
+
+
+def test_gates_learn_to_trust_the_modality_that_errs_less() -> None:
+    """Audio tells the quadrant by itself in a network whose lyrics and context say the opposite."""
+    network = untrained()
+    known = network.states(feature_batch(SUNG, CONFIG))
+    heads = network.judge(known.states[:, :, 0], known.present)
+    right = heads.quadrant_logits.mean(dim=0).argmax(dim=1)
+    wanted = targets([example.track for example in SUNG], PLANE)
+    quadrant = torch.nn.functional.one_hot(right, 4).float()
+    wanted = wanted._replace(quadrant=quadrant, weights=torch.eye(6)[:1].expand(len(SUNG), -1) * 20)
+    known = known._replace(
+        states=torch.stack([known.states[:, :, 0], *[-known.states[:, :, 0]] * 2], dim=2)
+    )
+    before = network.weigh(known).detach()
+    optimizer = torch.optim.Adam(network.gate.parameters(), lr=0.05)
+    for _ in range(60):
+        optimizer.zero_grad()
+        trust = _misplaced_trust(network, known, wanted, RECIPE)
+        trust.mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    after = network.weigh(known).detach()
+    assert after[..., 0].mean() > before[..., 0].mean() + 0.1
+    missing = ~known.present.expand(len(after), -1, -1)
+    assert (after[missing] == 0).all()
+
+
+def test_a_missing_modality_deserves_nothing_and_a_lone_one_all() -> None:
+    network = untrained()
+    lone = [replace(example, lyrics=None, context=None) for example in SUNG]
+    wanted = targets([example.track for example in lone], PLANE)
+    trust = _misplaced_trust(network, network.states(feature_batch(lone, CONFIG)), wanted, RECIPE)
+    torch.testing.assert_close(trust, torch.zeros(4, len(lone)), atol=1e-5, rtol=0)
+    some = network.states(feature_batch(SUNG, CONFIG))
+    assert _misplaced_trust(network, some, wanted, RECIPE).isfinite().all()

@@ -10,19 +10,38 @@ import numpy as np
 import torch
 
 from mer import checkpoint
+from mer.low_rank import bundled
 from mer.models.affetti import AffettiConfig, AffettiNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from torch import Tensor
 
-def save_untrained(folder: Path, config: AffettiConfig | None = None) -> Path:
+
+def save_untrained(
+    folder: Path,
+    config: AffettiConfig | None = None,
+    adapter: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Checkpoint of the house network as it is before training."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         network = AffettiNetwork(config or AffettiConfig())
     values = dataclasses.asdict(network.config)
-    return checkpoint.save(network.state_dict(), values, {}, folder, "affetti")
+    state = bundled(network.state_dict(), adapter or {})
+    return checkpoint.save(state, values, {}, folder, "affetti")
+
+
+def some_corrections(layer: int = 5) -> dict[str, Tensor]:
+    """Corrections of one of MiniLM's layers, large enough to be noticed."""
+    generator = torch.Generator().manual_seed(layer)
+    name = f"encoder.layer.{layer}.output.dense"
+    return {
+        f"{name}.up": 0.05 * torch.randn(384, 2, generator=generator),
+        f"{name}.down": 0.05 * torch.randn(2, 1536, generator=generator),
+    }
 
 
 def write_tone(path: Path, seconds: float, hertz: float, level: float = 0.3) -> Path:
