@@ -395,15 +395,16 @@ def test_throughput_is_no_quotient_of_latency() -> None:
     assert found["p95_ms"] > 2 * found["p50_ms"]
 
 
-SPEC = timing.Spec("li", "own", "small", (1, 2, 512), 0.5, torch.get_num_threads())
+SPEC = timing.Spec("li", "own", "small", (1, 2, 65_536), 10.0, torch.get_num_threads())
 
 
 def test_timing_stops_before_a_batch_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "CPU", timing.Pace(0, 1, 1, 0.0))
+    monkeypatch.setattr(timing, "MEMORY_LIMIT_MB", 1e9)
     found = timing.measure(SPEC)
     assert list(found["rows"]) == ["1", "2"]
     assert set(found["stopped"]) == set(timing.WAYS)
-    assert "512 songs would take about" in found["stopped"]["raw"]
+    assert "65536 songs would take about" in found["stopped"]["raw"]
     assert found["rows"]["2"]["ready"]["songs"] == 2
     monkeypatch.setattr(timing, "MEMORY_LIMIT_MB", -1e9)
     assert "MB" in timing.measure(replace(SPEC, budget_seconds=600.0))["stopped"]["ready"]
@@ -414,6 +415,7 @@ def test_scalability_runs_in_a_process_of_its_own(
 ) -> None:
     monkeypatch.setattr(scalability, "BATCHES", (1, 2))
     monkeypatch.setattr(scalability, "SIZES", ("small",))
+    monkeypatch.setitem(scalability.BUDGET_SECONDS, "small", 120.0)  # of a machine at its limit
     setting = replace(setting, models=("li",), front_ends=("own",))
     text, kept = page(scalability.EXPERIMENT, scalability.run(setting), tmp_path / "out")
     (measured,) = kept["measured"]
