@@ -387,28 +387,18 @@ class TextEncoder:
         """The transformer itself, for those who train it."""
         return cast("nn.Module", self._model)
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        """Its layers, the lowest first."""
-        return list(self._model.encoder.layer)
-
     def to(self, device: str | torch.device) -> Self:
         """Move the network to `device`, as `torch.nn.Module.to` does."""
         self._model.to(device)
         return self
 
     def adapt(self, correction: Mapping[str, Tensor]) -> Self:
-        """Add low-rank corrections to the weights, once.
-
-        Parameters
-        ----------
-        correction : mapping of str to Tensor
-            As `mer.low_rank.corrections` gives them; an empty one changes nothing.
+        """Add what `mer.low_rank.corrections` gave to the weights, once; nothing changes nothing.
 
         Raises
         ------
         CheckpointCorruptError
-            If they are of another network.
+            If it is of another network.
         """
         merge(self._model, correction)
         return self

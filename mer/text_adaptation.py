@@ -99,7 +99,8 @@ class AdapterTrainer:
         known = self._targets.weights[:, _TASKS] > 0
         self._weights = known * torch.tensor([_WEIGHTS[text.dataset] for text in texts])
         self.network.requires_grad_(requires_grad=False).to(_precision())
-        for layer in encoder.layers[recipe.first_layer :]:
+        layers = list(self.network.get_submodule("encoder.layer").children())
+        for layer in layers[recipe.first_layer :]:
             make_trainable(layer, recipe.rank)
         self.head = nn.Sequential(
             nn.Dropout(_HEAD_DROPOUT),

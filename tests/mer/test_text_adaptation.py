@@ -222,13 +222,6 @@ class TestEncoder:
         assert {text[0] for text in tokens} == {101}  # [CLS]
         assert {text[-1] for text in tokens} == {102}  # [SEP]
 
-    def test_layers_come_the_lowest_first(self, plain: TextEncoder) -> None:
-        assert len(plain.layers) == 6
-        names = {id(module): name for name, module in plain.network.named_modules()}
-        assert [names[id(layer)] for layer in plain.layers] == [
-            f"encoder.layer.{index}" for index in range(6)
-        ]
-
 
 class Stub:
     """Stands for the trainer: notes what it was given."""
