@@ -60,7 +60,9 @@ def library_ensure(*, folder: Path) -> Library:
     if library := library_find(folder):
         return library
     root = to_stored(folder)
-    library = Library.objects.create(name=to_stored(folder)[-200:].rsplit("/", 1)[-1], root=root)
+    name = root[-200:].rsplit("/", 1)[-1]
+    # Another process may make it at the same moment: then it is found.
+    library, _ = Library.objects.get_or_create(root=root, defaults={"name": name})
     # `startswith` is blind to case in SQLite; the path itself is asked once more.
     for inner in Library.objects.filter(root__startswith=root.rstrip("/") + "/"):
         if not inner.path.is_relative_to(folder):

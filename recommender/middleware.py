@@ -1,14 +1,21 @@
-"""The one header that Django 5.2 does not set by itself: Content-Security-Policy."""
+"""What every page gets: a Content-Security-Policy, and a plain word when something is away."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from catalog.errors import CatalogError
+from mer.errors import MerError
+from recommender.errors import RecommenderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
+
+logger = logging.getLogger(__name__)
 
 _POLICY = {
     "default-src": "'self'",
@@ -35,3 +42,25 @@ def content_security_policy(
         return response
 
     return middleware
+
+
+class UnavailableMiddleware:
+    """Answers 503 where a page needs a model or an index that cannot be used now.
+
+    The API turns its own errors into answers (`recommender.api.errors`), before this sees them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Turn an expected error into its page; leave any other to Django."""
+        from recommender.views import unavailable
+
+        if not isinstance(exception, RecommenderError | CatalogError | MerError):
+            return None
+        logger.warning("%s answered 503: %s", request.path, exception, exc_info=exception)
+        return unavailable(request)

@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "recommender.access.PrivateMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "recommender.middleware.UnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "recommender.urls"

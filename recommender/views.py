@@ -371,6 +371,10 @@ _ERRORS = {
         "Too many attempts",
         "Too many names and passwords were tried from here; wait a minute.",
     ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "Not just now",
+        "What this page needs cannot be used now; the server's log says why. Try again later.",
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Something broke", "The server failed; its log says why."),
 }
 
@@ -401,6 +405,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _error(request, HTTPStatus.NOT_FOUND)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer a page that needs what is away (`recommender.middleware.UnavailableMiddleware`)."""
+    return _error(request, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

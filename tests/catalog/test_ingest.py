@@ -12,7 +12,7 @@ from catalog import upsert as upsert_module
 from catalog.errors import JobStateError, PathError
 from catalog.ingest import ingest_run, ingest_start, ingests_settle
 from catalog.jobs import job_requeue, job_revoke, job_start
-from catalog.models import BackgroundJob, IngestFailure, Library, Song
+from catalog.models import BackgroundJob, IngestFailure, Song
 from catalog.queue import songs_waiting
 from tests.catalog.conftest import write_tone
 
@@ -450,37 +450,6 @@ def test_a_job_ends_when_its_last_song_is_settled(music_dir: Path, ingest: Inges
     job.refresh_from_db()
     assert (job.status, job.progress_done, job.result["phase"]) == ("succeeded", 2, "done")
     assert job.result["failed"] == 1
-
-
-def test_one_file_or_a_folder_inside_belongs_to_the_library_round_it(
-    music_dir: Path, ingest: Ingest
-) -> None:
-    write_tone(music_dir / "a.wav", hz=200)
-    write_tone(music_dir / "sub" / "b.wav", hz=300)
-    ingest()
-    write_tone(music_dir / "sub" / "c.wav", hz=400)
-    (music_dir / "a.wav").unlink()
-
-    assert counts(ingest(music_dir / "sub" / "c.wav")) == {"added": 1}
-    assert counts(ingest(music_dir / "sub")) == {"unchanged": 2}
-    assert Library.objects.count() == 1
-    assert Song.objects.get(relative_path="a.wav").is_available  # outside what was looked at
-
-
-def test_a_wider_folder_takes_in_the_libraries_inside_it(music_dir: Path, ingest: Ingest) -> None:
-    for name in ("x/a.wav", "y/b.wav", "X/c.wav"):
-        write_tone(music_dir / name, hz=200 + ord(name[0]))
-    (music_dir / "y" / "bad.mp3").write_text("no audio")
-    ingest(music_dir / "x")
-    job = ingest(music_dir / "y")
-    settle_songs()
-
-    assert counts(ingest()) == {"unchanged": 2, "added": 1, "failed": 1}
-    assert Library.objects.count() == 1
-    assert Song.objects.count() == 3
-    ingests_settle()
-    job.refresh_from_db()
-    assert job.status == BackgroundJob.Status.SUCCEEDED
 
 
 def test_only_folders_inside_a_root_may_be_asked_for(music_dir: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from catalog.models import BackgroundJob, IngestFailure, Song
+from mer.errors import CheckpointError
 from recommender import presentation, selectors
 from recommender.forms import PlaylistQueryForm
 from recommender.models import Listen, Playlist
@@ -478,3 +479,16 @@ def test_server_error_page_needs_neither_session_nor_database(
     assert response.status_code == 500
     assert "Something broke" in text(response)
     assert "away" not in text(response)
+
+
+def test_a_page_that_needs_an_absent_model_says_so(
+    client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(text: str) -> None:
+        raise CheckpointError("/models/affetti.safetensors is not there")
+
+    monkeypatch.setattr("catalog.analysis.text_analyse", fail)
+    response = client.get("/playlist", {"text": "a walk in the rain", "seed": 1})
+    assert response.status_code == 503
+    assert "Not just now" in text(response)
+    assert "/models" not in text(response)
