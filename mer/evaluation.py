@@ -8,7 +8,6 @@ features of the same songs.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from mer.models.affetti import AffettiConfig, AffettiNetwork
 from mer.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.probes import fit_and_predict, pooled
 from mer.questions import QUESTIONS, ask, compare, scores
-from mer.report import markdown, write_page
+from mer.report import finite, markdown, write_json, write_page
 from mer.trainer import Recipe
 from mer.training import Material, add_data_arguments, train_final
 from mer.validation import (
@@ -182,6 +181,28 @@ def calibrated_folds(
     ]
 
 
+def unmet_songs(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork]]:
+    """Cross-validate as ``python -m mer train`` does, or read what is there: who met which songs.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of `mer.training.add_data_arguments`.
+
+    Returns
+    -------
+    material : Material
+    folds : list of FoldNetwork
+        Calibrated.
+    """
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe, config = Recipe(), AffettiConfig()
+    material = Material.load(args.data, args.cache, args.work)
+    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
+    return material, calibrated_folds(config, folds, material.plane)
+
+
 def train_all(
     recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
 ) -> tuple[list[FoldNetwork], list[AffettiNetwork]]:
@@ -237,7 +258,7 @@ def keep_predictions(path: Path, parts: Parts) -> None:
         }
         for part, questions in parts.items()
     }
-    _write_json(path, {"seeds": list(SEEDS), **kept})
+    write_json(path, {"seeds": list(SEEDS), **kept})
 
 
 def sections(
@@ -285,20 +306,6 @@ def sections(
         "neighbours": partial(measure_neighbours, networks, tests),
         "cost": lambda: breakdown.cost(networks[0], tested["cluster"].songs),
     }
-
-
-def finite(value: Any) -> Any:
-    """Put None where a number is none, as JSON wants it."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=indent) + "\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -364,7 +371,7 @@ def run(args: argparse.Namespace) -> int:
     for name, section in sections(parts, networks, material, genres, others).items():
         report[name] = finite(section())
         # What is measured stays measured, whatever fails after it.
-        _write_json(args.out / "house-model.json", report, indent=1)
+        write_json(args.out / "house-model.json", report, indent=1)
     _write_page(args.out, report)
     return 0
 

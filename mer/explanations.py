@@ -6,16 +6,13 @@ is. `mer.deletion` looks at lyric lines, `mer.explanation_checks` at gates and t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import torch
 
 from mer import deletion
 from mer.distortions import DISTORTIONS
 from mer.encoders import TextEncoder
-from mer.evaluation import calibrated_folds
+from mer.evaluation import unmet_songs
 from mer.experiments.base import Table, interval, markdown
 from mer.explanation_checks import (
     AXES,
@@ -27,12 +24,10 @@ from mer.explanation_checks import (
     whole_figures,
 )
 from mer.features import TEXT_ENCODER, FeatureCache
-from mer.models.affetti import AffettiConfig
 from mer.prediction import MODALITIES
-from mer.report import write_page
-from mer.trainer import Recipe
-from mer.training import Material, add_data_arguments
-from mer.validation import cross_validate, out_of_fold
+from mer.report import write_json, write_page
+from mer.training import add_data_arguments
+from mer.validation import out_of_fold
 
 if TYPE_CHECKING:
     import argparse
@@ -67,20 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cross-validate, or read what is cross-validated; check; and write the report."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    material = Material.load(args.data, args.cache, args.work)
-    recipe, config = Recipe(), AffettiConfig()
-    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
+    material, folds = unmet_songs(args)
     cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
-        calibrated_folds(config, folds, material.plane),
+        folds,
         TextEncoder.from_pretrained(TEXT_ENCODER).adapt(material.adapter),
         lambda songs: cache.features([song.track for song in songs], NOISE),
         args.songs,
     )
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "explanations.json").write_text(json.dumps(figures, indent=1) + "\n")
+    write_json(args.out / "explanations.json", figures, indent=1)
     write_page(args.out / "explanations.md", report(figures, args.command_line))
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -42,6 +44,21 @@ def write_page(path: Path, page: str) -> None:
     written = keep_notes(page, path.read_text() if path.is_file() else "")
     path.write_text(written)
     print(written)  # noqa: T201
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    """Write figures to `path`, whose folder is made; a number that is none becomes null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(finite(value), indent=indent, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Put None where a number is none, as JSON wants it."""
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def markdown(report: Mapping[str, Any], picture: str | None = None) -> str:

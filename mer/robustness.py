@@ -7,28 +7,24 @@ is given, lyrics or title and artist, stays as it was.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 
 from mer.distortions import DISTORTIONS
-from mer.evaluation import calibrated_folds
+from mer.evaluation import unmet_songs
 from mer.experiments.base import Table, interval, markdown
 from mer.explanation_checks import by_hash
 from mer.features import FeatureCache
 from mer.metrics import bootstrap_ci, ece, paired_bootstrap
-from mer.models.affetti import AffettiConfig
 from mer.questions import QUESTIONS, ask, compare, scores
-from mer.report import write_page
+from mer.report import write_json, write_page
 from mer.research import research_package
-from mer.trainer import Recipe
-from mer.training import Material, add_data_arguments
-from mer.validation import cross_validate, out_of_fold
+from mer.training import add_data_arguments
+from mer.validation import out_of_fold
 
 if TYPE_CHECKING:
     import argparse
@@ -69,13 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cross-validate, or read what is cross-validated; ask; and write the report."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
     research_package("matplotlib", "draws the plot")  # missed now rather than after an hour
-    material = Material.load(args.data, args.cache, args.work)
-    recipe, config = Recipe(), AffettiConfig()
-    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
-    folds = calibrated_folds(config, folds, material.plane)
+    material, folds = unmet_songs(args)
     cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
         partial(out_of_fold, folds),
@@ -83,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
         lambda songs, distortion: cache.features([song.track for song in songs], distortion),
         args.songs,
     )
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "robustness.json").write_text(json.dumps(figures, indent=1) + "\n")
+    write_json(args.out / "robustness.json", figures, indent=1)
     plot(figures, args.out / PICTURE)
     write_page(args.out / "robustness.md", report(figures, args.command_line))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import replace
@@ -348,3 +349,19 @@ def test_what_people_wrote_outlives_the_next_report() -> None:
     again = keep_notes("new figures\n", written)
     assert again == f"new figures\n\n{NOTES}\n\nIt rained.\n"
     assert keep_notes("new figures\n", again) == again
+
+
+def test_songs_are_read_with_calibrated_networks_that_have_not_met_them(
+    evaluated: list[str], tmp_path: Path
+) -> None:
+    args = argparse.Namespace(threads=0, data=tmp_path, cache=tmp_path, work=tmp_path)
+    read, folds = evaluation.unmet_songs(args)
+    assert {song.track.track_id for fold in folds for song in fold.held_out} == {
+        song.track.track_id for song in read.development if is_song(song)
+    }
+    assert all(
+        fold_of(song.track.artist_group) == number
+        for number, fold in enumerate(folds)
+        for song in fold.held_out
+    )
+    assert all(fold.network.config.affect_scale != CONFIG.affect_scale for fold in folds)

@@ -380,10 +380,8 @@ def test_the_report_is_written_and_keeps_its_notes(
             assert distortion is explanations.NOISE
             return [each for track in tracks for each in SONGS if each.track == track]
 
-    material = argparse.Namespace(development=[], plane=None, adapter={"layer": None})
-    monkeypatch.setattr(explanations.Material, "load", lambda *_: material)
-    monkeypatch.setattr(explanations, "cross_validate", lambda *_: folds())
-    monkeypatch.setattr(explanations, "calibrated_folds", lambda config, found, plane: found)
+    material = argparse.Namespace(adapter={"layer": None})
+    monkeypatch.setattr(explanations, "unmet_songs", lambda _: (material, folds()))
     monkeypatch.setattr(explanations, "FeatureCache", Cache)
     monkeypatch.setattr(explanations.TextEncoder, "from_pretrained", lambda _: encoder)
     (tmp_path / "explanations.md").write_text(f"# Old\n\n{NOTES}\n\nSeen by hand.\n")

@@ -22,7 +22,7 @@ from mer.robustness import measure, report
 from mer.validation import FoldNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 CONFIG = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8)
@@ -162,11 +162,8 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> list[Distortion]:
             computed.append(distortion)
             return distort([by_track[t.dataset, t.track_id] for t in tracks], distortion)
 
-    material = SimpleNamespace(development=SONGS, plane=None, adapter={"layer": None})
-    load: Callable[..., Any] = lambda data, cache, work: material  # noqa: E731
-    monkeypatch.setattr(robustness.Material, "load", load)
-    monkeypatch.setattr(robustness, "cross_validate", lambda *rest: folds)
-    monkeypatch.setattr(robustness, "calibrated_folds", lambda config, folds, plane: folds)
+    material = SimpleNamespace(adapter={"layer": None})
+    monkeypatch.setattr(robustness, "unmet_songs", lambda args: (material, folds))
     monkeypatch.setattr(robustness, "FeatureCache", Cache)
     return computed
 
