@@ -1,7 +1,7 @@
 """The deletion test: whether the lyric lines that are named are those that count.
 
-`mer.explain` leaves a line's token states out of the mean; what is left has still seen the line.
-Here every line is deleted from the text in its turn, and the text encoded anew.
+A prediction deletes a few lines, chosen by leaving token states out (`mer.explain`), and names the
+strongest of them. Here every line is deleted from the text in its turn, and the text encoded anew.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import torch
 
-from mer.explain import line_key, read_lines, without_each
+from mer.explain import SHORTLIST, read_lines, without_each
 from mer.features import MAX_TOKENS
-from mer.metrics import bootstrap_ci, pearson, spearman
+from mer.metrics import bootstrap_ci, spearman
 from mer.models.affetti import AffettiOutput, collate
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_AXES: Final = ("valence", "arousal")
 _TEXT_BATCH: Final = 16
 
 
@@ -66,7 +65,7 @@ class Deletions:
     Parameters
     ----------
     said, true : (lines, 2) float64 ndarray
-        What each line adds to valence and arousal: by `mer.explain`, and by deletion.
+        What each line adds to valence and arousal: by its states, left out, and by deletion.
     turned : (lines,) float64 ndarray in [0, 1]
         Total variation of the quadrants' chances by deletion.
     tokens : (lines,) int64 ndarray
@@ -82,9 +81,6 @@ class Deletions:
 def rewritten(lyrics: str, encoder: Encoder) -> Rewritten:
     """Encode lyrics whole and without each of their lines.
 
-    What lies beyond the encoder's limit is cut off first, so that a deletion deletes and lets
-    nothing slide in.
-
     Parameters
     ----------
     lyrics : str
@@ -97,14 +93,7 @@ def rewritten(lyrics: str, encoder: Encoder) -> Rewritten:
     """
     ((states, offsets),) = _encoded(encoder, [lyrics])
     lines = read_lines(lyrics, offsets)
-    read = lyrics[: int(offsets.max())].split("\n")
-    texts = []
-    for line in lines:
-        key = line_key(line.text)
-        # A repetition that the limit cuts short is known by its place in the whole lyrics.
-        whole = lyrics.split("\n")[: len(read)]
-        kept = [part for part, full in zip(read, whole, strict=True) if line_key(full) != key]
-        texts.append("\n".join(kept).strip("\n"))
+    texts = [line.rest for line in lines]
     return Rewritten(lines, states, [rows for rows, _ in _encoded(encoder, texts)])
 
 
@@ -164,28 +153,24 @@ def deletion_figures(songs: Sequence[Deletions]) -> dict[str, Any]:
     dict
         Means over songs with intervals: how far deletion moves the song on the plane for the line
         ``named``, for a ``random`` other line (the mean over all of them) and for the ``longest``
-        line; the paired differences; how often the named line is truly the first, and would be by
-        ``chance``; agreement of the two rankings and of the two changes.
+        line; the paired differences; how often the named line is truly the first, the one chosen
+        ``unchecked`` would be, and any would be by ``chance``; agreement of the two rankings.
     """
     rows: dict[str, list[float]] = {}
     for song in songs:
         for name, value in _deleted(song).items():
             rows.setdefault(name, []).append(value)
-    both = np.array([pair for song in songs for pair in _of_the_named(song)])  # (songs, 2, axes)
     return {
         "songs": len(songs),
         "lines": float(np.mean([len(song.tokens) for song in songs])),
         **{name: mean_of(values) for name, values in rows.items()},
-        **{
-            f"{axis}_agreement": asdict(bootstrap_ci(pearson, both[:, 0, i], both[:, 1, i]))
-            for i, axis in enumerate(_AXES)
-        },
     }
 
 
 def _deleted(song: Deletions) -> dict[str, float]:
     said, true = (np.hypot(*added.T) for added in (song.said, song.true))
-    named, longest = int(said.argmax()), int(song.tokens.argmax())
+    few = np.argsort(-said, kind="stable")[:SHORTLIST]
+    named, longest = int(few[true[few].argmax()]), int(song.tokens.argmax())
     others = np.arange(len(said)) != named
     ranks = spearman(said, true) if len(said) > 2 else np.nan
     return {
@@ -196,16 +181,12 @@ def _deleted(song: Deletions) -> dict[str, float]:
         "named_less_longest": float(true[named] - true[longest]),
         "more_than_random": float(np.mean(true[named] > true[others])),
         "first": float(named == true.argmax()),
+        "first_unchecked": float(few[0] == true.argmax()),
         "first_longest": float(longest == true.argmax()),
         "chance": 1 / len(said),
         "rank_agreement": float(ranks),
         "turned_named_less_random": float(song.turned[named] - song.turned[others].mean()),
     }
-
-
-def _of_the_named(song: Deletions) -> Iterator[Floats]:
-    named = np.hypot(*song.said.T).argmax()
-    yield np.stack([song.said[named], song.true[named]])
 
 
 def mean_of(values: Iterable[float]) -> dict[str, float]:

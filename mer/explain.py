@@ -1,15 +1,16 @@
 """Why a song is judged as it is: the passages of its timeline, and the lyric lines that count.
 
-A line counts as much as the prediction moves when the network is asked again without it. The
-lyrics are not encoded again: the line's token states are left out of those that the network takes
-the mean of, with those of its repetitions, for a chorus is one thing said several times. What is
-left has still seen the line; `mer.explanation_checks` measures how well this stands for lyrics in
-which the line was never sung.
+A line counts as much as the prediction moves when the line is deleted, with its repetitions, for a
+chorus is one thing said several times. To encode the lyrics anew for every line would cost more
+than all the rest of an analysis. So a few are chosen first by leaving their token states out of
+those that the network takes the mean of; what is left has still seen the line, which is near
+enough to choose by, and only those few are deleted in earnest. `mer.deletion` measures how often
+the line that counts most is named.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 NAMED_LINES: Final = 3
 """Lines that a prediction names."""
+SHORTLIST: Final = 4
+"""Lines that are deleted in earnest, of all that were read."""
 _EDGE: Final = 1e-9
 """How near to 0 and 1 a place on the plane is told from them; float32 reaches them."""
 _HALVINGS: Final = 40
@@ -43,11 +46,14 @@ class ReadLine:
     text : str
     tokens : (tokens,) bool Tensor
         Which of the lyrics' tokens are its own or its repetitions'.
+    rest : str
+        The lyrics, as far as they were read, without it and its repetitions; blank if it is all.
     """
 
     line: int
     text: str
     tokens: Tensor
+    rest: str = ""
 
 
 def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
@@ -82,7 +88,16 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
             known = groups.setdefault(key, ReadLine(number, text, tokens))
             groups[key] = ReadLine(known.line, known.text, known.tokens | tokens)
         number += 1
-    return list(groups.values())
+    return [replace(line, rest=_without(lyrics, key, offsets)) for key, line in groups.items()]
+
+
+def _without(lyrics: str, key: str, offsets: Tensor) -> str:
+    """Delete the lines of a key from what was read, so that nothing unread slides in."""
+    read = lyrics[: int(offsets.max())].split("\n")
+    # A repetition that the encoder's limit cuts short is known by its place in the whole lyrics.
+    whole = lyrics.split("\n")[: len(read)]
+    kept = [part for part, full in zip(read, whole, strict=True) if line_key(full) != key]
+    return "\n".join(kept).strip("\n")
 
 
 def line_key(text: str) -> str:
@@ -127,13 +142,31 @@ def without_each(
     return output
 
 
+def shortlist(output: AffettiOutput, lines: Sequence[ReadLine]) -> list[ReadLine]:
+    """Choose the lines that are worth deleting in earnest.
+
+    Parameters
+    ----------
+    output : AffettiOutput
+        As `without_each` gives it for `lines`.
+    lines : sequence of ReadLine
+
+    Returns
+    -------
+    list of ReadLine
+        At most `SHORTLIST`, the likeliest first.
+    """
+    moved = (output.affect[0] - output.affect[1:]).double().norm(dim=1)
+    return [lines[place] for place in moved.argsort(descending=True, stable=True)[:SHORTLIST]]
+
+
 def strongest_lines(output: AffettiOutput, lines: Sequence[ReadLine]) -> tuple[LyricLine, ...]:
     """Name the lines without which the song would be judged most differently.
 
     Parameters
     ----------
     output : AffettiOutput
-        As `without_each` gives it for `lines`.
+        Of the whole song, and of the song with the `rest` of each of `lines` as its lyrics.
     lines : sequence of ReadLine
 
     Returns

@@ -160,11 +160,10 @@ _LINE_ROWS: Final = {
     "named_less_longest": "**named less longest, same song**",
     "more_than_random": "chance that the named line moves more than a random other one",
     "first": "share of songs where no line moves more than the named one",
+    "first_unchecked": "the same of the line that leaving out alone would name",
     "first_longest": "the same of the longest line",
     "chance": "the same of a line drawn at random",
     "rank_agreement": "Spearman of lines: left out of the mean against deleted",
-    "valence_agreement": "Pearson over songs: valence of the named line, left out against deleted",
-    "arousal_agreement": "the same of arousal",
     "turned_named_less_random": "named less random in total variation of the quadrants",
 }
 
@@ -232,11 +231,12 @@ def _splice_table(found: Mapping[str, Any]) -> Table:
 
 _READING: Final = (
     (
-        "- A line is named by leaving its tokens, and its repetitions', out of the mean that the "
-        "network takes of the lyrics. In the test it is deleted from the text, which is encoded "
-        "anew; the text is cut before at what the encoder reads, so that nothing slides in. Shift: "
-        "distance on the plane. The longest line, with its repetitions, is what naming by length "
-        "would name."
+        "- Left out: the tokens of a line, and of its repetitions, are not in the mean that the "
+        "network takes of the lyrics. The lines that this moves most, four of them, are then "
+        "deleted from the text, which is encoded anew, and the one that moves most is named. Here "
+        "every line is deleted in its turn; the text is cut before at what the encoder reads, so "
+        "that nothing slides in. Shift: distance on the plane. The longest line, with its "
+        "repetitions, is what naming by length would name."
     ),
     (
         "- Another song's lyrics are those of the next song by hash: whole lyrics, of which only "

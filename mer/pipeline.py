@@ -8,7 +8,7 @@ says of the windows is then moved so that their mean is the song's own valence a
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -20,7 +20,7 @@ from mer.audio import song_patches
 from mer.descriptors import describe
 from mer.encoders import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
-from mer.explain import anchored, passages, read_lines, strongest_lines, without_each
+from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
 from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
 from mer.low_rank import unbundled
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
@@ -335,8 +335,11 @@ class EmotionPipeline:
     def _lyric_lines(self, song: _Features) -> tuple[LyricLine, ...]:
         if song.lyrics is None or len(song.lines) < 2:  # one line is all that there is to say
             return ()
-        output = without_each(self._network, song.audio, song.lyrics, song.context, song.lines)
-        return strongest_lines(output, song.lines)
+        left_out = without_each(self._network, song.audio, song.lyrics, song.context, song.lines)
+        lines = shortlist(left_out, song.lines)
+        rests = self._encode_texts([line.rest for line in lines])
+        deleted = [replace(song, lyrics=rest.states) for rest in rests if rest is not None]
+        return strongest_lines(self._judge([song, *deleted]), lines)
 
     def _prediction(
         self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]

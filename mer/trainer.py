@@ -13,7 +13,7 @@ import math
 import os
 from dataclasses import dataclass, replace
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -41,8 +41,8 @@ _AFFECT_LOSS_SCALE: Final = 8.0
 """Brings a squared error on the unit square to the size of a cross-entropy."""
 
 _GRADIENT_NORM: Final = 2.0
-_TRUST_TEMPERATURE: Final = 0.5
-"""Of the losses that modalities have alone: how sharply a gate should tell the better one."""
+_FALL: Final = 0.2
+"""By which a gate's logarithm should fall where trust is not deserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,8 @@ class Recipe:
         Of the texts' loss beside the songs'.
     consistency : float
         Weight of the agreement between a song's quadrant and its place on the plane.
-    reliability : float
-        Weight of the agreement between gates and what each modality is worth alone.
-    stranger_share : float in [0, 1]
-        Chance that a song is given the lyrics of another of its batch, to be mistrusted.
+    wariness : float
+        Weight of the gates' lesson: less trust in another song's lyrics and in distorted audio.
     averaging : float in [0, 1)
         Decay of the running average of weights, a step; the average is the result.
     """
@@ -91,9 +89,23 @@ class Recipe:
     copy_share: float = 0.3
     text_weight: float = 1.75
     consistency: float = 0.3
-    reliability: float = 0.3
-    stranger_share: float = 0.15
+    wariness: float = 0.3
     averaging: float = 0.99
+
+
+class Disturbed(NamedTuple):
+    """Cues of the same songs, if their audio were distorted and their lyrics another's.
+
+    Attributes
+    ----------
+    cues : (songs, 2) float Tensor
+        As `AffettiNetwork.cues` gives them.
+    is_false : (songs, 2) bool Tensor
+        Whether there are a distorted copy and another's lyrics to see.
+    """
+
+    cues: Tensor
+    is_false: Tensor
 
 
 def loss(
@@ -102,6 +114,7 @@ def loss(
     wanted: Targets,
     recipe: Recipe,
     *,
+    disturbed: Disturbed | None = None,
     are_texts: bool = False,
 ) -> Tensor:
     """Mean over members and songs of their weighted tasks: each member answers for itself.
@@ -113,6 +126,8 @@ def loss(
     wanted : Targets
         Of the same songs.
     recipe : Recipe
+    disturbed : Disturbed or None
+        The same songs, for the gates' lesson.
     are_texts : bool
         As `AffettiNetwork.members` takes it.
 
@@ -124,8 +139,8 @@ def loss(
     output = network.fuse(known)
     error = _error(output, wanted, recipe.label_smoothing)
     error = error + recipe.consistency * _disagreement(output)
-    if not are_texts and recipe.reliability:
-        error = error + recipe.reliability * _misplaced_trust(network, known, wanted, recipe)
+    if disturbed is not None:
+        error = error + recipe.wariness * _credulity(network, known, disturbed)
     return error.mean()
 
 
@@ -147,27 +162,28 @@ def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
     return (errors * wanted.weights).sum(dim=-1)
 
 
-def _misplaced_trust(
-    network: AffettiNetwork, known: MemberStates, wanted: Targets, recipe: Recipe
-) -> Tensor:
-    """Cross-entropy (members, songs) of the gates and what each modality by itself deserves.
+def _credulity(network: AffettiNetwork, known: MemberStates, disturbed: Disturbed) -> Tensor:
+    """How much of their weight (members, songs) the gates leave to what does not deserve it.
 
-    It deserves the more the less it errs alone. Only the gates learn from this: the states are
-    taken as they stand, so that no modality is bent to look reliable.
+    The cues of distorted audio, then of another song's lyrics, take the place of the song's own,
+    and the weight of each should fall by `_FALL`. Nothing but doubt learns from this: a gate
+    that could tell the training songs from their disturbed copies would know them by heart.
     """
-    known = known._replace(states=known.states.detach())
-    with torch.no_grad():
-        # Each state is judged as if its gate were 1; what `judge` repeats as gates is not read.
-        alone = torch.stack(
-            [
-                _error(network.judge(part, known.present), wanted, recipe.label_smoothing)
-                for part in known.states.unbind(dim=2)
-            ],
-            dim=-1,
-        ).masked_fill(~known.present, torch.inf)
-        deserved = F.softmax(-alone / _TRUST_TEMPERATURE, dim=-1)
-    gates = network.weigh(known).clamp(min=1e-6)
-    return -(deserved * gates.log()).sum(dim=-1)
+    scores = network.scores(known).detach()
+
+    def log_gates(cues: Tensor) -> Tensor:
+        doubted = scores + network.doubt(cues)
+        return F.log_softmax(doubted.masked_fill(~known.present, -1e4), dim=-1)
+
+    before = log_gates(known.cues)
+    lesson = torch.zeros_like(before[..., 0])
+    for place, is_false in enumerate(disturbed.is_false.unbind(dim=1)):
+        cues = known.cues.clone()
+        cues[:, place] = disturbed.cues[:, place]
+        fall = (before - log_gates(cues))[..., place]
+        is_told = is_false & known.present[:, place] & (known.present.sum(dim=1) > 1)
+        lesson = lesson + F.relu(_FALL - fall) * is_told
+    return lesson
 
 
 def _disagreement(output: AffettiOutput) -> Tensor:
@@ -248,7 +264,7 @@ class Trainer:
         folder: Path | None = None,
     ) -> None:
         self.recipe = recipe
-        self.songs, self.texts = _condensed(songs), _condensed(texts)
+        self.songs, self.texts = list(songs), _condensed(texts)
         self._song_targets = targets([song.track for song in songs], plane)
         self._text_targets = targets([text.track for text in texts], plane)
         self.plane = plane
@@ -300,7 +316,9 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * _cosine(progress)
             batch = withhold(self._heard(songs), self.recipe)
-            error = loss(self.network, batch, _chosen(self._song_targets, songs), self.recipe)
+            wanted = _chosen(self._song_targets, songs)
+            worse = self._disturbed(batch, songs) if self.recipe.wariness else None
+            error = loss(self.network, batch, wanted, self.recipe, disturbed=worse)
             if len(texts):
                 batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
                 error = error + self.recipe.text_weight * loss(
@@ -331,18 +349,30 @@ class Trainer:
             if song.copies and float(torch.rand(())) < self.recipe.copy_share:
                 song = replace(song, audio=song.copies[int(torch.randint(len(song.copies), ()))])
             heard.append(song)
-        return feature_batch(self._estranged(heard), self.network.config)
+        return feature_batch(heard, self.network.config)
 
-    def _estranged(self, songs: list[TrackFeatures]) -> list[TrackFeatures]:
-        """Give some of the songs another's lyrics."""
-        sung = [place for place, song in enumerate(songs) if song.lyrics is not None]
-        estranged = list(songs)
-        for place in sung:
-            if len(sung) > 1 and float(torch.rand(())) < self.recipe.stranger_share:
-                others = [other for other in sung if other != place]
-                stranger = songs[others[int(torch.randint(len(others), ()))]]
-                estranged[place] = replace(songs[place], lyrics=stranger.lyrics)
-        return estranged
+    def _disturbed(self, batch: AffettiBatch, chosen: Tensor) -> Disturbed:
+        """Imagine distorted copies, and the lyrics of the next song that has some, in `batch`."""
+        songs = [self.songs[i] for i in chosen.tolist()]
+        audio = [
+            song.copies[int(torch.randint(len(song.copies), ()))] if song.copies else song.audio
+            for song in songs
+        ]
+        nothing = [None] * len(songs)
+        heard = collate(audio, nothing, nothing, self.network.config)
+        is_heard = batch.audio_mask.any(dim=1)
+        is_sung = batch.lyrics_mask.any(dim=1)
+        singers = is_sung.nonzero().squeeze(1)
+        order = torch.arange(len(songs)).index_copy(0, singers, singers.roll(1))
+        false = batch._replace(
+            audio=heard.audio,
+            audio_mask=heard.audio_mask & is_heard.unsqueeze(1),
+            lyrics=batch.lyrics[order],
+            lyrics_mask=batch.lyrics_mask[order],
+        )
+        is_distorted = torch.tensor([bool(song.copies) for song in songs]) & is_heard
+        is_false = torch.stack([is_distorted, is_sung & (len(singers) > 1)], dim=1)
+        return Disturbed(self.network.cues(false), is_false)
 
     def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
         return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)

@@ -33,6 +33,14 @@ _EMPHASIS: Final = 3.0
 """Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
 _CLIP: Final = 12.0
 """Standard deviations beyond which a patch of strange audio is not followed."""
+_CUED: Final = ("audio", "lyrics")
+"""Modalities that `AffettiNetwork.cues` speaks of."""
+_MET_TOKENS: Final = 3
+"""Tokens of title and artist that are looked for in the lyrics: few songs sing their whole name."""
+_LIKENESS: Final = (0.46, 0.12)
+"""Mean and deviation of the likeness of other songs' lyrics; a song's own are two above it."""
+_ODDNESS: Final = (-1.07, 0.5)
+"""Mean and deviation of the oddness of training songs."""
 _COUNTS: Final = (1, 2, 4)
 """What audio, lyrics and context add to the number of a set of modalities."""
 _CALIBRATION: Final = (
@@ -148,13 +156,13 @@ class MemberStates(NamedTuple):
     states : (members, songs, 3, share) float Tensor
         Unit vectors of audio, lyrics and context; a learnt one where the song has none.
     present : (songs, 3) bool Tensor
-    likeness : (songs, 1) float Tensor in [-1, 1]
-        Of the lyrics to the title and artist; 0 without either.
+    cues : (songs, 2) float Tensor
+        As `AffettiNetwork.cues` gives them.
     """
 
     states: Tensor
     present: Tensor
-    likeness: Tensor
+    cues: Tensor
 
 
 def collate(
@@ -218,10 +226,19 @@ def _present(batch: AffettiBatch) -> Tensor:
 
 
 def _likeness(batch: AffettiBatch) -> Tensor:
-    """Cosine of lyrics and context, (songs, 1): a song's own title is in its words."""
-    lyrics = masked_mean(batch.lyrics, batch.lyrics_mask)
-    context = masked_mean(batch.context, batch.context_mask)
-    return F.cosine_similarity(lyrics, context, dim=-1).unsqueeze(1)
+    """How well the title and artist are met in the lyrics, (songs,); 0 where either is missing.
+
+    Cosine of a token of the context and the lyric token that is most like it; mean of the best.
+    """
+    tokens = F.normalize(batch.lyrics, dim=-1)
+    cosines = F.normalize(batch.context, dim=-1) @ tokens.transpose(1, 2)
+    met = cosines.masked_fill(~batch.lyrics_mask.unsqueeze(1), -torch.inf).amax(dim=2)
+    met = met.masked_fill(~batch.context_mask, -torch.inf)
+    best = met.topk(min(_MET_TOKENS, met.shape[1]), dim=1).values
+    known = best.isfinite()  # of a short text not all, of a missing one none
+    likeness = masked_mean(best.masked_fill(~known, 0.0).unsqueeze(2), known).squeeze(1)
+    mean, deviation = _LIKENESS
+    return torch.where(known.any(dim=1), (likeness - mean) / deviation, 0.0)
 
 
 def _log_odds(quadrant_logits: Tensor) -> Tensor:
@@ -294,8 +311,9 @@ class AffettiNetwork(nn.Module):
         self.lyrics_out = MemberLinear(members, config.text_width, share)
         self.context_in = MemberLinear(members, text_dim, share)
         self.null_parts = nn.Parameter(torch.zeros(members, 1, len(MODALITIES), share))
-        # States, their products pair by pair, and how alike the two texts are.
-        self.gate = MemberLinear(members, 2 * len(MODALITIES) * share + 1, len(MODALITIES))
+        # States, and their products pair by pair.
+        self.gate = MemberLinear(members, 2 * len(MODALITIES) * share, len(MODALITIES))
+        self.doubt = MemberLinear(members, len(_CUED), len(MODALITIES))
         self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
         self.cluster_head = MemberLinear(members, share, config.clusters)
         self.affect_head = MemberLinear(members, share, 2)
@@ -390,23 +408,39 @@ class AffettiNetwork(nn.Module):
             ],
             dim=2,
         )
-        return MemberStates(states, present, _likeness(batch))
+        return MemberStates(states, present, self.cues(batch))
 
     def fuse(self, known: MemberStates) -> AffettiOutput:
         """Weigh each member's states and judge their sum."""
         gates = self.weigh(known)
         return self.judge(torch.einsum("ksm,ksme->kse", gates, known.states), gates)
 
+    def cues(self, batch: AffettiBatch) -> Tensor:
+        """Signs of evidence that does not deserve trust, (songs, 2), 0 where there is none to see.
+
+        How odd the audio is: the logarithm of how far a song lies from the training songs, on
+        average over columns; and how well the lyrics meet title and artist. In deviations: odd is
+        above 0, lyrics of another song are about 0 and a song's own about 2.
+        """
+        audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
+        mean, deviation = _ODDNESS
+        oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
+        oddness = torch.where(batch.audio_mask.any(dim=1), oddness, 0.0)
+        return torch.stack([oddness, _likeness(batch)], dim=1)
+
+    def scores(self, known: MemberStates) -> Tensor:
+        """Score each modality by the states, (members, songs, 3), before doubts."""
+        audio, lyrics, context = known.states.unbind(dim=2)
+        pairs = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1)
+        scale = known.states.shape[-1] ** 0.5  # a product of unit vectors is small
+        seen = torch.cat([known.states.flatten(2), scale * pairs], dim=-1)
+        scores: Tensor = self.gate(self._drop(seen, self.config.dropout))
+        return scores
+
     def weigh(self, known: MemberStates) -> Tensor:
         """Weights (members, songs, 3) of the modalities; a missing one has exactly 0."""
-        states, present, likeness = known
-        audio, lyrics, context = states.unbind(dim=2)
-        pairs = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1)
-        scale = states.shape[-1] ** 0.5  # a product of unit vectors is small
-        cues = torch.cat([states.flatten(2), scale * pairs], dim=-1)
-        alike = likeness.expand(len(cues), -1, -1)
-        scores = self.gate(torch.cat([self._drop(cues, self.config.dropout), alike], dim=-1))
-        return F.softmax(scores.masked_fill(~present, -torch.inf), dim=-1)
+        scores = self.scores(known) + self.doubt(known.cues)
+        return F.softmax(scores.masked_fill(~known.present, -torch.inf), dim=-1)
 
     def _check(self, batch: AffettiBatch, present: Tensor) -> None:
         widths = (batch.audio.shape[-1], batch.lyrics.shape[-1], batch.context.shape[-1])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mer.errors import ShapeError
+from mer.models import affetti
 from mer.models.affetti import (
     AffettiBatch,
     AffettiConfig,
@@ -148,60 +149,77 @@ def test_every_member_gives_a_missing_modality_exactly_nothing(
 def test_likeness_needs_lyrics_and_context(
     network: AffettiNetwork, presence: tuple[bool, bool, bool]
 ) -> None:
-    likeness = network.states(present(batch(), presence)).likeness
-    assert likeness.shape == (4, 1)
-    if presence[1] and presence[2]:
-        assert (likeness != 0).all()
-        assert (likeness.abs() <= 1).all()
-    else:
-        assert (likeness == 0).all()
+    likeness = network.states(present(batch(), presence)).cues[:, 1]
+    assert likeness.shape == (4,)
+    assert ((likeness != 0) if presence[1] and presence[2] else (likeness == 0)).all()
 
 
-def test_likeness_is_the_cosine_of_the_mean_tokens(network: AffettiNetwork) -> None:
-    whole = batch(tokens=3)
-    alike = whole._replace(context=whole.lyrics.flip(1) * 2)
-    torch.testing.assert_close(network.states(alike).likeness, torch.ones(4, 1))
-    opposed = whole._replace(context=-whole.lyrics)
-    torch.testing.assert_close(network.states(opposed).likeness, -torch.ones(4, 1))
-    one, other = whole.lyrics.mean(dim=1), whole.context.mean(dim=1)
-    cosine = (one * other).sum(dim=1) / (one.norm(dim=1) * other.norm(dim=1))
-    torch.testing.assert_close(network.states(whole).likeness[:, 0], cosine)
+def likeness_of(context: torch.Tensor, lyrics: torch.Tensor) -> float:
+    """Mean cosine of the tokens that are met best, of one song."""
+    network = AffettiNetwork(dataclasses.replace(CONFIG, text_dim=context.shape[1])).eval()
+    mean, deviation = affetti._LIKENESS
+    batch = collate([None], [lyrics], [context], network.config)
+    return float(network.cues(batch)[0, 1]) * deviation + mean
 
 
-def only_gate_inputs(network: AffettiNetwork, kept: slice) -> AffettiNetwork:
-    """Copy the network; its gates see no input but these."""
-    blinkered = copy.deepcopy(network)
-    with torch.no_grad():
-        weight = blinkered.gate.weight.clone()
-        blinkered.gate.weight.zero_()
-        blinkered.gate.weight[:, kept] = weight[:, kept]
-    return blinkered
+def test_likeness_is_of_the_three_tokens_that_are_met_best() -> None:
+    context, away = torch.eye(8)[:5], torch.eye(8)[5:]
+    assert likeness_of(context, torch.cat([2 * context[:3], away])) == pytest.approx(1)
+    assert likeness_of(context, torch.cat([context[:2], away])) == pytest.approx(2 / 3)
+    assert likeness_of(context, away) == pytest.approx(0, abs=1e-6)
+    assert likeness_of(context[:1], -context[:1]) == pytest.approx(-1)
+    halfway = (context[0] + away[0])[None]
+    assert likeness_of(context, halfway) == pytest.approx(0.5**0.5 / 3)
 
 
-def test_gates_see_products_of_states(network: AffettiNetwork) -> None:
+def test_padding_is_not_met() -> None:
+    network = AffettiNetwork(CONFIG).eval()
+    generator = torch.Generator().manual_seed(1)
+    short, long = (torch.randn(n, CONFIG.text_dim, generator=generator) for n in (2, 9))
+    alone = network.cues(collate([None], [short], [short], CONFIG))
+    beside = collate([None] * 2, [short, long], [short, long], CONFIG)
+    torch.testing.assert_close(network.cues(beside)[:1], alone)
+
+
+def test_audio_is_the_odder_the_farther_it_lies_from_the_training_songs() -> None:
+    network = AffettiNetwork(CONFIG).eval()
+    generator = torch.Generator().manual_seed(1)
+    songs = [torch.randn(5, CONFIG.audio_dim, generator=generator) for _ in range(8)]
+    network.standardise_to(songs)
+    away = [songs[0] + by for by in (0.0, 1.0, 2.0, 4.0)]
+    odd = network.cues(collate(away, [None] * 4, [None] * 4, CONFIG))[:, 0]
+    assert (odd.diff() > 0).all()
+    mean, deviation = affetti._ODDNESS
+    distance = ((songs[0].mean(dim=0) - network.patch_mean) / network.patch_std).square().mean()
+    assert float(odd[0]) == pytest.approx((float(distance.log()) - mean) / deviation, abs=1e-5)
+    deaf = collate([None], [songs[0][:, : CONFIG.text_dim]], [None], CONFIG)
+    assert float(network.cues(deaf)[0, 0]) == 0
+
+
+def test_gates_see_states_and_their_products(network: AffettiNetwork) -> None:
     share = 64
-    assert network.gate.weight.shape == (4, 6 * share + 1, 3)
-    blinkered = only_gate_inputs(network, slice(3 * share, 6 * share))
-    known = blinkered.states(batch())
+    known = network.states(batch())
     audio, lyrics, context = known.states.unbind(dim=2)
     products = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1) * share**0.5
-    scores = products @ blinkered.gate.weight[:, 3 * share : 6 * share] + blinkered.gate.bias
-    torch.testing.assert_close(blinkered.weigh(known), scores.softmax(dim=-1))
-    # The sign of two states together is not in their product, that of one is.
-    opposed = known._replace(states=-known.states)
-    torch.testing.assert_close(blinkered.weigh(opposed), blinkered.weigh(known))
-    one = known._replace(states=torch.stack([-audio, lyrics, context], dim=2))
-    assert (blinkered.weigh(one) - blinkered.weigh(known)).abs().max() > 1e-3
+    seen = torch.cat([known.states.flatten(2), products], dim=-1)
+    scores = seen @ network.gate.weight + network.gate.bias
+    torch.testing.assert_close(network.scores(known), scores)
+    scores = scores + known.cues @ network.doubt.weight + network.doubt.bias
+    torch.testing.assert_close(network.weigh(known), scores.softmax(dim=-1))
 
 
-def test_gates_see_how_alike_lyrics_and_context_are(network: AffettiNetwork) -> None:
-    blinkered = only_gate_inputs(network, slice(-1, None))
-    known = blinkered.states(batch())
-    likeness = torch.tensor([[0.9], [0.9], [-0.5], [0.0]])
-    gates = blinkered.weigh(known._replace(likeness=likeness))
-    torch.testing.assert_close(gates[:, 0], gates[:, 1])
-    assert (gates[:, 0] - gates[:, 2]).abs().max() > 1e-3
-    torch.testing.assert_close(gates[:, 3:], blinkered.gate.bias.softmax(dim=-1))
+def test_doubt_is_of_the_cues(network: AffettiNetwork) -> None:
+    doubtful = copy.deepcopy(network)
+    with torch.no_grad():
+        doubtful.doubt.weight.zero_()
+        doubtful.doubt.weight[:, 0, 0] = -1.0  # odd audio
+        doubtful.doubt.weight[:, 1, 1] = 1.0  # likeness of lyrics
+    known = doubtful.states(batch())
+    plain = doubtful.weigh(known._replace(cues=torch.zeros(4, 2)))
+    odd = doubtful.weigh(known._replace(cues=torch.tensor([[2.0, 0.0]] * 4)))
+    own = doubtful.weigh(known._replace(cues=torch.tensor([[0.0, 2.0]] * 4)))
+    assert (odd[..., 0] < plain[..., 0]).all()
+    assert (own[..., 1] > plain[..., 1]).all()
 
 
 def test_members_are_states_weighed_and_judged(network: AffettiNetwork) -> None:

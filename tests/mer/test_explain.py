@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,10 +12,13 @@ from hypothesis import strategies as st
 from mer.encoders import TextEncoder
 from mer.explain import (
     NAMED_LINES,
+    SHORTLIST,
     ReadLine,
     anchored,
+    line_key,
     passages,
     read_lines,
+    shortlist,
     strongest_lines,
     without_each,
 )
@@ -150,6 +155,32 @@ def test_the_strongest_come_first_and_ties_keep_their_order():
     )
 
 
+def test_the_shortlist_has_the_likeliest_lines():
+    moved = (0.25, 0.0, 0.5, 0.125, 0.375, 0.0625)
+    output = judged((0.5, 0.5), *((0.5 - by, 0.5) for by in moved))
+    lines = lines_of(len(moved))
+    assert shortlist(output, lines) == [lines[place] for place in (2, 4, 0, 3)]
+    assert len(shortlist(output, lines)) == SHORTLIST
+    assert shortlist(judged(*[(0.5, 0.5)] * 3), lines[:2]) == lines[:2]
+
+
+def test_the_rest_is_what_was_read_without_the_line(encoder):
+    _, lines = read(encoder, SONG)
+    kept = SONG.split("\n")
+    assert lines[1].rest == "\n".join((kept[0], "", kept[3], kept[5]))
+    assert lines[3].rest == "\n".join((*kept[:5], kept[6]))
+    _, (only,) = read(encoder, "once\nOnce!")
+    assert only.rest == ""
+
+
+def test_what_was_not_read_is_not_in_the_rest(encoder):
+    text = "\n".join(f"word number {number} of the song" for number in range(100))
+    offsets, lines = read(encoder, text)
+    first, last = lines[0], lines[-1]
+    assert first.rest == text[: int(offsets.max())].split("\n", 1)[1]
+    assert last.rest == text[: text.index(last.text) - 1]
+
+
 def test_shift_is_the_distance_on_the_plane():
     assert LyricLine(0, "", -0.3, 0.4).shift == pytest.approx(0.5)
 
@@ -205,6 +236,16 @@ def test_a_prediction_names_lines_of_its_song(pipeline, tmp_path):
     assert shifts[0] > 0
     for line in prediction.lyric_lines:
         assert line.text == lyric_lines(SONG)[line.line]
+
+
+def test_a_line_adds_what_its_deletion_takes_away(pipeline):
+    song = SongInput(lyrics=SONG, title="Tune", artist="Ada")
+    (whole,) = pipeline.predict([song])
+    for line in whole.lyric_lines:
+        rest = "\n".join(text for text in SONG.split("\n") if line_key(text) != line_key(line.text))
+        (without,) = pipeline.predict([replace(song, lyrics=rest)])
+        assert whole.valence - without.valence == pytest.approx(line.valence, abs=1e-5)
+        assert whole.arousal - without.arousal == pytest.approx(line.arousal, abs=1e-5)
 
 
 def test_what_a_line_adds_is_the_same_in_company(pipeline):

@@ -192,7 +192,8 @@ def made(said: list[float], true: list[float], tokens: list[int]) -> Deletions:
     return Deletions(*planes, turned=np.abs(true), tokens=np.array(tokens))
 
 
-def test_deletion_figures_are_paired_by_song() -> None:
+def test_deletion_figures_are_paired_by_song(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mer.deletion, "SHORTLIST", 1)
     figures = deletion_figures(
         [
             made([0.1, -0.4, 0.2], [0.1, -0.3, 0.2], [9, 3, 2]),  # named and truly the first
@@ -207,6 +208,7 @@ def test_deletion_figures_are_paired_by_song() -> None:
         "named_less_longest": (0.2 - 0.1) / 2,
         "more_than_random": 0.5,
         "first": 0.5,
+        "first_unchecked": 0.5,
         "first_longest": 0.5,
         "chance": (1 / 3 + 1 / 2) / 2,
         "rank_agreement": 1.0,
@@ -214,6 +216,18 @@ def test_deletion_figures_are_paired_by_song() -> None:
     assert {name: figures[name]["estimate"] for name in wanted} == pytest.approx(wanted)
     assert figures["songs"] == 2
     assert figures["lines"] == 2.5
+
+
+def test_the_line_is_named_that_moves_most_of_the_shortlist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mer.deletion, "SHORTLIST", 2)
+    found = deletion_figures([made([0.1, -0.4, 0.2], [0.9, -0.2, 0.3], [9, 3, 2])])
+    wanted = {"named": 0.3, "random": 0.55, "first": 0.0, "first_unchecked": 0.0}
+    assert {name: found[name]["estimate"] for name in wanted} == pytest.approx(wanted)
+    found = deletion_figures([made([0.1, -0.4, 0.2], [0.1, -0.2, 0.3], [9, 3, 2])])
+    assert found["first"]["estimate"] == 1
+    assert found["first_unchecked"]["estimate"] == 0
 
 
 def test_naming_beats_chance_where_lines_weigh_by_their_words() -> None:

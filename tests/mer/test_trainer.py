@@ -13,9 +13,17 @@ from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
 from mer.errors import CheckpointCorruptError
 from mer.features import TrackFeatures
-from mer.mixture import SONG_SETS, Plane, targets
-from mer.models.affetti import AffettiConfig, AffettiNetwork
-from mer.trainer import Recipe, Trainer, _misplaced_trust, feature_batch, loss, withhold
+from mer.mixture import Plane, targets
+from mer.models.affetti import AffettiBatch, AffettiConfig, AffettiNetwork
+from mer.trainer import (
+    Disturbed,
+    Recipe,
+    Trainer,
+    _credulity,
+    feature_batch,
+    loss,
+    withhold,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,58 +183,54 @@ def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
 SUNG = [sung(index, has_lyrics=index % 3 > 0) for index in range(10)]  # 0, 3, 6 and 9 have none
 
 
-def estranged(share: float, songs: Sequence[TrackFeatures]) -> list[TrackFeatures]:
+def disturbed(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Disturbed]:
+    """Batch of all of `songs`, and what their gates should doubt."""
+    trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
+    batch = feature_batch(trainer.songs, CONFIG)
+    return batch, trainer._disturbed(batch, torch.arange(len(songs)))
+
+
+def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
+    network = AffettiNetwork(CONFIG)
+    network.standardise_to([one.audio.float() for one in SUNG if one.audio is not None])
+    return network.cues(feature_batch(songs, CONFIG))
+
+
+def test_false_lyrics_are_those_of_the_next_singer() -> None:
+    _, worse = disturbed(SUNG)
+    next_singer = [None, 8, 1, None, 2, 4, None, 5, 7, None]
+    lyrics = [None if n is None else SUNG[n].lyrics for n in next_singer]
+    strange = [replace(one, lyrics=other) for one, other in zip(SUNG, lyrics, strict=True)]
+    torch.testing.assert_close(worse.cues[:, 1], cues(strange)[:, 1])
+    assert worse.is_false[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
+
+
+def test_false_audio_is_a_distorted_copy() -> None:
+    copied = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
+    _, worse = disturbed(copied)
+    spoilt = [replace(one, audio=one.copies[0]) for one in copied]
+    torch.testing.assert_close(worse.cues[:, 0], cues(spoilt)[:, 0])
+    assert worse.is_false[:, 0].all()
+    _, without = disturbed(SUNG)
+    assert not without.is_false[:, 0].any()
+
+
+def test_what_is_withheld_cannot_be_false() -> None:
+    songs = [replace(one, copies=(one.audio,)) for one in SUNG if one.audio is not None]
+    trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
     torch.manual_seed(0)
-    trainer = Trainer(replace(RECIPE, stranger_share=share), CONFIG, SUNG, TEXTS, PLANE)
-    return trainer._estranged(list(songs))
+    batch = withhold(feature_batch(songs, CONFIG), replace(RECIPE, modality_dropout=0.7))
+    worse = trainer._disturbed(batch, torch.arange(len(songs)))
+    for place, mask in enumerate((batch.audio_mask, batch.lyrics_mask)):
+        withheld = ~mask.any(dim=1)
+        assert withheld.any()
+        assert not worse.is_false[withheld, place].any()
+        assert (worse.cues[withheld, place] == 0).all()
 
 
-def singer(example: TrackFeatures) -> int | None:
-    return None if example.lyrics is None else int(example.lyrics[0, 0]) - 1
-
-
-def test_strangers_lyrics_are_of_the_same_batch() -> None:
-    changed = estranged(1.0, SUNG[:6] * 10)
-    assert [singer(one) is None for one in changed] == [i % 6 in (0, 3) for i in range(60)]
-    assert {singer(one) for one in changed} == {None, 1, 2, 4, 5}
-
-
-def test_strangers_lyrics_are_all_that_changes() -> None:
-    changed = estranged(1.0, SUNG)
-    assert [singer(one) for one in changed] != [singer(one) for one in SUNG]
-    for before, after in zip(SUNG, changed, strict=True):
-        assert after.track is before.track  # its labels stay its own
-        assert after.audio is before.audio
-        assert after.context is before.context
-
-
-def test_no_lyrics_are_changed_without_strangers_or_singers() -> None:
-    assert all(one is other for one, other in zip(estranged(0.0, SUNG), SUNG, strict=True))
-    silent = [example for example in SUNG if example.lyrics is None]
-    assert all(one is other for one, other in zip(estranged(1.0, silent), silent, strict=True))
-    assert estranged(1.0, []) == []
-
-
-def test_strangers_come_as_often_as_asked() -> None:
-    crowd = [sung(index) for index in range(400)]
-    changed = sum(
-        one is not other for one, other in zip(estranged(0.25, crowd), crowd, strict=True)
-    )
-    assert 70 < changed < 130
-
-
-def test_texts_that_stand_alone_are_never_estranged(monkeypatch: pytest.MonkeyPatch) -> None:
-    met: list[str] = []
-    original = Trainer._estranged
-
-    def noted(self: Trainer, songs: list[TrackFeatures]) -> list[TrackFeatures]:
-        met.extend(one.track.dataset for one in songs)
-        return original(self, songs)
-
-    monkeypatch.setattr(Trainer, "_estranged", noted)
-    Trainer(replace(RECIPE, epochs=1, stranger_share=1.0), CONFIG, SUNG, TEXTS, PLANE).train()
-    assert len(met) == len(SUNG)
-    assert set(met) <= set(SONG_SETS)
+def test_a_lone_singer_has_nobody_to_be_taken_for() -> None:
+    _, worse = disturbed([SUNG[1], SUNG[0]])
+    assert not worse.is_false[:, 1].any()
 
 
 def untrained() -> AffettiNetwork:
@@ -244,60 +248,63 @@ def gradients(
     wanted = targets([example.track for example in examples], PLANE)
     network.zero_grad()
     batch = feature_batch(examples, CONFIG)
-    loss(network, batch, wanted, recipe, are_texts=are_texts).backward()  # type: ignore[no-untyped-call]
+    worse = None if are_texts else disturbed(SUNG)[1]
+    error = loss(network, batch, wanted, recipe, disturbed=worse, are_texts=are_texts)
+    error.backward()  # type: ignore[no-untyped-call]
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
         for name, p in network.named_parameters()
     }
 
 
-def test_reliability_moves_the_gates_only() -> None:
+def test_wariness_moves_doubt_only() -> None:
     network = untrained()
-    without = gradients(network, replace(RECIPE, reliability=0.0), are_texts=False)
-    with_it = gradients(network, replace(RECIPE, reliability=1.0), are_texts=False)
+    without = gradients(network, replace(RECIPE, wariness=0.0), are_texts=False)
+    with_it = gradients(network, replace(RECIPE, wariness=1.0), are_texts=False)
     moved = {
         name for name in without if not torch.allclose(without[name], with_it[name], atol=1e-7)
     }
-    assert moved == {"gate.weight", "gate.bias"}
+    assert "doubt.weight" in moved
+    assert moved <= {"doubt.weight", "doubt.bias"}
 
 
-def test_reliability_asks_nothing_of_texts_that_stand_alone() -> None:
+def test_wariness_asks_nothing_of_texts_that_stand_alone() -> None:
     network = untrained()
-    without = gradients(network, replace(RECIPE, reliability=0.0), are_texts=True)
-    with_it = gradients(network, replace(RECIPE, reliability=1.0), are_texts=True)
+    without = gradients(network, replace(RECIPE, wariness=0.0), are_texts=True)
+    with_it = gradients(network, replace(RECIPE, wariness=1.0), are_texts=True)
     assert all(torch.equal(without[name], with_it[name]) for name in without)
 
 
-def test_gates_learn_to_trust_the_modality_that_errs_less() -> None:
-    """Audio tells the quadrant by itself in a network whose lyrics and context say the opposite."""
+def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
+    """Each song's title is a line of its own lyrics, and of nobody else's."""
+    generator = torch.Generator().manual_seed(3)
+    lines = [torch.randn(4, 10, generator=generator) for _ in range(16)]
+    songs = [
+        replace(song(i, tuple(Quadrant)[i % 4]), lyrics=line, context=line[:3])
+        for i, line in enumerate(lines)
+    ]
     network = untrained()
-    known = network.states(feature_batch(SUNG, CONFIG))
-    heads = network.judge(known.states[:, :, 0], known.present)
-    right = heads.quadrant_logits.mean(dim=0).argmax(dim=1)
-    wanted = targets([example.track for example in SUNG], PLANE)
-    quadrant = torch.nn.functional.one_hot(right, 4).float()
-    wanted = wanted._replace(quadrant=quadrant, weights=torch.eye(6)[:1].expand(len(SUNG), -1) * 20)
-    known = known._replace(
-        states=torch.stack([known.states[:, :, 0], *[-known.states[:, :, 0]] * 2], dim=2)
-    )
-    before = network.weigh(known).detach()
-    optimizer = torch.optim.Adam(network.gate.parameters(), lr=0.05)
-    for _ in range(60):
+    batch, worse = disturbed(songs)
+    known = network.states(batch)
+    optimizer = torch.optim.Adam(network.doubt.parameters(), lr=0.02)
+    for _ in range(100):
         optimizer.zero_grad()
-        trust = _misplaced_trust(network, known, wanted, RECIPE)
-        trust.mean().backward()  # type: ignore[no-untyped-call]
+        lesson = _credulity(network, known, worse)
+        lesson.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    after = network.weigh(known).detach()
-    assert after[..., 0].mean() > before[..., 0].mean() + 0.1
-    missing = ~known.present.expand(len(after), -1, -1)
-    assert (after[missing] == 0).all()
+    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.cues))
+    assert (strange[..., 1] < own[..., 1]).all()
+    assert (strange[..., 1] < 0.9 * own[..., 1]).float().mean() > 0.8
 
 
-def test_a_missing_modality_deserves_nothing_and_a_lone_one_all() -> None:
-    network = untrained()
+def test_who_has_one_modality_cannot_mistrust_it() -> None:
     lone = [replace(example, lyrics=None, context=None) for example in SUNG]
-    wanted = targets([example.track for example in lone], PLANE)
-    trust = _misplaced_trust(network, network.states(feature_batch(lone, CONFIG)), wanted, RECIPE)
-    torch.testing.assert_close(trust, torch.zeros(4, len(lone)), atol=1e-5, rtol=0)
-    some = network.states(feature_batch(SUNG, CONFIG))
-    assert _misplaced_trust(network, some, wanted, RECIPE).isfinite().all()
+    network = untrained()
+    batch, worse = disturbed(
+        [replace(one, copies=(one.audio,)) for one in lone if one.audio is not None]
+    )
+    lesson = _credulity(network, network.states(batch), worse)
+    assert worse.is_false[:, 0].all()
+    assert (lesson == 0).all()
+    batch, worse = disturbed(SUNG)
+    assert _credulity(network, network.states(batch), worse).isfinite().all()
