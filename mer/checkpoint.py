@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """Raised when an older reader could not make sense of a file."""
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"

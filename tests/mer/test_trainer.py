@@ -175,8 +175,8 @@ def test_withholding_leaves_every_song_something() -> None:
 
 
 def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
-    """A song whose lyrics are its number."""
-    lyrics = torch.full((2, 10), float(index + 1)).half() if has_lyrics else None
+    generator = torch.Generator().manual_seed(200 + index)
+    lyrics = torch.randn(2, 10, generator=generator).half() if has_lyrics else None
     return replace(song(index, tuple(Quadrant)[index % 4]), lyrics=lyrics)
 
 
