@@ -78,26 +78,24 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
     last = torch.where(end > first, end - 1, -1)
     groups: dict[str, ReadLine] = {}
     start, number = 0, 0
-    for text in lyrics.split("\n"):
+    texts = lyrics.split("\n")
+    keys = [line_key(text) for text in texts]
+    for text, key in zip(texts, keys, strict=True):
         tokens = (last >= start) & (last < start + len(text))
         start += len(text) + 1
         if not text.strip():
             continue
         if bool(tokens.any()):
-            key = line_key(text)
             known = groups.setdefault(key, ReadLine(number, text, tokens))
             groups[key] = ReadLine(known.line, known.text, known.tokens | tokens)
         number += 1
-    return [replace(line, rest=_without(lyrics, key, offsets)) for key, line in groups.items()]
-
-
-def _without(lyrics: str, key: str, offsets: Tensor) -> str:
-    """Delete the lines of a key from what was read, so that nothing unread slides in."""
-    read = lyrics[: int(offsets.max())].split("\n")
-    # A repetition that the encoder's limit cuts short is known by its place in the whole lyrics.
-    whole = lyrics.split("\n")[: len(read)]
-    kept = [part for part, full in zip(read, whole, strict=True) if line_key(full) != key]
-    return "\n".join(kept).strip("\n")
+    # What lies beyond the encoder's limit is cut off, so that a deletion lets nothing slide in; a
+    # repetition that the limit cuts short is known by its whole line.
+    read = list(zip(lyrics[: int(offsets.max())].split("\n"), keys, strict=False))
+    return [
+        replace(line, rest="\n".join(part for part, of in read if of != key).strip("\n"))
+        for key, line in groups.items()
+    ]
 
 
 def line_key(text: str) -> str:
@@ -172,7 +170,7 @@ def strongest_lines(output: AffettiOutput, lines: Sequence[ReadLine]) -> tuple[L
     Returns
     -------
     tuple of LyricLine
-        At most `NAMED_LINES`, the strongest first, of equal ones the earlier.
+        At most `NAMED_LINES`, the strongest first, equal ones in the order of `lines`.
     """
     affect = output.affect.double().cpu()
     named = [

@@ -14,6 +14,7 @@ from mer.distortions import DISTORTIONS
 from mer.encoders import TextEncoder
 from mer.evaluation import unmet_songs
 from mer.experiments.base import Table, interval, markdown
+from mer.explain import SHORTLIST
 from mer.explanation_checks import (
     AXES,
     by_hash,
@@ -232,7 +233,8 @@ def _splice_table(found: Mapping[str, Any]) -> Table:
 _READING: Final = (
     (
         "- Left out: the tokens of a line, and of its repetitions, are not in the mean that the "
-        "network takes of the lyrics. The lines that this moves most, four of them, are then "
+        "network takes of the lyrics. The "
+        f"{SHORTLIST} lines that move the song most so are then "
         "deleted from the text, which is encoded anew, and the one that moves most is named. Here "
         "every line is deleted in its turn; the text is cut before at what the encoder reads, so "
         "that nothing slides in. Shift: distance on the plane. The longest line, with its "

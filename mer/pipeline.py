@@ -197,9 +197,8 @@ class EmotionPipeline:
         output = self._judge(rows)
         predictions = []
         start = 0
-        for song, feature in zip(songs, features, strict=True):
+        for song, feature, lines in zip(songs, features, self._lyric_lines(features), strict=True):
             stop = start + 1 + (0 if feature.audio is None else len(feature.audio))
-            lines = self._lyric_lines(feature)
             predictions.append(self._prediction(song, _slice(output, start, stop), lines))
             start = stop
         return predictions
@@ -301,22 +300,24 @@ class EmotionPipeline:
         return [None if patches is None else next(rows) for patches, _ in heard]
 
     def _encode_texts(self, texts: Sequence[str | None]) -> list[_Text | None]:
-        present = sorted(
-            (index for index, text in enumerate(texts) if text is not None),
-            key=lambda index: len(texts[index] or ""),  # like lengths together: little padding
-        )
-        encoded: list[_Text | None] = [None] * len(texts)
-        for start in range(0, len(present), _BATCH_ROWS):
-            indices = present[start : start + _BATCH_ROWS]
+        encoded = iter(self._encode_all([text for text in texts if text is not None]))
+        return [None if text is None else next(encoded) for text in texts]
+
+    def _encode_all(self, texts: Sequence[str]) -> list[_Text]:
+        # Like lengths together: little padding.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        encoded: dict[int, _Text] = {}
+        for start in range(0, len(order), _BATCH_ROWS):
+            indices = order[start : start + _BATCH_ROWS]
             batch = self._text_encoder.encode(
-                [texts[index] or "" for index in indices], max_tokens=MAX_TOKENS
+                [texts[index] for index in indices], max_tokens=MAX_TOKENS
             )
             states, mask, offsets = (
                 part.cpu() for part in (batch.states, batch.mask, batch.offsets)
             )
             for row, index in enumerate(indices):
                 encoded[index] = _Text(states[row][mask[row]], offsets[row][mask[row]])
-        return encoded
+        return [encoded[index] for index in range(len(texts))]
 
     def _judge(self, rows: Sequence[_Features]) -> AffettiOutput:
         outputs = []
@@ -332,14 +333,21 @@ class EmotionPipeline:
             outputs.append(AffettiOutput(*(tensor.cpu() for tensor in self._network(moved))))
         return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
 
-    def _lyric_lines(self, song: _Features) -> tuple[LyricLine, ...]:
+    def _lyric_lines(self, songs: Sequence[_Features]) -> list[tuple[LyricLine, ...]]:
+        """Name lines of each song; those of all songs are deleted, and read, together."""
+        chosen = [self._shortlist(song) for song in songs]
+        rests = iter(self._encode_all([line.rest for lines in chosen for line in lines]))
+        named = []
+        for song, lines in zip(songs, chosen, strict=True):
+            deleted = [replace(song, lyrics=next(rests).states) for _ in lines]
+            named.append(strongest_lines(self._judge([song, *deleted]), lines) if lines else ())
+        return named
+
+    def _shortlist(self, song: _Features) -> list[ReadLine]:
         if song.lyrics is None or len(song.lines) < 2:  # one line is all that there is to say
-            return ()
+            return []
         left_out = without_each(self._network, song.audio, song.lyrics, song.context, song.lines)
-        lines = shortlist(left_out, song.lines)
-        rests = self._encode_texts([line.rest for line in lines])
-        deleted = [replace(song, lyrics=rest.states) for rest in rests if rest is not None]
-        return strongest_lines(self._judge([song, *deleted]), lines)
+        return shortlist(left_out, song.lines)
 
     def _prediction(
         self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]

@@ -352,7 +352,7 @@ class Trainer:
         return feature_batch(heard, self.network.config)
 
     def _disturbed(self, batch: AffettiBatch, chosen: Tensor) -> Disturbed:
-        """Imagine distorted copies, and the lyrics of the next song that has some, in `batch`."""
+        """Imagine distorted copies, and the lyrics of another song that has some, in `batch`."""
         songs = [self.songs[i] for i in chosen.tolist()]
         audio = [
             song.copies[int(torch.randint(len(song.copies), ()))] if song.copies else song.audio
@@ -422,7 +422,7 @@ class Trainer:
 
 
 def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
-    """Give each text one mean row, all that the network makes of its tokens."""
+    """Give each text one mean row: all that the network makes of tokens that stand alone."""
     return [
         replace(example, lyrics=_mean_row(example.lyrics), context=_mean_row(example.context))
         for example in examples

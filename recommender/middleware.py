@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from catalog.errors import CatalogError
-from mer.errors import MerError
-from recommender.errors import RecommenderError
+from catalog.errors import TransientError
+from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
+from recommender.errors import (
+    IndexBusyError,
+    IndexCorruptError,
+    IndexMissingError,
+    IndexVersionError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +21,17 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 logger = logging.getLogger(__name__)
+
+_AWAY = (
+    TransientError,
+    CheckpointError,
+    EncoderMissingError,
+    PackageMissingError,
+    IndexBusyError,
+    IndexCorruptError,
+    IndexMissingError,
+    IndexVersionError,
+)
 
 _POLICY = {
     "default-src": "'self'",
@@ -57,10 +73,10 @@ class UnavailableMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Turn an expected error into its page; leave any other to Django."""
+        """Turn what says that something is away into its page; leave the rest to Django."""
         from recommender.views import unavailable
 
-        if not isinstance(exception, RecommenderError | CatalogError | MerError):
+        if not isinstance(exception, _AWAY):
             return None
         logger.warning("%s answered 503: %s", request.path, exception, exc_info=exception)
         return unavailable(request)

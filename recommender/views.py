@@ -33,7 +33,7 @@ from catalog.paths import song_path
 from mer.text import clean_lyrics
 from recommender import playlists, presentation, selectors
 from recommender.access import LoginThrottle
-from recommender.api.errors import error_response, playlist_error_status
+from recommender.api.errors import RETRY_AFTER_SECONDS, error_response, playlist_error_status
 from recommender.api.inputs import SongFilter
 from recommender.errors import PlaylistRequestError
 from recommender.exports import playlist_m3u8
@@ -409,7 +409,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Answer a page that needs what is away (`recommender.middleware.UnavailableMiddleware`)."""
-    return _error(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    response = _error(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,6 @@ that any other figure can be computed from them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +25,7 @@ from mer.metrics import holm, macro_f1
 from mer.models.base import architectures
 from mer.questions import compare as paired
 from mer.questions import scores
+from mer.report import write_json
 
 if TYPE_CHECKING:
     import argparse
@@ -165,13 +165,12 @@ def _keep_predictions(
     labels: NDArray[np.int64],
     said: Sequence[NDArray[np.float64]],
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     kept = {
         "songs": [song.track.track_id for song in songs],
         "labels": labels.tolist(),
         "probabilities": [p.round(5).tolist() for p in said],
     }
-    (folder / f"{dataset}-{entrant.key}.json").write_text(json.dumps(kept) + "\n")
+    write_json(folder / f"{dataset}-{entrant.key}.json", kept)
 
 
 def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
@@ -274,8 +273,7 @@ def run(args: argparse.Namespace) -> int:
     lines += ["All numbers: `compare.json`. The story: `five-papers.md`.", ""]
     for dataset, target in questions:
         lines += markdown(table(dataset, target, report[dataset]))
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "compare.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(args.out / "compare.json", report, indent=1)
     (args.out / "compare.md").write_text("\n".join(lines).rstrip() + "\n")
     print("\n".join(lines))  # noqa: T201
     return 0

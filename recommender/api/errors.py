@@ -68,6 +68,7 @@ _BY_STATUS = {
     HTTPStatus.BAD_REQUEST: ErrorCode.BAD_REQUEST,
     HTTPStatus.FORBIDDEN: ErrorCode.PERMISSION_DENIED,
     HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
     HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL_ERROR,
 }
 _PLAYLIST_STATUS = {
@@ -75,7 +76,7 @@ _PLAYLIST_STATUS = {
     PlaylistErrorCode.SONG_NOT_FOUND: HTTPStatus.NOT_FOUND,
 }
 """The others mean that the catalogue, as it is now, cannot meet a valid request: 409."""
-_RETRY_AFTER_SECONDS = 10
+RETRY_AFTER_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _expected(exc: Exception) -> _Answer | None:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 ErrorCode.UNAVAILABLE,
                 f"What this answer needs cannot be used now ({exc.code}); ask again later.",
-                headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
     return None
 

@@ -15,13 +15,13 @@ import torch
 from mer import cli, evaluation
 from mer.affect import Quadrant
 from mer.datasets.base import AffectLabels, Track
-from mer.evaluation import calibrated_folds, finite, measure, probe_cross_validated
+from mer.evaluation import calibrated_folds, measure, probe_cross_validated
 from mer.features import TrackFeatures
 from mer.mixture import Plane
 from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput
 from mer.probes import fit_and_predict, pooled
 from mer.questions import QUESTIONS, ask, compare, scores
-from mer.report import NOTES, keep_notes, markdown
+from mer.report import NOTES, finite, keep_notes, markdown, write_json
 from mer.report import _number as report_number
 from mer.trainer import Recipe
 from mer.training import Material
@@ -365,3 +365,9 @@ def test_songs_are_read_with_calibrated_networks_that_have_not_met_them(
         for song in fold.held_out
     )
     assert all(fold.network.config.affect_scale != CONFIG.affect_scale for fold in folds)
+
+
+def test_figures_are_json_whatever_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "figures.json"
+    write_json(path, {"a": [float("nan"), 0.5], "b": (float("inf"), None)})
+    assert json.loads(path.read_text()) == {"a": [None, 0.5], "b": [None, None]}

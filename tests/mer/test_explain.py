@@ -241,6 +241,7 @@ def test_a_prediction_names_lines_of_its_song(pipeline, tmp_path):
 def test_a_line_adds_what_its_deletion_takes_away(pipeline):
     song = SongInput(lyrics=SONG, title="Tune", artist="Ada")
     (whole,) = pipeline.predict([song])
+    assert len(whole.lyric_lines) == NAMED_LINES
     for line in whole.lyric_lines:
         rest = "\n".join(text for text in SONG.split("\n") if line_key(text) != line_key(line.text))
         (without,) = pipeline.predict([replace(song, lyrics=rest)])

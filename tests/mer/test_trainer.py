@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -196,10 +196,10 @@ def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
     return network.cues(feature_batch(songs, CONFIG))
 
 
-def test_false_lyrics_are_those_of_the_next_singer() -> None:
+def test_false_lyrics_are_those_of_the_singer_before() -> None:
     _, worse = disturbed(SUNG)
-    next_singer = [None, 8, 1, None, 2, 4, None, 5, 7, None]
-    lyrics = [None if n is None else SUNG[n].lyrics for n in next_singer]
+    before = [None, 8, 1, None, 2, 4, None, 5, 7, None]
+    lyrics = [None if n is None else SUNG[n].lyrics for n in before]
     strange = [replace(one, lyrics=other) for one, other in zip(SUNG, lyrics, strict=True)]
     torch.testing.assert_close(worse.cues[:, 1], cues(strange)[:, 1])
     assert worse.is_false[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
@@ -268,11 +268,19 @@ def test_wariness_moves_doubt_only() -> None:
     assert moved <= {"doubt.weight", "doubt.bias"}
 
 
-def test_wariness_asks_nothing_of_texts_that_stand_alone() -> None:
-    network = untrained()
-    without = gradients(network, replace(RECIPE, wariness=0.0), are_texts=True)
-    with_it = gradients(network, replace(RECIPE, wariness=1.0), are_texts=True)
-    assert all(torch.equal(without[name], with_it[name]) for name in without)
+@pytest.mark.parametrize("wariness", [0.0, 0.3])
+def test_songs_are_trained_with_the_lesson_and_texts_without(
+    monkeypatch: pytest.MonkeyPatch, wariness: float
+) -> None:
+    asked: dict[bool, set[type]] = {True: set(), False: set()}
+
+    def noted(*args: Any, are_texts: bool = False, disturbed: Disturbed | None = None) -> Any:
+        asked[are_texts].add(type(disturbed))
+        return loss(*args, disturbed=disturbed, are_texts=are_texts)
+
+    monkeypatch.setattr("mer.trainer.loss", noted)
+    Trainer(replace(RECIPE, epochs=1, wariness=wariness), CONFIG, SUNG, TEXTS, PLANE).train()
+    assert asked == {True: {type(None)}, False: {Disturbed if wariness else type(None)}}
 
 
 def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:

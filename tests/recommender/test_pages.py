@@ -492,3 +492,4 @@ def test_a_page_that_needs_an_absent_model_says_so(
     assert response.status_code == 503
     assert "Not just now" in text(response)
     assert "/models" not in text(response)
+    assert response["Retry-After"] == "10"
