@@ -94,17 +94,18 @@ class Recipe:
 
 
 class Disturbed(NamedTuple):
-    """Cues of the same songs, if their audio were distorted and their lyrics another's.
+    """Cues of songs as they are, and if their audio were distorted and their lyrics another's.
 
     Attributes
     ----------
-    cues : (songs, 2) float Tensor
+    own, false : (songs, 2) float Tensors
         As `AffettiNetwork.cues` gives them.
     is_false : (songs, 2) bool Tensor
         Whether there are a distorted copy and another's lyrics to see.
     """
 
-    cues: Tensor
+    own: Tensor
+    false: Tensor
     is_false: Tensor
 
 
@@ -175,11 +176,11 @@ def _credulity(network: AffettiNetwork, known: MemberStates, disturbed: Disturbe
         doubted = scores + network.doubt(cues)
         return F.log_softmax(doubted.masked_fill(~known.present, -1e4), dim=-1)
 
-    before = log_gates(known.cues)
+    before = log_gates(disturbed.own)
     lesson = torch.zeros_like(before[..., 0])
     for place, is_false in enumerate(disturbed.is_false.unbind(dim=1)):
-        cues = known.cues.clone()
-        cues[:, place] = disturbed.cues[:, place]
+        cues = disturbed.own.clone()
+        cues[:, place] = disturbed.false[:, place]
         fall = (before - log_gates(cues))[..., place]
         is_told = is_false & known.present[:, place] & (known.present.sum(dim=1) > 1)
         lesson = lesson + F.relu(_FALL - fall) * is_told
@@ -315,9 +316,10 @@ class Trainer:
             progress = (self.epoch + step / len(steps)) / self.recipe.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * _cosine(progress)
-            batch = withhold(self._heard(songs), self.recipe)
+            heard, is_copy = self._heard(songs)
+            batch = withhold(heard, self.recipe)
             wanted = _chosen(self._song_targets, songs)
-            worse = self._disturbed(batch, songs) if self.recipe.wariness else None
+            worse = self._disturbed(batch, songs, is_copy) if self.recipe.wariness else None
             error = loss(self.network, batch, wanted, self.recipe, disturbed=worse)
             if len(texts):
                 batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
@@ -342,37 +344,44 @@ class Trainer:
             drawn = [part[torch.randint(len(part), (count,))] for part in members]
             yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
 
-    def _heard(self, chosen: Tensor) -> AffettiBatch:
-        """Batch of songs, each as it is or by one of its distorted copies."""
-        heard = []
+    def _heard(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
+        """Batch of songs, each as it is or by one of its distorted copies; and which are copies."""
+        heard, is_copy = [], []
         for song in (self.songs[i] for i in chosen.tolist()):
-            if song.copies and float(torch.rand(())) < self.recipe.copy_share:
-                song = replace(song, audio=song.copies[int(torch.randint(len(song.copies), ()))])
-            heard.append(song)
-        return feature_batch(heard, self.network.config)
+            is_copy.append(bool(song.copies) and float(torch.rand(())) < self.recipe.copy_share)
+            heard.append(replace(song, audio=_any_copy(song)) if is_copy[-1] else song)
+        return feature_batch(heard, self.network.config), torch.tensor(is_copy)
 
-    def _disturbed(self, batch: AffettiBatch, chosen: Tensor) -> Disturbed:
-        """Imagine distorted copies, and the lyrics of another song that has some, in `batch`."""
+    def _disturbed(self, batch: AffettiBatch, chosen: Tensor, is_copy: Tensor) -> Disturbed:
+        """Imagine distorted copies, and lyrics of another song that has some, in `batch`.
+
+        Songs that are heard by a copy already are spared the first, and both audios are whole: a
+        few patches are odder than many.
+        """
         songs = [self.songs[i] for i in chosen.tolist()]
-        audio = [
-            song.copies[int(torch.randint(len(song.copies), ()))] if song.copies else song.audio
-            for song in songs
-        ]
-        nothing = [None] * len(songs)
-        heard = collate(audio, nothing, nothing, self.network.config)
-        is_heard = batch.audio_mask.any(dim=1)
-        is_sung = batch.lyrics_mask.any(dim=1)
+        is_heard, is_sung = batch.audio_mask.any(dim=1), batch.lyrics_mask.any(dim=1)
         singers = is_sung.nonzero().squeeze(1)
         order = torch.arange(len(songs)).index_copy(0, singers, singers.roll(1))
-        false = batch._replace(
-            audio=heard.audio,
-            audio_mask=heard.audio_mask & is_heard.unsqueeze(1),
-            lyrics=batch.lyrics[order],
-            lyrics_mask=batch.lyrics_mask[order],
+
+        def cues(audio: Sequence[Tensor | None], order: Tensor) -> Tensor:
+            nothing = [None] * len(songs)
+            whole = collate(audio, nothing, nothing, self.network.config)
+            return self.network.cues(
+                batch._replace(
+                    audio=whole.audio,
+                    audio_mask=whole.audio_mask & is_heard.unsqueeze(1),
+                    lyrics=batch.lyrics[order],
+                    lyrics_mask=batch.lyrics_mask[order],
+                )
+            )
+
+        has_copy = torch.tensor([bool(song.copies) for song in songs])
+        is_named = batch.context_mask.any(dim=1) & (len(singers) > 1)
+        return Disturbed(
+            cues([song.audio for song in songs], torch.arange(len(songs))),
+            cues([_any_copy(song) if song.copies else song.audio for song in songs], order),
+            torch.stack([has_copy & is_heard & ~is_copy, is_sung & is_named], dim=1),
         )
-        is_distorted = torch.tensor([bool(song.copies) for song in songs]) & is_heard
-        is_false = torch.stack([is_distorted, is_sung & (len(singers) > 1)], dim=1)
-        return Disturbed(self.network.cues(false), is_false)
 
     def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
         return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)
@@ -419,6 +428,10 @@ class Trainer:
         aside.replace(path)
         with path.with_suffix(".jsonl").open("a") as history:
             history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
+
+
+def _any_copy(song: TrackFeatures) -> Tensor:
+    return song.copies[int(torch.randint(len(song.copies), ()))]
 
 
 def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:

@@ -1,11 +1,12 @@
 """The house network: four members, each a gate over what is heard, sung and named.
 
-A member sums each modality up, weighs the sums by a readable reliability gate [LGFN], and judges
-what comes of it; the context is fused last and weighed like the rest [HCMA]. Its share of the
-embedding is a quarter, so that four that err differently make one network: the average of several
-seeds was the only thing that helped every question (docs/results/house-model-tries.md). Attention
-of audio patches over lyric tokens [Li] was measured and earned nothing, so it is not here. Ours is
-that every modality may be missing: a bare sentence passes through the same network.
+A member sums each modality up, weighs the sums by a readable reliability gate [LGFN] that doubts
+odd audio and lyrics that do not meet the title, and judges what comes of it; the context is fused
+last and weighed like the rest [HCMA]. Its share of the embedding is a quarter, so that four that
+err differently make one network: the average of several seeds was the only thing that helped every
+question (docs/results/house-model-tries.md). Attention of audio patches over lyric tokens [Li] was
+measured and earned nothing, so it is not here. Ours is that every modality may be missing: a bare
+sentence passes through the same network.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import nn
 
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.errors import ShapeError
-from mer.models.blocks import masked_mean
+from mer.models.blocks import masked_mean, masked_mean_and_std
 from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ _EMPHASIS: Final = 3.0
 """Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
 _CLIP: Final = 12.0
 """Standard deviations beyond which a patch of strange audio is not followed."""
-_CUED: Final = ("audio", "lyrics")
-"""Modalities that `AffettiNetwork.cues` speaks of."""
+_CUED: Final = MODALITIES[:2]
+"""Modalities that `AffettiNetwork.cues` speaks of, in the same places."""
 _MET_TOKENS: Final = 3
 """Tokens of title and artist that are looked for in the lyrics: few songs sing their whole name."""
-_LIKENESS: Final = (0.46, 0.12)
-"""Mean and deviation of the likeness of other songs' lyrics; a song's own are two above it."""
+_LIKENESS: Final = (0.70, 0.12)
+"""Mean and deviation of the likeness of training songs' own lyrics; another's are two below it."""
 _ODDNESS: Final = (-1.07, 0.5)
 """Mean and deviation of the oddness of training songs."""
+_CUE_LIMIT: Final = 1.5
+"""Deviations beyond which a cue says no more: music of a kind never met is odd, but not spoilt."""
 _COUNTS: Final = (1, 2, 4)
 """What audio, lyrics and context add to the number of a set of modalities."""
 _CALIBRATION: Final = (
@@ -202,23 +205,6 @@ def collate(
     return AffettiBatch(*parts)
 
 
-def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population standard deviation over the steps that `mask` keeps.
-
-    Parameters
-    ----------
-    states : (songs, steps, width) float Tensor
-    mask : (songs, steps) bool Tensor
-
-    Returns
-    -------
-    mean, std : (songs, width) float Tensors
-    """
-    mean = masked_mean(states, mask)
-    variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
-    return mean, torch.sqrt(variance + 1e-8)
-
-
 def _present(batch: AffettiBatch) -> Tensor:
     """Which modalities each song has, (songs, 3) bool."""
     masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
@@ -228,7 +214,8 @@ def _present(batch: AffettiBatch) -> Tensor:
 def _likeness(batch: AffettiBatch) -> Tensor:
     """How well the title and artist are met in the lyrics, (songs,); 0 where either is missing.
 
-    Cosine of a token of the context and the lyric token that is most like it; mean of the best.
+    Cosine of a token of the context, the special ones among them, and the lyric token that is most
+    like it; mean of the best.
     """
     tokens = F.normalize(batch.lyrics, dim=-1)
     cosines = F.normalize(batch.context, dim=-1) @ tokens.transpose(1, 2)
@@ -419,14 +406,17 @@ class AffettiNetwork(nn.Module):
         """Signs of evidence that does not deserve trust, (songs, 2), 0 where there is none to see.
 
         How odd the audio is: the logarithm of how far a song lies from the training songs, on
-        average over columns; and how well the lyrics meet title and artist. In deviations: odd is
-        above 0, lyrics of another song are about 0 and a song's own about 2.
+        average over columns, odd above 0; and how well the lyrics meet title and artist, another
+        song's below 0. In deviations of training songs, up to a limit.
         """
-        audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
-        mean, deviation = _ODDNESS
-        oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
-        oddness = torch.where(batch.audio_mask.any(dim=1), oddness, 0.0)
-        return torch.stack([oddness, _likeness(batch)], dim=1)
+        if not bool(batch.audio_mask.any()):
+            oddness = batch.audio.new_zeros(len(batch.audio))
+        else:
+            audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
+            mean, deviation = _ODDNESS
+            oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
+            oddness = torch.where(batch.audio_mask.any(dim=1), oddness, 0.0)
+        return torch.stack([oddness, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
 
     def scores(self, known: MemberStates) -> Tensor:
         """Score each modality by the states, (members, songs, 3), before doubts."""

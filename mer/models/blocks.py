@@ -33,6 +33,23 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
+def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and population standard deviation over the steps that `mask` keeps.
+
+    Parameters
+    ----------
+    states : (songs, steps, width) float Tensor
+    mask : (songs, steps) bool Tensor
+
+    Returns
+    -------
+    mean, std : (songs, width) float Tensors
+    """
+    mean = masked_mean(states, mask)
+    variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
+    return mean, torch.sqrt(variance + 1e-8)
+
+
 def sinusoidal_positions(steps: int, width: int) -> Tensor:
     """Absolute positions as sines and cosines.
 

@@ -156,10 +156,10 @@ def test_likeness_needs_lyrics_and_context(
 
 def likeness_of(context: torch.Tensor, lyrics: torch.Tensor) -> float:
     """Mean cosine of the tokens that are met best, of one song."""
-    network = AffettiNetwork(dataclasses.replace(CONFIG, text_dim=context.shape[1])).eval()
+    config = dataclasses.replace(CONFIG, text_dim=context.shape[1])
     mean, deviation = affetti._LIKENESS
-    batch = collate([None], [lyrics], [context], network.config)
-    return float(network.cues(batch)[0, 1]) * deviation + mean
+    batch = collate([None], [lyrics], [context], config)
+    return float(affetti._likeness(batch)) * deviation + mean
 
 
 def test_likeness_is_of_the_three_tokens_that_are_met_best() -> None:
@@ -181,7 +181,15 @@ def test_padding_is_not_met() -> None:
     torch.testing.assert_close(network.cues(beside)[:1], alone)
 
 
-def test_audio_is_the_odder_the_farther_it_lies_from_the_training_songs() -> None:
+def test_cues_have_a_limit(network: AffettiNetwork) -> None:
+    loud = batch()._replace(audio=torch.full_like(batch().audio, 1e4))
+    assert (network.cues(loud)[:, 0] == affetti._CUE_LIMIT).all()
+
+
+def test_audio_is_the_odder_the_farther_it_lies_from_the_training_songs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(affetti, "_CUE_LIMIT", 100.0)
     network = AffettiNetwork(CONFIG).eval()
     generator = torch.Generator().manual_seed(1)
     songs = [torch.randn(5, CONFIG.audio_dim, generator=generator) for _ in range(8)]

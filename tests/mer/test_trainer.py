@@ -175,9 +175,11 @@ def test_withholding_leaves_every_song_something() -> None:
 
 
 def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
-    generator = torch.Generator().manual_seed(200 + index)
-    lyrics = torch.randn(2, 10, generator=generator).half() if has_lyrics else None
-    return replace(song(index, tuple(Quadrant)[index % 4]), lyrics=lyrics)
+    """A song that sings its name."""
+    spoken = song(index, tuple(Quadrant)[index % 4])
+    assert spoken.context is not None
+    verse = torch.randn(2, 10, generator=torch.Generator().manual_seed(200 + index)).half()
+    return replace(spoken, lyrics=torch.cat([spoken.context, verse]) if has_lyrics else None)
 
 
 SUNG = [sung(index, has_lyrics=index % 3 > 0) for index in range(10)]  # 0, 3, 6 and 9 have none
@@ -187,7 +189,8 @@ def disturbed(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Disturbed]:
     """Batch of all of `songs`, and what their gates should doubt."""
     trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
     batch = feature_batch(trainer.songs, CONFIG)
-    return batch, trainer._disturbed(batch, torch.arange(len(songs)))
+    is_copy = torch.zeros(len(songs), dtype=torch.bool)
+    return batch, trainer._disturbed(batch, torch.arange(len(songs)), is_copy)
 
 
 def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
@@ -201,7 +204,7 @@ def test_false_lyrics_are_those_of_the_singer_before() -> None:
     before = [None, 8, 1, None, 2, 4, None, 5, 7, None]
     lyrics = [None if n is None else SUNG[n].lyrics for n in before]
     strange = [replace(one, lyrics=other) for one, other in zip(SUNG, lyrics, strict=True)]
-    torch.testing.assert_close(worse.cues[:, 1], cues(strange)[:, 1])
+    torch.testing.assert_close(worse.false[:, 1], cues(strange)[:, 1])
     assert worse.is_false[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
 
 
@@ -209,10 +212,30 @@ def test_false_audio_is_a_distorted_copy() -> None:
     copied = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
     _, worse = disturbed(copied)
     spoilt = [replace(one, audio=one.copies[0]) for one in copied]
-    torch.testing.assert_close(worse.cues[:, 0], cues(spoilt)[:, 0])
+    torch.testing.assert_close(worse.false[:, 0], cues(spoilt)[:, 0])
     assert worse.is_false[:, 0].all()
     _, without = disturbed(SUNG)
     assert not without.is_false[:, 0].any()
+
+
+def test_what_is_heard_by_a_copy_is_not_asked_about_audio() -> None:
+    songs = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
+    trainer = Trainer(replace(RECIPE, copy_share=0.5), CONFIG, songs, TEXTS, PLANE)
+    torch.manual_seed(0)
+    batch, is_copy = trainer._heard(torch.arange(len(songs)))
+    assert is_copy.any()
+    assert not is_copy.all()
+    clean = feature_batch(songs, CONFIG).audio
+    assert ((batch.audio - clean).abs().amax(dim=(1, 2)) > 1).equal(is_copy)
+    worse = trainer._disturbed(batch, torch.arange(len(songs)), is_copy)
+    assert worse.is_false[:, 0].equal(~is_copy)
+    torch.testing.assert_close(worse.own, cues(songs))
+
+
+def test_lyrics_without_a_title_are_not_asked_about() -> None:
+    _, worse = disturbed([replace(one, context=None) for one in SUNG])
+    assert not worse.is_false[:, 1].any()
+    assert (worse.own[:, 1] == 0).all()
 
 
 def test_what_is_withheld_cannot_be_false() -> None:
@@ -220,12 +243,13 @@ def test_what_is_withheld_cannot_be_false() -> None:
     trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
     torch.manual_seed(0)
     batch = withhold(feature_batch(songs, CONFIG), replace(RECIPE, modality_dropout=0.7))
-    worse = trainer._disturbed(batch, torch.arange(len(songs)))
+    none = torch.zeros(len(songs), dtype=torch.bool)
+    worse = trainer._disturbed(batch, torch.arange(len(songs)), none)
     for place, mask in enumerate((batch.audio_mask, batch.lyrics_mask)):
         withheld = ~mask.any(dim=1)
         assert withheld.any()
         assert not worse.is_false[withheld, place].any()
-        assert (worse.cues[withheld, place] == 0).all()
+        assert (worse.false[withheld, place] == 0).all()
 
 
 def test_a_lone_singer_has_nobody_to_be_taken_for() -> None:
@@ -300,7 +324,7 @@ def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
         lesson = _credulity(network, known, worse)
         lesson.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.cues))
+    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.false))
     assert (strange[..., 1] < own[..., 1]).all()
     assert (strange[..., 1] < 0.9 * own[..., 1]).float().mean() > 0.8
 
