@@ -39,7 +39,7 @@ _CUED: Final = MODALITIES[:2]
 _MET_TOKENS: Final = 3
 """Tokens of title and artist that are looked for in the lyrics: few songs sing their whole name."""
 _LIKENESS: Final = (0.70, 0.12)
-"""Mean and deviation of the likeness of training songs' own lyrics; another's are two below it."""
+"""About the mean and deviation of training songs' own lyrics; another song's are two below it."""
 _ODDNESS: Final = (-1.07, 0.5)
 """Mean and deviation of the oddness of training songs."""
 _CUE_LIMIT: Final = 1.5
