@@ -29,14 +29,15 @@ import torch
 import torch.nn.functional as F
 from threadpoolctl import threadpool_limits
 
-from mer import audio, encoders
-from mer.audio import MUSICNN
-from mer.descriptors import describe
+from mer.audio import patches as audio
+from mer.audio.descriptors import describe
+from mer.audio.patches import MUSICNN
+from mer.encoders import musicnn as encoders
+from mer.encoders.tf_checkpoint import read_tensors
 from mer.errors import CheckpointError
 from mer.explain import SHORTLIST, read_lines
-from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.network import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline, PreparedSong
-from mer.tf_checkpoint import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from catalog.demo import writer
 from catalog.demo.pieces import PIECES, Piece
-from catalog.tags import read_tags
-from mer.audio import SUPPORTED_SUFFIXES
+from catalog.files.tags import read_tags
+from mer.audio.patches import SUPPORTED_SUFFIXES
 from mer.pipeline import EmotionPipeline
 from mer.prediction import SongInput
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
-from catalog.queue import songs_analyse_again
+from catalog.work.queue import songs_analyse_again
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet

@@ -19,7 +19,7 @@ from django.utils import timezone
 from catalog.errors import FileUnusableError, PathError
 from catalog.models import Song, SongEmotion
 from catalog.paths import song_path
-from catalog.queue import leases_release, songs_claim, songs_release
+from catalog.work.queue import leases_release, songs_claim, songs_release
 from mer.checkpoint import packaged_version
 from mer.errors import AudioError, InputError, LyricsError
 from mer.prediction import EMBEDDING_DIM, SongInput

@@ -195,7 +195,7 @@ class BackgroundJob(models.Model):
        ▲          │
        └──────────┘  its worker died, or there is more than one message's worth of work
 
-    A pending job may fail or be revoked, too. Only `catalog.jobs` changes the status.
+    A pending job may fail or be revoked, too. Only `catalog.work.jobs` changes the status.
     """
 
     class Kind(models.TextChoices):

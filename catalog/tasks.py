@@ -14,16 +14,16 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 
 from catalog.analysis import model_version, songs_analyse
 from catalog.errors import JobStateError, PermanentError, TransientError
-from catalog.ingest import ingest_run, ingests_settle
-from catalog.jobs import job_fail, job_requeue, job_start, jobs_reconcile
-from catalog.messages import message_send
-from catalog.queue import (
+from catalog.ingest.run import ingest_run, ingests_settle
+from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
+from catalog.work.messages import message_send
+from catalog.work.queue import (
     leases_release,
     messages_forget,
     songs_dispatch,
     songs_requeue_for_model,
 )
-from catalog.workers import worker_name
+from catalog.work.workers import worker_name
 from mer.errors import CheckpointError
 
 if TYPE_CHECKING:

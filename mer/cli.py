@@ -1,4 +1,4 @@
-"""``python -m mer``: analyse files or words; compute features, train and evaluate.
+"""``python -m mer``: analyse files or words, and measure the model on songs of your own.
 
 Exit codes: 0 when all went well, 1 when something could not be done, 2 when the command line is
 wrong, 130 when interrupted. An error is one line.
@@ -7,45 +7,24 @@ wrong, 130 when interrupted. An error is one line.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mer.errors import MerError
+from mer.lyrics import read_lyrics
 from mer.prediction import TOLD_SHIFT, SongInput
-from mer.text import read_lyrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mer.pipeline import EmotionPipeline
     from mer.prediction import EmotionPrediction
 
 _BATCH_FILES: Final = 8
 """Files that go through the networks together."""
-
-_DELEGATED: Final = {
-    "features": "compute and keep the encoder features of the data sets",
-    "train": "train the house network, or any architecture",
-    "evaluate": "measure the house network",
-    "compare": "every architecture and baseline on the same songs",
-    "experiment": "one experiment of the papers on real data",
-    "explanations": "test what gates, lyric lines and the timeline say",
-    "robustness": "measure the house network on distorted audio",
-}
-_MODULES: Final = {
-    "features": "mer.features",
-    "train": "mer.harness.train",
-    "evaluate": "mer.evaluation",
-    "compare": "mer.harness.compare",
-    "experiment": "mer.harness.experiment",
-    "explanations": "mer.explanations",
-    "robustness": "mer.robustness",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,9 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    return run_command(_parse, list(sys.argv[1:] if argv is None else argv))
+
+
+def run_command(parse: Callable[[list[str]], argparse.Namespace], arguments: list[str]) -> int:
+    """Parse arguments, run the command that they name, and turn its errors into one line each.
+
+    Parameters
+    ----------
+    parse : function
+        Of the arguments to a Namespace whose `run` takes it and returns an exit code.
+    arguments : list of str
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     try:
-        options = _parse(arguments)
+        options = parse(arguments)
         return int(options.run(options))
     except MerError as error:
         _complain(f"{error.code}: {error}")
@@ -87,15 +82,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     analyze = commands.add_parser("analyze", help="say what files or words express")
     _add_analyze_arguments(analyze)
-    for name, summary in _DELEGATED.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-        # Their modules load PyTorch: only the one that is asked for.
-        if name in arguments[:1]:
-            module = importlib.import_module(_MODULES[name])
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
+    evaluate = commands.add_parser("evaluate", help="measure the model on songs of your own")
+    _add_evaluate_arguments(evaluate)
     options = parser.parse_args(arguments)
-    options.command_line = shlex.join(["python", "-m", "mer", *arguments])
     if options.command == "analyze":
         _check_analyze(analyze, options)
     return options
@@ -149,6 +138,29 @@ def _analyze(options: argparse.Namespace) -> int:
         _show({"text": options.text}, pipeline.predict_text(options.text), options)
         return 0
     return 0 if _analyze_files(pipeline, options) else 1
+
+
+def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Measure the packaged model on your own labelled songs."
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a table with path and valence and arousal, quadrant or mood",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from mer.own_songs import evaluate_table, report
+    from mer.pipeline import EmotionPipeline
+
+    figures = evaluate_table(options.csv, EmotionPipeline.from_pretrained(device="auto"))
+    for line in [json.dumps(figures)] if options.json else report(figures):
+        _print(line)
+    return 1 if figures["failed"] else 0
 
 
 def _analyze_files(pipeline: EmotionPipeline, options: argparse.Namespace) -> bool:

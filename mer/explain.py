@@ -4,7 +4,7 @@ A line counts as much as the prediction moves when the line is deleted, with its
 chorus is one thing said several times. To encode the lyrics anew for every line would cost more
 than all the rest of an analysis. So a few are chosen first by leaving their token states out of
 those that the network takes the mean of; what is left has still seen the line, which is near
-enough to choose by, and only those few are deleted in earnest. `mer.deletion` measures how often
+enough to choose by, and only those few are deleted in earnest. `mer.research.evaluation.deletion` measures how often
 the line that counts most is named.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from mer.models.affetti import AffettiBatch
+from mer.network import AffettiBatch
 from mer.prediction import LyricLine
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mer.models.affetti import AffettiNetwork, AffettiOutput
+    from mer.network import AffettiNetwork, AffettiOutput
 
 NAMED_LINES: Final = 3
 """Lines that a prediction names."""
@@ -66,7 +66,7 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
     lyrics : str
         As they were encoded; lines end with ``\n``.
     offsets : (tokens, 2) int64 Tensor
-        Of one text, as in `mer.encoders.TokenStates`, without padding.
+        Of one text, as in `mer.encoders.musicnn.TokenStates`, without padding.
 
     Returns
     -------

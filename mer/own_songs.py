@@ -17,9 +17,9 @@ import numpy as np
 
 from mer.affect import QUADRANTS, AffectPoint, Quadrant
 from mer.errors import DatasetError, MerError
+from mer.lyrics import read_lyrics
 from mer.metrics import accuracy, bootstrap_ci, ccc, confusion, ece, macro_f1, pearson, rmse
 from mer.prediction import SongInput
-from mer.text import read_lyrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,16 +16,21 @@ import torch
 
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
-from mer.audio import song_patches
-from mer.descriptors import describe
-from mer.encoders import MusicnnEncoder, TextEncoder
+from mer.audio.descriptors import describe
+from mer.audio.patches import song_patches
+from mer.encoders.low_rank import unbundled
+from mer.encoders.musicnn import MusicnnEncoder, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
-from mer.features import AUDIO_ENCODER, MAX_TOKENS, SECOND_AUDIO_ENCODER, TEXT_ENCODER
-from mer.low_rank import unbundled
-from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
+from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
+from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
-from mer.text import MAX_LYRICS_BYTES, clean_lyrics, context_text
+from mer.research.inputs.features import (
+    AUDIO_ENCODER,
+    MAX_TOKENS,
+    SECOND_AUDIO_ENCODER,
+    TEXT_ENCODER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from mer.audio import AudioPatches
+    from mer.audio.patches import AudioPatches
     from mer.explain import ReadLine
     from mer.prediction import LyricLine
 
@@ -52,7 +57,7 @@ class PreparedSong:
     lyrics, context : str or None
         Not blank.
     descriptors : (patches, 69) float32 ndarray or None
-        Of `mer.descriptors`; there whenever patches are.
+        Of `mer.audio.descriptors`; there whenever patches are.
     """
 
     patches: AudioPatches | None = None

@@ -65,7 +65,7 @@ class LyricLine:
     ----------
     line : int
         Place, from 0, of its first occurrence among the lines of the cleaned lyrics that are not
-        blank, as `mer.text.lyric_lines` gives them.
+        blank, as `mer.lyrics.lyric_lines` gives them.
     text : str
     valence, arousal : float in (-1, 1)
         The prediction with the line less the one without it and its repetitions.

@@ -74,7 +74,7 @@ class UnavailableMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn what says that something is away into its page; leave the rest to Django."""
-        from recommender.views import unavailable
+        from recommender.web.views import unavailable
 
         if not isinstance(exception, _AWAY):
             return None

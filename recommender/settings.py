@@ -108,6 +108,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "recommender.access.site",
             ],
+            "libraries": {"affetti": "recommender.web.templatetags.affetti"},
         },
     }
 ]
@@ -192,6 +193,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "recommender/web/static"]
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of an absent folder; collectstatic fills it
 STORAGES = {

@@ -6,8 +6,8 @@ import logging
 
 from celery import shared_task
 
-from recommender import index_service
 from recommender.errors import IndexBusyError
+from recommender.index import builds as index_service
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from recommender import health, views
+from recommender import health
+from recommender.web import views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -44,7 +45,7 @@ urlpatterns = [
     path("api/", include("recommender.api.urls")),
 ]
 
-handler400 = "recommender.views.bad_request"
-handler403 = "recommender.views.permission_denied"
-handler404 = "recommender.views.not_found"
-handler500 = "recommender.views.server_error"
+handler400 = "recommender.web.views.bad_request"
+handler403 = "recommender.web.views.permission_denied"
+handler404 = "recommender.web.views.not_found"
+handler500 = "recommender.web.views.server_error"

@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
-from mer.audio import song_patches
+from mer.audio.patches import song_patches
+from mer.lyrics import lyric_lines
 from mer.prediction import EmotionPrediction, LyricLine, SongInput, TimelinePoint
-from mer.text import lyric_lines
 from tests.factories import MODEL_VERSION, random_embedding, random_probabilities
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,12 @@ import yaml
 
 from catalog.demo.pieces import PIECES
 from tests.integration.stack import Stack, free_port, services_require, wav_write
+from tests.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 GPU_TEXT = (ROOT / "docker-compose.gpu.yml").read_text()

@@ -11,7 +11,7 @@ import soundfile
 from catalog.demo.composer import compose
 from catalog.demo.pieces import PIECES
 from catalog.demo.synth import SAMPLE_RATE
-from catalog.tags import Tags, write_tags
+from catalog.files.tags import Tags, write_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from catalog.models import BackgroundJob, Song
 from mer.affect import Quadrant
 from recommender.models import Playlist
-from recommender.requests import (
+from recommender.playlists.request import (
     MAX_COUNT,
     MAX_EXCLUDED,
     MAX_MOODS,

@@ -22,15 +22,16 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from catalog.ingest import ingest_start
+from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob, Song
-from recommender import history, playlists, selectors
+from recommender import history, selectors
 from recommender.access import IsListener, LoginThrottle
 from recommender.api import inputs, outputs
 from recommender.api.reading import TokenAuthentication
-from recommender.exports import playlist_m3u8
+from recommender.exports.m3u8 import playlist_m3u8
 from recommender.models import Listen, Playlist
 from recommender.moods import MOODS
+from recommender.playlists import generate as playlists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

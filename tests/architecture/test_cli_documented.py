@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 
 import pytest
 from django.core.management import load_command_class
 
-from mer.cli import main
+from mer import cli
+from mer.research import cli as research
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/cli.md").read_text()
 DJANGO_OPTIONS = set(argparse.ArgumentParser()._option_string_actions) | {
     "--version", "--verbosity", "-v", "--settings", "--pythonpath", "--traceback", "--no-color",
@@ -37,21 +37,15 @@ def test_management_command_is_documented(app, name):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("program", "main", "name"),
     [
-        "analyze",
-        "features",
-        "train",
-        "evaluate",
-        "compare",
-        "experiment",
-        "explanations",
-        "robustness",
+        *(("mer", cli.main, name) for name in ("analyze", "evaluate")),
+        *(("mer.research", research.main, name) for name in research.COMMANDS),
     ],
 )
-def test_mer_command_is_documented(name, capsys):
+def test_mer_command_is_documented(program, main, name, capsys):
     with pytest.raises(SystemExit):
         main([name, "--help"])
     options = set(re.findall(r"(?<!\w)--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    assert f"python -m mer {name}" in PAGE or f"`{name}`" in PAGE
+    assert f"python -m {program} {name}" in PAGE
     assert documented(options) == options

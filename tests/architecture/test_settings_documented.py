@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.places import ROOT
+
 READ = set(
     re.findall(
         r'env\.\w+\(\s*"([A-Z_]+)"|env\.\w+\("([A-Z_]+)"',

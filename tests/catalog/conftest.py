@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from celery import current_app
 
-from catalog.ingest import ingest_run, ingest_start
-from catalog.jobs import job_start
+from catalog.ingest.run import ingest_run, ingest_start
+from catalog.work.jobs import job_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable

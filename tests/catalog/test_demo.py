@@ -19,7 +19,7 @@ from catalog.demo.ensembles import ENSEMBLES
 from catalog.demo.pieces import PIECES
 from catalog.demo.synth import DRUMS, SAMPLE_RATE
 from catalog.demo.words import LYRICS
-from catalog.tags import read_tags
+from catalog.files.tags import read_tags
 from mer.affect import AffectPoint, Quadrant
 
 ONE_OF_EACH = {piece.ensemble: piece for piece in PIECES}

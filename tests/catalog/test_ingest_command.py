@@ -7,11 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.errors import PathError
-from catalog.ingest import ingest_run, ingest_start
-from catalog.jobs import job_start
+from catalog.ingest.run import ingest_run, ingest_start
 from catalog.management.commands import ingest as command
 from catalog.models import BackgroundJob, Song, SongEmotion
-from catalog.queue import songs_claim
+from catalog.work.jobs import job_start
+from catalog.work.queue import songs_claim
 from tests.catalog.conftest import write_tone
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
-from catalog.ingest import ingests_settle
+from catalog.ingest.run import ingests_settle
 from catalog.models import BackgroundJob, Song
 from catalog.selectors import job_failure_count, job_failures, job_progress
 from tests.catalog.conftest import write_tone

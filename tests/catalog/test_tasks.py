@@ -11,11 +11,11 @@ from django.db import OperationalError
 
 from catalog import tasks
 from catalog.errors import TransientError
-from catalog.ingest import ingest_start
-from catalog.jobs import job_start
+from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob, IngestFailure, Song, SongEmotion
-from catalog.queue import songs_claim, songs_dispatch
-from catalog.workers import worker_name
+from catalog.work.jobs import job_start
+from catalog.work.queue import songs_claim, songs_dispatch
+from catalog.work.workers import worker_name
 from mer.errors import CheckpointError
 from tests.catalog.conftest import write_tone
 from tests.factories import SongEmotionFactory, SongFactory
@@ -84,8 +84,8 @@ def test_all_messages_lost_the_reconciler_finds_everything(
     write_tone(music_dir / "a.wav")
     job = ingest_start(path=music_dir)
     sent.clear()
-    monkeypatch.setattr("catalog.jobs.UNSTARTED_SECONDS", -1)
-    monkeypatch.setattr("catalog.queue.STALE_SECONDS", -1)
+    monkeypatch.setattr("catalog.work.jobs.UNSTARTED_SECONDS", -1)
+    monkeypatch.setattr("catalog.work.queue.STALE_SECONDS", -1)
 
     with django_capture_on_commit_callbacks(execute=True):
         tasks.reconcile()

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from playwright.sync_api import sync_playwright
 
-from recommender import snapshot
+from recommender.index import snapshot
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ import psycopg
 import pytest
 import redis
 
+from tests.places import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 BIN: Final = Path(sys.executable).parent
 POSTGRES_URL: Final = os.environ.get(
     "AFFETTI_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres"

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mer.encoders import TextEncoder
+from mer.encoders.musicnn import TextEncoder
 from mer.explain import (
     NAMED_LINES,
     SHORTLIST,
@@ -22,10 +22,10 @@ from mer.explain import (
     strongest_lines,
     without_each,
 )
-from mer.models.affetti import AffettiConfig, AffettiNetwork, AffettiOutput, collate
+from mer.lyrics import clean_lyrics, lyric_lines
+from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.pipeline import EmotionPipeline
 from mer.prediction import LyricLine, SongInput
-from mer.text import clean_lyrics, lyric_lines
 from tests.mer.untrained import save_untrained, write_tone
 
 CHORUS = "Come back to me"

@@ -10,7 +10,7 @@ import torch
 
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
-from mer.encoders import TextEncoder
+from mer.encoders.musicnn import TextEncoder
 from mer.errors import (
     AudioDecodeError,
     AudioSilentError,
@@ -19,10 +19,10 @@ from mer.errors import (
     InputError,
     LyricsError,
 )
-from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.lyrics import MAX_LYRICS_BYTES
+from mer.network import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import MODALITIES, SongInput
-from mer.text import MAX_LYRICS_BYTES
 from tests.mer.untrained import save_untrained, some_corrections, write_tone
 
 LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"

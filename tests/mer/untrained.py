@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from mer import checkpoint
-from mer.low_rank import bundled
-from mer.models.affetti import AffettiConfig, AffettiNetwork
+from mer.encoders.low_rank import bundled
+from mer.network import AffettiConfig, AffettiNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from django.db import close_old_connections
 from rest_framework.test import APIClient
 
 from catalog import analysis
-from recommender import snapshot
+from recommender.index import snapshot
 from tests.factories import (
     MODEL_VERSION,
     LibraryFactory,

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from catalog.analysis import songs_analyse
 from catalog.errors import JobStateError, PathError
-from catalog.ingest import ingest_run, ingest_start, ingests_settle
-from catalog.jobs import job_fail, job_requeue, job_start
+from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
 from catalog.models import BackgroundJob, Song
-from catalog.queue import batches_next, leases_release, songs_abandon, songs_waiting
 from catalog.selectors import job_failures, job_progress, job_scope
-from catalog.workers import worker_name
+from catalog.work.jobs import job_fail, job_requeue, job_start
+from catalog.work.queue import batches_next, leases_release, songs_abandon, songs_waiting
+from catalog.work.workers import worker_name
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -16,10 +16,10 @@ from catalog.paths import song_path
 from mer.affect import AffectPoint
 from mer.errors import MerError
 from recommender.errors import PlaylistRequestError
-from recommender.exports import playlist_m3u8
+from recommender.exports.m3u8 import playlist_m3u8
 from recommender.moods import MOODS
-from recommender.playlists import GeneratedPlaylist, playlist_generate
-from recommender.requests import PlaylistRequest, mood_from_text
+from recommender.playlists.generate import GeneratedPlaylist, playlist_generate
+from recommender.playlists.request import PlaylistRequest, mood_from_text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -1,0 +1,312 @@
+"""From a folder to songs: scan → hash → probe → read_tags → upsert_song → queue for analysis.
+
+Files are read a few at a time, outside any transaction; what they say is then written, together
+with the job's progress, in one small transaction. Whatever kills the run, the next one goes on
+after the last file that was written, and no file is counted twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.errors import FileUnusableError, JobStateError, PathError, TransientError
+from catalog.files.lyrics import Lyrics, lyrics_find
+from catalog.files.scan import FileFacts, FileStamp, Found, Kind, read_file, scan, stamp_of
+from catalog.ingest.upsert import Outcome, failure_upsert, library_ensure, song_keep, song_upsert
+from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.paths import from_stored, ingest_root_check, to_stored
+from catalog.selectors import job_scope
+from catalog.work.jobs import job_advance, job_beat, job_create, job_requeue, job_succeed, job_wait
+from catalog.work.queue import songs_dispatch
+from mer.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from django.contrib.auth.models import User
+
+    from catalog.selectors import Scope
+
+FILES_AT_ONCE: Final = 16
+"""Files read between two transactions."""
+BEAT_SECONDS: Final = 15.0
+MAX_NOTES: Final = 100
+
+# These say nothing lasting of the file; it is read again though it has not changed.
+_PASSING_CODES: Final = frozenset({"FILE_UNREADABLE", "FILE_CHANGING"})
+_NO_STAMP: Final = FileStamp(0, 0)
+
+
+@dataclass(slots=True)
+class IngestState:
+    """How far an ingest is, as `BackgroundJob.result` keeps it.
+
+    `phase` is scanning, analysing or done; `cursor` the last file written. Then counts of files;
+    `failed` counts those that became no song and, once done, also the songs whose analysis failed.
+    """
+
+    phase: str = "scanning"
+    cursor: str = ""
+    added: int = 0
+    unchanged: int = 0
+    duplicates: int = 0
+    changed: int = 0
+    moved: int = 0
+    restored: int = 0
+    failed: int = 0
+    ignored: int = 0
+    missing: int = 0
+    analysed: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def scanned(self) -> int:
+        """Return how many files were written."""
+        return sum(getattr(self, outcome) for outcome in Outcome)
+
+    def note(self, text: str) -> None:
+        """Keep a remark for the admin, unless there are very many."""
+        if text and len(self.notes) < MAX_NOTES:
+            self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was learnt of one file; exactly one of the last three says it."""
+
+    name: str
+    stamp: FileStamp
+    facts: FileFacts | None = None
+    failure: tuple[str, str] | None = None
+    kept: tuple[Song, Lyrics | None] | None = None
+
+
+def ingest_start(
+    *, path: Path, user: User | None = None, is_anywhere_allowed: bool = False
+) -> BackgroundJob:
+    """Return the job that ingests the folder or file; a worker takes it up once it is committed.
+
+    PathError unless it exists and lies inside a catalogue root, or `is_anywhere_allowed`. An
+    ingest of the same path that is still being scanned is returned instead of a second one.
+    """
+    roots = [path.resolve()] if is_anywhere_allowed else settings.AFFETTI_CATALOG_ROOTS
+    path = ingest_root_check(path, roots)
+    arguments = {"path": to_stored(path)}
+    with transaction.atomic():
+        library_ensure(folder=path if path.is_dir() else path.parent)
+        same = BackgroundJob.objects.filter(
+            kind=BackgroundJob.Kind.INGEST,
+            arguments=arguments,
+            status__in=[BackgroundJob.Status.PENDING, BackgroundJob.Status.STARTED],
+        )
+        for job in same:
+            if IngestState(**job.result).phase == "scanning":
+                return job
+        return job_create(kind=BackgroundJob.Kind.INGEST, arguments=arguments, user=user)
+
+
+def ingest_run(
+    *,
+    job: BackgroundJob,
+    seconds: float = float("inf"),
+    on_progress: Callable[[BackgroundJob], object] = lambda _: None,
+) -> None:
+    """Scan what a started job covers; its songs are queued for analysis as they are found.
+
+    After about `seconds` the job is put back into the queue, to go on where it stopped. PathError
+    if the folder is gone.
+    """
+    end = time.monotonic() + seconds
+    scope = job_scope(job)
+    start = from_stored(job.arguments["path"])
+    if scope is None or not start.exists():
+        raise PathError(f"{start}: there is no such file or folder any more; check the disk")
+    state = IngestState(**job.result)
+    if not state.scanned:
+        kinds = [found.kind is Kind.IGNORED for found in scan(scope.library.path, start)]
+        state.ignored, total = sum(kinds), len(kinds) - sum(kinds)
+        job_advance(job=job, done=0, total=total, result=asdict(state))
+    for batch in _batches(scope, start, state):
+        _write(job, scope, state, _read(job, scope.library, batch))
+        songs_dispatch()
+        on_progress(job)
+        if time.monotonic() > end:
+            job_requeue(job=job)
+            return
+    state.missing += _miss(job, scope)
+    state.phase = "analysing"
+    job_advance(job=job, done=_settled(scope, state), total=state.scanned, result=asdict(state))
+    job_wait(job=job)
+    ingests_settle()
+
+
+def ingests_settle() -> None:
+    """Save how far the analysis of scanned ingests is, and end those that have no song waiting."""
+    for job in BackgroundJob.objects.filter(
+        kind=BackgroundJob.Kind.INGEST, status=BackgroundJob.Status.STARTED, worker=""
+    ):
+        scope, state = job_scope(job), IngestState(**job.result)
+        done = _settled(scope, state) if scope else state.scanned
+        try:
+            if scope and done < state.scanned:
+                job_advance(job=job, done=done, total=state.scanned)
+            else:
+                _finish(job, scope, state)
+        except JobStateError:
+            continue  # another worker settled it first
+
+
+def _finish(job: BackgroundJob, scope: Scope | None, state: IngestState) -> None:
+    total = state.scanned
+    state.phase = "done"
+    if scope:
+        fresh = SongEmotion.objects.filter(
+            song__in=Song.objects.filter(scope.inside()), updated_at__gte=job.created_at
+        )
+        state.analysed = fresh.values("song").distinct().count()
+        state.failed = scope.failed_files().count() + scope.failed_songs().count()
+    job_advance(job=job, done=total, total=total)
+    job_succeed(job=job, result=asdict(state))
+
+
+def _settled(scope: Scope, state: IngestState) -> int:
+    """Return how many of the scanned files need no more work."""
+    pending = scope.songs().filter(status=Song.Status.PENDING).count()
+    return max(0, state.scanned - pending)
+
+
+def _batches(scope: Scope, start: Path, state: IngestState) -> Iterator[list[tuple[str, Found]]]:
+    """Yield the files still to be read, each with its stored path."""
+    after = from_stored(state.cursor) if state.cursor else None
+    files = _named(scan(scope.library.path, start, after=after), state)
+    while batch := list(islice(files, FILES_AT_ONCE)):
+        yield batch
+
+
+def _named(found: Iterator[Found], state: IngestState) -> Iterator[tuple[str, Found]]:
+    for item in found:
+        if item.kind is Kind.IGNORED:
+            continue
+        try:
+            yield to_stored(item.relative), item
+        except PathError as error:
+            state.note(str(error))
+
+
+def _read(
+    job: BackgroundJob, library: Library, batch: Sequence[tuple[str, Found]]
+) -> list[_Reading]:
+    at = {"library": library, "relative_path__in": [name for name, _ in batch]}
+    # Of several songs of one path, the one whose file is there now comes last, and stays.
+    songs = {s.relative_path: s for s in Song.objects.filter(**at).order_by("is_available", "pk")}
+    failures = {f.relative_path: f for f in IngestFailure.objects.filter(**at)}
+    readings = []
+    beaten = time.monotonic()
+    for name, found in batch:
+        reading = _read_one(library, name, found, songs.get(name), failures.get(name))
+        readings.append(reading)
+        if time.monotonic() - beaten > BEAT_SECONDS:
+            job_beat(job=job)
+            beaten = time.monotonic()
+    return readings
+
+
+def _read_one(
+    library: Library,
+    name: str,
+    found: Found,
+    song: Song | None,
+    failure: IngestFailure | None,
+) -> _Reading:
+    """Read a file, unless it is as it was when it became a song, or failed."""
+    if found.kind is Kind.REFUSED:
+        return _Reading(name, _NO_STAMP, failure=(PathError.code, found.reason))
+    root, path = library.path, library.path / found.relative
+    stamp = _NO_STAMP
+    try:
+        stamp = stamp_of(path)
+        if song and stamp == _stamp_in(song):
+            return _Reading(name, stamp, kept=(song, _new_lyrics(song, root, path)))
+        is_known = failure is not None and stamp == _stamp_in(failure)
+        if failure and is_known and failure.code not in _PASSING_CODES:
+            return _Reading(name, stamp, failure=(failure.code, failure.message))
+        facts = read_file(root, found.relative, max_bytes=settings.AFFETTI_MAX_FILE_BYTES)
+    except OSError as error:
+        return _Reading(name, stamp, failure=("FILE_UNREADABLE", str(error.strerror)))
+    except (AudioError, PathError, FileUnusableError) as error:
+        reason = str(getattr(error, "reason", error))
+        return _Reading(name, stamp, failure=(error.code, reason))
+    return _Reading(name, stamp, facts=facts)
+
+
+def _stamp_in(row: Song | IngestFailure) -> FileStamp:
+    return FileStamp(row.file_size_bytes, row.file_mtime_ns)
+
+
+def _new_lyrics(song: Song, root: Path, path: Path) -> Lyrics | None:
+    """Return the lyrics beside an unchanged file, if they are not those of the song."""
+    if song.lyrics_source in {"tag", "admin"}:
+        return None
+    lyrics = lyrics_find(path=path, root=root, tag_lyrics="")
+    return None if lyrics.text == song.lyrics else lyrics
+
+
+@transaction.atomic
+def _write(
+    job: BackgroundJob, scope: Scope, state: IngestState, readings: Sequence[_Reading]
+) -> None:
+    """Write what was read, and that it was, all or nothing."""
+    # One writer a library: two ingests of the same files must not both add them.
+    if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
+        raise TransientError(f"library {scope.library.root} has just become part of a wider one")
+    for reading in readings:
+        outcome = _write_one(scope.library, reading)
+        setattr(state, outcome, getattr(state, outcome) + 1)
+        if reading.facts and reading.facts.lyrics.note:
+            state.note(f"{reading.name}: {reading.facts.lyrics.note}")
+    state.cursor = readings[-1].name
+    job_advance(
+        job=job, done=_settled(scope, state), total=job.progress_total, result=asdict(state)
+    )
+
+
+def _write_one(library: Library, reading: _Reading) -> Outcome:
+    if reading.kept:
+        song, lyrics = reading.kept
+        return song_keep(song=song, lyrics=lyrics)
+    if reading.facts:
+        return song_upsert(library=library, relative_path=reading.name, facts=reading.facts)
+    code, message = reading.failure or ("", "")
+    return failure_upsert(
+        library=library,
+        relative_path=reading.name,
+        stamp=reading.stamp,
+        code=code,
+        message=message,
+    )
+
+
+def _miss(job: BackgroundJob, scope: Scope) -> int:
+    """Find the songs, and the failures, whose file is gone; return how many songs."""
+    missing, last = 0, 0
+    root = scope.library.path
+    while page := list(scope.songs().filter(pk__gt=last).values_list("pk", "relative_path")[:500]):
+        gone = [pk for pk, stored in page if not os.path.lexists(root / from_stored(stored))]
+        missing += Song.objects.filter(pk__in=gone).update(
+            is_available=False, updated_at=timezone.now()
+        )
+        last = page[-1][0]
+        job_beat(job=job)
+    for failure in scope.failed_files():
+        if not os.path.lexists(root / from_stored(failure.relative_path)):
+            failure.delete()
+    return missing

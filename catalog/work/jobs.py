@@ -1,0 +1,192 @@
+"""The one place that changes the state of a BackgroundJob.
+
+A started job belongs to the worker it names; each change is made only if the job still stands as
+its caller saw it, so that a slow worker whose job was given to another finds out at its next step.
+A started job without a worker waits for others' work (an ingest whose songs are being analysed).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from catalog.errors import JobStateError
+from catalog.models import BackgroundJob
+from catalog.work.messages import message_send
+from catalog.work.workers import workers_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from django.contrib.auth.models import User
+
+Status = BackgroundJob.Status
+
+TASK_OF_KIND: Final[dict[str, str]] = {
+    BackgroundJob.Kind.INGEST: "catalog.ingest",
+}
+"""The task that works on a job of each kind; its one argument is the job's id."""
+
+QUIET_SECONDS: Final = 300
+"""A started job without a heartbeat for this long has lost its worker."""
+UNSTARTED_SECONDS: Final = 60
+"""A pending job that nobody took for this long gets another message."""
+MAX_ATTEMPTS: Final = 5
+"""A job started this often without any progress fails."""
+
+_ALLOWED_FROM: Final[dict[str, tuple[str, ...]]] = {
+    Status.PENDING: (Status.STARTED,),
+    Status.STARTED: (Status.PENDING,),
+    Status.SUCCEEDED: (Status.STARTED,),
+    Status.FAILED: (Status.PENDING, Status.STARTED),
+    Status.REVOKED: (Status.PENDING, Status.STARTED),
+}
+
+
+def job_create(
+    *,
+    kind: BackgroundJob.Kind,
+    arguments: Mapping[str, Any],
+    user: User | None = None,
+) -> BackgroundJob:
+    """Return a new pending job, for which a worker is called once it is committed."""
+    job = BackgroundJob.objects.create(kind=kind, arguments=dict(arguments), created_by=user)
+    message_send(TASK_OF_KIND[kind], str(job.pk))
+    return job
+
+
+def job_start(*, job_id: UUID | str, worker: str) -> BackgroundJob:
+    """Give a pending job to `worker`, and to no other; JobStateError if it is not pending."""
+    now = timezone.now()
+    job = BackgroundJob.objects.filter(pk=job_id).first()
+    if job is None:
+        raise JobStateError(f"There is no job {job_id}; it may have been deleted")
+    _move(
+        job,
+        Status.STARTED,
+        worker=worker,
+        attempts=F("attempts") + 1,
+        started_at=Coalesce("started_at", now),
+        heartbeat_at=now,
+    )
+    return job
+
+
+def job_advance(
+    *, job: BackgroundJob, done: int, total: int, result: Mapping[str, Any] | None = None
+) -> None:
+    """Save progress; JobStateError if the job was revoked or given to another worker."""
+    _move(
+        job,
+        Status.STARTED,
+        allowed=(Status.STARTED,),
+        progress_done=done,
+        progress_total=total,
+        heartbeat_at=timezone.now(),
+        attempts=0,
+        result=job.result if result is None else dict(result),
+    )
+
+
+def job_beat(*, job: BackgroundJob) -> None:
+    """Say that the job's worker is alive; JobStateError as in `job_advance`."""
+    _move(job, Status.STARTED, allowed=(Status.STARTED,), heartbeat_at=timezone.now())
+
+
+def job_wait(*, job: BackgroundJob) -> None:
+    """Leave a started job without a worker, until others' work is done."""
+    _move(job, Status.STARTED, allowed=(Status.STARTED,), worker="")
+
+
+def job_requeue(*, job: BackgroundJob) -> None:
+    """Give a started job back, for any worker to go on with; one that gets nowhere fails."""
+    if job.attempts < MAX_ATTEMPTS:
+        _move(job, Status.PENDING, worker="", heartbeat_at=timezone.now())
+        message_send(TASK_OF_KIND[job.kind], str(job.pk))
+    else:
+        job_fail(
+            job=job,
+            code="JOB_ABANDONED",
+            message=f"It was started {job.attempts} times without progress. Look for the cause in "
+            "the worker's log (memory, disk, database), then ask for it again",
+        )
+
+
+def job_succeed(*, job: BackgroundJob, result: Mapping[str, Any] | None = None) -> None:
+    """End a started job well; JobStateError if it is no longer the caller's."""
+    _move(
+        job,
+        Status.SUCCEEDED,
+        worker="",
+        finished_at=timezone.now(),
+        result=job.result if result is None else dict(result),
+    )
+
+
+def job_fail(*, job: BackgroundJob, code: str, message: str) -> None:
+    """End a job badly; `code` is stable, `message` tells an admin what to do."""
+    _move(
+        job,
+        Status.FAILED,
+        worker="",
+        finished_at=timezone.now(),
+        error_code=code,
+        error_message=message,
+    )
+
+
+def job_revoke(*, job: BackgroundJob) -> None:
+    """End an open job because somebody asked; its worker stops at its next step."""
+    job.refresh_from_db(fields=["worker"])
+    _move(job, Status.REVOKED, worker="", finished_at=timezone.now())
+
+
+def jobs_reconcile(*, restarted_node: str = "") -> int:
+    """Call workers for jobs that lost theirs or never had one; return how many jobs it touched."""
+    now = timezone.now()
+    held = BackgroundJob.objects.filter(status=Status.STARTED).exclude(worker="")
+    gone = workers_gone(
+        held.values_list("worker", flat=True).distinct(), restarted_node=restarted_node
+    )
+    quiet = now - timedelta(seconds=QUIET_SECONDS)
+    lost = held.filter(Q(worker__in=gone) | Q(heartbeat_at__lt=quiet))
+    unstarted = BackgroundJob.objects.filter(status=Status.PENDING).filter(
+        Q(heartbeat_at__lt=now - timedelta(seconds=UNSTARTED_SECONDS))
+        | Q(heartbeat_at=None, created_at__lt=now - timedelta(seconds=UNSTARTED_SECONDS))
+    )
+    touched = 0
+    for job in [*lost, *unstarted]:
+        try:
+            _revive(job)
+        except JobStateError:
+            continue  # its worker, or another reconciler, was quicker
+        touched += 1
+    return touched
+
+
+def _revive(job: BackgroundJob) -> None:
+    if job.status == Status.PENDING:
+        _move(job, Status.PENDING, allowed=(Status.PENDING,), heartbeat_at=timezone.now())
+        message_send(TASK_OF_KIND[job.kind], str(job.pk))
+    else:
+        job_requeue(job=job)
+
+
+def _move(
+    job: BackgroundJob, status: str, *, allowed: tuple[str, ...] | None = None, **fields: object
+) -> None:
+    sources = _ALLOWED_FROM[status] if allowed is None else allowed
+    same = BackgroundJob.objects.filter(pk=job.pk, status__in=sources, worker=job.worker)
+    if not same.update(status=status, **fields):
+        # `job` is left as it was: it must not pass for the one that another worker has now.
+        found = BackgroundJob.objects.filter(pk=job.pk).first()
+        raise JobStateError(
+            f"Job {job.pk} ({job.status}, worker {job.worker or 'none'}) cannot become {status}: "
+            + (f"it is {found.status}, worker {found.worker or 'none'}" if found else "it is gone")
+        )
+    job.refresh_from_db()

@@ -1,0 +1,1 @@
+"""Audio files to waveforms, log-mel patches and descriptors of harmony."""

@@ -1,0 +1,471 @@
+"""Audio files to waveforms and log-mel patches; decodes only what a model will hear.
+
+`mer.audio.decoding` reads the files; soxr resamples at its HQ setting.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mer.audio.decoding import (
+    MAX_DURATION_SECONDS,
+    MAX_FILE_BYTES,
+    MIN_DURATION_SECONDS,
+    SUPPORTED_SUFFIXES,
+    open_audio,
+)
+from mer.errors import AudioDecodeError, AudioSilentError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from mer.audio.decoding import AudioReader, Span
+
+    Waveform = NDArray[np.float32]
+    Plan = Callable[[int], tuple[list[int], int]]
+
+__all__ = [
+    "MAX_DURATION_SECONDS",
+    "MAX_FILE_BYTES",
+    "MAX_PATCHES",
+    "MIN_DURATION_SECONDS",
+    "MUSICNN",
+    "SUPPORTED_SUFFIXES",
+    "AudioInfo",
+    "AudioPatches",
+    "LogMelPreset",
+    "load",
+    "load_segments",
+    "log_mel",
+    "patch_frames",
+    "probe",
+    "song_patches",
+    "waveform_patches",
+]
+
+_SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
+_RESAMPLER_MARGIN_SECONDS: Final = 0.1  # soxr's HQ filter has settled by then
+_END_TOLERANCE_SECONDS: Final = 0.1  # by which headers of lossy files promise too much
+_STFT_BLOCK_FRAMES: Final = 256  # a block's spectra stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class LogMelPreset:
+    """A log-mel front end as data; amplitudes become ``log10(gain * mel power + 1)``.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In hertz.
+    n_fft, hop_length : int
+        Length of the Hann window and its step, in samples.
+    n_mels : int
+        Slaney mel bands of unit area from 0 Hz to half the sample rate.
+    gain : float
+    patch_frames : int
+        Frames of one patch.
+    """
+
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    gain: float
+    patch_frames: int
+
+    @property
+    def patch_samples(self) -> int:
+        """Samples under one patch's windows."""
+        return (self.patch_frames - 1) * self.hop_length + self.n_fft
+
+
+MUSICNN: Final = LogMelPreset(
+    sample_rate=16_000, n_fft=512, hop_length=256, n_mels=96, gain=10_000.0, patch_frames=187
+)
+"""Front end of MusiCNN (Pons & Serra, 2019)."""
+MAX_PATCHES: Final = 24
+"""Patches heard of a long song."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a file's header says.
+
+    Parameters
+    ----------
+    duration_seconds : float
+    sample_rate : int
+        In hertz.
+    channels : int
+    """
+
+    duration_seconds: float
+    sample_rate: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPatches:
+    """Log-mel patches of one song, in order of time.
+
+    Parameters
+    ----------
+    log_mel : (patches, frames, n_mels) float32 ndarray
+    segments : (patches, samples) float32 ndarray
+        What the patches were made of, at the front end's sample rate.
+    start_seconds : (patches,) float64 ndarray
+        Where each patch starts in the song.
+    duration_seconds : float
+        Length of the song.
+    """
+
+    log_mel: NDArray[np.float32]
+    segments: Waveform
+    start_seconds: NDArray[np.float64]
+    duration_seconds: float
+
+
+def probe(path: Path | str) -> AudioInfo:
+    """Read a file's header.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    AudioInfo
+
+    Raises
+    ------
+    AudioError
+        Or its subclass, if the file cannot be opened as audio, is empty, shorter than
+        `MIN_DURATION_SECONDS` or beyond the limits.
+    """
+    reader = open_audio(Path(path))
+    return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
+
+
+def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
+    """Decode a whole file.
+
+    Parameters
+    ----------
+    path : Path or str
+    sample_rate : int
+        In hertz.
+
+    Returns
+    -------
+    (samples,) float32 ndarray
+        Mono; of a file that is cut short, as much as decodes.
+
+    Raises
+    ------
+    AudioError
+        As `probe`; also if less than `MIN_DURATION_SECONDS` decodes or a sample is not finite.
+    """
+    segments, _ = _read_planned(open_audio(Path(path)), lambda total: ([0], total), sample_rate)
+    waveform: Waveform = segments[0]
+    return waveform
+
+
+def load_segments(
+    path: Path | str,
+    starts_seconds: Sequence[float],
+    duration_seconds: float,
+    sample_rate: int = MUSICNN.sample_rate,
+) -> Waveform:
+    """Decode parts of a file, by seeking where that is exact.
+
+    Parameters
+    ----------
+    path : Path or str
+    starts_seconds : sequence of float
+        In any order; parts may overlap.
+    duration_seconds : float
+        Of each part, more than 0.
+    sample_rate : int
+        In hertz.
+
+    Returns
+    -------
+    (segments, samples) float32 ndarray
+        Mono, zero before the file's start and past its end; equal to slices of `load`'s answer
+        but for the resampler's rounding.
+
+    Raises
+    ------
+    AudioError
+        As `load`.
+    InputError
+        If there is no start or the duration is not positive.
+    """
+    if not len(starts_seconds) or duration_seconds <= 0:
+        raise InputError("give at least one start and a positive duration")
+    starts = [round(start * sample_rate) for start in starts_seconds]
+    samples = round(duration_seconds * sample_rate)
+    segments, _ = _read_planned(open_audio(Path(path)), lambda _: (starts, samples), sample_rate)
+    return segments
+
+
+def log_mel(waveform: Waveform, preset: LogMelPreset = MUSICNN) -> NDArray[np.float32]:
+    """Log-mel spectrogram of a whole waveform, frames centred as librosa's are.
+
+    Parameters
+    ----------
+    waveform : (samples,) float32 ndarray
+        Mono, at the preset's sample rate.
+    preset : LogMelPreset
+
+    Returns
+    -------
+    (n_mels, frames) float32 ndarray
+        ``1 + samples // hop_length`` frames.
+    """
+    padded = np.pad(waveform, preset.n_fft // 2)
+    return np.ascontiguousarray(_uncentred_log_mel(padded, preset).T)
+
+
+def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatches:
+    """Log-mel patches spread evenly over a song, for `mer.encoders.musicnn.MusicnnEncoder`.
+
+    Parameters
+    ----------
+    path : Path or str
+    max_patches : int
+        At least 1; a short song has as many patches as fit without overlap.
+
+    Returns
+    -------
+    AudioPatches
+        Equal to slices of `log_mel` of the whole song but for the resampler's rounding.
+
+    Raises
+    ------
+    AudioError
+        As `load`; `AudioSilentError` if no patch holds a sound.
+    InputError
+        If `max_patches` is less than 1.
+    """
+    if max_patches < 1:
+        raise InputError(f"max_patches must be at least 1, got {max_patches}")
+    preset = MUSICNN
+
+    def plan(total: int) -> tuple[list[int], int]:
+        frames = patch_frames(total, max_patches, preset)
+        return [frame * preset.hop_length - preset.n_fft // 2 for frame in frames], (
+            preset.patch_samples
+        )
+
+    segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
+    if np.abs(segments).max() < _SILENCE_PEAK:
+        raise AudioSilentError(path, "is silent wherever it was heard")
+    return _song_of(segments, total, max_patches)
+
+
+def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> AudioPatches:
+    """Patches of a song that is decoded already, where `song_patches` has those of its file.
+
+    Parameters
+    ----------
+    waveform : (samples,) float32 ndarray
+        Mono, at `MUSICNN`'s sample rate. It may be silent.
+    max_patches : int
+        At least 1.
+
+    Returns
+    -------
+    AudioPatches
+
+    Raises
+    ------
+    InputError
+        If `max_patches` is less than 1 or the waveform shorter than `MIN_DURATION_SECONDS`.
+    """
+    preset = MUSICNN
+    if max_patches < 1:
+        raise InputError(f"max_patches must be at least 1, got {max_patches}")
+    if len(waveform) < MIN_DURATION_SECONDS * preset.sample_rate:
+        raise InputError(f"{len(waveform)} samples are too few; give {MIN_DURATION_SECONDS:.0f} s")
+    padded = np.pad(waveform, preset.n_fft // 2)
+    frames = patch_frames(len(waveform), max_patches, preset)
+    starts = [frame * preset.hop_length for frame in frames]
+    segments = np.stack([padded[start : start + preset.patch_samples] for start in starts])
+    return _song_of(segments, len(waveform), max_patches)
+
+
+def _song_of(segments: Waveform, total: int, max_patches: int) -> AudioPatches:
+    """Log-mels of the planned `segments` of a song of `total` samples."""
+    preset = MUSICNN
+    starts = np.array(patch_frames(total, max_patches, preset), dtype=np.float64)
+    return AudioPatches(
+        log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in segments]),
+        segments=segments,
+        start_seconds=starts * preset.hop_length / preset.sample_rate,
+        duration_seconds=total / preset.sample_rate,
+    )
+
+
+def patch_frames(
+    total: int, max_patches: int = MAX_PATCHES, preset: LogMelPreset = MUSICNN
+) -> list[int]:
+    """First frame of each patch of a song: the middle of each of as many equal parts of it.
+
+    Parameters
+    ----------
+    total : int
+        Samples of the song; `MIN_DURATION_SECONDS` holds at least one patch.
+    max_patches : int
+    preset : LogMelPreset
+
+    Returns
+    -------
+    list of int
+    """
+    frames = 1 + total // preset.hop_length
+    patches = min(max_patches, frames // preset.patch_frames)
+    part = frames / patches
+    return [math.floor((index + 0.5) * part - preset.patch_frames / 2) for index in range(patches)]
+
+
+# --- log-mel -----------------------------------------------------------------------------------
+
+
+def _uncentred_log_mel(samples: Waveform, preset: LogMelPreset) -> NDArray[np.float32]:
+    """Transform (samples,) to (frames, n_mels), the first window at the first sample."""
+    import torch
+
+    window, bank = _window_and_bank(preset)
+    windows = torch.from_numpy(samples).unfold(0, preset.n_fft, preset.hop_length)
+    out = torch.empty(len(windows), preset.n_mels)
+    for start in range(0, len(windows), _STFT_BLOCK_FRAMES):
+        block = slice(start, start + _STFT_BLOCK_FRAMES)
+        spectrum = torch.fft.rfft(windows[block] * window)
+        power = spectrum.real.square() + spectrum.imag.square()
+        torch.mm(power, bank, out=out[block])
+    mels: NDArray[np.float32] = out.mul_(preset.gain).add_(1.0).log10_().numpy()
+    return mels
+
+
+@functools.cache
+def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
+    """Periodic Hann window (n_fft,) and Slaney filter bank (n_fft / 2 + 1, n_mels)."""
+    import torch
+    from transformers.audio_utils import mel_filter_bank
+
+    bank = mel_filter_bank(
+        num_frequency_bins=preset.n_fft // 2 + 1,
+        num_mel_filters=preset.n_mels,
+        min_frequency=0.0,
+        max_frequency=preset.sample_rate / 2,
+        sampling_rate=preset.sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    window = torch.hann_window(preset.n_fft, periodic=True, dtype=torch.float64)
+    return window.float(), torch.from_numpy(bank).float()
+
+
+# --- segments ----------------------------------------------------------------------------------
+
+
+def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Waveform, int]:
+    """Segments (segments, samples) that `plan` asks for, and the song's samples at `sample_rate`.
+
+    A file that holds less than its header promised is counted and planned again.
+    """
+    frames = reader.frames
+    total = round(frames * sample_rate / reader.sample_rate)
+    segments, is_complete = _read_segments(reader, frames, *plan(total), sample_rate)
+    if is_complete:
+        return segments, total
+    frames = reader.count_frames()
+    if frames < MIN_DURATION_SECONDS * reader.sample_rate:
+        raise AudioDecodeError(
+            reader.path,
+            f"is damaged: {frames / reader.sample_rate:.1f} s of the promised "
+            f"{reader.frames / reader.sample_rate:.1f} s decode",
+        )
+    total = round(frames * sample_rate / reader.sample_rate)
+    segments, _ = _read_segments(reader, frames, *plan(total), sample_rate)
+    return segments, total
+
+
+def _read_segments(
+    reader: AudioReader, frames: int, starts: list[int], samples: int, sample_rate: int
+) -> tuple[Waveform, bool]:
+    """Segments from the file's first `frames` frames, and whether all these frames were there."""
+    grid = _Grid(reader.sample_rate, sample_rate)
+    wanted = (grid.span(start, start + samples, frames) for start in starts)
+    spans = _merged([span for span in wanted if span[0] < span[1]])
+    pieces = reader.read(spans)
+    segments = np.zeros((len(starts), samples), dtype=np.float32)
+    missing = 0
+    for (first, stop), piece in zip(spans, pieces, strict=True):
+        missing = max(missing, stop - first - len(piece))
+        _check_finite(reader.path, piece)
+        resampled = grid.resample(piece)
+        offset = grid.output_index(first)
+        for start, segment in zip(starts, segments, strict=True):
+            low = max(start, offset)
+            high = min(start + samples, offset + len(resampled))
+            if low < high:
+                segment[low - start : high - start] = resampled[low - offset : high - offset]
+    return segments, missing <= _END_TOLERANCE_SECONDS * reader.sample_rate
+
+
+class _Grid:
+    """The instants that are samples at both rates; resampling from one of them is in phase."""
+
+    def __init__(self, input_rate: int, output_rate: int) -> None:
+        divisor = math.gcd(input_rate, output_rate)
+        self._rates = (input_rate, output_rate)
+        self._input_step = input_rate // divisor
+        self._output_step = output_rate // divisor
+        self._margin = 0
+        if input_rate != output_rate:
+            self._margin = math.ceil(_RESAMPLER_MARGIN_SECONDS * output_rate)
+
+    def span(self, start: int, stop: int, frames: int) -> Span:
+        """Input frames that samples `start` to `stop` of the output need."""
+        first = (start - self._margin) // self._output_step
+        last = -((-stop - self._margin) // self._output_step)
+        return max(0, first * self._input_step), min(frames, last * self._input_step)
+
+    def output_index(self, frame: int) -> int:
+        return frame // self._input_step * self._output_step
+
+    def resample(self, piece: Waveform) -> Waveform:
+        import soxr
+
+        input_rate, output_rate = self._rates
+        if input_rate == output_rate or not len(piece):
+            return piece
+        resampled: Waveform = soxr.resample(piece, input_rate, output_rate, quality="HQ")
+        return resampled
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    """Join spans that touch; the union, in order."""
+    merged: list[Span] = []
+    for first, stop in sorted(spans):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((first, stop))
+    return merged
+
+
+def _check_finite(path: Path, piece: Waveform) -> None:
+    if not np.isfinite(piece).all():
+        raise AudioDecodeError(path, "holds samples that are not finite numbers; export it again")

@@ -1,0 +1,1 @@
+"""Frozen pre-trained encoders of audio and text."""

@@ -1,0 +1,487 @@
+"""The house network: four members, each a gate over what is heard, sung and named.
+
+A member sums each modality up, weighs the sums by a readable reliability gate [LGFN] that doubts
+odd audio and lyrics that do not meet the title, and judges what comes of it; the context is fused
+last and weighed like the rest [HCMA]. Its share of the embedding is a quarter, so that four that
+err differently make one network: the average of several seeds was the only thing that helped every
+question (docs/results/house-model-tries.md). Attention of audio patches over lyric tokens [Li] was
+measured and earned nothing, so it is not here. Ours is that every modality may be missing: a bare
+sentence passes through the same network.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
+from mer.errors import ShapeError
+from mer.prediction import EMBEDDING_DIM, MODALITIES
+from mer.research.architectures.blocks import masked_mean, masked_mean_and_std
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+_EMPHASIS: Final = 3.0
+"""Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
+_CLIP: Final = 12.0
+"""Standard deviations beyond which a patch of strange audio is not followed."""
+_CUED: Final = MODALITIES[:2]
+"""Modalities that `AffettiNetwork.cues` speaks of, in the same places."""
+_MET_TOKENS: Final = 3
+"""Tokens of title and artist that are looked for in the lyrics: few songs sing their whole name."""
+_LIKENESS: Final = (0.70, 0.12)
+"""About the mean and deviation of training songs' own lyrics; another song's are two below it."""
+_ODDNESS: Final = (-1.07, 0.5)
+"""Mean and deviation of the oddness of training songs."""
+_CUE_LIMIT: Final = 1.5
+"""Deviations beyond which a cue says no more: music of a kind never met is odd, but not spoilt."""
+_COUNTS: Final = (1, 2, 4)
+"""What audio, lyrics and context add to the number of a set of modalities."""
+_CALIBRATION: Final = (
+    "quadrant_temperatures",
+    "cluster_temperatures",
+    "affect_scale",
+    "affect_shift",
+    "spread_scales",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AffettiConfig:
+    """Sizes and calibration of `AffettiNetwork`; all that a checkpoint needs beside its weights.
+
+    Parameters
+    ----------
+    audio_dim, text_dim : int
+        Width of one audio patch (two MusiCNNs and the descriptors) and of one text token.
+    descriptor_dim : int
+        How many of a patch's last columns are `mer.audio.descriptors`.
+    members : int
+        Of the network; a divisor of 256.
+    text_width : int
+        Hidden units between a member's mean token state and its embedding of a text.
+    clusters : int
+        MIREX clusters.
+    dropout, text_dropout : float in [0, 1)
+        On the summaries of songs, and on those of texts that stand alone in training.
+    quadrant_temperatures, cluster_temperatures : 8 floats > 0
+        The logits are divided by them (temperature scaling, fit on held-out songs): one for each
+        set of modalities, where audio counts 1, lyrics 2 and context 4.
+    emotion_temperature : float > 0
+        The same for the emotions, whatever is known of the song.
+    affect_blend : float in [0, 1]
+        How much of valence and arousal is read off the quadrants: the rest is their own head's.
+    affect_scale, affect_shift : (valence, arousal) floats
+        Slope and shift before the sigmoid of valence and arousal, fit on held-out songs.
+    spread_scales : 8 pairs (valence, arousal) of floats > 0
+        Factors of the predicted spreads, by set as the temperatures.
+    """
+
+    audio_dim: int = 3581
+    text_dim: int = 384
+    descriptor_dim: int = 69
+    members: int = 4
+    text_width: int = 256
+    clusters: int = 5
+    dropout: float = 0.5
+    text_dropout: float = 0.2
+    quadrant_temperatures: tuple[float, ...] = (1.0,) * 8
+    cluster_temperatures: tuple[float, ...] = (1.0,) * 8
+    emotion_temperature: float = 1.0
+    affect_blend: float = 0.25
+    affect_scale: tuple[float, float] = (1.0, 1.0)
+    affect_shift: tuple[float, float] = (0.0, 0.0)
+    spread_scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),) * 8
+
+
+class AffettiBatch(NamedTuple):
+    """Encoder features of some songs; a row whose mask is all False is a missing modality.
+
+    Attributes
+    ----------
+    audio : (songs, patches, audio_dim) float Tensor
+    audio_mask : (songs, patches) bool Tensor
+    lyrics, context : (songs, tokens, text_dim) float Tensor
+        Token states of the lyrics, and of title and artist.
+    lyrics_mask, context_mask : (songs, tokens) bool Tensor
+    """
+
+    audio: Tensor
+    audio_mask: Tensor
+    lyrics: Tensor
+    lyrics_mask: Tensor
+    context: Tensor
+    context_mask: Tensor
+
+
+class AffettiOutput(NamedTuple):
+    """What the network says of some songs.
+
+    Attributes
+    ----------
+    fused_embedding : (songs, 256) float Tensor, unit norm
+    quadrant_logits : (songs, 4) float Tensor, calibrated
+    cluster_logits : (songs, 5) float Tensor, calibrated
+    affect : (songs, 2) float Tensor in (0, 1), valence first, calibrated
+    affect_spread : (songs, 2) float Tensor above 0
+        Standard deviation of the error of `affect` that is to be expected, calibrated.
+    emotion_logits : (songs, 8) float Tensor, calibrated
+    gems_logits : (songs, 9) float Tensor
+        Of the Geneva Emotional Music Scale, by lyrics; learnt beside the rest and not calibrated.
+    gates : (songs, 3) float Tensor
+        Weights of audio, lyrics and context; they sum to 1, a missing one has exactly 0.
+    """
+
+    fused_embedding: Tensor
+    quadrant_logits: Tensor
+    cluster_logits: Tensor
+    affect: Tensor
+    affect_spread: Tensor
+    emotion_logits: Tensor
+    gems_logits: Tensor
+    gates: Tensor
+
+
+class MemberStates(NamedTuple):
+    """What the members make of some songs' modalities.
+
+    Attributes
+    ----------
+    states : (members, songs, 3, share) float Tensor
+        Unit vectors of audio, lyrics and context; a learnt one where the song has none.
+    present : (songs, 3) bool Tensor
+    cues : (songs, 2) float Tensor
+        As `AffettiNetwork.cues` gives them.
+    """
+
+    states: Tensor
+    present: Tensor
+    cues: Tensor
+
+
+def collate(
+    audio: Sequence[Tensor | None],
+    lyrics: Sequence[Tensor | None],
+    context: Sequence[Tensor | None],
+    config: AffettiConfig,
+) -> AffettiBatch:
+    """Pad some songs' encoder features into one batch.
+
+    Parameters
+    ----------
+    audio : sequence of (patches, audio_dim) float Tensor or None
+        One a song; None or no rows is a missing modality.
+    lyrics, context : sequence of (tokens, text_dim) float Tensor or None
+    config : AffettiConfig
+
+    Returns
+    -------
+    AffettiBatch
+        float32; one padding step where no song has the modality.
+    """
+    parts: list[Tensor] = []
+    for column, width in (
+        (audio, config.audio_dim),
+        (lyrics, config.text_dim),
+        (context, config.text_dim),
+    ):
+        steps = max(1, *(0 if rows is None else len(rows) for rows in column))
+        states = torch.zeros(len(column), steps, width)
+        mask = torch.zeros(len(column), steps, dtype=torch.bool)
+        for song, rows in enumerate(column):
+            if rows is not None:
+                states[song, : len(rows)] = rows
+                mask[song, : len(rows)] = True
+        parts += [states, mask]
+    return AffettiBatch(*parts)
+
+
+def _present(batch: AffettiBatch) -> Tensor:
+    """Which modalities each song has, (songs, 3) bool."""
+    masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
+    return torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+
+
+def _likeness(batch: AffettiBatch) -> Tensor:
+    """How well the title and artist are met in the lyrics, (songs,); 0 where either is missing.
+
+    Cosine of a token of the context, the special ones among them, and the lyric token that is most
+    like it; mean of the best.
+    """
+    tokens = F.normalize(batch.lyrics, dim=-1)
+    cosines = F.normalize(batch.context, dim=-1) @ tokens.transpose(1, 2)
+    met = cosines.masked_fill(~batch.lyrics_mask.unsqueeze(1), -torch.inf).amax(dim=2)
+    met = met.masked_fill(~batch.context_mask, -torch.inf)
+    best = met.topk(min(_MET_TOKENS, met.shape[1]), dim=1).values
+    known = best.isfinite()  # of a short text not all, of a missing one none
+    likeness = masked_mean(best.masked_fill(~known, 0.0).unsqueeze(2), known).squeeze(1)
+    mean, deviation = _LIKENESS
+    return torch.where(known.any(dim=1), (likeness - mean) / deviation, 0.0)
+
+
+def _log_odds(quadrant_logits: Tensor) -> Tensor:
+    """Log-odds (…, 2) that valence and arousal are high, by quadrant logits (…, 4)."""
+    q1, q2, q3, q4 = quadrant_logits.log_softmax(dim=-1).unbind(dim=-1)
+    valence = torch.logaddexp(q1, q4) - torch.logaddexp(q2, q3)
+    arousal = torch.logaddexp(q1, q2) - torch.logaddexp(q3, q4)
+    return torch.stack([valence, arousal], dim=-1)
+
+
+def _open_side(quadrant_logits: Tensor) -> Tensor:
+    """Give the deviation (…, 2) of being on the high side: .5 where the quadrants leave it open.
+
+    Of all that was tried to foretell the errors of valence and arousal (a head trained for it, the
+    members' disagreement, the distance from the middle) this did best out of fold.
+    """
+    high = torch.sigmoid(_log_odds(quadrant_logits))
+    return torch.sqrt(high * (1 - high) + 1e-4)
+
+
+class MemberLinear(nn.Module):
+    """One linear layer a member: (songs, inputs) or (members, songs, inputs) to outputs."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)  # as torch.nn.Linear starts
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Every member's answer, (members, songs, outputs)."""
+        if states.ndim == 2:
+            states = states.expand(len(self.weight), -1, -1)
+        return torch.baddbmm(self.bias, states, self.weight)
+
+
+class AffettiNetwork(nn.Module):
+    """Frozen-encoder features to a unit-norm embedding, quadrant, cluster, affect and emotions.
+
+    The audio's standardisation is part of the weights (buffers), so a checkpoint is whole.
+
+    Parameters
+    ----------
+    config : AffettiConfig
+    """
+
+    patch_mean: Tensor
+    patch_std: Tensor
+    spread_mean: Tensor
+    spread_std: Tensor
+    affect_scale: Tensor
+    affect_shift: Tensor
+    quadrant_temperatures: Tensor
+    cluster_temperatures: Tensor
+    spread_scales: Tensor
+
+    def __init__(self, config: AffettiConfig) -> None:
+        super().__init__()
+        self.config = config
+        members, audio_dim, text_dim = config.members, config.audio_dim, config.text_dim
+        share = EMBEDDING_DIM // members
+        for name in ("patch_mean", "spread_mean"):
+            self.register_buffer(name, torch.zeros(audio_dim))
+        for name in ("patch_std", "spread_std"):
+            self.register_buffer(name, torch.ones(audio_dim))
+        for name in _CALIBRATION:
+            self.register_buffer(name, torch.tensor(getattr(config, name)), persistent=False)
+        self.audio_in = MemberLinear(members, 2 * audio_dim, share)
+        self.lyrics_in = MemberLinear(members, text_dim, config.text_width)
+        self.lyrics_out = MemberLinear(members, config.text_width, share)
+        self.context_in = MemberLinear(members, text_dim, share)
+        self.null_parts = nn.Parameter(torch.zeros(members, 1, len(MODALITIES), share))
+        # States, and their products pair by pair.
+        self.gate = MemberLinear(members, 2 * len(MODALITIES) * share, len(MODALITIES))
+        self.doubt = MemberLinear(members, len(_CUED), len(MODALITIES))
+        self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
+        self.cluster_head = MemberLinear(members, share, config.clusters)
+        self.affect_head = MemberLinear(members, share, 2)
+        self.emotion_head = MemberLinear(members, share, len(EMOTIONS))
+        self.gems_head = MemberLinear(members, share, len(GEMS))
+
+    def standardise_to(self, audio: list[Tensor]) -> None:
+        """Take the audio's standardisation from the patches of the training songs.
+
+        Parameters
+        ----------
+        audio : list of (patches, audio_dim) float Tensors
+            One a song.
+        """
+        patches = torch.cat(audio).float()
+        self.patch_mean.copy_(patches.mean(dim=0))
+        self.patch_std.copy_(patches.std(dim=0).clamp(min=1e-4))
+        self.patch_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
+        scaled = [self._standardised(song.float()) for song in audio]
+        spread = torch.stack([song.std(dim=0, correction=0) for song in scaled])
+        self.spread_mean.copy_(spread.mean(dim=0))
+        self.spread_std.copy_(spread.std(dim=0).clamp(min=1e-2))
+        self.spread_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
+
+    def forward(self, batch: AffettiBatch) -> AffettiOutput:
+        """Embed and judge some songs.
+
+        Parameters
+        ----------
+        batch : AffettiBatch
+            At least one modality present in every song.
+
+        Returns
+        -------
+        AffettiOutput
+
+        Raises
+        ------
+        ShapeError
+            If a width is not the configured one, or a song has no modality at all.
+        """
+        members = self.members(batch)
+        config = self.config
+        quadrant_logits = members.quadrant_logits.mean(dim=0)
+        affect = members.affect.logit().mean(dim=0)
+        affect = affect + config.affect_blend * (_log_odds(quadrant_logits) - affect)
+        fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
+        known = (_present(batch) * torch.tensor(_COUNTS, device=fused.device)).sum(dim=1)
+        quadrant_logits = quadrant_logits / self.quadrant_temperatures[known, None]
+        return AffettiOutput(
+            fused_embedding=fused / config.members**0.5,
+            quadrant_logits=quadrant_logits,
+            cluster_logits=members.cluster_logits.mean(dim=0)
+            / self.cluster_temperatures[known, None],
+            affect=torch.sigmoid(affect * self.affect_scale + self.affect_shift),
+            affect_spread=_open_side(quadrant_logits) * self.spread_scales[known],
+            emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
+            gems_logits=members.gems_logits.mean(dim=0),
+            gates=members.gates.mean(dim=0),
+        )
+
+    def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
+        """Ask each member by itself, before calibration; arguments and errors as `forward`.
+
+        Parameters
+        ----------
+        batch : AffettiBatch
+        are_texts : bool
+            Whether `text_dropout` holds in training rather than `dropout`.
+
+        Returns
+        -------
+        AffettiOutput
+            Each with a first axis of members; an embedding has its member's share of 256.
+        """
+        return self.fuse(self.states(batch, are_texts=are_texts))
+
+    def states(self, batch: AffettiBatch, *, are_texts: bool = False) -> MemberStates:
+        """Sum each modality up, for each member, before they are weighed; as `members`."""
+        present = _present(batch)
+        self._check(batch, present)
+        rate = self.config.text_dropout if are_texts else self.config.dropout
+        parts = self.null_parts.expand(-1, len(present), -1, -1).unbind(dim=2)
+        embeds = (self._embed_audio, self._embed_lyrics, self._embed_context)
+        states = torch.stack(
+            [
+                # A modality that no song has costs nothing.
+                torch.where(there[:, None], F.normalize(embed(batch, rate), dim=-1), null)
+                if bool(there.any())
+                else null
+                for embed, there, null in zip(embeds, present.unbind(dim=1), parts, strict=True)
+            ],
+            dim=2,
+        )
+        return MemberStates(states, present, self.cues(batch))
+
+    def fuse(self, known: MemberStates) -> AffettiOutput:
+        """Weigh each member's states and judge their sum."""
+        gates = self.weigh(known)
+        return self.judge(torch.einsum("ksm,ksme->kse", gates, known.states), gates)
+
+    def cues(self, batch: AffettiBatch) -> Tensor:
+        """Signs of evidence that does not deserve trust, (songs, 2), 0 where there is none to see.
+
+        How odd the audio is: the logarithm of how far a song lies from the training songs, on
+        average over columns, odd above 0; and how well the lyrics meet title and artist, another
+        song's below 0. In deviations of training songs, up to a limit.
+        """
+        if not bool(batch.audio_mask.any()):
+            oddness = batch.audio.new_zeros(len(batch.audio))
+        else:
+            audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
+            mean, deviation = _ODDNESS
+            oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
+            oddness = torch.where(batch.audio_mask.any(dim=1), oddness, 0.0)
+        return torch.stack([oddness, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
+
+    def scores(self, known: MemberStates) -> Tensor:
+        """Score each modality by the states, (members, songs, 3), before doubts."""
+        audio, lyrics, context = known.states.unbind(dim=2)
+        pairs = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1)
+        scale = known.states.shape[-1] ** 0.5  # a product of unit vectors is small
+        seen = torch.cat([known.states.flatten(2), scale * pairs], dim=-1)
+        scores: Tensor = self.gate(self._drop(seen, self.config.dropout))
+        return scores
+
+    def weigh(self, known: MemberStates) -> Tensor:
+        """Weights (members, songs, 3) of the modalities; a missing one has exactly 0."""
+        scores = self.scores(known) + self.doubt(known.cues)
+        return F.softmax(scores.masked_fill(~known.present, -torch.inf), dim=-1)
+
+    def _check(self, batch: AffettiBatch, present: Tensor) -> None:
+        widths = (batch.audio.shape[-1], batch.lyrics.shape[-1], batch.context.shape[-1])
+        expected = (self.config.audio_dim, self.config.text_dim, self.config.text_dim)
+        if widths != expected:
+            raise ShapeError(
+                f"audio, lyrics and context have widths {widths}, the network takes {expected}"
+            )
+        if not bool(present.any(dim=1).all()):
+            raise ShapeError("a song of the batch has neither audio, lyrics nor context")
+
+    def _standardised(self, patches: Tensor) -> Tensor:
+        return ((patches - self.patch_mean) / self.patch_std).clamp(-_CLIP, _CLIP)
+
+    def _drop(self, states: Tensor, rate: float) -> Tensor:
+        """Dropout, different for each member."""
+        if states.ndim == 2:
+            states = states.expand(self.config.members, -1, -1)
+        return F.dropout(states, rate, self.training)
+
+    def _embed_audio(self, batch: AffettiBatch, rate: float) -> Tensor:
+        """Mean and spread over patches to (members, songs, share)."""
+        mean, spread = masked_mean_and_std(self._standardised(batch.audio), batch.audio_mask)
+        # One patch has no spread: call it average rather than exceptionally even.
+        several = (batch.audio_mask.sum(dim=1, keepdim=True) > 1).to(spread.dtype)
+        spread = (spread - self.spread_mean) / self.spread_std * several
+        embedded: Tensor = self.audio_in(self._drop(torch.cat([mean, spread], dim=1), rate))
+        return embedded
+
+    def _embed_lyrics(self, batch: AffettiBatch, rate: float) -> Tensor:
+        mean = self._drop(masked_mean(batch.lyrics, batch.lyrics_mask), rate)
+        embedded: Tensor = self.lyrics_out(self._drop(F.gelu(self.lyrics_in(mean)), rate))
+        return embedded
+
+    def _embed_context(self, batch: AffettiBatch, rate: float) -> Tensor:
+        mean = masked_mean(batch.context, batch.context_mask)
+        embedded: Tensor = self.context_in(self._drop(mean, rate))
+        return embedded
+
+    def judge(self, parts: Tensor, gates: Tensor) -> AffettiOutput:
+        """Judge sums of states (members, songs, share), or states of one modality alone."""
+        fused = F.normalize(parts, dim=-1)
+        features = fused * fused.shape[-1] ** 0.5  # unit variance per coordinate, for the heads
+        quadrant_logits = self.quadrant_head(features)
+        return AffettiOutput(
+            fused_embedding=fused,
+            quadrant_logits=quadrant_logits,
+            cluster_logits=self.cluster_head(features),
+            affect=torch.sigmoid(self.affect_head(features)),
+            affect_spread=_open_side(quadrant_logits),
+            emotion_logits=self.emotion_head(features),
+            gems_logits=self.gems_head(features),
+            gates=gates,
+        )

@@ -1,0 +1,208 @@
+"""Parts that several architectures truly share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mer.research.architectures.base import BuildOptions, SongBatch
+
+
+def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the second axis of the rows that `mask` keeps; 0 where it keeps none.
+
+    Parameters
+    ----------
+    states : (songs, steps, width) float Tensor
+    mask : (songs, steps) bool Tensor
+
+    Returns
+    -------
+    (songs, width) float Tensor
+    """
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+
+
+def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and population standard deviation over the steps that `mask` keeps.
+
+    Parameters
+    ----------
+    states : (songs, steps, width) float Tensor
+    mask : (songs, steps) bool Tensor
+
+    Returns
+    -------
+    mean, std : (songs, width) float Tensors
+    """
+    mean = masked_mean(states, mask)
+    variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
+    return mean, torch.sqrt(variance + 1e-8)
+
+
+def sinusoidal_positions(steps: int, width: int) -> Tensor:
+    """Absolute positions as sines and cosines.
+
+    Parameters
+    ----------
+    steps, width : int
+        `width` is even.
+
+    Returns
+    -------
+    (steps, width) float Tensor in [-1, 1]
+
+    References
+    ----------
+    .. [1] Vaswani et al. (2017), "Attention is all you need", NeurIPS, section 3.5.
+    """
+    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    angles = torch.arange(steps).unsqueeze(1) * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention that shows its weights; with a learned null token beside the keys.
+
+    ``softmax(Q K^T / sqrt(d_head)) V``, heads concatenated and projected [Li, eqs. 5-6; Wang,
+    eqs. 6-13; HCMA, eqs. 1-2]. None of the papers says what is attended when there is no text:
+    here it is the null token, which is masked wherever there is a real key.
+
+    Parameters
+    ----------
+    width, heads : int
+        `heads` divides `width`.
+    dropout : float in [0, 1)
+        On the weights.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.null = nn.Parameter(torch.zeros(1, 1, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Let `queries` ask `keys`.
+
+        Parameters
+        ----------
+        queries : (songs, queries, width) float Tensor
+        keys : (songs, keys, width) float Tensor
+        mask : (songs, keys) bool Tensor
+            Real keys.
+        bias : (songs, queries, keys) float Tensor or None
+            Added to the scores of every head.
+
+        Returns
+        -------
+        answers : (songs, queries, width) float Tensor
+        weights : (songs, heads, queries, keys + 1) float Tensor
+            Rows sum to 1; the last key is the null token, with weight 0 wherever a key is real.
+        """
+        songs, _, width = queries.shape
+        keys = torch.cat([keys, self.null.expand(songs, -1, -1)], dim=1)
+        mask = torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
+        q, k, v = (
+            layer(states).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer, states in ((self.query, queries), (self.key, keys), (self.value, keys))
+        )
+        scores = q @ k.transpose(2, 3) / math.sqrt(width // self.heads)
+        if bias is not None:
+            scores = scores + F.pad(bias, (0, 1)).unsqueeze(1)
+        weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
+        answers = (self.dropout(weights) @ v).transpose(1, 2).flatten(2)
+        return self.out(answers), weights
+
+
+class MusicnnStem(nn.Module):
+    """Frozen MusiCNN patches in place of an architecture's own audio encoder.
+
+    Parameters
+    ----------
+    options : BuildOptions
+        With the moments of the training songs' patches.
+    width : int
+    dropout : float in [0, 1)
+        On the standardised patches.
+
+    Raises
+    ------
+    InputError
+        If the moments are not given.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, options: BuildOptions, width: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        if options.patch_mean is None or options.patch_std is None:
+            raise InputError("the musicnn front end needs patch_mean and patch_std of its songs")
+        self.register_buffer("mean", options.patch_mean.clone())
+        self.register_buffer("std", options.patch_std.clone())
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(len(self.mean), width)
+
+    def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
+        """Turn patches into (songs, patches, width) states and their (songs, patches) mask."""
+        patches = (batch.patches - self.mean) / self.std
+        return self.project(self.dropout(patches)), batch.patches_mask
+
+
+def real_keys(mask: Tensor) -> Tensor:
+    """Which keys of `CrossAttention` are real: (songs, keys) to (songs, keys + 1).
+
+    The null token, which is the last, is real where nothing else is.
+    """
+    return torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
+
+
+def heard_steps(encoder: nn.Module, batch: SongBatch, null: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode the songs that have audio; the others have one learned null step.
+
+    Silent rows never enter the encoder: in training they would move its batch statistics.
+
+    Parameters
+    ----------
+    encoder : Module
+        `MusicnnStem`, or from (songs, n_mels, frames) to (songs, steps, width).
+    batch : SongBatch
+    null : (width,) float Tensor
+
+    Returns
+    -------
+    states : (songs, steps, width) float Tensor
+    mask : (songs, steps) bool Tensor
+        At least one step in every song.
+    """
+    if isinstance(encoder, MusicnnStem):
+        states, mask = encoder(batch)
+    elif bool(batch.has_audio.any()):
+        encoded: Tensor = encoder(batch.log_mel[batch.has_audio])
+        states = encoded.new_zeros(len(batch.has_audio), *encoded.shape[1:])
+        states[batch.has_audio] = encoded
+        mask = batch.has_audio.unsqueeze(1).expand(-1, states.shape[1])
+    else:
+        states = null.expand(len(batch.has_audio), 1, -1)
+        mask = batch.has_audio.unsqueeze(1)
+    heard = mask.any(dim=1, keepdim=True)
+    states = torch.where(heard.unsqueeze(2), states, null)
+    first = F.one_hot(torch.zeros_like(mask[:, 0], dtype=torch.long), mask.shape[1]).bool()
+    return states, mask | (first & ~heard)

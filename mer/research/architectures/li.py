@@ -1,0 +1,274 @@
+"""Li: two seconds of sound, frame by frame, ask the words; a Transformer block and a mean.
+
+Built to [Li, eqs. 1-8]. Where the paper is silent or contradicts itself, this is what is done:
+
+- *Sizes*: kernels, widths, heads and dropout are not printed. Four convolutions of
+  (3, 32), (5, 64), (7, 128), (9, 256) (bands, channels), three frames wide, each followed by a
+  max-pool over two bands (40 -> 20 -> 10 -> 5 -> 2); d = 512, eight heads, dropout 0.3 in the head,
+  0.1 on what the block adds; its inner layer has 2048 units. "Strict time alignment" forbids any
+  pooling of time.
+- *40 mels*, as in table 1 and section 3.1, not the 96 x 198 of section 4.1; but 198 frames are what
+  25 ms every 10 ms make of 2.0 s, so a window has 198 frames. Our frames are centred, theirs lie
+  inside the window, hence `WINDOW_SECONDS` is the 1.97 s between the first and the last centre.
+- *No residual, no feed-forward layer* in the equations: by eq. 6 alone the head sees lyric values
+  only, never the sound. Here ``x = LN(x + MHA)``, ``x = LN(x + FFN(x))``; the variant
+  ``no-residual`` is the literal one.
+- *Positions*: eq. 4 gives them to the words only; the sound gets none.
+- *Words*: "512-dimensional BERT" is read as W_p to d = 512 from whatever the frozen encoder gives.
+  Li knows one text: it is the context and then the lyrics. There are no time stamps in our data, so
+  nothing is aligned by time.
+- *Without words* eq. 5 is undefined: the attention has a learned null token. *Without sound* one
+  learned null frame asks the words instead, so that they reach the head through eqs. 5-6.
+- *Valence and arousal* are evaluated but no head for them is defined: a second linear layer beside
+  eq. 8, on the same features. Classes are exclusive (softmax), although the text says multi-label.
+
+``small`` keeps every layer and cuts channels to 4, 8, 16, 16, d to 64, the inner layer to 128 and
+heads to 4: 0.08 million parameters rather than 5.0, and 0.17 rather than 12.4 GFLOP for one
+window, with 172 tokens, forward and backward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import nn
+
+from mer.errors import InputError
+from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
+from mer.research.architectures.blocks import (
+    CrossAttention,
+    MusicnnStem,
+    heard_steps,
+    masked_mean,
+    real_keys,
+    sinusoidal_positions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from mer.research.architectures.base import BuildOptions, Size, SongBatch
+
+N_MELS: Final = 40
+WINDOW_SECONDS: Final = 197 * 220 / 22_050
+"""Of 198 centred frames."""
+VARIANTS: Final = ("full", "no-residual", "no-lyrics", "no-positions")
+
+
+@dataclass(frozen=True, slots=True)
+class LiSizes:
+    """Widths of `LiNetwork`.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Of the four convolutions.
+    width, heads, hidden : int
+        d, its heads, and the inner width of the feed-forward layer.
+    """
+
+    channels: tuple[int, int, int, int]
+    width: int
+    heads: int
+    hidden: int
+
+
+SIZES: Final[Mapping[Size, LiSizes]] = MappingProxyType(
+    {
+        "paper": LiSizes((32, 64, 128, 256), width=512, heads=8, hidden=2048),
+        "small": LiSizes((4, 8, 16, 16), width=64, heads=4, hidden=128),
+    }
+)
+
+
+class FrameEncoder(nn.Module):
+    """Four convolutions whose kernels grow along frequency; every frame stays [Li, eq. 2].
+
+    ``ReLU(BN(W * f + b))``, then the larger of each two bands.
+
+    Parameters
+    ----------
+    channels : sequence of int
+    width : int
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        taken, bands = 1, N_MELS
+        for made, height in zip(channels, (3, 5, 7, 9), strict=True):
+            layers += [
+                nn.Conv2d(taken, made, (height, 3), padding="same"),
+                nn.BatchNorm2d(made),
+                nn.ReLU(),
+                nn.MaxPool2d((2, 1)),
+            ]
+            taken, bands = made, bands // 2
+        self.layers = nn.Sequential(*layers)
+        self.project = nn.Linear(taken * bands, width)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Turn (songs, 40, frames) into (songs, frames, width)."""
+        maps = self.layers(log_mel.unsqueeze(1))  # (songs, channels, 2, frames)
+        states: Tensor = self.project(maps.flatten(1, 2).transpose(1, 2))
+        return states
+
+
+class LyricTokens(nn.Module):
+    """``e_i = W_p h_i + p_i`` [Li, eq. 4].
+
+    Parameters
+    ----------
+    text_dim, width : int
+    has_positions : bool
+    """
+
+    def __init__(self, text_dim: int, width: int, *, has_positions: bool = True) -> None:
+        super().__init__()
+        self.project = nn.Linear(text_dim, width)
+        self.has_positions = has_positions
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Turn (songs, tokens, text_dim) into (songs, tokens, width); `mask` is (songs, tokens)."""
+        tokens: Tensor = self.project(states)
+        if not self.has_positions:
+            return tokens
+        table = sinusoidal_positions(states.shape[1], tokens.shape[2]).to(tokens)
+        # Counted over real tokens: padding between context and lyrics must not move the lyrics.
+        ranks = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+        return tokens + table[ranks]
+
+
+class LiBlock(nn.Module):
+    """Frames ask tokens [Li, eqs. 5-6]; with the residuals and the layers that the paper omits.
+
+    Parameters
+    ----------
+    sizes : LiSizes
+    is_literal : bool
+        Eq. 6 and nothing else: the output is made of the tokens' values only.
+    dropout : float in [0, 1)
+        On what each half of the block adds.
+    """
+
+    def __init__(self, sizes: LiSizes, *, is_literal: bool = False, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.is_literal = is_literal
+        self.attention = CrossAttention(sizes.width, sizes.heads)
+        if not is_literal:
+            self.attended_norm = nn.LayerNorm(sizes.width)
+            self.feed_forward = nn.Sequential(
+                nn.Linear(sizes.width, sizes.hidden),
+                nn.ReLU(),
+                nn.Linear(sizes.hidden, sizes.width),
+            )
+            self.out_norm = nn.LayerNorm(sizes.width)
+            self.dropout = nn.Dropout(dropout)
+
+    def forward(self, frames: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse two sequences.
+
+        Parameters
+        ----------
+        frames : (songs, frames, width) float Tensor
+        tokens : (songs, tokens, width) float Tensor
+        mask : (songs, tokens) bool Tensor
+
+        Returns
+        -------
+        fused : (songs, frames, width) float Tensor
+        weights : (songs, heads, frames, tokens + 1) float Tensor
+        """
+        answers, weights = self.attention(frames, tokens, mask)
+        if self.is_literal:
+            return answers, weights
+        fused = self.attended_norm(frames + self.dropout(answers))
+        return self.out_norm(fused + self.dropout(self.feed_forward(fused))), weights
+
+
+class LiNetwork(nn.Module):
+    """Li's cross-modal Transformer.
+
+    Parameters
+    ----------
+    options : BuildOptions
+        With a variant of `VARIANTS`: ``no-residual`` is eqs. 1-8 to the letter, ``no-lyrics`` hides
+        the words, ``no-positions`` drops p_i of eq. 4.
+
+    Raises
+    ------
+    InputError
+        If the variant is unknown, or the moments that the musicnn front end needs are missing.
+    """
+
+    def __init__(self, options: BuildOptions) -> None:
+        super().__init__()
+        if options.variant not in VARIANTS:
+            raise InputError(f"li has no variant {options.variant!r}; it has {', '.join(VARIANTS)}")
+        sizes = SIZES[options.size]
+        width = sizes.width
+        self.audio: FrameEncoder | MusicnnStem = (
+            MusicnnStem(options, width)
+            if options.front_end == "musicnn"
+            else FrameEncoder(sizes.channels, width)
+        )
+        self.null_audio = nn.Parameter(torch.zeros(width))
+        self.hears_words = options.variant != "no-lyrics"
+        self.tokens = LyricTokens(
+            options.text_dim, width, has_positions=options.variant != "no-positions"
+        )
+        self.block = LiBlock(sizes, is_literal=options.variant == "no-residual")
+        self.features = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(0.3))
+        self.class_head = nn.Linear(width, options.classes)
+        self.affect_head = nn.Linear(width, 2)
+
+    def forward(self, batch: SongBatch) -> ModelOutput:
+        """Judge a window of each song; `attention` is of frames over context and lyrics."""
+        states, mask = batch.text()
+        if not self.hears_words:
+            mask = torch.zeros_like(mask)
+        frames, real = heard_steps(self.audio, batch, self.null_audio)
+        fused, weights = self.block(frames, self.tokens(states, mask), mask)
+        features = self.features(masked_mean(fused, real))  # [Li, eq. 7]
+        return ModelOutput(
+            logits=self.class_head(features),  # [Li, eq. 8] is their softmax
+            affect=torch.sigmoid(self.affect_head(features)),
+            attention=weights,
+            audio_mask=real,
+            text_mask=real_keys(mask),
+        )
+
+
+ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
+    {
+        "li": Architecture(
+            name="li",
+            title="Li: cross-modal Transformer",
+            paper="Li",
+            modalities=("audio", "lyrics", "context"),
+            inputs={
+                "own": frozenset({"log_mel", "lyrics", "context"}),
+                "musicnn": frozenset({"patches", "lyrics", "context"}),
+            },
+            mel_preset="li",
+            window_seconds={"paper": WINDOW_SECONDS, "small": WINDOW_SECONDS},
+            test_windows=8,
+            build=LiNetwork,
+            variants=VARIANTS,
+            variant_modalities={"no-lyrics": ("audio",)},
+            training={
+                "own": TrainingDefaults(
+                    learning_rate=1e-4, weight_decay=1e-2, batch_songs=32, epochs=50, patience=10
+                ),
+                "musicnn": TrainingDefaults(
+                    learning_rate=1e-3, weight_decay=5e-2, batch_songs=32, epochs=30, patience=8
+                ),
+            },
+        )
+    }
+)

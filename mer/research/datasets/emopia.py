@@ -1,0 +1,94 @@
+"""EMOPIA: clips of pop piano music with a Russell quadrant, from four annotators.
+
+The release holds transcriptions; the recordings are on YouTube.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from mer.affect import UNIT, Quadrant
+from mer.errors import DatasetError
+from mer.research.datasets.base import (
+    AffectLabels,
+    AnnotationKind,
+    Split,
+    Track,
+    parse_split,
+    read_table,
+)
+from mer.research.datasets.layout import find_audio, hash_split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LICENCE: Final = "CC BY 4.0 (labels, transcriptions); recordings under copyright"
+CITATION: Final = (
+    "Hung, Ching, Doh, Kim, Nam & Yang (2021), EMOPIA: a multi-modal pop piano dataset for emotion "
+    "recognition and emotion-based music generation, ISMIR."
+)
+SCALE: Final = UNIT
+"""Nothing is rated here; a clip is in a quadrant."""
+ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
+
+_CLIP: Final = re.compile(r"Q[1-4]_(?P<song>.+)_\d+")
+
+
+def load(root: Path) -> list[Track]:
+    """Clips with a quadrant; the clips of one song are in one split.
+
+    The split of the authors' classification experiment is used where its tables are at hand; clips
+    that they leave out, and all clips without them, are divided by `hash_split` of the song.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``emopia/`` with ``label.csv``, as released, if at hand ``split/`` with
+        ``train.csv``, ``val.csv`` and ``test.csv`` of the repository EMOPIA_cls, and recordings of
+        yours as ``audio/CLIP.mp3`` (or another ending).
+
+    Raises
+    ------
+    DatasetError
+        If the table is absent or a cell is not as expected.
+    """
+    folder = root / "emopia"
+    path = folder / "label.csv"
+    songs, clips = _read_splits(folder / "split")
+    tracks = []
+    for number, row in enumerate(read_table(path, ("ID", "4Q"), licence=LICENCE), start=2):
+        where = f"{path}, line {number}"
+        clip = row["ID"]
+        if not (match := _CLIP.fullmatch(clip)):
+            raise DatasetError(f"{where}, column ID: {clip!r} is not Q1 to Q4, a song and a number")
+        if clip[1] != row["4Q"].removeprefix("Q"):
+            raise DatasetError(f"{where}, column 4Q: {row['4Q']!r} is not the quadrant of {clip}")
+        song = match["song"]
+        tracks.append(
+            Track(
+                dataset="emopia",
+                track_id=clip,
+                split=clips.get(clip) or songs.get(song) or hash_split(f"emopia {song}"),
+                labels=AffectLabels(quadrant=Quadrant(clip[:2])),
+                audio_path=find_audio(folder / "audio", clip),
+                artist_group=song,
+            )
+        )
+    return tracks
+
+
+def _read_splits(folder: Path) -> tuple[dict[str, Split], dict[str, Split]]:
+    """Split of every song and clip that the three tables name; nothing where there are none."""
+    songs: dict[str, Split] = {}
+    clips: dict[str, Split] = {}
+    if not folder.is_dir():
+        return songs, clips
+    for name in ("train", "val", "test"):
+        path = folder / f"{name}.csv"
+        for number, row in enumerate(read_table(path, ("fname",), licence=LICENCE), start=2):
+            if not (match := _CLIP.fullmatch(row["fname"])):
+                raise DatasetError(f"{path}, line {number}, column fname: {row['fname']!r}")
+            split = parse_split(name, where=str(path))
+            clips[row["fname"]] = songs[match["song"]] = split
+    return songs, clips

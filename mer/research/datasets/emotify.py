@@ -1,0 +1,88 @@
+"""Emotify: excerpts of four genres with what players of a game felt, on nine factors of GEMS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mer.affect import GEMS, UNIT
+from mer.errors import DatasetError
+from mer.research.datasets.base import AffectLabels, AnnotationKind, Track, read_table
+from mer.research.datasets.layout import find_audio, hash_split, plain_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+LICENCE: Final = "none stated; research use"
+CITATION: Final = (
+    "Aljanaki, Wiering & Veltkamp (2016), Studying emotion induced by music through a "
+    "crowdsourcing game, Information Processing & Management 52(1), 115-128."
+)
+SCALE: Final = UNIT
+"""Nothing is rated here; a player marks up to three of nine feelings."""
+ANNOTATION_KIND: Final[AnnotationKind] = "induced"
+
+GENRES: Final = ("classical", "rock", "electronic", "pop")
+"""Folders of the recordings; the songs are numbered through them in this order, 100 in each."""
+
+_SONGS_A_GENRE: Final = 100
+
+
+def load(root: Path) -> list[Track]:
+    """Excerpts with the distribution of the players' marks over `GEMS`, and how many played.
+
+    Excerpts for which nobody marked anything are left out. There is no official split and no
+    artist: songs are divided by `mer.research.datasets.layout.hash_split`.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``emotify/`` with ``data.csv``, one row for each player and song, and if at hand
+        ``emotifymusic/GENRE/NUMBER.mp3``, as released.
+
+    Raises
+    ------
+    DatasetError
+        If the table is absent or a cell is not as expected.
+    """
+    folder = root / "emotify"
+    path = folder / "data.csv"
+    marks: dict[str, list[tuple[int, ...]]] = {}
+    genres: dict[str, str] = {}
+    for number, row in enumerate(
+        read_table(path, ("track id", "genre", *GEMS), licence=LICENCE), start=2
+    ):
+        where = f"{path}, line {number}"
+        song_id = plain_id(row["track id"], where=f"{where}, column track id")
+        if row["genre"] not in GENRES:
+            raise DatasetError(
+                f"{where}, column genre: {row['genre']!r} is not one of {', '.join(GENRES)}"
+            )
+        genres[song_id] = row["genre"]
+        marks.setdefault(song_id, []).append(_marks(row, where=where))
+    return [
+        _track(folder, song_id, genres[song_id], players)
+        for song_id, players in marks.items()
+        if any(map(any, players))
+    ]
+
+
+def _marks(row: Mapping[str, str], *, where: str) -> tuple[int, ...]:
+    for name in GEMS:
+        if row[name] not in {"0", "1"}:
+            raise DatasetError(f"{where}, column {name}: {row[name]!r} is not 0 or 1")
+    return tuple(int(row[name]) for name in GEMS)
+
+
+def _track(folder: Path, song_id: str, genre: str, players: Sequence[tuple[int, ...]]) -> Track:
+    counts = [sum(column) for column in zip(*players, strict=True)]
+    number = (int(song_id) - 1) % _SONGS_A_GENRE + 1
+    return Track(
+        dataset="emotify",
+        track_id=song_id,
+        split=hash_split(f"emotify {song_id}"),
+        labels=AffectLabels(
+            gems=tuple(count / sum(counts) for count in counts), raters=len(players)
+        ),
+        audio_path=find_audio(folder / "emotifymusic" / genre, str(number)),
+    )

@@ -1,0 +1,81 @@
+"""GoEmotions: comments labelled with 27 emotions or neutral, here as the eight emotions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mer.affect import UNIT
+from mer.errors import DatasetError
+from mer.research.datasets import warriner
+from mer.research.datasets.base import AffectLabels, Track, parse_split, read_tsv
+from mer.research.datasets.crosswalk import GOEMOTIONS, Crosswalk, mix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LICENCE: Final = "Apache-2.0"
+CITATION: Final = (
+    "Demszky, Movshovitz-Attias, Ko, Cowen, Nemade & Ravi (2020), GoEmotions: a dataset of "
+    "fine-grained emotions, ACL."
+)
+SCALE: Final = UNIT
+"""Nothing is rated here; the labels are distributions."""
+
+
+def load(root: Path) -> list[Track]:
+    """Comments with a distribution over the eight emotions, in the official splits.
+
+    Valence and arousal are the norms of the emotions' names, nobody's rating of the comment.
+    Comments that hold none of the eight (neutral, surprise, confusion, realization alone) are left
+    out.
+
+    Raises
+    ------
+    DatasetError
+        If a file is absent or a cell is not as expected.
+    """
+    folder = root / "text/goemotions"
+    names = _label_names(folder / "emotions.txt")
+    crosswalk = Crosswalk(warriner.load_norms(root))
+    return [
+        track
+        for split in ("train", "dev", "test")
+        for track in _load_split(
+            folder / "data" / "original" / f"{split}.tsv", split, names, crosswalk
+        )
+    ]
+
+
+def _label_names(path: Path) -> list[str]:
+    names = [cell for row in read_tsv(path, licence=LICENCE) for cell in row]
+    if unknown := sorted(set(names) ^ set(GOEMOTIONS)):
+        raise DatasetError(f"{path}: the labels differ from the expected 28: {', '.join(unknown)}")
+    return names
+
+
+def _load_split(path: Path, split: str, names: list[str], crosswalk: Crosswalk) -> Iterator[Track]:
+    known_ids = {str(index): name for index, name in enumerate(names)}
+    for number, row in enumerate(read_tsv(path, licence=LICENCE), start=1):
+        try:
+            text, ids, track_id = row
+            labels = [known_ids[label] for label in ids.split(",")]
+        except (ValueError, KeyError) as error:
+            raise DatasetError(
+                f"{path}, line {number}: expected text, label ids 0-27 and an id, in three columns"
+            ) from error
+        known = [label for label in labels if GOEMOTIONS[label]]
+        if known:
+            point = crosswalk.point(known)
+            yield Track(
+                dataset="goemotions",
+                track_id=track_id,
+                split=parse_split(split, where=str(path)),
+                labels=AffectLabels(
+                    valence=point.valence if point else None,
+                    arousal=point.arousal if point else None,
+                    emotions=mix(GOEMOTIONS[label] for label in known),
+                    mood_words=tuple(known),
+                ),
+                lyrics=text,
+            )

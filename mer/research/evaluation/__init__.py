@@ -1,0 +1,1 @@
+"""Measurements of the house network: accuracy, calibration, explanations and robustness."""

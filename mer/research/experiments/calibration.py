@@ -1,0 +1,320 @@
+"""Whether a network is right as often as it is sure, before and after one number is fitted.
+
+The temperature is fitted on validation songs. Where those are what is asked about, two halves of
+them serve each other: no song's temperature has seen the song.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mer.research.evaluation.reliability import BINS, binned, guessed_ece, reliability
+from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.statistics import (
+    BASELINE,
+    ROW_COLUMNS,
+    Draws,
+    chances,
+    figures,
+    shown,
+    songs_of,
+    trained_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from mer.research.experiments.base import Setting
+    from mer.research.experiments.statistics import Figures, Labels, Songs
+
+    Floats = NDArray[np.float64]
+    Measure = Callable[[Labels, Floats, Draws], Floats]
+
+QUESTIONS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("panda4q", "quadrant", ()),
+    ("mirex", "cluster", ("lyrics",)),
+)
+"""Set, target, and what every song must have."""
+_GRID: Final = np.exp(np.arange(-115, 231) / 50)  # 0.1 to 99
+_FLOOR: Final = 1e-12
+
+
+def heated(said: Floats, temperature: float) -> Floats:
+    """Divide log-probabilities by a temperature.
+
+    Parameters
+    ----------
+    said : (songs, classes) float64 ndarray
+        Rows sum to 1.
+    temperature : float
+        More than 0; above 1 a network becomes less sure.
+
+    Returns
+    -------
+    (songs, classes) float64 ndarray
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks", ICML,
+       eq. (9). Windows of a clip are averaged before, so probabilities stand for their logits.
+    """
+    scores = np.log(np.maximum(said, _FLOOR)) / temperature
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return shares
+
+
+def fit_temperature(labels: Labels, said: Floats) -> float:
+    """Give the temperature, 0.1 to 99, under which the labels are least surprising.
+
+    Parameters
+    ----------
+    labels : (songs,) int64 ndarray
+    said : (songs, classes) float64 ndarray
+
+    Returns
+    -------
+    float
+    """
+    songs = np.arange(len(labels))
+    losses = [-np.log(np.maximum(heated(said, t)[songs, labels], _FLOOR)).mean() for t in _GRID]
+    return float(_GRID[int(np.argmin(losses))])
+
+
+def brier(labels: Labels, said: Floats) -> Floats:
+    """Squared distance of each song's probabilities from its label, (songs,) in [0, 2]."""
+    wanted = np.eye(said.shape[1])[labels]
+    distances: Floats = ((said - wanted) ** 2).sum(axis=1)
+    return distances
+
+
+def surprise(labels: Labels, said: Floats) -> Floats:
+    """Negative log-likelihood of each song's label in nats, (songs,)."""
+    nats: Floats = -np.log(np.maximum(said[np.arange(len(labels)), labels], _FLOOR))
+    return nats
+
+
+def _ece_drawn(labels: Labels, said: Floats, draws: Draws) -> Floats:
+    """`mer.metrics.ece` in all draws, (1 + resamples,)."""
+    confidence, right, bins = binned(labels, said)
+    gaps = (right - confidence)[:, None] * np.eye(BINS)[bins]
+    return draws.values(lambda counts: np.abs(counts @ gaps).sum(axis=1) / counts.sum(axis=1))
+
+
+def _mean_of(each: Callable[[Labels, Floats], Floats]) -> Measure:
+    def measure(labels: Labels, said: Floats, draws: Draws) -> Floats:
+        values = each(labels, said)
+        return draws.values(lambda counts: counts @ values / counts.sum(axis=1))
+
+    return measure
+
+
+def _right(labels: Labels, said: Floats) -> Floats:
+    return binned(labels, said)[1]
+
+
+MEASURES: Final[Mapping[str, Measure]] = {
+    "accuracy": _mean_of(_right),
+    "ece": _ece_drawn,
+    "brier": _mean_of(brier),
+    "nll": _mean_of(surprise),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What one row of the table says of some songs, before and after.
+
+    Parameters
+    ----------
+    cells : (str, str)
+        Model and front end.
+    before, after : (songs, seeds, classes) float64 ndarray
+    temperatures : tuple of float
+        One a network; the mean of two where halves served each other.
+    """
+
+    cells: tuple[str, str]
+    before: Floats
+    after: Floats
+    temperatures: tuple[float, ...]
+
+
+def calibrated(
+    asked: Songs, said: Floats, held: Songs | None, held_said: Floats | None
+) -> tuple[Floats, tuple[float, ...]]:
+    """Heat what networks say by temperatures of songs that are not asked about.
+
+    Parameters
+    ----------
+    asked : Songs
+    said : (songs, seeds, classes) float64 ndarray
+    held : Songs or None
+        To fit on; without them the two halves of `asked` are fitted on each other.
+    held_said : (held, seeds, classes) float64 ndarray or None
+
+    Returns
+    -------
+    (songs, seeds, classes) float64 ndarray
+    tuple of float
+    """
+    after, temperatures = np.empty_like(said), []
+    half = np.arange(len(said)) % 2 == 0
+    for seed in range(said.shape[1]):
+        one = said[:, seed]
+        if held is not None and held_said is not None:
+            temperatures.append(fit_temperature(held.labels, held_said[:, seed]))
+            after[:, seed] = heated(one, temperatures[-1])
+            continue
+        fitted = []
+        for part in (half, ~half):
+            fitted.append(fit_temperature(asked.labels[part], one[part]))
+            after[~part, seed] = heated(one[~part], fitted[-1])
+        temperatures.append(float(np.mean(fitted)))
+    return after, tuple(temperatures)
+
+
+def run(setting: Setting) -> Report:
+    """Ask every network on both sets, before and after."""
+    tables: list[Table] = []
+    kept: dict[str, object] = {}
+    panels: dict[str, tuple[Songs, list[Calibrated]]] = {}
+    for dataset, target, having in QUESTIONS:
+        songs = songs_of(setting, dataset, target, having=having)
+        rows = _answers(setting, dataset, target, having, songs)
+        draws = Draws.of(len(songs.labels))
+        measured = [_measured(songs, row, draws) for row in rows]
+        title = f"{dataset}, {target}, {setting.split}: {len(songs.labels)} songs"
+        tables.append(_table(title, rows, measured))
+        models = {" / ".join(row.cells): found for row, found in zip(rows, measured, strict=True)}
+        kept[dataset] = {"songs": len(songs.labels), "models": models}
+        panels[f"{dataset}, {target}"] = (songs, rows)
+    notes = (FITTED_BY_HALVES if setting.split == "val" else FITTED_ELSEWHERE, *NOTES)
+    return Report(tuple(tables), None, notes, kept, _plot(panels))
+
+
+def _answers(
+    setting: Setting, dataset: str, target: str, having: tuple[str, ...], songs: Songs
+) -> list[Calibrated]:
+    held = None
+    if setting.split != "val":
+        held = songs_of(replace(setting, split="val"), dataset, target, having=having)
+    rows = [Calibrated(BASELINE, songs.guess, songs.guess, (1.0,))]
+    for row, trained in trained_rows(setting, dataset, target):
+        said = chances(trained, songs)
+        held_said = None if held is None else chances(trained, held)
+        rows.append(Calibrated(row.cells, said, *calibrated(songs, said, held, held_said)))
+    return rows
+
+
+def _measured(songs: Songs, row: Calibrated, draws: Draws) -> dict[str, object]:
+    """Figures of one row: before, after and their paired difference."""
+    found: dict[str, object] = {"temperatures": row.temperatures}
+    parts: dict[str, dict[str, Figures]] = {"before": {}, "after": {}, "after_less_before": {}}
+    for name, measure in MEASURES.items():
+        before, after = (
+            np.stack([measure(songs.labels, said[:, seed], draws) for seed in range(said.shape[1])])
+            for said in (row.before, row.after)
+        )
+        parts["before"][name], parts["after"][name] = figures(before), figures(after)
+        parts["after_less_before"][name] = figures(after - before)
+    seeds = range(row.after.shape[1])
+    found["ece_if_perfect"] = float(np.mean([guessed_ece(row.after[:, seed]) for seed in seeds]))
+    return found | parts
+
+
+COLUMNS: Final = (
+    *ROW_COLUMNS, "Accuracy", "ECE before", "ECE after", "after less before", "ECE if perfect",
+    "Brier before", "after", "NLL before", "after", "Temperature",
+)  # fmt: skip
+
+
+def _table(title: str, rows: Sequence[Calibrated], measured: Sequence[dict[str, Any]]) -> Table:
+    lines = [
+        (
+            *row.cells,
+            shown(found["before"]["accuracy"]),
+            shown(found["before"]["ece"]),
+            shown(found["after"]["ece"]),
+            shown(found["after_less_before"]["ece"]),
+            found["ece_if_perfect"],
+            *(
+                shown(found[when][name])
+                for name in ("brier", "nll")
+                for when in ("before", "after")
+            ),
+            " ".join(f"{temperature:.2f}" for temperature in row.temperatures),
+        )
+        for row, found in zip(rows, measured, strict=True)
+    ]
+    return Table(title, COLUMNS, tuple(lines))
+
+
+NOTES: Final = (
+    (
+        "ECE has ten equal bins. 'ECE if perfect' is what it would be on average, on so many "
+        "songs, if the probabilities after heating were exactly right: with few songs it is never "
+        "0."
+    ),
+    (
+        "Brier is the squared distance from the label over all classes (0 to 2); NLL is in nats. "
+        "The temperature does not change which class is likeliest, hence one accuracy."
+    ),
+    (
+        "Guessing by the training songs' shares is nearly calibrated and knows nothing: ECE alone "
+        "is no merit, which is why Brier and NLL stand beside it."
+    ),
+    (
+        "Brackets: 95% bootstrap intervals over songs, means over seeds. ECE of a bootstrap "
+        "sample is biased upwards, so that an estimate can lie low in its interval, or below it."
+    ),
+    ("None of the five papers prints anything on calibration: there is nothing to put beside."),
+)
+FITTED_ELSEWHERE: Final = (
+    "The temperature is fitted on the validation songs, which also chose the epoch, and on no "
+    "song that is asked about."
+)
+FITTED_BY_HALVES: Final = (
+    "What is asked about are validation songs: each half's temperature is fitted on the other "
+    "half. They also chose the epoch, so that figures here flatter."
+)
+
+
+def _plot(panels: Mapping[str, tuple[Songs, list[Calibrated]]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    columns = max(len(rows) for _, rows in panels.values()) - 1
+    figure = Figure(figsize=(2.3 * columns + 0.6, 2.5 * len(panels) + 0.5), layout="constrained")
+    grid = figure.subplots(len(panels), columns, sharex=True, sharey=True, squeeze=False)
+    for line, (title, (songs, rows)) in zip(grid, panels.items(), strict=True):
+        for axis, row in zip(line, rows[1:], strict=False):
+            axis.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
+            for name, said, color in (
+                ("before", row.before, "C1"),
+                ("after", row.after, "C0"),
+            ):
+                sure, right, answers = reliability(songs.labels, said)
+                share = answers / answers.sum()
+                axis.plot(sure, right, color=color, linewidth=0.8, label=name)
+                axis.scatter(sure, right, s=120 * share, color=color, alpha=0.7, linewidths=0)
+            axis.set_title(f"{row.cells[0].split(':')[0]}, {row.cells[1]}", fontsize="small")
+        line[0].set_ylabel(f"{title}\nshare right", fontsize="small")
+    for axis in grid[-1]:
+        axis.set_xlabel("probability said", fontsize="small")
+    grid[0, 0].legend(fontsize="x-small")
+    return figure
+
+
+EXPERIMENT: Final = Experiment(
+    name="calibration",
+    title="Whether networks are right as often as they are sure",
+    question="How far is confidence from accuracy, and does one temperature mend it?",
+    source="none of the papers, though a mood that is shown with a percentage needs it",
+    run=run,
+)

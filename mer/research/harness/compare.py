@@ -1,0 +1,279 @@
+"""``python -m mer.research compare``: every architecture and baseline on the same songs, one table a set.
+
+Networks are trained on the training split and chosen on the validation split; the baseline that
+all are tested against is chosen on the validation split too. Per-song predictions are kept, so
+that any other figure can be computed from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from mer.errors import InputError
+from mer.metrics import holm, macro_f1
+from mer.research.architectures.base import architectures
+from mer.research.evaluation.questions import compare as paired
+from mer.research.evaluation.questions import scores
+from mer.research.evaluation.report import write_json
+from mer.research.experiments.base import Table, interval, markdown, number
+from mer.research.harness import options
+from mer.research.harness.estimators import ESTIMATORS, fit_estimator
+from mer.research.harness.examples import tracks
+from mer.research.harness.labels import CLASS_NAMES
+from mer.research.harness.run import Run, fit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mer.research.harness.estimators import Estimator
+    from mer.research.harness.examples import Example, Material
+    from mer.research.harness.run import Trained
+
+QUESTIONS: Final = (("panda4q", "quadrant"), ("mirex", "cluster"))
+"""Sets and targets of the table; of mirex the songs with lyrics are asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One row of the table before it is measured.
+
+    Parameters
+    ----------
+    model, title : str
+    front_end : {'own', 'musicnn'} or None
+        None for baselines that are no networks.
+    is_baseline : bool
+    """
+
+    model: str
+    title: str
+    front_end: str | None
+    is_baseline: bool
+
+    @property
+    def key(self) -> str:
+        """Unique name."""
+        return self.model if self.front_end in (None, "own") else f"{self.model}+{self.front_end}"
+
+
+def entrants(models: Sequence[str], front_ends: Sequence[str]) -> list[Entrant]:
+    """Rows of the table: baselines without networks, then architectures in both front ends."""
+    rows = [
+        Entrant(name, title, None, is_baseline=True)
+        for name, (title, _) in ESTIMATORS.items()
+        if not models or name in models
+    ]
+    for name, entry in architectures().items():
+        if models and name not in models:
+            continue
+        rows += [
+            Entrant(name, entry.title, front_end, is_baseline=entry.paper == "baseline")
+            for front_end in front_ends
+            if front_end in entry.inputs
+        ]
+    if unknown := set(models) - {row.model for row in rows}:
+        known = [*ESTIMATORS, *architectures()]
+        raise InputError(f"no model is called {sorted(unknown)[0]!r}; there are {', '.join(known)}")
+    return rows
+
+
+def questioned(material: Material, dataset: str, split: Any) -> list[Example]:
+    """Songs of a split that a set's question is about."""
+    songs = material.songs(dataset, split)
+    return [s for s in songs if dataset != "mirex" or s.features.lyrics is not None]
+
+
+def models_of(
+    entrant: Entrant, dataset: str, target: str, material: Material, args: argparse.Namespace
+) -> list[Trained | Estimator]:
+    """Train, or read, one model a seed; a baseline without chance is fitted once."""
+    if entrant.front_end is None:
+        return [fit_estimator(Run(entrant.model, dataset, target), material)]
+    return [
+        fit(
+            options.run_of(args, entrant.model, entrant.front_end, dataset, target, seed),
+            material,
+            options.runs_folder(args),
+        )
+        for seed in range(args.seeds)
+    ]
+
+
+def measure(
+    material: Material, dataset: str, target: str, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Figures of every entrant on one question; also writes their per-song predictions."""
+    songs = questioned(material, dataset, args.split)
+    validation = questioned(material, dataset, "val")
+    classes = len(CLASS_NAMES[target])
+    answers: dict[str, NDArray[np.int64]] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    labels = np.zeros(0, dtype=np.int64)
+    for entrant in entrants(args.models, args.front_ends):
+        trained = models_of(entrant, dataset, target, material, args)
+        labels = trained[0].labeller.labels(tracks(songs)).hard.numpy()
+        said = [model.predict(songs).probabilities for model in trained]
+        answers[entrant.key] = np.stack([p.argmax(axis=1) for p in said], axis=1)
+        truth = trained[0].labeller.labels(tracks(validation)).hard.numpy()
+        chosen = [model.predict(validation).probabilities.argmax(axis=1) for model in trained]
+        rows[entrant.key] = {
+            **asdict(entrant),
+            **scores(labels, answers[entrant.key], classes),
+            "validation_macro_f1": float(np.mean([macro_f1(truth, c, classes) for c in chosen])),
+            "parameters": trained[0].parameters,
+            "seconds": float(np.mean([model.seconds for model in trained])),
+        }
+        _keep_predictions(args.predictions, dataset, entrant, songs, labels, said)
+    baselines = [key for key, row in rows.items() if row["is_baseline"]]
+    best = max(baselines, key=lambda key: rows[key]["validation_macro_f1"]) if baselines else None
+    for name, rival in (("best_baseline", best), ("probe", "probe")):
+        if rival in rows:
+            _add_tests(rows, answers, labels, classes, rival, f"against_{name}")
+    return {"songs": len(songs), "best_baseline": best, "rows": rows}
+
+
+def _add_tests(
+    rows: dict[str, dict[str, Any]],
+    answers: dict[str, NDArray[np.int64]],
+    labels: NDArray[np.int64],
+    classes: int,
+    rival: str,
+    name: str,
+) -> None:
+    """Compare every row with `rival` on the same songs; p adjusted for how many there are."""
+    others = [key for key in rows if key != rival]
+    for key in others:
+        rows[key][name] = paired(labels, answers[key], answers[rival], classes)
+    adjusted = holm([rows[key][name]["macro_f1"]["p_value"] for key in others])
+    for key, p_value in zip(others, adjusted, strict=True):
+        rows[key][name]["macro_f1"]["p_holm"] = p_value
+
+
+def _keep_predictions(
+    folder: Path,
+    dataset: str,
+    entrant: Entrant,
+    songs: Sequence[Example],
+    labels: NDArray[np.int64],
+    said: Sequence[NDArray[np.float64]],
+) -> None:
+    kept = {
+        "songs": [song.track.track_id for song in songs],
+        "labels": labels.tolist(),
+        "probabilities": [p.round(5).tolist() for p in said],
+    }
+    write_json(folder / f"{dataset}-{entrant.key}.json", kept)
+
+
+def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
+    """Print the figures of one question, the best macro-F1 first."""
+    best = figures["best_baseline"]
+    rows = []
+    for row in sorted(figures["rows"].values(), key=lambda row: -row["macro_f1"]["estimate"]):
+        rows.append(
+            (
+                f"{row['title']}{' (baseline)' if row['is_baseline'] else ''}",
+                row["front_end"] or "-",
+                interval(row["accuracy"]),
+                interval(row["macro_f1"]),
+                " ".join(number(each) for each in row["macro_f1"]["each"]),
+                f"{row['parameters'] / 1e6:.2f} M",
+                f"{row['seconds']:.0f}",
+                _against(row, "against_best_baseline"),
+                _against(row, "against_probe"),
+            )
+        )
+    return Table(
+        f"{dataset}, {target} ({figures['songs']} songs)",
+        (
+            "model",
+            "audio front end",
+            "accuracy",
+            "macro-F1",
+            "each seed",
+            "trained",
+            "seconds",
+            f"macro-F1 against {best}",
+            "against the probe of all",
+        ),
+        tuple(rows),
+    )
+
+
+def _against(row: dict[str, Any], name: str) -> str:
+    if name not in row:
+        return "-"
+    figures = row[name]["macro_f1"]
+    return f"{_signed(figures['difference'])}, p = {figures['p_holm']:.3f}"
+
+
+def _signed(figures: dict[str, float]) -> str:
+    text = interval(figures)
+    return text if figures["estimate"] < 0 else f"+{text}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``python -m mer.research compare``."""
+    options.add_data(parser)
+    options.add_training(parser)
+    parser.add_argument(
+        "--models",
+        type=options.names,
+        default=(),
+        metavar="A,B",
+        help="of these alone (default: every architecture and baseline)",
+    )
+    options.add_asking(parser)
+    parser.add_argument(
+        "--sets",
+        type=options.names_of(*(dataset for dataset, _ in QUESTIONS)),
+        default=tuple(dataset for dataset, _ in QUESTIONS),
+        metavar="A,B",
+        help="panda4q, mirex (default: both)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/results"),
+        metavar="DIR",
+        help="where compare.md and compare.json go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        default=Path("var/compare"),
+        metavar="DIR",
+        help="where per-song predictions go (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is not trained yet, ask, and write the table."""
+    torch.set_num_threads(args.threads or torch.get_num_threads())
+    material = options.material(args)
+    questions = [question for question in QUESTIONS if question[0] in args.sets]
+    report: dict[str, Any] = {
+        "command": options.command(args),
+        "protocol": options.protocol(args),
+        **{dataset: measure(material, dataset, target, args) for dataset, target in questions},
+    }
+    lines = ["# Every architecture on the same songs", ""]
+    lines += [f"Written by `{report['command']}`; {report['protocol']}"]
+    lines += ["Brackets: 95% bootstrap intervals over songs (2,000 draws), means over these seeds."]
+    lines += ["Differences are paired; p is two-sided and adjusted for all rows of a set (Holm)."]
+    lines += ["Seconds are of training, on a shared machine; the first seed pays for log-mels."]
+    lines += ["All numbers: `compare.json`. The story: `five-papers.md`.", ""]
+    for dataset, target in questions:
+        lines += markdown(table(dataset, target, report[dataset]))
+    write_json(args.out / "compare.json", report, indent=1)
+    (args.out / "compare.md").write_text("\n".join(lines).rstrip() + "\n")
+    print("\n".join(lines))  # noqa: T201
+    return 0

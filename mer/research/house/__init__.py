@@ -1,0 +1,1 @@
+"""The house network: training data, losses, cross-validation and calibration."""

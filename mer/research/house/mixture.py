@@ -1,0 +1,258 @@
+"""The mixture of data sets that the house network learns from, and what each asks of it.
+
+Each data set labels part of the targets, and a target that is not labelled costs nothing:
+
+============== ======== ======= =============== ========= ==== ============================
+set            quadrant cluster valence/arousal emotions  gems goes in as
+============== ======== ======= =============== ========= ==== ============================
+panda4q        yes              by its words    by words       audio and context
+mirex                   yes     by its word     by word        audio, lyrics and context
+mood_words     yes      yes     by the words    by words       lyrics: the songs' mood words
+warriner       soft             rated                          lyrics: one word
+emobank        soft             rated                          lyrics: one sentence
+goemotions                      by its emotions mapped         lyrics: one comment
+gems_lyrics                                               yes  lyrics
+deezer_va                       by tags                        context: title and artist
+poem_sentiment                  valence                        lyrics: one verse
+============== ======== ======= =============== ========= ==== ============================
+
+A soft quadrant is the product of valence and arousal read as the chances of being high. Clusters
+are never turned into quadrants: that lowers quadrant accuracy.
+
+Valence and arousal are brought to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
+those of panda4q's training clips for everything placed by word norms (their quadrants are balanced,
+so 0.5 is the boundary between quadrants in music); EmoBank and Deezer have their own.
+A verse's polarity is a valence of 0.2, 0.5 or 0.8 there, and no arousal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
+from mer.errors import DatasetError
+from mer.research.datasets import (
+    deezer_va,
+    emobank,
+    gems_lyrics,
+    goemotions,
+    mirex,
+    panda4q,
+    poem_sentiment,
+    warriner,
+)
+from mer.research.datasets.base import AffectLabels, Track, drop_overlaps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+SONG_SETS: Final = ("panda4q", "mirex")
+TEXT_SETS: Final = (
+    "mood_words",
+    "warriner",
+    "emobank",
+    "goemotions",
+    "gems_lyrics",
+    "deezer_va",
+    "poem_sentiment",
+)
+GOEMOTIONS_TRACKS: Final = 8000
+
+TASKS: Final = ("quadrant", "cluster", "valence", "arousal", "emotions", "gems")
+LOSS_WEIGHTS: Final = {  # in the order of TASKS
+    "panda4q": (1.0, 0.0, 1.0, 1.0, 0.3, 0.0),
+    "mirex": (0.0, 1.0, 0.3, 0.3, 0.1, 0.0),
+    "mood_words": (1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
+    "warriner": (0.5, 0.0, 4.0, 4.0, 0.0, 0.0),
+    "emobank": (0.5, 0.0, 4.0, 4.0, 0.0, 0.0),
+    "goemotions": (0.0, 0.0, 0.25, 0.25, 1.0, 0.0),
+    "gems_lyrics": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "deezer_va": (0.0, 0.0, 0.5, 0.5, 0.0, 0.0),
+    "poem_sentiment": (0.0, 0.0, 0.5, 0.0, 0.0, 0.0),
+}
+_POLARITY_STEP: Final = 0.3
+_RATED_TEXTS: Final = ("warriner", "emobank")
+
+
+class Targets(NamedTuple):
+    """What is known of some songs; an unknown target is zeros with weight 0.
+
+    Attributes
+    ----------
+    quadrant, cluster, emotions, gems : (songs, 4), (songs, 5), (songs, 8), (songs, 9) float Tensors
+        Distributions.
+    affect : (songs, 2) float Tensor in (0, 1)
+        Valence and arousal on the plane of this module.
+    weights : (songs, 6) float Tensor
+        Of each of `TASKS`.
+    """
+
+    quadrant: Tensor
+    cluster: Tensor
+    affect: Tensor
+    emotions: Tensor
+    gems: Tensor
+    weights: Tensor
+
+
+Moments = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Moments that bring each set's valence and arousal to one plane; see the module.
+
+    Parameters
+    ----------
+    words, emobank, deezer : ((mean, deviation) of valence, of arousal)
+    """
+
+    words: Moments
+    emobank: Moments
+    deezer: Moments
+
+    @classmethod
+    def of(cls, tracks: Iterable[Track]) -> Plane:
+        """Moments of the training tracks among `tracks`.
+
+        Raises
+        ------
+        DatasetError
+            If panda4q, EmoBank or Deezer has no labelled training track among them.
+        """
+        tracks = list(tracks)
+        return cls(*(_moments(tracks, name) for name in ("panda4q", "emobank", "deezer_va")))
+
+    def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
+        """Valence and arousal of `labels` on the plane, or None where there are none."""
+        if labels.valence is None or labels.arousal is None:
+            return None
+        own = {"emobank": self.emobank, "deezer_va": self.deezer}
+        valence, arousal = own.get(dataset, self.words)
+        return _squash(labels.valence, *valence), _squash(labels.arousal, *arousal)
+
+
+def _moments(tracks: Sequence[Track], dataset: str) -> Moments:
+    points = [
+        (track.labels.valence, track.labels.arousal)
+        for track in tracks
+        if track.dataset == dataset and track.split == "train" and track.labels.valence is not None
+    ]
+    if len(points) < 2:
+        raise DatasetError(f"{dataset} has fewer than two training tracks with valence")
+    table = torch.tensor(points, dtype=torch.float64)
+    (valence, arousal), (valence_std, arousal_std) = table.mean(0).tolist(), table.std(0).tolist()
+    return (valence, valence_std), (arousal, arousal_std)
+
+
+def _squash(value: float, mean: float, deviation: float) -> float:
+    return 1 / (1 + math.exp((mean - value) / deviation))
+
+
+def load_tracks(root: Path) -> list[Track]:
+    """All tracks of the mixture, each with its split.
+
+    A fifth of Warriner's words is held out as their test split and a twentieth as validation, by
+    hash; 8,000 of GoEmotions' training comments are taken, by hash; the mood words of panda4q and
+    the adjectives of mirex are texts of their own (set ``mood_words``) in their song's split.
+    Of Deezer and GEMS there are no songs by artists of the song sets' test splits, as far as their
+    names are written alike.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data sets.
+
+    Raises
+    ------
+    DatasetError
+        If a set is absent or damaged.
+    """
+    songs = drop_overlaps([*panda4q.load(root), *mirex.load(root)], root)
+    words = [
+        Track("mood_words", f"{song.dataset}-{song.track_id}", song.split, song.labels,
+              lyrics=", ".join(song.labels.mood_words), artist_group=song.artist_group)
+        for song in songs
+    ]  # fmt: skip
+    lemmas = []
+    for track in warriner.load(root):
+        fold = _hash(track.track_id) % 20
+        lemmas.append(replace(track, split="test" if fold < 4 else "val" if fold == 4 else "train"))
+    comments = [track for track in goemotions.load(root) if track.split == "train"]
+    comments.sort(key=lambda track: _hash(track.track_id))
+    tested = {song.artist_group for song in songs if song.split == "test"}
+    weak = [
+        replace(track, lyrics=None) if track.dataset == "deezer_va" else _without_context(track)
+        for track in (*deezer_va.load(root), *gems_lyrics.load(root))
+        if track.artist_group not in tested and (track.lyrics or track.dataset == "deezer_va")
+    ]
+    texts = (*lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS])
+    return [*songs, *words, *texts, *weak, *poem_sentiment.load(root)]
+
+
+def _without_context(track: Track) -> Track:
+    return replace(track, title=None, artist=None)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def targets(tracks: Sequence[Track], plane: Plane) -> Targets:
+    """Turn the labels of `tracks` into what is asked of the network.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    plane : Plane
+
+    Returns
+    -------
+    Targets
+    """
+    sizes = (len(QUADRANTS), 5, 1, 1, len(EMOTIONS), len(GEMS))
+    rows: dict[str, list[list[float]]] = {task: [] for task in TASKS}
+    weights = []
+    for track in tracks:
+        known = _known(track, plane)
+        for task, size in zip(TASKS, sizes, strict=True):
+            rows[task].append(known.get(task, [0.0] * size))
+        stated = LOSS_WEIGHTS[track.dataset]
+        weights.append([w * (task in known) for task, w in zip(TASKS, stated, strict=True)])
+    quadrant, cluster, valence, arousal, emotions, gems = (torch.tensor(rows[t]) for t in TASKS)
+    affect = torch.cat([valence, arousal], dim=1)
+    return Targets(quadrant, cluster, affect, emotions, gems, torch.tensor(weights))
+
+
+def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
+    labels, known = track.labels, {}
+    point = plane.place(track.dataset, labels)
+    if point is not None:
+        valence, arousal = point
+        known["valence"], known["arousal"] = [valence], [arousal]
+        if track.dataset in _RATED_TEXTS:
+            known["quadrant"] = [
+                valence * arousal,
+                (1 - valence) * arousal,
+                (1 - valence) * (1 - arousal),
+                valence * (1 - arousal),
+            ]
+    if labels.quadrant is not None:
+        known["quadrant"] = [float(quadrant == labels.quadrant) for quadrant in QUADRANTS]
+    if labels.cluster is not None:
+        known["cluster"] = [float(cluster == labels.cluster) for cluster in range(5)]
+    if labels.emotions is not None:
+        known["emotions"] = list(labels.emotions)
+    if labels.gems is not None:
+        known["gems"] = list(labels.gems)
+    if labels.polarity is not None:
+        known["valence"] = [0.5 + _POLARITY_STEP * labels.polarity]
+    return known

@@ -1,0 +1,464 @@
+"""Training of the house network: masked multi-task losses, resumable, weights averaged.
+
+The data are those of `mer.research.house.mixture`. Each step sees songs and texts; songs lose modalities and
+patches at random, so that the network learns to do without. What comes out is a running average
+of the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, replace
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+
+from mer.errors import CheckpointCorruptError
+from mer.network import (
+    AffettiBatch,
+    AffettiConfig,
+    AffettiNetwork,
+    AffettiOutput,
+    MemberStates,
+    collate,
+)
+from mer.research.house.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from mer.research.inputs.features import TrackFeatures
+
+_AFFECT_LOSS_SCALE: Final = 8.0
+"""Brings a squared error on the unit square to the size of a cross-entropy."""
+
+_GRADIENT_NORM: Final = 2.0
+_FALL: Final = 0.2
+"""By which a gate's logarithm should fall where trust is not deserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one network is trained; the same recipe gives the same network on a CPU.
+
+    Parameters
+    ----------
+    seed, epochs : int
+        An epoch is one pass over the songs.
+    batch_songs, batch_texts : int
+        Each step sees both; the texts' sets in equal parts.
+    learning_rate, weight_decay : float
+        Of AdamW, with a cosine to zero.
+    label_smoothing : float in [0, 1)
+    modality_dropout : float in [0, 1)
+        Chance of withholding each modality of a song, never the last one.
+    patch_dropout : float in [0, 1)
+        Chance of withholding each patch, never the last one.
+    copies : int
+        Distorted copies of each song (`mer.research.inputs.distortions.augmentation`) to train on.
+    copy_share : float in [0, 1]
+        Chance that a song is heard by one of its copies.
+    text_weight : float
+        Of the texts' loss beside the songs'.
+    consistency : float
+        Weight of the agreement between a song's quadrant and its place on the plane.
+    wariness : float
+        Weight of the gates' lesson: less trust in another song's lyrics and in distorted audio.
+    averaging : float in [0, 1)
+        Decay of the running average of weights, a step; the average is the result.
+    """
+
+    seed: int = 0
+    epochs: int = 12
+    batch_songs: int = 32
+    batch_texts: int = 1344
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    modality_dropout: float = 0.3
+    patch_dropout: float = 0.3
+    copies: int = 1
+    copy_share: float = 0.3
+    text_weight: float = 1.75
+    consistency: float = 0.3
+    wariness: float = 0.3
+    averaging: float = 0.99
+
+
+class Disturbed(NamedTuple):
+    """Cues of songs as they are, and if their audio were distorted and their lyrics another's.
+
+    Attributes
+    ----------
+    own, false : (songs, 2) float Tensors
+        As `AffettiNetwork.cues` gives them.
+    is_false : (songs, 2) bool Tensor
+        Whether there are a distorted copy and another's lyrics to see.
+    """
+
+    own: Tensor
+    false: Tensor
+    is_false: Tensor
+
+
+def loss(
+    network: AffettiNetwork,
+    batch: AffettiBatch,
+    wanted: Targets,
+    recipe: Recipe,
+    *,
+    disturbed: Disturbed | None = None,
+    are_texts: bool = False,
+) -> Tensor:
+    """Mean over members and songs of their weighted tasks: each member answers for itself.
+
+    Parameters
+    ----------
+    network : AffettiNetwork
+    batch : AffettiBatch
+    wanted : Targets
+        Of the same songs.
+    recipe : Recipe
+    disturbed : Disturbed or None
+        The same songs, for the gates' lesson.
+    are_texts : bool
+        As `AffettiNetwork.members` takes it.
+
+    Returns
+    -------
+    () float Tensor
+    """
+    known = network.states(batch, are_texts=are_texts)
+    output = network.fuse(known)
+    error = _error(output, wanted, recipe.label_smoothing)
+    error = error + recipe.consistency * _disagreement(output)
+    if disturbed is not None:
+        error = error + recipe.wariness * _credulity(network, known, disturbed)
+    return error.mean()
+
+
+def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
+    """Weighted sum over tasks, (members, songs)."""
+    squared = (output.affect - wanted.affect) ** 2
+    valence, arousal = (_AFFECT_LOSS_SCALE * squared).unbind(dim=-1)
+    errors = torch.stack(
+        [
+            _cross_entropy(output.quadrant_logits, wanted.quadrant, smooth),
+            _cross_entropy(output.cluster_logits, wanted.cluster, smooth),
+            valence,
+            arousal,
+            _cross_entropy(output.emotion_logits, wanted.emotions, 0.0),
+            _cross_entropy(output.gems_logits, wanted.gems, 0.0),
+        ],
+        dim=-1,
+    )  # (members, songs, tasks)
+    return (errors * wanted.weights).sum(dim=-1)
+
+
+def _credulity(network: AffettiNetwork, known: MemberStates, disturbed: Disturbed) -> Tensor:
+    """How much of their weight (members, songs) the gates leave to what does not deserve it.
+
+    The cues of distorted audio, then of another song's lyrics, take the place of the song's own,
+    and the weight of each should fall by `_FALL`. Nothing but doubt learns from this: a gate
+    that could tell the training songs from their disturbed copies would know them by heart.
+    """
+    scores = network.scores(known).detach()
+
+    def log_gates(cues: Tensor) -> Tensor:
+        doubted = scores + network.doubt(cues)
+        return F.log_softmax(doubted.masked_fill(~known.present, -1e4), dim=-1)
+
+    before = log_gates(disturbed.own)
+    lesson = torch.zeros_like(before[..., 0])
+    for place, is_false in enumerate(disturbed.is_false.unbind(dim=1)):
+        cues = disturbed.own.clone()
+        cues[:, place] = disturbed.false[:, place]
+        fall = (before - log_gates(cues))[..., place]
+        is_told = is_false & known.present[:, place] & (known.present.sum(dim=1) > 1)
+        lesson = lesson + F.relu(_FALL - fall) * is_told
+    return lesson
+
+
+def _disagreement(output: AffettiOutput) -> Tensor:
+    """Cross-entropies of the quadrant head and the place on the plane, read as chances.
+
+    Each is pulled towards the other as it stands, which is the gradient of neither's confidence.
+    """
+    valence, arousal = output.affect.clamp(0.01, 0.99).unbind(dim=-1)
+    place = torch.stack(
+        [
+            valence * arousal,
+            (1 - valence) * arousal,
+            (1 - valence) * (1 - arousal),
+            valence * (1 - arousal),
+        ],
+        dim=-1,
+    )
+    head = F.log_softmax(output.quadrant_logits, dim=-1)
+    towards_head = -(head.exp().detach() * place.log()).sum(dim=-1)
+    towards_place = -(place.detach() * head).sum(dim=-1)
+    return towards_head + towards_place
+
+
+def _cross_entropy(logits: Tensor, wanted: Tensor, smooth: float) -> Tensor:
+    """Of every member and song: (members, songs, classes) against (songs, classes)."""
+    smoothed = (1 - smooth) * wanted + smooth / wanted.shape[-1]
+    return -(smoothed * F.log_softmax(logits, dim=-1)).sum(dim=-1)
+
+
+def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
+    """Modality dropout and patch dropout; every song keeps something.
+
+    Parameters
+    ----------
+    batch : AffettiBatch
+    recipe : Recipe
+
+    Returns
+    -------
+    AffettiBatch
+        The same states under smaller masks.
+    """
+    masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
+    present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+    kept = present & (torch.rand(present.shape) >= recipe.modality_dropout)
+    kept = torch.where(kept.any(dim=1, keepdim=True), kept, present)
+    patches = batch.audio_mask & (torch.rand(batch.audio_mask.shape) >= recipe.patch_dropout)
+    patches = torch.where(patches.any(dim=1, keepdim=True), patches, batch.audio_mask)
+    return batch._replace(
+        audio_mask=patches & kept[:, :1],
+        lyrics_mask=batch.lyrics_mask & kept[:, 1:2],
+        context_mask=batch.context_mask & kept[:, 2:],
+    )
+
+
+class Trainer:
+    """Trains one network; kill it at any time, and the same arguments go on from the last epoch.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    config : AffettiConfig
+    songs, texts : sequence of TrackFeatures
+        What is trained on; sets of `SONG_SETS` and `TEXT_SETS`.
+    plane : Plane
+    folder : Path or None
+        Holds the state and the history (one JSON object an epoch), under names that carry a digest
+        of all the other arguments; nothing is kept without it.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: AffettiConfig,
+        songs: Sequence[TrackFeatures],
+        texts: Sequence[TrackFeatures],
+        plane: Plane,
+        folder: Path | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.songs, self.texts = list(songs), _condensed(texts)
+        self._song_targets = targets([song.track for song in songs], plane)
+        self._text_targets = targets([text.track for text in texts], plane)
+        self.plane = plane
+        self._folder = folder
+        torch.manual_seed(recipe.seed)
+        self.network = AffettiNetwork(config)
+        self._digest = self._fingerprint(config)
+        self.network.standardise_to(
+            [song.audio.float() for song in self.songs if song.audio is not None]
+        )
+        self.averaged = torch.optim.swa_utils.AveragedModel(
+            self.network,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
+                recipe.averaging
+            ),
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.epoch = 0
+        self._resume()
+
+    def train(self) -> AffettiNetwork:
+        """Train to the recipe's last epoch.
+
+        Returns
+        -------
+        AffettiNetwork
+            With the averaged weights, in evaluation mode.
+        """
+        from tqdm import trange
+
+        epochs = trange(self.epoch, self.recipe.epochs, desc="training", unit="epoch")
+        for _ in epochs:
+            error = self._train_epoch()
+            self.epoch += 1
+            self._save(error)
+            epochs.set_postfix(loss=f"{error:.3f}")
+        return cast("AffettiNetwork", self.averaged.module).eval()
+
+    def _train_epoch(self) -> float:
+        # Every draw of an epoch follows from its number, so a resumed run repeats a straight one.
+        torch.manual_seed(self.recipe.seed * 100_003 + self.epoch + 1)
+        self.network.train()
+        errors = []
+        steps = list(self._steps())
+        for step, (songs, texts) in enumerate(steps):
+            progress = (self.epoch + step / len(steps)) / self.recipe.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * _cosine(progress)
+            heard, is_copy = self._heard(songs)
+            batch = withhold(heard, self.recipe)
+            wanted = _chosen(self._song_targets, songs)
+            worse = self._disturbed(batch, songs, is_copy) if self.recipe.wariness else None
+            error = loss(self.network, batch, wanted, self.recipe, disturbed=worse)
+            if len(texts):
+                batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
+                error = error + self.recipe.text_weight * loss(
+                    self.network, batch, wanted, self.recipe, are_texts=True
+                )
+            self.optimizer.zero_grad()
+            error.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), _GRADIENT_NORM)
+            self.optimizer.step()
+            self.averaged.update_parameters(self.network)
+            errors.append(error.item())
+        return sum(errors) / len(errors)
+
+    def _steps(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Songs in a new order, and as many texts of each set beside every batch of them."""
+        names = [text.track.dataset for text in self.texts]
+        sets = [[i for i, name in enumerate(names) if name == wanted] for wanted in TEXT_SETS]
+        members = [torch.tensor(indices) for indices in sets if indices]
+        for songs in torch.split(torch.randperm(len(self.songs)), self.recipe.batch_songs):
+            count = self.recipe.batch_texts // max(1, len(members))
+            drawn = [part[torch.randint(len(part), (count,))] for part in members]
+            yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
+
+    def _heard(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
+        """Batch of songs, each as it is or by one of its distorted copies; and which are copies."""
+        heard, is_copy = [], []
+        for song in (self.songs[i] for i in chosen.tolist()):
+            is_copy.append(bool(song.copies) and float(torch.rand(())) < self.recipe.copy_share)
+            heard.append(replace(song, audio=_any_copy(song)) if is_copy[-1] else song)
+        return feature_batch(heard, self.network.config), torch.tensor(is_copy)
+
+    def _disturbed(self, batch: AffettiBatch, chosen: Tensor, is_copy: Tensor) -> Disturbed:
+        """Imagine distorted copies, and lyrics of another song that has some, in `batch`.
+
+        Songs that are heard by a copy already are spared the first, and both audios are whole: a
+        few patches are odder than many.
+        """
+        songs = [self.songs[i] for i in chosen.tolist()]
+        is_heard, is_sung = batch.audio_mask.any(dim=1), batch.lyrics_mask.any(dim=1)
+        singers = is_sung.nonzero().squeeze(1)
+        order = torch.arange(len(songs)).index_copy(0, singers, singers.roll(1))
+
+        def cues(audio: Sequence[Tensor | None], order: Tensor) -> Tensor:
+            nothing = [None] * len(songs)
+            whole = collate(audio, nothing, nothing, self.network.config)
+            return self.network.cues(
+                batch._replace(
+                    audio=whole.audio,
+                    audio_mask=whole.audio_mask & is_heard.unsqueeze(1),
+                    lyrics=batch.lyrics[order],
+                    lyrics_mask=batch.lyrics_mask[order],
+                )
+            )
+
+        has_copy = torch.tensor([bool(song.copies) for song in songs])
+        is_named = batch.context_mask.any(dim=1) & (len(singers) > 1)
+        return Disturbed(
+            cues([song.audio for song in songs], torch.arange(len(songs))),
+            cues([_any_copy(song) if song.copies else song.audio for song in songs], order),
+            torch.stack([has_copy & is_heard & ~is_copy, is_sung & is_named], dim=1),
+        )
+
+    def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
+        return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)
+
+    def _fingerprint(self, config: AffettiConfig) -> str:
+        """Tell one training from another, so that no foreign state is resumed."""
+        examples = (*self.songs, *self.texts)
+        tracks = [(e.track.dataset, e.track.track_id, e.track.labels) for e in examples]
+        shapes = [(name, tuple(part.shape)) for name, part in self.network.state_dict().items()]
+        parts = (self.recipe, config, self.plane, LOSS_WEIGHTS, tracks, shapes)
+        digest = hashlib.sha256(repr(parts).encode())
+        for example in examples:
+            for rows in (example.audio, example.lyrics, example.context, *example.copies):
+                digest.update(b"-" if rows is None else rows.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def _resume(self) -> None:
+        if self._folder is None or not (path := self._folder / f"{self._digest}.pt").is_file():
+            return
+        try:
+            state = torch.load(path, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch = state["epoch"]
+        except (RuntimeError, ValueError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+            raise CheckpointCorruptError(
+                f"{path} is damaged or of another network; delete it to train anew"
+            ) from error
+
+    def _save(self, error: float) -> None:
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        state: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+        }
+        path = self._folder / f"{self._digest}.pt"
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        torch.save(state, aside)
+        aside.replace(path)
+        with path.with_suffix(".jsonl").open("a") as history:
+            history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
+
+
+def _any_copy(song: TrackFeatures) -> Tensor:
+    return song.copies[int(torch.randint(len(song.copies), ()))]
+
+
+def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
+    """Give each text one mean row: all that the network makes of tokens that stand alone."""
+    return [
+        replace(example, lyrics=_mean_row(example.lyrics), context=_mean_row(example.context))
+        for example in examples
+    ]
+
+
+def _mean_row(states: Tensor | None) -> Tensor | None:
+    return None if states is None else states.float().mean(dim=0, keepdim=True)
+
+
+def _chosen(wanted: Targets, songs: Tensor) -> Targets:
+    return Targets(*(part[songs] for part in wanted))
+
+
+def feature_batch(examples: Sequence[TrackFeatures], config: AffettiConfig) -> AffettiBatch:
+    """Pad the features of some tracks into one batch."""
+    return collate(
+        [example.audio for example in examples],
+        [example.lyrics for example in examples],
+        [example.context for example in examples],
+        config,
+    )
+
+
+def _cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,1 @@
+"""What networks are trained on: encoder features, spectrograms, distortions, vocabularies."""

@@ -1,0 +1,190 @@
+"""Builds of the index: made aside, verified, then made active in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from filelock import FileLock, Timeout
+
+from catalog import analysis
+from mer.prediction import EMBEDDING_DIM
+from recommender.errors import IndexBusyError
+from recommender.index.files import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex, IndexRows
+from recommender.index.snapshot import affect_of, emotions_visible, quadrants_of, revision_of
+from recommender.models import IndexBuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from catalog.models import SongEmotion
+
+logger = logging.getLogger(__name__)
+
+KEPT_BUILDS: Final = 2
+"""The active one, and the one that a reader may be opening while it is replaced."""
+STALE_SONGS: Final = 100
+STALE_SHARE: Final = 0.05
+"""A new build is due when more songs than both of these changed since the last."""
+_CHUNK_ROWS: Final = 2_000
+_ADVISORY_LOCK: Final = 0x0AFF_E771
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """How the index stands beside the catalogue, for people and health checks."""
+
+    model_version: str
+    build: str | None
+    """Directory name of the active build; None when every song is read from the database."""
+    built_at: datetime | None
+    built_songs: int
+    """Rows in the active build."""
+    songs: int
+    """Songs that can be recommended now."""
+    tail: int
+    """Those of `songs` that are newer than the build and read from the database."""
+    is_stale: bool
+    """Whether a new build is due."""
+
+
+def index_build(*, model_version: str | None = None) -> IndexBuild:
+    """Build the index of every song that may be recommended and make it the active one.
+
+    Readers see it within a second; until then, and if anything fails, the former build stands.
+    Raises `IndexBusyError` if another process is building.
+    """
+    version = model_version or analysis.model_version()
+    with index_build_lock():
+        build_id, watermark = uuid.uuid4(), timezone.now()
+        name = f"{watermark:%Y%m%d-%H%M%S}-{build_id.hex[:8]}"
+        directory = Path(settings.AFFETTI_INDEX_DIR) / name
+        manifest = EmbeddingIndex.build(
+            directory,
+            _rows_from_database(version),
+            model_version=version,
+            watermark=watermark.isoformat(),
+        )
+        EmbeddingIndex.open(directory)
+        with transaction.atomic():
+            active = IndexBuild.objects.filter(model_version=version, is_active=True)
+            active.update(is_active=False)
+            build = IndexBuild.objects.create(
+                id=build_id,
+                model_version=version,
+                directory=name,
+                row_count=manifest.row_count,
+                manifest_sha256=manifest.sha256,
+                watermark=watermark,
+                is_active=True,
+            )
+        _old_builds_delete()
+    logger.info(
+        "Built index %s: %d songs, %s, recall@20 %.3f",
+        name,
+        manifest.row_count,
+        manifest.index_type,
+        manifest.recall_at_20,
+    )
+    return build
+
+
+def index_status() -> IndexStatus:
+    """Return how the active build stands beside the catalogue; cheap enough for a health page."""
+    version = analysis.model_version()
+    active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
+    visible = emotions_visible(model_version=version)
+    songs = visible.count()
+    tail = visible.filter(updated_at__gte=active.watermark).count() if active else songs
+    built_songs = active.row_count if active else 0
+    gone = max(0, built_songs - (songs - tail))
+    return IndexStatus(
+        model_version=version,
+        build=active.directory if active else None,
+        built_at=active.created_at if active else None,
+        built_songs=built_songs,
+        songs=songs,
+        tail=tail,
+        is_stale=(active is None and songs > 0)
+        or tail + gone > max(STALE_SONGS, STALE_SHARE * songs),
+    )
+
+
+@contextlib.contextmanager
+def index_build_lock() -> Iterator[None]:
+    """Hold the one right to build, across all processes and, with PostgreSQL, all hosts.
+
+    Raises `IndexBusyError` at once if another holds it. A killed holder loses it.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_ADVISORY_LOCK])
+            if not cursor.fetchone()[0]:
+                raise IndexBusyError("The index is being built by another process")
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_LOCK])
+        return
+    folder = Path(settings.AFFETTI_INDEX_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "build.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise IndexBusyError("The index is being built by another process") from error
+
+
+def _rows_from_database(model_version: str) -> IndexRows:
+    emotions = (
+        emotions_visible(model_version=model_version)
+        .order_by("song_id")
+        .only(
+            *("song_id", "valence", "arousal", "emotions", "quadrants"),
+            *("fused_embedding", "updated_at"),
+        )
+    )
+    song_ids: list[int] = []
+    revisions: list[int] = []
+    affect = [np.empty((0, AFFECT_DIM), np.float32)]
+    quadrants = [np.empty((0, QUADRANT_DIM), np.float32)]
+    fused = [np.empty((0, EMBEDDING_DIM), np.float32)]
+    for chunk in _chunks(emotions.iterator(chunk_size=_CHUNK_ROWS)):
+        song_ids += [emotion.song_id for emotion in chunk]
+        revisions += [revision_of(emotion.updated_at) for emotion in chunk]
+        affect.append(np.array([affect_of(emotion) for emotion in chunk], np.float32))
+        quadrants.append(np.array([quadrants_of(emotion) for emotion in chunk], np.float32))
+        fused.append(np.stack([analysis.embedding_from_bytes(e.fused_embedding) for e in chunk]))
+    return IndexRows(
+        np.array(song_ids, np.int64),
+        np.array(revisions, np.int64),
+        np.concatenate(fused),
+        np.concatenate(affect),
+        np.concatenate(quadrants),
+    )
+
+
+def _chunks(emotions: Iterator[SongEmotion]) -> Iterator[list[SongEmotion]]:
+    while chunk := list(itertools.islice(emotions, _CHUNK_ROWS)):
+        yield chunk
+
+
+def _old_builds_delete() -> None:
+    """Delete every build but the newest few, and whatever else lies in the folder of builds."""
+    newest = IndexBuild.objects.order_by("-created_at").values_list("pk", "directory")[:KEPT_BUILDS]
+    kept = dict(newest)
+    IndexBuild.objects.exclude(pk__in=kept).delete()
+    for path in Path(settings.AFFETTI_INDEX_DIR).iterdir():
+        if path.is_dir() and path.name not in kept.values():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import Song, SongEmotion
+from catalog.work import queue
+from catalog.work.queue import (
+    MAX_ATTEMPTS,
+    STALE_SECONDS,
+    batches_next,
+    leases_release,
+    songs_analyse_again,
+    songs_claim,
+    songs_dispatch,
+    songs_release,
+    songs_requeue_for_model,
+    songs_waiting,
+)
+from tests.factories import MODEL_VERSION, SongEmotionFactory, SongFactory
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, SettingsWrapper
+
+    from tests.catalog.conftest import Sent
+
+pytestmark = pytest.mark.django_db
+
+DEAD = f"{socket.gethostname()}|{2**22 + 1}|celery@x"
+
+
+def pending(count: int) -> list[int]:
+    return [song.pk for song in SongFactory.create_batch(count, status=Song.Status.PENDING)]
+
+
+def test_a_song_is_claimed_by_one_worker_for_the_time_of_the_lease(
+    settings: SettingsWrapper,
+) -> None:
+    ids = pending(3)
+
+    assert [song.pk for song in songs_claim(song_ids=ids[:2], worker="a")] == ids[:2]
+    assert [song.pk for song in songs_claim(song_ids=ids, worker="b")] == ids[2:]
+    assert songs_claim(song_ids=ids, worker="a") == []
+
+    lease = timedelta(seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS + 1)
+    Song.objects.filter(leased_by="a").update(leased_at=timezone.now() - lease)
+    assert [song.pk for song in songs_claim(song_ids=ids, worker="c")] == ids[:2]
+
+
+def test_only_pending_songs_whose_file_is_there_wait() -> None:
+    (wanted,) = pending(1)
+    SongFactory(status=Song.Status.PENDING, is_available=False)
+    SongFactory(status=Song.Status.FAILED)
+    SongFactory(status=Song.Status.ANALYSED)
+
+    assert [song.pk for song in songs_waiting()] == [wanted]
+
+
+def test_released_songs_wait_again_and_are_not_blamed() -> None:
+    ids = pending(2)
+    songs_claim(song_ids=ids, worker="a")
+
+    assert songs_release(song_ids=ids, worker="b") == 0
+    assert songs_release(song_ids=ids, worker="a") == 2
+
+    assert songs_waiting().filter(attempts=0, queued_at=None).count() == 2
+
+
+def test_songs_of_a_dead_process_wait_again_at_once_and_remember_it() -> None:
+    dead, alive = pending(2)
+    songs_claim(song_ids=[dead], worker=DEAD)
+    songs_claim(song_ids=[alive], worker="another-host|1|celery@y")
+
+    assert leases_release() == 1
+
+    assert songs_waiting().get().pk == dead
+    assert Song.objects.get(pk=dead).attempts == 1
+
+
+def test_each_waiting_song_is_asked_for_once_until_the_message_seems_lost(
+    sent: Sent,
+    settings: SettingsWrapper,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    settings.AFFETTI_ANALYSIS_BATCH_SIZE = 2
+    ids = pending(3)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert songs_dispatch() == 3
+        assert songs_dispatch() == 0
+    assert sent == [("catalog.analyse_songs", (ids[:2],)), ("catalog.analyse_songs", (ids[2:],))]
+
+    Song.objects.update(queued_at=timezone.now() - timedelta(seconds=STALE_SECONDS + 1))
+    songs_claim(song_ids=ids[:1], worker="busy")
+    assert songs_dispatch() == 2
+
+
+def test_only_a_window_of_a_large_catalogue_is_on_the_way(
+    monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+) -> None:
+    monkeypatch.setattr(queue, "WINDOW_BATCHES", 3)
+    settings.AFFETTI_ANALYSIS_BATCH_SIZE = 2
+    ids = pending(10)
+
+    assert songs_dispatch() == 6
+    assert songs_dispatch() == 0
+    songs_claim(song_ids=ids[:2], worker="w")
+    assert songs_dispatch() == 2
+
+
+def test_a_song_that_saw_its_worker_die_travels_alone_and_is_given_up_in_the_end() -> None:
+    ids = pending(3)
+    for _ in range(MAX_ATTEMPTS):
+        songs_claim(song_ids=ids[:1], worker=DEAD)
+        leases_release()
+        assert songs_waiting().filter(attempts__gt=0).count() == 1
+    assert batches_next(songs=songs_waiting(), limit=10) == [ids[1:], ids[:1]]
+
+    songs_dispatch()
+
+    song = Song.objects.get(pk=ids[0])
+    assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_ABANDONED")
+    assert songs_waiting().count() == 2
+
+
+def test_asked_for_again_a_song_waits_and_its_emotion_counts_no_more() -> None:
+    emotion = SongEmotionFactory(song__status=Song.Status.FAILED, song__attempts=3)
+    SongEmotion.objects.update(input_sha256=emotion.song.input_sha256)
+
+    assert songs_analyse_again(song_ids=[emotion.song.pk]) == 1
+
+    song = Song.objects.get()
+    assert (song.status, song.attempts, song.failure_code) == (Song.Status.PENDING, 0, "")
+    assert song.updated_at > emotion.song.updated_at
+    assert SongEmotion.objects.get().input_sha256 == ""
+
+
+def test_a_new_model_has_every_analysed_song_wait_again() -> None:
+    SongEmotionFactory.create_batch(2)
+    SongFactory(status=Song.Status.FAILED)
+
+    assert songs_requeue_for_model(model_version=MODEL_VERSION) == 0
+    assert songs_requeue_for_model(model_version="affetti-11111111") == 2
+    assert songs_requeue_for_model(model_version="affetti-11111111") == 0

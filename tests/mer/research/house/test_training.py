@@ -1,0 +1,128 @@
+"""What is trained on, and that the checkpoint carries the corrections it was trained with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from mer import checkpoint
+from mer.encoders.low_rank import unbundled
+from mer.network import AffettiConfig, AffettiNetwork
+from mer.research.datasets.base import AffectLabels, Track
+from mer.research.house import training
+from mer.research.house.mixture import Plane
+from mer.research.house.training import Material
+from mer.research.inputs.features import TrackFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mer.research.datasets.base import Split
+    from mer.research.inputs.distortions import Distortion
+
+ADAPTER = {"layer.up": torch.ones(2, 1), "layer.down": torch.ones(1, 2)}
+
+
+def track(dataset: str, split: Split, number: int) -> Track:
+    labels = AffectLabels(valence=0.1 * number, arousal=0.05 * number)
+    return Track(dataset, str(number), split, labels, lyrics=f"word {number}")
+
+
+SPLITS: tuple[Split, ...] = ("train", "train", "val", "test")
+TRACKS = [
+    track(dataset, split, number)
+    for dataset in ("panda4q", "mirex", "emobank", "deezer_va")
+    for number, split in enumerate(SPLITS)
+]
+
+
+class Store:
+    """In place of the feature cache: an audio row says what was done to the song."""
+
+    made: list[tuple[Path, bool, Mapping[str, torch.Tensor]]]
+    copied: list[tuple[str, list[str]]]
+
+    def __init__(self, folder: Path, *, is_wide: bool, adapter: Mapping[str, torch.Tensor]) -> None:
+        Store.made.append((folder, is_wide, adapter))
+
+    def features(
+        self, tracks: Sequence[Track], distortion: Distortion | None = None
+    ) -> list[TrackFeatures]:
+        if distortion is not None:
+            Store.copied.append((distortion.name, [f"{t.dataset} {t.split}" for t in tracks]))
+        value = 0.0 if distortion is None else float(distortion.name[-1])
+        return [
+            TrackFeatures(t, torch.full((1, 1), value) if t.dataset == "panda4q" else None)
+            for t in tracks
+        ]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Track], Plane, Path]]:
+    """Nothing is read, computed or trained; what the adapter was asked for."""
+    found: list[tuple[list[Track], Plane, Path]] = []
+
+    def adapter(tracks: list[Track], plane: Plane, folder: Path) -> dict[str, torch.Tensor]:
+        found.append((tracks, plane, folder))
+        return ADAPTER
+
+    Store.made, Store.copied = [], []
+    monkeypatch.setattr(training, "load_tracks", lambda data: TRACKS)
+    monkeypatch.setattr(training, "adapter", adapter)
+    monkeypatch.setattr(training, "FeatureCache", Store)
+    return found
+
+
+def test_features_are_read_with_the_adapter(
+    asked: list[tuple[list[Track], Plane, Path]],
+) -> None:
+    material = Material.load(Path("data"), Path("cache"), Path("work"), copies=2)
+    assert asked == [(TRACKS, Plane.of(TRACKS), Path("work"))]
+    assert Store.made == [(Path("cache"), True, ADAPTER)]
+    assert material.adapter is ADAPTER
+    assert material.plane == Plane.of(TRACKS)
+    assert [example.track for example in material.examples] == TRACKS
+
+
+def test_copies_are_of_the_songs_that_may_be_trained_on(
+    asked: list[tuple[list[Track], Plane, Path]],
+) -> None:
+    material = Material.load(Path("data"), Path("cache"), Path("work"), copies=2)
+    may_be = [f"{name} {split}" for name in ("panda4q", "mirex") for split in SPLITS[:3]]
+    assert Store.copied == [("augmented-1", may_be), ("augmented-2", may_be)]
+    for example in material.examples:
+        values = [float(copy) for copy in example.copies]
+        is_heard = example.track.dataset == "panda4q" and example.track.split != "test"
+        assert values == ([1.0, 2.0] if is_heard else [])
+    assert len(asked) == 1
+
+
+def test_the_checkpoint_carries_the_corrections(
+    asked: list[tuple[list[Track], Plane, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8)
+    network = AffettiNetwork(config)
+    monkeypatch.setattr(training, "cross_validate", lambda *_: [])
+    monkeypatch.setattr(training, "calibrate", lambda *_: config)
+    monkeypatch.setattr(training, "train_final", lambda *_: network)
+    stale = tmp_path / "affetti-00000000.safetensors"
+    stale.write_bytes(b"")
+    arguments = argparse.Namespace(
+        data=Path("data"), cache=Path("cache"), work=tmp_path / "work", out=tmp_path,
+        epochs=None, seed=0, threads=0,
+    )  # fmt: skip
+    assert training.run(arguments) == 0
+    path = Path(capsys.readouterr().out.strip())
+    weights, correction = unbundled(checkpoint.load(path)[0])
+    assert correction.keys() == ADAPTER.keys()
+    assert all(torch.equal(correction[name], part) for name, part in ADAPTER.items())
+    network.load_state_dict(weights)
+    assert not stale.exists()
+    assert asked[0][2] == tmp_path / "work"

@@ -1,0 +1,63 @@
+"""Packages of the research extra, the commands that need them, and the product that does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mer.errors import PackageMissingError
+from mer.research.cli import COMMANDS, main
+from mer.research.packages import research_package
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_absent_package_is_named_with_its_remedy() -> None:
+    with pytest.raises(PackageMissingError, match=r"nowhere, which knits, .*\[research\]"):
+        research_package("nowhere.at_all", "knits")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--model", "lee"], "no architecture is called 'lee'; there are affetti"),
+        (["train", "--model", "li", "--label-rate", "0"], "--label-rate"),
+        (["train", "--model", "li", "--epochs", "0"], "--epochs"),
+        (["experiment", "noise", "--models", "lee"], "no architecture is called 'lee'"),
+    ],
+)
+def test_a_wrong_wish_is_told_before_any_work(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--data", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_experiment_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["experiment", "seance", "--data", "."])
+    assert "scalability" in capsys.readouterr().err
+
+
+def test_the_product_imports_no_research_package() -> None:
+    script = (
+        "import sys, mer.pipeline, mer.research.harness.train, mer.research.harness.compare;"
+        "import mer.research.experiments.command;"
+        "print([m for m in ('accelerate', 'gensim', 'matplotlib') if m in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "--data" in capsys.readouterr().out

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import time_machine
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from catalog.analysis import embedding_from_bytes
+from catalog.models import Song, SongEmotion
+from mer.affect import EMOTIONS, QUADRANTS
+from recommender import tasks
+from recommender.errors import IndexBusyError
+from recommender.index import builds as index_service
+from recommender.index import snapshot
+from recommender.index.builds import index_build, index_build_lock, index_status
+from recommender.index.files import EmbeddingIndex
+from recommender.index.snapshot import IndexSnapshot, index_snapshot, index_snapshot_forget
+from recommender.models import IndexBuild
+from tests.factories import (
+    MODEL_VERSION,
+    SongEmotionFactory,
+    SongFactory,
+    random_embedding,
+    random_probabilities,
+)
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
+
+pytestmark = pytest.mark.django_db
+
+
+def assert_equals_database(held: IndexSnapshot) -> None:
+    """The snapshot is the database, row by row, wherever each row is read from."""
+    emotions = list(
+        SongEmotion.objects.filter(
+            model_version=MODEL_VERSION, song__is_available=True, song__status="analysed"
+        )
+        .select_related("song")
+        .order_by("song_id")
+    )
+    assert held.song_ids.tolist() == [emotion.song_id for emotion in emotions]
+    affect = [[e.valence, e.arousal, *(e.emotions[name] for name in EMOTIONS)] for e in emotions]
+    np.testing.assert_allclose(held.affect, np.array(affect).reshape(-1, 10), atol=1e-6)
+    quadrants = [[e.quadrants[name] for name in QUADRANTS] for e in emotions]
+    np.testing.assert_allclose(held.quadrants, np.array(quadrants).reshape(-1, 4), atol=1e-6)
+    fused = np.array([embedding_from_bytes(e.fused_embedding) for e in emotions])
+    np.testing.assert_array_equal(held.fused(np.arange(len(held))), fused.reshape(-1, 256))
+    assert held.years.tolist() == [e.song.year or 0 for e in emotions]
+    assert [held.genre_names[code] for code in held.genres] == [e.song.genre for e in emotions]
+    by_artist: dict[str, set[int]] = {}
+    for emotion, code in zip(emotions, held.artists.tolist(), strict=True):
+        key = emotion.song.artist.casefold() or f"\0{emotion.song_id}"
+        by_artist.setdefault(key, set()).add(code)
+    assert all(len(codes) == 1 for codes in by_artist.values())
+    assert len(by_artist) == len(set(held.artists.tolist()))
+    if len(held):
+        query = random_embedding(99)
+        similarities, song_ids = held.search_fused(query, 5, np.ones(len(held), bool))
+        scores = fused @ query
+        np.testing.assert_allclose(similarities, np.sort(scores)[::-1][:5], atol=1e-5)
+        at = held.rows_of(song_ids.tolist())
+        np.testing.assert_allclose(similarities, scores[at], atol=1e-5)
+
+
+@pytest.mark.parametrize("step", ["_assemble", "_changed_ids"])
+def test_after_an_error_half_way_nothing_is_missing(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    SongEmotionFactory.create_batch(3)
+    index_snapshot()
+    SongEmotionFactory()
+
+    def fail(*_: object) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot._Reader, step, fail)
+        with pytest.raises(OperationalError):
+            index_snapshot()
+    assert_equals_database(index_snapshot())
+
+
+class TestBuild:
+    def test_build_is_active_and_holds_every_analysed_song(self) -> None:
+        SongEmotionFactory.create_batch(7)
+        SongEmotionFactory(song__is_available=False)
+        SongEmotionFactory(song__status=Song.Status.PENDING)
+        SongEmotionFactory(model_version="other-1")
+        SongFactory(status=Song.Status.PENDING)
+        build = index_build()
+        assert (build.row_count, build.is_active) == (7, True)
+        opened = EmbeddingIndex.open(Path(settings.AFFETTI_INDEX_DIR) / build.directory)
+        assert opened.manifest.sha256 == build.manifest_sha256
+        held = index_snapshot()
+        assert held.tail_count == 0
+        assert_equals_database(held)
+
+    def test_two_newest_are_kept(self) -> None:
+        SongEmotionFactory.create_batch(3)
+        builds = [index_build() for _ in range(4)]
+        kept = {build.directory for build in builds[-2:]}
+        assert {path.name for path in Path(settings.AFFETTI_INDEX_DIR).glob("2*")} == kept
+        assert set(IndexBuild.objects.values_list("directory", flat=True)) == kept
+        assert IndexBuild.objects.get(is_active=True) == builds[-1]
+
+    def test_only_one_builds(self) -> None:
+        SongEmotionFactory()
+        busy: list[bool] = []
+
+        def try_to_build() -> None:
+            try:
+                with index_build_lock():
+                    busy.append(False)
+            except IndexBusyError:
+                busy.append(True)
+            finally:
+                connection.close()
+
+        with index_build_lock():
+            thread = threading.Thread(target=try_to_build)
+            thread.start()
+            thread.join()
+        thread = threading.Thread(target=try_to_build)
+        thread.start()
+        thread.join()
+        assert busy == [True, False]
+
+    def test_failed_build_leaves_the_former_active(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        SongEmotionFactory.create_batch(3)
+        former = index_build()
+        monkeypatch.setattr(EmbeddingIndex, "open", _fail)
+        with pytest.raises(OSError, match="disk"):
+            index_build()
+        assert IndexBuild.objects.get(is_active=True) == former
+
+    def test_empty_catalogue_builds_an_empty_index(self) -> None:
+        assert index_build().row_count == 0
+        assert len(index_snapshot()) == 0
+
+
+class TestSnapshot:
+    def test_without_a_build_all_is_tail(self) -> None:
+        SongEmotionFactory.create_batch(5)
+        held = index_snapshot()
+        assert (held.build, held.tail_count) == (None, 5)
+        assert_equals_database(held)
+
+    def test_sees_every_kind_of_change(self) -> None:
+        songs = [emotion.song for emotion in SongEmotionFactory.create_batch(8)]
+        index_build()
+        assert_equals_database(index_snapshot())
+        SongEmotionFactory(song__artist="")
+        assert_equals_database(index_snapshot())
+        songs[0].delete()
+        assert_equals_database(index_snapshot())
+        Song.objects.filter(pk=songs[1].pk).update(is_available=False, updated_at=timezone.now())
+        assert_equals_database(index_snapshot())
+        Song.objects.filter(pk=songs[1].pk).update(is_available=True, updated_at=timezone.now())
+        assert_equals_database(index_snapshot())
+        emotion = songs[2].emotions.get()
+        emotion.valence, emotion.fused_embedding = 0.987, random_embedding(5000).tobytes()
+        emotion.save()
+        assert_equals_database(index_snapshot())
+        songs[3].genre, songs[3].artist = "polka", "Someone Else"
+        songs[3].save()
+        assert_equals_database(index_snapshot())
+        songs[4].status = Song.Status.PENDING
+        songs[4].save()
+        held = index_snapshot()
+        assert_equals_database(held)
+        assert held.tail_count == 2
+        index_build()
+        held = index_snapshot()
+        assert_equals_database(held)
+        assert held.tail_count == 0
+
+    def test_one_hidden_while_another_appears(self) -> None:
+        """The count stays the same; the song's own time stamp tells."""
+        songs = [emotion.song for emotion in SongEmotionFactory.create_batch(4)]
+        index_snapshot()
+        songs[0].is_available = False
+        songs[0].save()
+        SongEmotionFactory()
+        assert_equals_database(index_snapshot())
+
+    def test_late_commit_of_an_earlier_time_stamp_is_seen(self) -> None:
+        emotion = SongEmotionFactory()
+        SongEmotionFactory()
+        index_snapshot()
+        SongEmotion.objects.filter(pk=emotion.pk).update(
+            valence=0.123, updated_at=timezone.now() - timedelta(seconds=30)
+        )
+        with time_machine.travel(timezone.now() + 3 * snapshot.MARGIN):
+            assert_equals_database(index_snapshot())
+
+    def test_checks_at_most_once_a_second(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        django_assert_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 1.0)
+        SongEmotionFactory.create_batch(3)
+        held = index_snapshot()
+        with django_assert_num_queries(0):
+            assert index_snapshot() is held
+        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 0.0)
+        with django_assert_num_queries(5):
+            assert index_snapshot() is held
+
+    @pytest.mark.parametrize("file", ["fused.npy", "quadrants.npy"])
+    @pytest.mark.parametrize("damage", ["corrupt", "missing", "swapped"])
+    def test_damaged_build_is_read_past_and_built_again(self, damage: str, file: str) -> None:
+        SongEmotionFactory.create_batch(5)
+        former = index_build()
+        build = index_build()
+        folder = Path(settings.AFFETTI_INDEX_DIR)
+        path = folder / build.directory / file
+        if damage == "corrupt":
+            raw = bytearray(path.read_bytes())
+            raw[-7] ^= 1
+            path.write_bytes(raw)
+        elif damage == "missing":
+            path.unlink()
+        else:
+            (folder / build.directory).rename(folder / "away")
+            (folder / former.directory).rename(folder / build.directory)
+        held = index_snapshot()
+        assert held.tail_count == 5
+        assert_equals_database(held)
+        assert index_status().is_stale
+        assert tasks.build_index_if_stale()["build"]
+        held = index_snapshot()
+        assert held.tail_count == 0
+        assert_equals_database(held)
+
+    def test_build_of_the_former_format_is_read_past_and_built_again(self) -> None:
+        SongEmotionFactory.create_batch(5)
+        build = index_build()
+        from_build = index_snapshot().quadrants
+        as_format_1(build)
+        index_snapshot_forget()
+        held = index_snapshot()
+        assert (held.build, held.tail_count) == (None, 5)
+        assert_equals_database(held)
+        np.testing.assert_array_equal(held.quadrants, from_build)
+        assert not IndexBuild.objects.filter(is_active=True).exists()
+        assert index_status().is_stale
+        assert tasks.build_index_if_stale()["build"]
+        held = index_snapshot()
+        assert held.tail_count == 0
+        assert held.build is not None
+        assert held.build.manifest.format_version == 2
+        assert_equals_database(held)
+
+    def test_threads_share_one_snapshot(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 60.0)
+        SongEmotionFactory.create_batch(3)
+        first = index_snapshot()
+        seen: list[IndexSnapshot] = []
+        threads = [threading.Thread(target=lambda: seen.append(index_snapshot())) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(seen) == 8
+        assert all(held is first for held in seen)
+
+    @hypothesis_settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(
+        steps=st.lists(
+            st.tuples(
+                st.sampled_from(["add", "delete", "hide", "show", "reanalyse", "retag", "build"]),
+                st.integers(0, 1000),
+            ),
+            max_size=14,
+        )
+    )
+    def test_equals_the_database_after_any_changes(self, steps: list[tuple[str, int]]) -> None:
+        Song.objects.all().delete()
+        IndexBuild.objects.all().delete()
+        index_snapshot_forget()
+        for step, number in steps:
+            songs = list(Song.objects.order_by("pk"))
+            song = songs[number % len(songs)] if songs else None
+            if step == "add":
+                SongEmotionFactory(seed=number)
+            elif step == "build":
+                index_build()
+            elif song is not None:
+                _change(song, step, number)
+            assert_equals_database(index_snapshot())
+
+
+class TestStatus:
+    def test_empty_catalogue_is_not_stale(self) -> None:
+        status = index_status()
+        assert (status.build, status.songs, status.is_stale) == (None, 0, False)
+        assert tasks.build_index_if_stale() == {"build": ""}
+
+    def test_stale_without_a_build_and_after_many_changes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index_service, "STALE_SONGS", 3)
+        SongEmotionFactory.create_batch(10)
+        assert index_status().is_stale
+        assert tasks.build_index_if_stale()["build"] == index_status().build
+        assert not index_status().is_stale
+        SongEmotionFactory.create_batch(3)
+        status = index_status()
+        assert (status.songs, status.built_songs, status.tail) == (13, 10, 3)
+        assert not status.is_stale
+        SongEmotionFactory()
+        assert index_status().is_stale
+        assert tasks.build_index()["build"]
+        Song.objects.order_by("pk").first().delete()
+        assert not index_status().is_stale
+        for song in Song.objects.order_by("pk")[:3]:
+            song.delete()
+        assert index_status().is_stale
+
+    def test_task_leaves_a_running_build_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(index_service, "index_build", _busy)
+        assert tasks.build_index() == {"build": ""}
+
+
+def as_format_1(build: IndexBuild) -> None:
+    """Turn a build into one that was written, whole, before quadrants were kept."""
+    directory = Path(settings.AFFETTI_INDEX_DIR) / build.directory
+    manifest = EmbeddingIndex.open(directory).manifest
+    (directory / "quadrants.npy").unlink()
+    files = {name: digest for name, digest in manifest.files.items() if name != "quadrants.npy"}
+    former = replace(manifest, format_version=1, files=files)
+    (directory / "manifest.json").write_bytes(former.to_bytes())
+    IndexBuild.objects.filter(pk=build.pk).update(manifest_sha256=former.sha256)
+
+
+def _change(song: Song, step: str, number: int) -> None:
+    if step == "delete":
+        song.delete()
+    elif step in {"hide", "show"}:
+        song.is_available = step == "show"
+        song.save()
+    elif step == "retag":
+        song.artist, song.genre, song.year = f"New {number % 3}", "tango", 1900 + number % 100
+        song.save()
+    else:
+        emotion = song.emotions.get()
+        emotion.arousal = number / 1000
+        emotion.quadrants = random_probabilities(QUADRANTS, number)
+        emotion.fused_embedding = random_embedding(number + 9000).tobytes()
+        emotion.save()
+
+
+def _fail(*_: object) -> None:
+    raise OSError("disk full")
+
+
+def _busy() -> None:
+    raise IndexBusyError("busy")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mer.affect import AffectPoint
+from recommender.errors import PlaylistRequestError
+from recommender.moods import MOODS, mood_find
+from recommender.playlists.request import PlaylistRequest
+from tests.places import ROOT
+
+unit = st.floats(0, 1)
+WITHOUT_NUL = st.characters(codec="utf-8", exclude_characters="\0")
+requests = st.builds(
+    PlaylistRequest,
+    moods=st.lists(
+        st.tuples(st.sampled_from(sorted(MOODS)), st.floats(0.01, 100)), min_size=1, max_size=4
+    ).map(tuple),
+    point=st.none() | st.builds(AffectPoint, unit, unit),
+    text=st.text(WITHOUT_NUL, max_size=30),
+    song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
+    history=st.booleans(),
+    count=st.integers(1, 200),
+    diversity=unit,
+    seed=st.none() | st.integers(0, 2**53 - 1),
+    artist_spacing=st.integers(0, 20),
+    max_per_artist=st.integers(1, 20),
+    genre=st.text(WITHOUT_NUL, max_size=10),
+    year_from=st.none() | st.integers(0, 2000),
+    year_to=st.none() | st.integers(2000, 9999),
+    exclude_song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
+    exclude_heard_days=st.integers(0, 3650),
+)
+
+
+@given(requests)
+def test_json_round_trip(request_: PlaylistRequest) -> None:
+    assert PlaylistRequest.from_json(json.loads(json.dumps(request_.to_json()))) == request_
+
+
+def test_moods_by_name_alone_and_nulls() -> None:
+    request = PlaylistRequest.from_json(
+        {"moods": ["calm", {"name": "sad", "weight": 2}], "point": None, "seed": None}
+    )
+    assert request.moods == (("calm", 1.0), ("sad", 2))
+    assert request.to_json() == {
+        "moods": [{"name": "calm", "weight": 1.0}, {"name": "sad", "weight": 2}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("plain", "field"),
+    [
+        ([], "request"),
+        ("calm", "request"),
+        ({}, "moods"),
+        ({"moods": []}, "moods"),
+        ({"text": "  "}, "moods"),
+        ({"moods": "calm"}, "moods"),
+        ({"moods": {"calm": 1}}, "moods"),
+        ({"moods": [3]}, "moods"),
+        ({"moods": [""]}, "moods"),
+        ({"moods": ["x" * 101]}, "moods"),
+        ({"moods": ["calm"] * 11}, "moods"),
+        ({"moods": [{"name": "calm", "weight": 0}]}, "moods"),
+        ({"moods": [{"name": "calm", "weight": -1}]}, "moods"),
+        ({"moods": [{"name": "calm", "weight": "much"}]}, "moods"),
+        ({"moods": [{"name": 3}]}, "moods"),
+        ({"moods": [{"name": "calm", "wait": 1}]}, "moods"),
+        ({"point": [0.5, 0.5]}, "point"),
+        ({"point": {"valence": 0.5}}, "point"),
+        ({"point": {"valence": 1.5, "arousal": 0}}, "point.valence"),
+        ({"point": {"valence": 0, "arousal": float("nan")}}, "point.arousal"),
+        ({"point": {"valence": True, "arousal": 0}}, "point.valence"),
+        ({"text": 3}, "text"),
+        ({"text": "x" * 2001}, "text"),
+        ({"text": "x\x00"}, "text"),
+        ({"moods": ["x\x00"]}, "moods"),
+        ({"song_ids": 3}, "song_ids"),
+        ({"song_ids": "12"}, "song_ids"),
+        ({"song_ids": ["1"]}, "song_ids"),
+        ({"song_ids": [0]}, "song_ids"),
+        ({"song_ids": [2**63]}, "song_ids"),
+        ({"song_ids": list(range(1, 52))}, "song_ids"),
+        ({"history": "yes"}, "history"),
+        ({"text": "x", "count": 0}, "count"),
+        ({"text": "x", "count": 201}, "count"),
+        ({"text": "x", "count": 2.0}, "count"),
+        ({"text": "x", "count": True}, "count"),
+        ({"text": "x", "diversity": 1.01}, "diversity"),
+        ({"text": "x", "diversity": "1"}, "diversity"),
+        ({"text": "x", "seed": -1}, "seed"),
+        ({"text": "x", "seed": 2**53}, "seed"),
+        ({"text": "x", "artist_spacing": -1}, "artist_spacing"),
+        ({"text": "x", "max_per_artist": 0}, "max_per_artist"),
+        ({"text": "x", "genre": 3}, "genre"),
+        ({"text": "x", "year_from": "1990"}, "year_from"),
+        ({"text": "x", "year_to": 10_000}, "year_to"),
+        ({"text": "x", "year_from": 2001, "year_to": 2000}, "year_from"),
+        ({"text": "x", "exclude_song_ids": {"a": 1}}, "exclude_song_ids"),
+        ({"text": "x", "exclude_heard_days": -1}, "exclude_heard_days"),
+        ({"text": "x", "colour": "blue"}, "colour"),
+    ],
+)
+def test_every_wrong_field_is_named(plain: object, field: str) -> None:
+    with pytest.raises(PlaylistRequestError) as caught:
+        PlaylistRequest.from_json(plain)
+    assert (caught.value.code, caught.value.details) == ("REQUEST_INVALID", {"field": field})
+    assert caught.value.message.startswith(field)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [*PlaylistRequest.__dataclass_fields__, "name", "weight", "valence"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_any_json_is_a_request_or_a_named_error(plain: object) -> None:
+    try:
+        request = PlaylistRequest.from_json(plain)
+    except PlaylistRequestError as error:
+        named = error.details.get("field")
+    else:
+        named = request.to_json()
+    assert named
+
+
+def test_no_word_names_two_moods() -> None:
+    words = [word for mood in MOODS.values() for word in (mood.name, *mood.aliases)]
+    assert len(words) == len(set(words))
+    for word in words:
+        found = mood_find(f" {word.upper()} ")
+        assert found is not None
+        assert word in {found.name, *found.aliases}
+    assert mood_find("sternklar") is None
+
+
+def test_moods_lie_where_their_quadrant_says() -> None:
+    quadrants = {
+        name: AffectPoint(mood.valence, mood.arousal).quadrant for name, mood in MOODS.items()
+    }
+    assert [quadrants[name] for name in ("joy", "anger", "sadness", "calmness")] == [
+        "Q1", "Q2", "Q3", "Q4",
+    ]  # fmt: skip
+    for mood in MOODS.values():
+        assert sum(mood.emotions.values()) == pytest.approx(1.0)
+
+
+def test_the_documented_table_of_moods_is_this_one() -> None:
+    text = (ROOT / "docs" / "playlists.md").read_text()
+    for mood in MOODS.values():
+        row = (
+            f"| {mood.name} | {mood.valence:.2f} | {mood.arousal:.2f} "
+            f"| {', '.join(mood.emotions)} | {', '.join(mood.aliases)} |"
+        )
+        assert row in text

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.playlists.sequencing import NEAR_TIE, arrange, choose, widest_spacing
+
+
+def is_spaced(artists: list[int], spacing: int) -> bool:
+    return all(
+        artists[i] != artists[j]
+        for i in range(len(artists))
+        for j in range(i + 1, min(i + spacing + 1, len(artists)))
+    )
+
+
+def path_length(points: np.ndarray, order: list[int]) -> float:
+    return float(np.linalg.norm(np.diff(points[order], axis=0), axis=1).sum())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    artists=st.lists(st.integers(0, 6), min_size=1, max_size=30),
+    spacing=st.integers(0, 6),
+    seed=st.integers(0, 999),
+)
+def test_order_holds_every_song_once_and_the_widest_spacing(
+    artists: list[int], spacing: int, seed: int
+) -> None:
+    points = np.random.default_rng(seed).random((len(artists), 2))
+    possible = widest_spacing(artists, spacing)
+    order = arrange(points, artists, possible)
+    assert sorted(order) == list(range(len(artists)))
+    assert is_spaced([artists[i] for i in order], possible)
+    # The counting bound: the most frequent artists need so many places.
+    counts = Counter(artists)
+    most = max(counts.values())
+    if most > 1:
+        last = sum(count == most for count in counts.values())
+        assert possible == min(spacing, max(0, (len(artists) - last) // (most - 1) - 1))
+    else:
+        assert possible == spacing
+
+
+def test_order_starts_at_the_best_and_takes_small_steps() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.random((25, 2))
+    order = arrange(points, list(range(25)), 3)
+    assert order[0] == 0
+    random_length = np.mean([path_length(points, rng.permutation(25).tolist()) for _ in range(20)])
+    assert path_length(points, order) < 0.45 * random_length
+
+
+def test_order_walks_a_line_from_one_end_to_the_other() -> None:
+    line = np.array([0.0, 0.6, 0.2, 0.8, 0.4])
+    order = arrange(np.stack([line, line], axis=1), [1, 2, 3, 4, 5], 1)
+    assert order == [0, 2, 4, 1, 3]
+
+
+def pick(
+    scores: list[float],
+    *,
+    song_ids: list[int] | None = None,
+    artists: list[int] | None = None,
+    fused: np.ndarray | None = None,
+    count: int = 5,
+    diversity: float = 0.0,
+    max_per_artist: int = 3,
+    seed: int = 0,
+) -> list[int]:
+    ids = np.array(song_ids or range(1, len(scores) + 1), np.int64)
+    vectors = np.eye(max(len(scores), 2), dtype=np.float32) if fused is None else fused
+    places = choose(
+        song_ids=ids,
+        scores=np.array(scores),
+        artists=np.array(artists or [-i for i in ids.tolist()], np.int64),
+        fused=lambda rows: vectors[rows],
+        count=count,
+        diversity=diversity,
+        max_per_artist=max_per_artist,
+        seed=seed,
+    )
+    return ids[places].tolist()
+
+
+def test_without_diversity_the_best_scores_are_chosen() -> None:
+    assert pick([0.1, 0.9, 0.5, 0.7], count=3) == [2, 4, 3]
+
+
+def test_at_most_so_many_by_one_artist() -> None:
+    chosen = pick([0.9, 0.8, 0.7, 0.6, 0.1], artists=[1, 1, 1, 2, 2], max_per_artist=2)
+    assert chosen == [1, 2, 4, 5]
+
+
+def test_diversity_passes_over_what_sounds_the_same() -> None:
+    fused = np.zeros((4, 4), np.float32)
+    fused[0, 0] = fused[1, 0] = fused[2, 1] = fused[3, 2] = 1.0
+    scores = [0.9, 0.85, 0.6, 0.5]
+    assert pick(scores, fused=fused, count=3) == [1, 2, 3]
+    assert pick(scores, fused=fused, count=3, diversity=0.5) == [1, 3, 4]
+
+
+@given(
+    count=st.integers(1, 12),
+    diversity=st.floats(0, 1),
+    seed=st.integers(0, 2**53 - 1),
+    songs=st.integers(1, 12),
+)
+def test_choice_depends_on_songs_and_seed_not_on_their_order(
+    count: int, diversity: float, seed: int, songs: int
+) -> None:
+    rng = np.random.default_rng(songs)
+    scores = rng.random(songs).round(2)
+    fused = rng.standard_normal((songs, 256)).astype(np.float32)
+    fused /= np.linalg.norm(fused, axis=1, keepdims=True)
+    ids = list(range(10, 10 + songs))
+    one = pick(
+        scores.tolist(), song_ids=ids, fused=fused, count=count, diversity=diversity, seed=seed
+    )
+    turned = pick(
+        scores[::-1].tolist(),
+        song_ids=ids[::-1],
+        fused=fused[::-1].copy(),
+        count=count,
+        diversity=diversity,
+        seed=seed,
+    )
+    assert one == turned
+    assert len(one) == len(set(one)) == min(count, songs)
+
+
+def test_seed_decides_between_near_ties_only() -> None:
+    tied = {tuple(pick([0.5] * 6, count=3, seed=seed)) for seed in range(30)}
+    assert len(tied) > 5
+    apart = [0.5 - 1.01 * NEAR_TIE * i for i in range(6)]
+    assert {tuple(pick(apart, count=3, seed=seed)) for seed in range(30)} == {(1, 2, 3)}
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5, 1.0])
+def test_first_is_the_best_match_whatever_the_diversity(diversity: float) -> None:
+    assert pick([0.2, 0.9, 0.4], diversity=diversity)[0] == 2

@@ -1,0 +1,496 @@
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from django.urls import reverse
+
+from catalog.models import BackgroundJob, IngestFailure, Song
+from mer.errors import CheckpointError
+from recommender import selectors
+from recommender.models import Listen, Playlist
+from recommender.playlists.request import PlaylistRequest
+from recommender.web import charts as presentation
+from recommender.web.forms import PlaylistQueryForm
+from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.test import Client
+    from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.fakes import FakePipeline
+
+pytestmark = pytest.mark.django_db
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def entry_ids(response) -> list[int]:
+    return [int(pk) for pk in re.findall(r'data-play data-song-id="(\d+)"', text(response))]
+
+
+class TestEveryPage:
+    PATHS = ("/", "/songs", "/playlist?mood=calm&seed=1", "/login", "/signup", "/nothing")
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_nothing_from_elsewhere_and_nothing_inline(
+        self, client: Client, songs: list[Song], path: str
+    ) -> None:
+        response = client.get(path)
+        page = text(response)
+        policy = response["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["X-Frame-Options"] == "DENY"
+        loaded = re.findall(r'<(?:script|link|img|audio|source)[^>]*?(?:src|href)="([^"]*)"', page)
+        assert loaded
+        assert all(url.startswith("/static/") for url in loaded)
+        assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+        assert not re.search(r"\sstyle=|<style|\son\w+=", page)
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_every_control_has_a_name(self, client: Client, songs: list[Song], path: str) -> None:
+        page = text(client.get(path))
+        for field in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page):
+            if 'type="hidden"' in field:
+                continue
+            name = re.search(r'\bid="([^"]+)"', field)
+            assert name, field
+            assert f'for="{name[1]}"' in page, field
+        for button in re.findall(r"<button\b.*?</button>", page, re.DOTALL):
+            words = re.sub(r"<svg.*?</svg>|<[^>]+>", "", button, flags=re.DOTALL).strip()
+            assert words or "aria-label=" in button, button
+
+
+class TestHome:
+    def test_few_queries(
+        self,
+        client: Client,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        with django_assert_max_num_queries(2):
+            page = text(client.get("/"))
+        assert "12 songs on the plane" in page
+        assert "Log in" in page
+
+    def test_empty_catalogue_points_staff_to_ingest(self, client: Client, staff: User) -> None:
+        assert "No song is analysed yet" in text(client.get("/"))
+        client.force_login(staff)
+        assert "Ingest a folder" in text(client.get("/"))
+
+    def test_history_button_needs_history(
+        self, client: Client, user: User, songs: list[Song]
+    ) -> None:
+        client.force_login(user)
+        assert 'name="history"' not in text(client.get("/"))
+        client.post("/api/v1/listens/", {"song_id": songs[0].pk}, content_type="application/json")
+        assert 'name="history"' in text(client.get("/"))
+
+
+class TestSongs:
+    def test_search(
+        self,
+        client: Client,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        with django_assert_max_num_queries(2):
+            assert len(entry_ids(client.get("/songs"))) == 12
+        assert len(entry_ids(client.get("/songs?q=artist 1&quadrant="))) == 3
+        assert entry_ids(client.get("/songs?q=xyz")) == []
+
+    def test_bad_filter_and_page_show_a_page(self, client: Client, songs: list[Song]) -> None:
+        for query in ("quadrant=Q9", "page=nine", "page=999"):
+            assert client.get(f"/songs?{query}").status_code == 200
+
+    def test_song(self, client: Client) -> None:
+        song = SongEmotionFactory(
+            song=SongFactory(title="<b>Bold</b>", lyrics="[Chorus]\nOh <i>my</i>"),
+            valence=0.9,
+            arousal=0.9,
+        ).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        assert "&lt;b&gt;Bold&lt;/b&gt;" in page
+        assert "<i>my" not in page
+        assert "happy" in page
+        assert "ambiguous" not in page
+        assert page.count("<polyline") == 2
+
+    def test_low_confidence_is_called_ambiguous(self, client: Client) -> None:
+        chances = {"Q1": 0.1, "Q2": 0.1, "Q3": 0.38, "Q4": 0.42}
+        song = SongEmotionFactory(quadrant="Q4", quadrants=chances, confidence=0.42).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        assert "ambiguous" in page
+        assert "leaning calm (42\N{NO-BREAK SPACE}%), or sad (38\N{NO-BREAK SPACE}%)<" in page
+
+    def test_the_plane_shows_how_sure_a_place_is(self, client: Client) -> None:
+        emotion = SongEmotionFactory(valence=0.9, arousal=0.25, valence_spread=0.125)
+        page = text(client.get(f"/songs/{emotion.song_id}"))
+        assert ">Valence 0.90 ± 0.12,<" in page
+        assert ">arousal 0.25 ± 0.08<" in page
+        assert '<ellipse cx="90.0" cy="75.0" rx="25.0" ry="16.0"/>' in page
+        assert '<ellipse cx="90.0" cy="75.0" rx="12.5" ry="8.0"/>' in page
+
+    def test_the_plane_of_an_older_model_has_a_point_alone(self, client: Client) -> None:
+        emotion = SongEmotionFactory(valence=0.9, valence_spread=None, arousal_spread=None)
+        page = text(client.get(f"/songs/{emotion.song_id}"))
+        assert '<circle cx="90.0"' in page
+        assert "<ellipse" not in page
+        assert "±" not in page
+
+    def test_lines_that_moved_it_are_told_if_they_moved_it_visibly(self, client: Client) -> None:
+        moves = ((-0.06, 0.01), (0.03, -0.04), (0.001, 0.0))
+        lines = [
+            {"line": n, "text": f"<{n}>", "valence": v, "arousal": a, "shift": math.hypot(v, a)}
+            for n, (v, a) in enumerate(moves)
+        ]
+        song = SongEmotionFactory(lyric_lines=lines).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        first, second = re.findall(r"<li><q>(.*?)</span></span></li>", page)
+        assert re.sub("<[^>]+>", "", first) == (
+            "&lt;0&gt; less pleasant (valence \N{MINUS SIGN}0.06, arousal +0.01)"
+        )
+        assert "more pleasant and quieter" in second
+        unmoved = SongEmotionFactory(lyric_lines=lines[2:]).song
+        assert "Lines that moved it" not in text(client.get(f"/songs/{unmoved.pk}"))
+
+    def test_song_without_emotion(self, client: Client) -> None:
+        waiting = SongFactory(status="pending")
+        assert "waiting to be analysed" in text(client.get(f"/songs/{waiting.pk}"))
+        failed = SongFactory(
+            status="failed", failure_code="AUDIO_SILENT", failure_message="all is silent"
+        )
+        page = text(client.get(f"/songs/{failed.pk}"))
+        assert "all is silent" in page
+        assert "AUDIO_SILENT" in page
+
+    def test_unknown_song(self, client: Client) -> None:
+        response = client.get("/songs/99")
+        assert response.status_code == 404
+        assert "Not found" in text(response)
+
+
+class TestPlaylist:
+    def test_address_gets_a_seed_and_brings_the_same_list_back(
+        self, client: Client, songs: list[Song]
+    ) -> None:
+        response = client.get("/playlist?mood=calm&count=6")
+        assert response.status_code == 302
+        query = parse_qs(urlsplit(response["Location"]).query)
+        assert query["mood"] == ["calm"]
+        first, second = client.get(response["Location"]), client.get(response["Location"])
+        assert len(entry_ids(first)) == 6
+        assert entry_ids(first) == entry_ids(second)
+
+    @pytest.mark.parametrize(
+        "query",
+        ["mood=calm&mood=joy", "valence=0.1&arousal=0.9", "mood=calm&genre=rock&diversity=1"],
+    )
+    def test_ways_to_ask(self, client: Client, songs: list[Song], query: str) -> None:
+        response = client.get(f"/playlist?{query}&seed=3")
+        assert response.status_code == 200
+        assert entry_ids(response)
+
+    def test_like_a_song(self, client: Client, songs: list[Song]) -> None:
+        response = client.get(f"/playlist?like={songs[2].pk}&seed=3")
+        assert songs[2].title in text(response)
+        assert entry_ids(response)
+
+    @pytest.mark.parametrize(
+        ("query", "status", "words"),
+        [
+            ("", 400, "give one"),
+            ("valence=0.5", 400, "valence and arousal together"),
+            ("valence=2&arousal=0", 400, "valence"),
+            ("mood=calm&count=many", 400, "count"),
+            ("mood=calm&genre=polka", 409, "No song is left"),
+            ("like=999999", 404, "999999"),
+            ("like=x", 400, "song_ids"),
+            ("history=true", 409, "No playlist this time"),
+            ("mood=calm&seed=x", 400, "seed"),
+        ],
+    )
+    def test_what_cannot_be_met_is_explained(
+        self, client: Client, songs: list[Song], query: str, status: int, words: str
+    ) -> None:
+        response = client.get(f"/playlist?seed=1&{query}")
+        assert response.status_code == status
+        assert words in text(response)
+
+    def test_few_queries(
+        self,
+        client: Client,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        client.get("/playlist?mood=calm&seed=1")  # the first call reads the catalogue
+        with django_assert_max_num_queries(8):
+            client.get("/playlist?mood=calm&seed=1")
+
+    def test_export(self, client: Client, songs: list[Song]) -> None:
+        query = "mood=calm&seed=1&count=4"
+        shown = entry_ids(client.get(f"/playlist?{query}"))
+        response = client.get(f"/playlist.m3u8?{query}")
+        assert response["Content-Type"].startswith("audio/x-mpegurl")
+        assert [line for line in text(response).splitlines() if not line.startswith("#")] == [
+            f"http://testserver{reverse('song-audio', args=[pk])}" for pk in shown
+        ]
+        assert client.get("/playlist.m3u8?seed=1").status_code == 400
+
+    def test_save_rename_delete(self, client: Client, user: User, songs: list[Song]) -> None:
+        query = "mood=calm&seed=1&count=4"
+        shown = entry_ids(client.get(f"/playlist?{query}"))
+        save = {"query": query, "name": "Evening"}
+        assert client.post("/playlists/save", save)["Location"].startswith("/login")
+
+        client.force_login(user)
+        response = client.post("/playlists/save", save)
+        kept = Playlist.objects.get()
+        url = f"/playlists/{kept.pk}"
+        assert response["Location"] == url
+        assert entry_ids(client.get(url)) == shown
+        assert "Evening" in text(client.get("/playlists"))
+        client.post(f"{url}/rename", {"name": "Night"})
+        assert "Night" in text(client.get(url))
+        client.post(f"{url}/rename", {"name": ""})
+        kept.refresh_from_db()
+        assert kept.name == "Night"
+
+        client.force_login(UserFactory())
+        assert client.get(url).status_code == 404
+        assert client.post(f"{url}/rename", {"name": "Stolen"}).status_code == 404
+        assert client.post(f"{url}/delete").status_code == 404
+        assert client.get(f"{url}/delete").status_code == 405
+
+        client.force_login(user)
+        assert client.post(f"{url}/delete")["Location"] == "/playlists"
+        assert not Playlist.objects.exists()
+
+    def test_saved_list_outlives_a_song(
+        self, client: Client, user: User, songs: list[Song]
+    ) -> None:
+        client.force_login(user)
+        client.post("/playlists/save", {"query": "mood=calm&seed=1&count=4", "name": "X"})
+        kept = Playlist.objects.get()
+        Song.objects.filter(pk=kept.entries.first().song_id).update(is_available=False)
+        assert len(entry_ids(client.get(f"/playlists/{kept.pk}"))) == 3
+
+    def test_saved_list_can_be_drawn_again(
+        self, client: Client, user: User, songs: list[Song]
+    ) -> None:
+        client.force_login(user)
+        client.post(
+            "/playlists/save",
+            {"query": "valence=0.3&arousal=0.7&seed=1&count=4&genre=rock", "name": "X"},
+        )
+        page = text(client.get(f"/playlists/{Playlist.objects.get().pk}"))
+        again = re.search(r'href="/playlist\?([^"]*)">Another draw', page)
+        assert again
+        query = parse_qs(again[1].replace("&amp;", "&"))
+        assert query == {
+            "valence": ["0.3"],
+            "arousal": ["0.7"],
+            "count": ["4"],
+            "genre": ["rock"],
+        }
+
+
+def test_request_query_round_trip() -> None:
+    plain = {
+        "moods": ["calm", {"name": "joy", "weight": 0.1}, {"name": "a:2", "weight": 1.0}],
+        "point": {"valence": 0.25, "arousal": 0.5},
+        "song_ids": [3, 4],
+        "history": True,
+        "count": 7,
+        "max_per_artist": 1,
+        "exclude_heard_days": 2,
+        "genre": "rock",
+    }
+    request = PlaylistRequest.from_json(plain)
+    query = presentation.request_query(PlaylistRequest.from_json({**plain, "seed": 9}))
+    assert query.getlist("mood") == ["calm", "joy:0.1", "a:2:1.0"]
+    form = PlaylistQueryForm(query)
+    assert form.is_valid()
+    assert PlaylistRequest.from_json(form.request_json(query)) == request
+
+
+def test_a_mood_has_its_weight(client: Client, songs: list[Song]) -> None:
+    alone = client.get("/playlist?mood=calm&mood=angry:0.01&count=6&diversity=0&seed=1")
+    calm = client.get("/playlist?mood=calm:2&count=6&diversity=0&seed=1")
+    angry = client.get("/playlist?mood=calm:0.01&mood=angry:9&count=6&diversity=0&seed=1")
+    assert set(entry_ids(alone)) == set(entry_ids(calm)) != set(entry_ids(angry))
+    page = client.get("/playlist?mood=calm:much&seed=1")
+    assert page.status_code == 400
+    assert "no weight" in text(page)
+
+
+def test_a_long_text_of_any_script_can_be_kept(
+    client: Client, user: User, songs: list[Song], fake_pipeline: FakePipeline
+) -> None:
+    client.force_login(user)
+    query = urlencode({"text": "愛" * 500, "seed": 1})
+    assert client.post("/playlists/save", {"query": query, "name": "X"}).status_code == 302
+    assert Playlist.objects.count() == 1
+
+
+class TestAccounts:
+    def test_signup_logs_in(self, client: Client) -> None:
+        form = {"username": "grace", "password1": "hopper-1906", "password2": "hopper-1906"}
+        assert client.post("/signup", form)["Location"] == "/"
+        assert "Log out" in text(client.get("/"))
+
+    def test_signup_explains_itself(self, client: Client, user: User) -> None:
+        form = {"username": "ada", "password1": "123", "password2": "1234"}
+        page = text(client.post("/signup", form))
+        assert "already exists" in page
+        assert "match" in page
+
+    def test_login_returns_to_where_one_was(self, client: Client, user: User) -> None:
+        form = {"username": "ada", "password": "pass-word-1", "next": "/history"}
+        assert client.post("/login", form)["Location"] == "/history"
+        form["next"] = "https://elsewhere.example/"
+        client.post("/logout")
+        assert client.post("/login", form)["Location"] == "/"
+
+    def test_names_and_passwords_are_tried_so_often_only(self, client: Client, user: User) -> None:
+        wrong = {"username": "ada", "password": "wrong"}
+        addresses = ["/login", "/signup", "/admin/login/", "/api/v1/auth/login/"]
+        for number in range(20):
+            assert client.post(addresses[number % 4], wrong).status_code in {200, 401, 415}
+        for address in addresses:
+            response = client.post(address, wrong)
+            assert response.status_code == 429
+            assert 0 <= int(response["Retry-After"]) <= 60
+        assert "wait a minute" in text(client.post("/login", wrong))
+        assert client.get("/login").status_code == 200
+
+    def test_without_signup_the_admin_makes_accounts(
+        self, client: Client, settings: SettingsWrapper
+    ) -> None:
+        assert "/signup" in text(client.get("/"))
+        assert "/signup" in text(client.get("/login"))
+        settings.AFFETTI_SIGNUP = False
+        assert "/signup" not in text(client.get("/"))
+        assert "/signup" not in text(client.get("/login"))
+        form = {"username": "grace", "password1": "hopper-1906", "password2": "hopper-1906"}
+        assert client.get("/signup").status_code == 404
+        assert client.post("/signup", form).status_code == 404
+        assert not User.objects.exists()
+
+    def test_history_is_ones_own(
+        self,
+        client: Client,
+        user: User,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        assert client.get("/history").status_code == 302
+        client.force_login(user)
+        for song in songs[:3]:
+            client.post("/api/v1/listens/", {"song_id": song.pk}, "application/json")
+        with django_assert_max_num_queries(4):
+            page = text(client.get("/history"))
+        assert songs[0].title in page
+        client.force_login(UserFactory())
+        assert "Nothing heard yet" in text(client.get("/history"))
+        assert Listen.objects.count() == 3
+
+
+class TestIngest:
+    def test_staff_only(self, client: Client, user: User) -> None:
+        assert client.get("/ingest")["Location"].startswith("/login")
+        client.force_login(user)
+        assert client.get("/ingest").status_code == 403
+        assert client.post("/ingest", {"path": "/"}).status_code == 403
+        assert not BackgroundJob.objects.exists()
+
+    def test_job_is_started_and_shown(self, client: Client, staff: User, music_dir: Path) -> None:
+        client.force_login(staff)
+        assert str(music_dir) in text(client.get("/ingest"))
+        response = client.post("/ingest", {"path": str(music_dir)})
+        job = BackgroundJob.objects.get()
+        assert response["Location"] == f"/ingest/{job.pk}"
+        library, _ = LibraryFactory._meta.model.objects.get_or_create(
+            root=str(music_dir), defaults={"name": "Music"}
+        )
+        IngestFailure.objects.create(
+            library=library,
+            relative_path="bad.mp3",
+            file_size_bytes=0,
+            file_mtime_ns=0,
+            code="AUDIO_EMPTY",
+            message="no bytes; replace the file",
+        )
+        page = text(client.get(f"/ingest/{job.pk}"))
+        assert f'data-job-url="/api/v1/jobs/{job.pk}/"' in page
+        assert "AUDIO_EMPTY" in page
+        assert "no bytes; replace the file" in page
+        assert "The first" not in page
+
+    def test_of_many_failures_the_first_are_shown(
+        self, client: Client, staff: User, music_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(selectors, "FAILURES_SHOWN", 2)
+        library = LibraryFactory(root=str(music_dir))
+        for name in ("a", "b", "c"):
+            IngestFailure.objects.create(
+                library=library,
+                relative_path=f"{name}.mp3",
+                file_size_bytes=0,
+                file_mtime_ns=0,
+                code="AUDIO_EMPTY",
+                message="no bytes",
+            )
+        job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
+        client.force_login(staff)
+        page = text(client.get(f"/ingest/{job.pk}"))
+        assert page.count("AUDIO_EMPTY") == 2
+        assert "The first 2 of 3" in page
+
+    def test_path_outside_the_roots(self, client: Client, staff: User) -> None:
+        client.force_login(staff)
+        response = client.post("/ingest", {"path": "/etc"})
+        assert response.status_code == 200
+        assert "not inside a catalogue root" in text(response)
+        assert not BackgroundJob.objects.exists()
+
+
+def test_server_error_page_needs_neither_session_nor_database(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise DatabaseError("away")
+
+    monkeypatch.setattr("recommender.selectors.analysed_song_count", fail)
+    client.raise_request_exception = False
+    client.force_login(user)
+    response = client.get("/")
+    assert response.status_code == 500
+    assert "Something broke" in text(response)
+    assert "away" not in text(response)
+
+
+def test_a_page_that_needs_an_absent_model_says_so(
+    client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(text: str) -> None:
+        raise CheckpointError("/models/affetti.safetensors is not there")
+
+    monkeypatch.setattr("catalog.analysis.text_analyse", fail)
+    response = client.get("/playlist", {"text": "a walk in the rain", "seed": 1})
+    assert response.status_code == 503
+    assert "Not just now" in text(response)
+    assert "/models" not in text(response)
+    assert response["Retry-After"] == "10"
