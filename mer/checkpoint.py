@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import struct
 from pathlib import Path
@@ -26,6 +25,7 @@ from mer.errors import (
     CheckpointVersionError,
     InputError,
 )
+from mer.files import written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,9 +97,12 @@ def save(
         ensure_ascii=False,
     )
     directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / f"{version}.json", text.encode() + b"\n")
     path = directory / f"{version}.safetensors"
-    _write(path, data)
+    # The weights last: whoever finds them finds their card, too.
+    with written_aside(path.with_suffix(".json")) as part:
+        part.write_bytes(text.encode() + b"\n")
+    with written_aside(path) as part:
+        part.write_bytes(data)
     return path
 
 
@@ -209,12 +212,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {_RETRAIN}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

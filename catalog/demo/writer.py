@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -12,9 +11,9 @@ from catalog.demo.composer import compose
 from catalog.demo.pieces import PIECES
 from catalog.demo.synth import SAMPLE_RATE
 from catalog.files.tags import Tags, write_tags
+from mer.files import written_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from catalog.demo.pieces import Piece
@@ -44,7 +43,7 @@ def piece_write(folder: Path, piece: Piece) -> Path:
     elif piece.lyrics and piece.lyrics_form == "lrc":
         _text_write(path.with_suffix(".lrc"), timed_lyrics(piece, len(sound) / SAMPLE_RATE))
     words = piece.lyrics if piece.lyrics_form == "tag" else ""
-    with _aside(path) as part:
+    with written_aside(path) as part:
         _audio_write(part, sound)
         write_tags(
             part,
@@ -104,16 +103,5 @@ def _audio_write(path: Path, sound: Sound) -> None:
 
 
 def _text_write(path: Path, text: str) -> None:
-    with _aside(path) as part:
+    with written_aside(path) as part:
         part.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; it becomes `path` when all went well, and is gone otherwise."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -11,16 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
 from mer.errors import CheckpointCorruptError, CheckpointVersionError, InputError
+from mer.files import written_aside
 from mer.metrics import ccc, macro_f1
 from mer.research.architectures.base import architecture
 from mer.research.harness.devices import accelerator
@@ -39,7 +39,7 @@ from mer.research.harness.losses import loss
 from mer.research.harness.predictions import Predictions, concatenated, mean_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from accelerate import Accelerator
@@ -452,18 +452,10 @@ class _Fitting:
             "seconds": self.seconds,
         }
         lines = "".join(json.dumps(epoch) + "\n" for epoch in self.history)
-        _write(self.path.with_suffix(".jsonl"), lambda file: file.write(lines.encode()))
-        _write(self.path, lambda file: torch.save(state, file))
-
-
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write aside and rename: a killed process, or a second one, leaves no half-written file."""
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    with aside.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+        with written_aside(self.path.with_suffix(".jsonl")) as part:
+            part.write_text(lines, encoding="utf-8")
+        with written_aside(self.path) as part:
+            torch.save(state, part)
 
 
 def _name(run: Run, songs: Sequence[Example], precision: str) -> str:

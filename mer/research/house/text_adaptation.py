@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from mer.affect import EMOTIONS
 from mer.encoders.low_rank import corrections, make_trainable
 from mer.encoders.musicnn import TextEncoder
+from mer.files import written_aside
 from mer.research.house.mixture import TASKS, Targets, targets
 
 if TYPE_CHECKING:
@@ -207,7 +207,6 @@ def adapter(
     if not path.is_file():
         trained = AdapterTrainer(recipe, TextEncoder.from_pretrained(), texts, plane).train()
         folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}.part")
-        save_file(trained, aside)
-        aside.replace(path)
+        with written_aside(path) as part:
+            save_file(trained, part)
     return load_file(path)

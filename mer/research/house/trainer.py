@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass, replace
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -19,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from mer.errors import CheckpointCorruptError
+from mer.files import written_aside
 from mer.network import (
     AffettiBatch,
     AffettiConfig,
@@ -423,9 +423,8 @@ class Trainer:
             "epoch": self.epoch,
         }
         path = self._folder / f"{self._digest}.pt"
-        aside = path.with_suffix(f".{os.getpid()}.part")
-        torch.save(state, aside)
-        aside.replace(path)
+        with written_aside(path) as part:
+            torch.save(state, part)
         with path.with_suffix(".jsonl").open("a") as history:
             history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
 

@@ -17,7 +17,6 @@ renamed; an interrupted extraction goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +27,7 @@ import torch
 from mer.audio.descriptors import describe
 from mer.audio.patches import load, song_patches, waveform_patches
 from mer.encoders.musicnn import MusicnnEncoder, TextEncoder
+from mer.files import written_aside
 from mer.lyrics import context_text
 from mer.research.inputs.distortions import augmentation
 
@@ -178,15 +178,13 @@ class _Store:
     def add(self, keys: Sequence[str], arrays: Sequence[NDArray[np.float32]]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{_key(' '.join(keys))}.npz"
-        aside = path.with_suffix(f".{os.getpid()}.part")
-        with aside.open("wb") as file:
+        with written_aside(path) as part, part.open("wb") as file:
             np.savez(
                 file,
                 rows=np.concatenate(arrays).astype(np.float16),
                 lengths=np.array([len(array) for array in arrays]),
                 keys=np.array(keys),
             )
-        aside.replace(path)
         self.keys |= dict.fromkeys(keys, path)
 
     def rows(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:

@@ -7,7 +7,6 @@ memory, those of disturbed ones for one level at a time.
 from __future__ import annotations
 
 import hashlib
-import os
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ import torch
 from mer.audio.patches import MUSICNN, load, log_mel, patch_frames
 from mer.encoders.musicnn import PATCH_FRAMES, MusicnnEncoder
 from mer.errors import InputError
+from mer.files import written_aside
 from mer.research.inputs.distortions import add_noise
 from mer.research.inputs.front_ends import front_end
 
@@ -121,10 +121,8 @@ class Sounds:
         if not path.is_file():
             samples = np.round(load(track.audio_path, SAMPLE_RATE).clip(-1, 1) * 32767)
             self._folder.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(f".{os.getpid()}.part")
-            with aside.open("wb") as file:
+            with written_aside(path) as part, part.open("wb") as file:
                 np.save(file, samples.astype(np.int16))
-            aside.replace(path)
         decoded: NDArray[np.int16] = np.load(path)
         return (decoded / 32767).astype(np.float32)
 
