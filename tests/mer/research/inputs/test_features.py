@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from mer import cli
 from mer.audio.patches import AudioPatches
 from mer.encoders.musicnn import TokenStates
+from mer.research import cli
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house import mixture
 from mer.research.inputs import features
