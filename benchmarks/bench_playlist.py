@@ -91,7 +91,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from django.core.management import call_command
     from django.db import connection
 
-    from recommender.index.builds import index_build
+    from recommender.index import index_build
 
     call_command("migrate", verbosity=0)
     song_ids = fill(options.songs)

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from catalog import analysis
 from mer.errors import MerError
 from recommender.errors import RecommenderError
-from recommender.index.builds import index_status
+from recommender.index import index_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,16 +7,16 @@ import logging
 from celery import shared_task
 
 from recommender.errors import IndexBusyError
-from recommender.index import builds as index_service
+from recommender.index import index_build, index_status
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(name="recommender.build_index")
 def build_index() -> dict[str, str]:
-    """Build the index; where somebody else is building it, leave it to them."""
+    """Build the index; does nothing if another process is building it."""
     try:
-        build = index_service.index_build()
+        build = index_build()
     except IndexBusyError:
         logger.info("The index is being built already")
         return {"build": ""}
@@ -25,7 +25,7 @@ def build_index() -> dict[str, str]:
 
 @shared_task(name="recommender.build_index_if_stale")
 def build_index_if_stale() -> dict[str, str]:
-    """Build the index if none is active or too much changed since the last; cheap if not."""
-    if not index_service.index_status().is_stale:
+    """Build the index if `IndexStatus.is_stale`."""
+    if not index_status().is_stale:
         return {"build": ""}
     return build_index()

@@ -1,0 +1,27 @@
+"""The vector index: builds on disk, and the arrays in memory that requests read.
+
+Import from here. The modules behind this face, lowest first:
+
+``rows``      a song as a row of the arrays, and which songs are in them
+``protocol``  the questions that a vector engine answers
+``files``     the engine: immutable directories of files, FAISS
+``snapshot``  the arrays that a request reads
+``builds``    build, verify, activate
+``reader``    keeps a process's snapshot up to date
+"""
+
+from __future__ import annotations
+
+from recommender.index.builds import IndexStatus, index_build, index_status
+from recommender.index.protocol import VectorIndex
+from recommender.index.reader import index_snapshot
+from recommender.index.snapshot import IndexSnapshot
+
+__all__ = [
+    "IndexSnapshot",
+    "IndexStatus",
+    "VectorIndex",
+    "index_build",
+    "index_snapshot",
+    "index_status",
+]

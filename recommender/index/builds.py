@@ -1,4 +1,4 @@
-"""Builds of the index: made aside, verified, then made active in one transaction."""
+"""Builds of the index: written, verified, then made active in one transaction."""
 
 from __future__ import annotations
 
@@ -19,9 +19,17 @@ from filelock import FileLock, Timeout
 
 from catalog import analysis
 from mer.prediction import EMBEDDING_DIM
-from recommender.errors import IndexBusyError
-from recommender.index.files import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex, IndexRows
-from recommender.index.snapshot import affect_of, emotions_visible, quadrants_of, revision_of
+from recommender.errors import IndexBusyError, IndexCorruptError
+from recommender.index.files import EmbeddingIndex
+from recommender.index.rows import (
+    AFFECT_DIM,
+    QUADRANT_DIM,
+    IndexRows,
+    affect_of,
+    emotions_visible,
+    quadrants_of,
+    revision_of,
+)
 from recommender.models import IndexBuild
 
 if TYPE_CHECKING:
@@ -29,21 +37,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from catalog.models import SongEmotion
+    from recommender.index.protocol import VectorIndex
 
 logger = logging.getLogger(__name__)
 
 KEPT_BUILDS: Final = 2
-"""The active one, and the one that a reader may be opening while it is replaced."""
+"""The active build, and the former one, which a reader may still be opening."""
 STALE_SONGS: Final = 100
 STALE_SHARE: Final = 0.05
-"""A new build is due when more songs than both of these changed since the last."""
+"""A new build is due when more songs than both of these changed since the active one."""
 _CHUNK_ROWS: Final = 2_000
 _ADVISORY_LOCK: Final = 0x0AFF_E771
 
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """How the index stands beside the catalogue, for people and health checks."""
+    """The active build compared with the catalogue, for people and health checks."""
 
     model_version: str
     build: str | None
@@ -54,15 +63,15 @@ class IndexStatus:
     songs: int
     """Songs that can be recommended now."""
     tail: int
-    """Those of `songs` that are newer than the build and read from the database."""
+    """The number of `songs` that changed since the build and are read from the database."""
     is_stale: bool
     """Whether a new build is due."""
 
 
 def index_build(*, model_version: str | None = None) -> IndexBuild:
-    """Build the index of every song that may be recommended and make it the active one.
+    """Build the index of every song that may be recommended, and make the build active.
 
-    Readers see it within a second; until then, and if anything fails, the former build stands.
+    Readers use it within a second. If anything fails, the former build stays active.
     Raises `IndexBusyError` if another process is building.
     """
     version = model_version or analysis.model_version()
@@ -101,7 +110,7 @@ def index_build(*, model_version: str | None = None) -> IndexBuild:
 
 
 def index_status() -> IndexStatus:
-    """Return how the active build stands beside the catalogue; cheap enough for a health page."""
+    """Compare the active build with the catalogue; cheap enough for a health page."""
     version = analysis.model_version()
     active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
     visible = emotions_visible(model_version=version)
@@ -121,11 +130,22 @@ def index_status() -> IndexStatus:
     )
 
 
+def index_open(build: IndexBuild) -> VectorIndex:
+    """Open a build and verify every byte of it.
+
+    Raises `IndexMissingError`, `IndexVersionError` or `IndexCorruptError`.
+    """
+    index = EmbeddingIndex.open(Path(settings.AFFETTI_INDEX_DIR) / build.directory)
+    if index.manifest.sha256 != build.manifest_sha256:
+        raise IndexCorruptError(f"{build.directory} is not the build that was made active")
+    return index
+
+
 @contextlib.contextmanager
 def index_build_lock() -> Iterator[None]:
-    """Hold the one right to build, across all processes and, with PostgreSQL, all hosts.
+    """Hold the lock on building, across all processes and, with PostgreSQL, all hosts.
 
-    Raises `IndexBusyError` at once if another holds it. A killed holder loses it.
+    Raises `IndexBusyError` at once if another process holds it. A killed process releases it.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -181,7 +201,7 @@ def _chunks(emotions: Iterator[SongEmotion]) -> Iterator[list[SongEmotion]]:
 
 
 def _old_builds_delete() -> None:
-    """Delete every build but the newest few, and whatever else lies in the folder of builds."""
+    """Delete all but the newest builds, and all other folders beside them."""
     newest = IndexBuild.objects.order_by("-created_at").values_list("pk", "directory")[:KEPT_BUILDS]
     kept = dict(newest)
     IndexBuild.objects.exclude(pk__in=kept).delete()

@@ -1,20 +1,27 @@
-"""Vectors of songs in immutable directories of files; the only module that knows FAISS.
+"""Vectors of songs in immutable directories of files; the only module that imports FAISS.
 
-A build answers two questions of different geometry: *what sounds and reads alike* (`fused`, 256
-numbers, cosine, FAISS) and *what feels like this* (`affect`, valence, arousal and the eight
-emotions, exact scan). Beside them it keeps what playlists weigh nearness with (`quadrants`). Its
-directory holds::
+A build searches two spaces:
+
+==========  ==========  ==================================  ==================  ===========
+space       dimensions  holds                               distance            search
+==========  ==========  ==================================  ==================  ===========
+`fused`     256         the fused embedding                 cosine              FAISS
+`affect`    10          valence, arousal, eight emotions    weighted Euclidean  exact scan
+==========  ==========  ==================================  ==================  ===========
+
+It also holds each song's quadrant probabilities. Its directory contains::
 
     song_ids.npy   (songs,) int64, ascending, each once
-    revisions.npy  (songs,) int64, changes when a song's row changes; opaque here
+    revisions.npy  (songs,) int64, differs when the song's emotion has changed
     fused.npy      (songs, 256) float32, unit norm
     affect.npy     (songs, 10) float32
     quadrants.npy  (songs, 4) float32, probabilities
     fused.faiss    the FAISS index over the rows of fused.npy
     manifest.json  format, model version, counts, recall, SHA-256 of each file and of itself
 
-Up to `EXACT_ROWS` songs the FAISS index is exact; above, it is IVF over 8-bit vectors, searched
-four times deeper than asked and scored again exactly. Files are mapped, not read.
+Up to `EXACT_ROWS` songs the FAISS index is exact. Above, it is IVF over 8-bit vectors: a search
+fetches four times as many songs as wanted and ranks them by their exact similarity. Files are
+memory-mapped.
 """
 
 from __future__ import annotations
@@ -29,9 +36,9 @@ from typing import TYPE_CHECKING, Final
 import faiss
 import numpy as np
 
-from mer.affect import EMOTIONS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexCorruptError, IndexMissingError, IndexVersionError
+from recommender.index.rows import AFFECT_DIM, IndexRows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,23 +47,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT_VERSION: Final = 2
-AFFECT_DIM: Final = 2 + len(EMOTIONS)
-QUADRANT_DIM: Final = len(QUADRANTS)
 EXACT_ROWS: Final = 50_000
-"""Up to this many rows an exact scan takes a few milliseconds, so nothing else is worth it."""
+"""Up to this many rows an exact scan takes a few milliseconds."""
 RECALL_K: Final = 20
 RECALL_WANTED: Final = 0.98
 _RECALL_QUERIES: Final = 200
 _OVERFETCH: Final = 4
 _SELECTIVE_ROWS: Final = 20_000
-"""With no more rows allowed than this an exact scan is faster than IVF, and misses nothing."""
+"""Up to this many allowed rows an exact scan is faster than IVF."""
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = ("song_ids", "revisions", "fused", "affect", "quadrants")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexManifest:
-    """What a build says of itself."""
+    """The content of a build's `manifest.json`, but for its own checksum."""
 
     format_version: int
     model_version: str
@@ -65,7 +70,7 @@ class IndexManifest:
     affect_dim: int
     index_type: str
     nprobe: int
-    """Cells that a search looks into; 0 for an exact index."""
+    """Cells that a search visits; 0 for an exact index."""
     recall_at_20: float
     """Measured while building, against an exact scan."""
     watermark: str
@@ -74,56 +79,19 @@ class IndexManifest:
     """SHA-256 of each file."""
 
     def to_bytes(self) -> bytes:
-        """Return the one spelling of this manifest, with its own checksum."""
+        """Return the bytes of `manifest.json`; the same manifest always gives the same bytes."""
         plain = asdict(self)
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
         return json.dumps({**plain, "sha256": digest}, sort_keys=True, indent=1).encode()
 
     @property
     def sha256(self) -> str:
-        """Checksum of the manifest's file, and through it of the whole build."""
+        """Checksum of `manifest.json`, which holds the checksums of all other files."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRows:
-    """Songs as they go into a build: aligned arrays, ascending in `song_ids`, each once.
-
-    Parameters
-    ----------
-    song_ids, revisions : (songs,) int64
-    fused : (songs, 256) float32
-        Unit norm.
-    affect : (songs, 10) float32
-        Valence, arousal, then the eight emotions.
-    quadrants : (songs, 4) float32
-        Probabilities of Q1 to Q4.
-    """
-
-    song_ids: NDArray[np.int64]
-    revisions: NDArray[np.int64]
-    fused: NDArray[np.float32]
-    affect: NDArray[np.float32]
-    quadrants: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        rows = len(self.song_ids)
-        shapes = {
-            "song_ids": (rows,),
-            "revisions": (rows,),
-            "fused": (rows, EMBEDDING_DIM),
-            "affect": (rows, AFFECT_DIM),
-            "quadrants": (rows, QUADRANT_DIM),
-        }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
-        if not np.all(np.diff(self.song_ids) > 0):
-            raise ValueError("song_ids must ascend, each once")
-
-
 class EmbeddingIndex:
-    """An open build; safe to search from many threads, and still readable after its deletion."""
+    """An open build, a `VectorIndex`; still readable after its files are deleted."""
 
     def __init__(self, rows: IndexRows, manifest: IndexManifest, fused_index: faiss.Index) -> None:
         self.rows = rows
@@ -137,12 +105,12 @@ class EmbeddingIndex:
     def build(
         cls, directory: Path, rows: IndexRows, *, model_version: str, watermark: str
     ) -> IndexManifest:
-        """Write a build to `directory`, which appears whole or not at all.
+        """Write a build to `directory`, which appears complete or not at all.
 
         Raises
         ------
         FileExistsError
-            If `directory` is there already; builds are never changed.
+            If `directory` exists; builds are never changed.
         """
         if directory.exists():
             raise FileExistsError(f"{directory} exists; a build is never written over")
@@ -174,16 +142,16 @@ class EmbeddingIndex:
 
     @classmethod
     def open(cls, directory: Path, *, verify: bool = True) -> Self:
-        """Map the build in `directory`; `verify` reads every byte and compares checksums.
+        """Map the build in `directory`; `verify` compares the checksum of every file.
 
         Raises
         ------
         IndexMissingError
-            If the directory or a file is not there.
+            If the directory or a file is absent.
         IndexVersionError
-            If another format was written.
+            If the build has another format.
         IndexCorruptError
-            If anything differs from what was built.
+            If a file has changed since the build was written.
         """
         manifest = _read_manifest(directory)
         # An empty array cannot be mapped.
@@ -199,7 +167,7 @@ class EmbeddingIndex:
         except (ValueError, RuntimeError) as error:
             raise IndexCorruptError(f"{directory} is damaged: {error}") from error
         if not len(rows.song_ids) == index.ntotal == manifest.row_count:
-            raise IndexCorruptError(f"{directory} has not the {manifest.row_count} rows it says")
+            raise IndexCorruptError(f"{directory} does not hold {manifest.row_count} rows")
         return cls(rows, manifest, index)
 
     def search_fused(
@@ -208,24 +176,7 @@ class EmbeddingIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the songs most alike each query.
-
-        Parameters
-        ----------
-        queries : (queries, 256) float32
-            Unit norm.
-        k : int
-            How many are wanted.
-        allowed : (songs,) bool, optional
-            Rows that may be found.
-
-        Returns
-        -------
-        similarities : (queries, m) float32
-            Cosine, best first; m is the smaller of `k` and the number of allowed rows.
-        song_ids : (queries, m) int64
-            Equal similarities are in order of song id.
-        """
+        """Find the songs most similar to each query; see `VectorIndex.search_fused`."""
         allowed_count = len(self) if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, allowed_count)
         if k == 0:
@@ -251,24 +202,7 @@ class EmbeddingIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the songs that feel most like `target`, by an exact scan.
-
-        Parameters
-        ----------
-        target, weights : (10,) float32
-            Place in the affect space, and how much each dimension counts (not negative).
-        k : int
-            How many are wanted.
-        allowed : (songs,) bool, optional
-            Rows that may be found.
-
-        Returns
-        -------
-        distances : (m,) float32
-            Weighted Euclidean, nearest first; m is the smaller of `k` and the allowed rows.
-        song_ids : (m,) int64
-            Equal distances are in order of song id.
-        """
+        """Find the songs nearest in affect by an exact scan; see `VectorIndex.search_affect`."""
         found = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
         distances = np.sqrt((self.rows.affect[found] - target) ** 2 @ weights)
         ids = self.rows.song_ids[found]
@@ -282,7 +216,7 @@ class EmbeddingIndex:
         allowed: NDArray[np.bool_] | None,
         allowed_count: int,
     ) -> list[NDArray[np.int64]]:
-        """Return rows that hold the best `k` of each query, at least `k` of them."""
+        """Return at least `k` rows for each query, the best `k` among them."""
         everything = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
         nprobe = self.manifest.nprobe
         if nprobe and allowed_count <= _SELECTIVE_ROWS:
@@ -300,7 +234,7 @@ def _search(
     k: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Return (queries, k) rows, -1 where none was found."""
+    """Return (queries, k) rows; -1 where FAISS found none."""
     selector = None
     if allowed is not None:
         bits = np.packbits(allowed, bitorder="little")
@@ -314,15 +248,15 @@ def _search(
 
 
 def _build_fused(fused: NDArray[np.float32]) -> tuple[faiss.Index, int]:
-    """Return an index over `fused` and the nprobe at which it finds enough."""
+    """Return an index over `fused`, and the smallest nprobe that reaches `RECALL_WANTED`."""
     if len(fused) <= EXACT_ROWS:
         index = faiss.IndexFlatIP(EMBEDDING_DIM)
         index.add(fused)
         return index, 0
     cells = int(4 * np.sqrt(len(fused)))
     index = faiss.index_factory(EMBEDDING_DIM, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
-    # FAISS itself draws at most 256 training vectors a cell; the draw is seeded, so that the same
-    # rows give the same build.
+    # FAISS draws at most 256 training vectors a cell, with a fixed seed: the same rows always give
+    # the same build.
     index.train(fused)
     index.add(fused)
     nprobe = min(32, cells)
@@ -332,7 +266,7 @@ def _build_fused(fused: NDArray[np.float32]) -> tuple[faiss.Index, int]:
 
 
 def _recall(index: faiss.Index, nprobe: int, fused: NDArray[np.float32]) -> float:
-    """Return the share of the true nearest 20 that a search finds, over a sample of the rows."""
+    """Return the mean share of the true nearest 20 that a search finds, for a sample of rows."""
     if not nprobe:
         return 1.0
     sample = fused[:: max(1, len(fused) // _RECALL_QUERIES)][:_RECALL_QUERIES]

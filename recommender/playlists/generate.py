@@ -14,7 +14,7 @@ from catalog.models import Song, SongEmotion
 from mer.affect import EMOTIONS
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import songs_heard
-from recommender.index.snapshot import IndexSnapshot, index_snapshot
+from recommender.index import IndexSnapshot, index_snapshot
 from recommender.models import Playlist, PlaylistEntry
 from recommender.playlists import sequencing
 from recommender.playlists.request import PlaylistRequest

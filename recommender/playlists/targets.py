@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mer.affect import AffectPoint
-    from recommender.index.snapshot import IndexSnapshot
+    from recommender.index import IndexSnapshot
     from recommender.playlists.request import PlaylistRequest
 
 LISTENER_SPREAD: Final = 0.19

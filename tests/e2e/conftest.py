@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from playwright.sync_api import sync_playwright
 
-from recommender.index import snapshot
+from recommender.index import reader
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
 def fresh_start(fake_pipeline: FakePipeline) -> Iterator[None]:
     """The fake model, and nothing remembered of another test's catalogue."""
     cache.clear()
-    snapshot.index_snapshot_forget()
+    reader.index_snapshot_forget()
     yield
-    snapshot.index_snapshot_forget()
+    reader.index_snapshot_forget()
 
 
 @pytest.fixture

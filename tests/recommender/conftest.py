@@ -11,7 +11,7 @@ from django.db import close_old_connections
 from rest_framework.test import APIClient
 
 from catalog import analysis
-from recommender.index import snapshot
+from recommender.index import reader
 from tests.factories import (
     MODEL_VERSION,
     LibraryFactory,
@@ -41,10 +41,10 @@ def open_connection() -> Iterator[None]:
 def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test reads its own catalogue, by the factories' model, and sees a change at once."""
     monkeypatch.setattr(analysis, "model_version", lambda: MODEL_VERSION)
-    monkeypatch.setattr(snapshot, "CHECK_SECONDS", 0.0)
-    snapshot.index_snapshot_forget()
+    monkeypatch.setattr(reader, "CHECK_SECONDS", 0.0)
+    reader.index_snapshot_forget()
     yield
-    snapshot.index_snapshot_forget()
+    reader.index_snapshot_forget()
 
 
 @pytest.fixture(autouse=True)

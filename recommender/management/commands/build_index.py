@@ -7,7 +7,7 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender.errors import IndexBusyError
-from recommender.index.builds import index_build
+from recommender.index import index_build
 
 
 class Command(BaseCommand):

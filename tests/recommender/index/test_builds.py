@@ -21,11 +21,17 @@ from catalog.models import Song, SongEmotion
 from mer.affect import EMOTIONS, QUADRANTS
 from recommender import tasks
 from recommender.errors import IndexBusyError
-from recommender.index import builds as index_service
-from recommender.index import snapshot
-from recommender.index.builds import index_build, index_build_lock, index_status
+from recommender.index import (
+    IndexSnapshot,
+    builds,
+    index_build,
+    index_snapshot,
+    index_status,
+    reader,
+)
+from recommender.index.builds import index_build_lock
 from recommender.index.files import EmbeddingIndex
-from recommender.index.snapshot import IndexSnapshot, index_snapshot, index_snapshot_forget
+from recommender.index.reader import index_snapshot_forget
 from recommender.models import IndexBuild
 from tests.factories import (
     MODEL_VERSION,
@@ -86,7 +92,7 @@ def test_after_an_error_half_way_nothing_is_missing(
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(snapshot._Reader, step, fail)
+        patch.setattr(reader._Reader, step, fail)
         with pytest.raises(OperationalError):
             index_snapshot()
     assert_equals_database(index_snapshot())
@@ -109,11 +115,11 @@ class TestBuild:
 
     def test_two_newest_are_kept(self) -> None:
         SongEmotionFactory.create_batch(3)
-        builds = [index_build() for _ in range(4)]
-        kept = {build.directory for build in builds[-2:]}
+        made = [index_build() for _ in range(4)]
+        kept = {build.directory for build in made[-2:]}
         assert {path.name for path in Path(settings.AFFETTI_INDEX_DIR).glob("2*")} == kept
         assert set(IndexBuild.objects.values_list("directory", flat=True)) == kept
-        assert IndexBuild.objects.get(is_active=True) == builds[-1]
+        assert IndexBuild.objects.get(is_active=True) == made[-1]
 
     def test_only_one_builds(self) -> None:
         SongEmotionFactory()
@@ -202,7 +208,7 @@ class TestSnapshot:
         SongEmotion.objects.filter(pk=emotion.pk).update(
             valence=0.123, updated_at=timezone.now() - timedelta(seconds=30)
         )
-        with time_machine.travel(timezone.now() + 3 * snapshot.MARGIN):
+        with time_machine.travel(timezone.now() + 3 * reader.MARGIN):
             assert_equals_database(index_snapshot())
 
     def test_checks_at_most_once_a_second(
@@ -210,12 +216,12 @@ class TestSnapshot:
         monkeypatch: pytest.MonkeyPatch,
         django_assert_num_queries: DjangoAssertNumQueries,
     ) -> None:
-        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 1.0)
+        monkeypatch.setattr(reader, "CHECK_SECONDS", 1.0)
         SongEmotionFactory.create_batch(3)
         held = index_snapshot()
         with django_assert_num_queries(0):
             assert index_snapshot() is held
-        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 0.0)
+        monkeypatch.setattr(reader, "CHECK_SECONDS", 0.0)
         with django_assert_num_queries(5):
             assert index_snapshot() is held
 
@@ -265,7 +271,7 @@ class TestSnapshot:
         assert_equals_database(held)
 
     def test_threads_share_one_snapshot(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 60.0)
+        monkeypatch.setattr(reader, "CHECK_SECONDS", 60.0)
         SongEmotionFactory.create_batch(3)
         first = index_snapshot()
         seen: list[IndexSnapshot] = []
@@ -316,7 +322,7 @@ class TestStatus:
     def test_stale_without_a_build_and_after_many_changes(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(index_service, "STALE_SONGS", 3)
+        monkeypatch.setattr(builds, "STALE_SONGS", 3)
         SongEmotionFactory.create_batch(10)
         assert index_status().is_stale
         assert tasks.build_index_if_stale()["build"] == index_status().build
@@ -335,7 +341,7 @@ class TestStatus:
         assert index_status().is_stale
 
     def test_task_leaves_a_running_build_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(index_service, "index_build", _busy)
+        monkeypatch.setattr(tasks, "index_build", _busy)
         assert tasks.build_index() == {"build": ""}
 
 

@@ -16,7 +16,8 @@ from recommender.errors import (
     RecommenderError,
 )
 from recommender.index import files as index_module
-from recommender.index.files import AFFECT_DIM, QUADRANT_DIM, EmbeddingIndex, IndexRows
+from recommender.index.files import EmbeddingIndex
+from recommender.index.rows import AFFECT_DIM, QUADRANT_DIM, IndexRows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,8 @@ from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.errors import InputError
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import listen_record
-from recommender.index import snapshot
-from recommender.index.builds import index_build
-from recommender.index.snapshot import index_snapshot, index_snapshot_forget
+from recommender.index import index_build, index_snapshot, reader
+from recommender.index.reader import index_snapshot_forget
 from recommender.playlists import generate as playlists
 from recommender.playlists.generate import (
     GeneratedPlaylist,
@@ -339,7 +338,7 @@ class TestLists:
     def test_song_deleted_since_the_snapshot_is_never_given(
         self, catalogue: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(snapshot, "CHECK_SECONDS", 60.0)
+        monkeypatch.setattr(reader, "CHECK_SECONDS", 60.0)
         before = ids(playlist_generate(request=CALM))
         similar = songs_similar(song_id=before[0], k=5)
         Song.objects.filter(pk=before[1]).delete()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mer.affect import QUADRANTS, AffectPoint
-from recommender.index.snapshot import IndexSnapshot, index_snapshot
+from recommender.index import IndexSnapshot, index_snapshot
 from recommender.playlists.generate import PlaylistRequest, playlist_generate
 from recommender.playlists.sequencing import NEAR_TIE
 from recommender.playlists.targets import SIDE_SCALE, quadrant_match, scores_of, target_of_request
@@ -40,7 +40,6 @@ def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -
         genres=np.zeros(count, np.int64),
         genre_names=("",),
         years=np.zeros(count, np.int64),
-        durations=np.full(count, np.nan, np.float32),
         base_rows=np.full(count, -1),
         tail_fused=np.tile(random_embedding(0), (count, 1)),
     )
