@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = {
-    "features": ("mer.research.inputs.features", "compute and keep the encoder features"),
+    "features": ("mer.research.house.extraction", "compute and keep the encoder features"),
     "train": ("mer.research.harness.train", "train the house network, or any architecture"),
     "evaluate": ("mer.research.evaluation.evaluate", "measure the house network"),
     "compare": (

@@ -1,9 +1,11 @@
 """Encoder features of labelled tracks, computed once and kept on disk.
 
-Rows are found by what they were computed from: the sha256 of a text, or of a file's name and size,
-and of the distortion's name where the audio is distorted. So a changed text is never given stale
-rows, and it does not matter which tracks are asked for together. Shards are written aside and
-renamed; an interrupted extraction goes on where it stopped.
+The key of a text's rows is the SHA-256 of the text. The key of an audio file's rows is the SHA-256
+of its folder and file name, its size and the name of the distortion, if any. A changed text
+therefore gets new rows, and the tracks of one call may differ from those of the next.
+
+Shards are written aside and renamed. An interrupted extraction resumes with the first missing
+shard.
 
 ::
 
@@ -11,25 +13,25 @@ renamed; an interrupted extraction goes on where it stopped.
     CACHE/MTT_musicnn/1f0e….npz         the same of the second network
     CACHE/descriptors/1f0e….npz         rows (all patches, 69), lengths and keys (inputs,)
     CACHE/all-MiniLM-L6-v2/8c21….npz    rows (all tokens, 384), lengths and keys (inputs,)
-    CACHE/all-MiniLM-L6-v2-5d01…/…      the same of the encoder with an adapter
+    CACHE/all-MiniLM-L6-v2-5d01…/…      the same of the adapted text encoder
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from mer.audio.descriptors import describe
 from mer.audio.patches import load, song_patches, waveform_patches
 from mer.encoders.musicnn import MusicnnEncoder, TextEncoder
 from mer.files import written_aside
 from mer.lyrics import context_text
-from mer.research.inputs.distortions import augmentation
 
 if TYPE_CHECKING:
     import argparse
@@ -46,23 +48,24 @@ SECOND_AUDIO_ENCODER: Final = "MTT_musicnn"
 DESCRIPTORS: Final = "descriptors"
 TEXT_ENCODER: Final = "all-MiniLM-L6-v2"
 MAX_TOKENS: Final = 256
-"""Lyrics are cut there; four in five songs are longer, and open with what they go on with."""
+"""Lyrics are truncated to this length; four in five songs have longer lyrics."""
 _SHARD_INPUTS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class TrackFeatures:
-    """A track and what the frozen encoders make of it.
+    """A track and the outputs of the frozen encoders for it.
 
     Parameters
     ----------
     track : Track
     audio : (patches, 1756 or 3581) float16 Tensor or None
-        MusiCNN's rows; when asked for, the second MusiCNN's and the descriptors beside them.
-        None where the track has none.
+        Rows of MusiCNN. Wide rows add those of the second MusiCNN and the descriptors.
+        None if the track has no audio.
     lyrics, context : (tokens, 384) float16 Tensor or None
-    copies : tuple of Tensors as `audio`
-        Of distorted copies of the recording, to train on.
+        None if the track has no such text.
+    copies : tuple of Tensors shaped as `audio`
+        Rows of distorted copies of the recording, used in training.
     """
 
     track: Track
@@ -73,17 +76,18 @@ class TrackFeatures:
 
 
 class FeatureCache:
-    """Reads features from `folder`, and computes and writes those that are not there yet.
+    """Reads features from `folder`; computes and writes the missing ones.
 
     Parameters
     ----------
     folder : Path
-        Created when needed; may be deleted at any time.
+        Created when needed. It may be deleted at any time.
     is_wide : bool
-        Whether audio rows hold all that `mer.network` hears, 3581 numbers, or MusiCNN's
-        1756 alone.
+        True gives audio rows of the full input of `mer.network`, 3581 numbers.
+        False gives the 1756 numbers of the first MusiCNN.
     adapter : mapping of str to Tensor or None
-        Low-rank corrections of the text encoder (`mer.research.house.text_adaptation`); None leaves it as it is.
+        Low-rank corrections of the text encoder (`house.text_adaptation`).
+        None leaves the encoder unchanged.
     """
 
     def __init__(
@@ -102,13 +106,13 @@ class FeatureCache:
     def features(
         self, tracks: Sequence[Track], distortion: Distortion | None = None
     ) -> list[TrackFeatures]:
-        """Features of `tracks`, in their order; a progress bar while any is computed.
+        """Features of `tracks`, in their order; shows a progress bar while it computes any.
 
         Parameters
         ----------
         tracks : sequence of Track
         distortion : Distortion or None
-            What happens to their audio before it is heard; its seed is that of file and name.
+            Applied to the audio before encoding. Its seed follows from the file and its own name.
 
         Returns
         -------
@@ -130,43 +134,43 @@ class FeatureCache:
         lyrics = [track.lyrics or "" for track in tracks]
         contexts = [context_text(track.title, track.artist) for track in tracks]
         texts = {_key(text): text for text in (*lyrics, *contexts) if text}
-        self._listen(paths, distortion)
-        self._read(texts)
-        heard, read = self._heard(paths), self._text.rows(texts)
+        self._encode_audio(paths, distortion)
+        self._encode_texts(texts)
+        audio, text = self._audio_rows(paths), self._text.rows(texts)
         return [
-            TrackFeatures(track, heard.get(key), read.get(_key(lyric)), read.get(_key(context)))
+            TrackFeatures(track, audio.get(key), text.get(_key(lyric)), text.get(_key(context)))
             for track, key, lyric, context in zip(tracks, keys, lyrics, contexts, strict=True)
         ]
 
-    def _heard(self, paths: Mapping[str, Path]) -> dict[str, torch.Tensor]:
+    def _audio_rows(self, paths: Mapping[str, Path]) -> dict[str, torch.Tensor]:
         columns = [store.rows(paths) for store in self._audio.values()]
         return {key: torch.cat([rows[key] for rows in columns], dim=1) for key in columns[0]}
 
-    def _listen(self, paths: Mapping[str, Path], distortion: Distortion | None) -> None:
-        """Decode each song once, whichever of its rows are missing."""
+    def _encode_audio(self, paths: Mapping[str, Path], distortion: Distortion | None) -> None:
+        """Compute the missing audio rows; decode each song once for all encoders."""
         missing = {name: set(_missing(paths, store)) for name, store in self._audio.items()}
-        ears = {name: _ear(name) for name, keys in missing.items() if keys}
+        encoders = {name: _row_encoder(name) for name, keys in missing.items() if keys}
         wanted = [key for key in paths if any(key in keys for keys in missing.values())]
-        for keys in _batches(wanted, distortion.name if distortion else "listening"):
+        for keys in _batches(wanted, distortion.name if distortion else "audio"):
             songs = {key: _patches(paths[key], key, distortion) for key in keys}
-            for name, ear in ears.items():
+            for name, encode in encoders.items():
                 if lacking := [key for key in keys if key in missing[name]]:
-                    self._audio[name].add(lacking, [ear(songs[key]) for key in lacking])
+                    self._audio[name].add(lacking, [encode(songs[key]) for key in lacking])
 
-    def _read(self, texts: Mapping[str, str]) -> None:
+    def _encode_texts(self, texts: Mapping[str, str]) -> None:
         missing = _missing(texts, self._text)
         if not missing:
             return
         encoder = TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter)
-        missing.sort(key=lambda key: len(texts[key]))  # like lengths together: little padding
-        for keys in _batches(missing, "reading"):
+        missing.sort(key=lambda key: len(texts[key]))  # texts of similar length: little padding
+        for keys in _batches(missing, "texts"):
             tokens = encoder.encode([texts[key] for key in keys], max_tokens=MAX_TOKENS)
             pairs = zip(tokens.states.numpy(), tokens.mask.numpy(), strict=True)
             self._text.add(keys, [states[mask] for states, mask in pairs])
 
 
 class _Store:
-    """Arrays of any number of rows under keys, in shards that are only ever added."""
+    """Arrays of any number of rows by key, in shards that are written once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -198,8 +202,8 @@ class _Store:
         return found
 
 
-def _ear(name: str) -> Callable[[AudioPatches], NDArray[np.float32]]:
-    """Return what makes rows of the store `name` from a song's patches."""
+def _row_encoder(name: str) -> Callable[[AudioPatches], NDArray[np.float32]]:
+    """Return the function from a song's patches to its rows in the store `name`."""
     if name == DESCRIPTORS:
         return lambda patches: describe(patches.segments)
     encoder = MusicnnEncoder.from_pretrained(name)
@@ -229,7 +233,7 @@ def _digest(adapter: Mapping[str, torch.Tensor]) -> str:
 
 
 def _file_key(path: Path | None, distortion: Distortion | None) -> str:
-    """Key of a file's rows; empty where there is no file."""
+    """Key of a file's rows; empty if there is no file."""
     if path is None:
         return ""
     name = f" {distortion.name}" if distortion else ""
@@ -237,8 +241,6 @@ def _file_key(path: Path | None, distortion: Distortion | None) -> str:
 
 
 def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
-    from tqdm import tqdm
-
     if not keys:
         return
     with tqdm(total=len(keys), desc=description, unit="input") as bar:
@@ -246,17 +248,6 @@ def _batches(keys: list[str], description: str) -> Iterator[list[str]]:
             batch = keys[start : start + _SHARD_INPUTS]
             yield batch
             bar.update(len(batch))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``python -m mer.research features``."""
-    add_data_arguments(parser)
-    parser.add_argument(
-        "--augmented",
-        type=int,
-        metavar="N",
-        help="distorted copies of the songs to train on (default: as many as train hears)",
-    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -273,30 +264,5 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("var/features"),
         metavar="DIR",
-        help="where features are kept (default: %(default)s)",
+        help="folder of the computed features (default: %(default)s)",
     )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Compute the audio features that `train` and `evaluate` read, and say how much there is.
-
-    Texts are read when the encoder's adapter is trained, by whichever command asks first.
-    """
-    from mer.research.house.mixture import SONG_SETS, load_tracks
-    from mer.research.house.trainer import Recipe
-
-    copies = Recipe().copies if args.augmented is None else args.augmented
-    cache = FeatureCache(args.cache, is_wide=True)
-    tracks = [
-        replace(track, lyrics=None, title=None, artist=None)
-        for track in load_tracks(args.data)
-        if track.dataset in SONG_SETS
-    ]
-    features = cache.features(tracks)
-    patches = sum(len(f.audio) for f in features if f.audio is not None)
-    print(f"{len(features)} songs, {patches} patches")  # noqa: T201
-    songs = [track for track in tracks if track.split != "test"]
-    for copy in range(1, copies + 1):
-        cache.features(songs, augmentation(copy))
-        print(f"augmented copy {copy}: {len(songs)} songs")  # noqa: T201
-    return 0

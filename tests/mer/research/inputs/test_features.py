@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,7 @@ import torch
 
 from mer.audio.patches import AudioPatches
 from mer.encoders.musicnn import TokenStates
-from mer.research import cli
 from mer.research.datasets.base import AffectLabels, Track
-from mer.research.house import mixture
 from mer.research.inputs import features
 from mer.research.inputs.distortions import Distortion
 from mer.research.inputs.features import FeatureCache, TrackFeatures
@@ -276,27 +273,3 @@ def test_songs_are_decoded_once_for_all_that_is_missing(
     FeatureCache(tmp_path / "cache", is_wide=True).features(tracks)
     assert heard == ["a", "a", "b"]
     assert CountingAudio.heard == [2] * 4  # the first network heard `a` once
-
-
-def test_command_makes_copies_of_the_songs_to_train_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tracks = [song(tmp_path, "a"), replace(song(tmp_path, "b", "3"), split="val")]
-    tracks += [replace(song(tmp_path, "c", "4"), split="test"), text(1)]
-    monkeypatch.setattr(mixture, "load_tracks", lambda data: tracks)
-    made: list[str] = []
-
-    def copied(number: int) -> Distortion:
-        made.append(f"augment-{number}")
-        return louder(made[-1], [])
-
-    monkeypatch.setattr(features, "augmentation", copied)
-    arguments = ["features", "--data", "x", "--cache", str(tmp_path / "cache"), "--augmented", "2"]
-    assert cli.main(arguments) == 0
-    assert made == ["augment-1", "augment-2"]
-    said = capsys.readouterr().out
-    assert "3 songs, 6 patches" in said
-    assert "augmented copy 2: 2 songs" in said
-    assert CountingText.read == []  # what reads them is trained first
-    shards = (tmp_path / "cache" / "descriptors").glob("*.npz")
-    assert sum(len(np.load(shard)["keys"]) for shard in shards) == 3 + 2 * 2
