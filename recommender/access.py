@@ -10,7 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.throttling import SimpleRateThrottle
 
-from recommender.api.reading import TokenAuthentication
+from recommender.auth import TokenAuthentication
 
 if TYPE_CHECKING:
     from collections.abc import Callable

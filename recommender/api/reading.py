@@ -1,35 +1,17 @@
-"""How requests are read: tokens and bodies that are no such thing are the client's error."""
+"""How the body of a request is read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
-from knox import auth
 from rest_framework import exceptions, parsers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import IO
-
-
-class TokenAuthentication(auth.TokenAuthentication):  # type: ignore[misc]
-    """Knox's tokens; one that is not even text is an invalid one."""
-
-    def authenticate_credentials(self, token: bytes) -> Any:
-        if not token.isascii():
-            raise exceptions.AuthenticationFailed("Invalid token.")
-        return super().authenticate_credentials(token)
-
-
-class TokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
-    """The same in the schema."""
-
-    target_class = f"{__name__}.{TokenAuthentication.__name__}"
 
 
 class JSONParser(parsers.JSONParser):
-    """JSON; what is nested too deeply to be read is no request of ours."""
+    """JSON; a body nested too deeply to be parsed is the client's error."""
 
     def parse(
         self,

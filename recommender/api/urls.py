@@ -1,4 +1,4 @@
-"""Addresses below /api/."""
+"""Addresses below /api/; each resource states its own."""
 
 from __future__ import annotations
 
@@ -8,38 +8,22 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
-from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from recommender.api import views
+from recommender.api import auth, jobs, listens, moods, playlists, songs
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from rest_framework.request import Request
 
-router = SimpleRouter()
-router.register("songs", views.SongViewSet, basename="song")
-router.register("playlists", views.PlaylistViewSet, basename="playlist")
-router.register("listens", views.ListenViewSet, basename="listen")
-router.register("jobs", views.JobViewSet, basename="job")
+_RESOURCES: Final = (songs, moods, playlists, listens, jobs, auth)
 
-v1_patterns: Final = [
-    *router.urls,
-    path("moods/", views.MoodListView.as_view(), name="mood-list"),
-    path(
-        "playlists/<uuid:pk>/export.m3u8",
-        views.PlaylistExportView.as_view(),
-        name="playlist-export",
-    ),
-    path("ingest-jobs/", views.IngestJobView.as_view(), name="ingest-job-list"),
-    path("auth/login/", views.LoginView.as_view(), name="login"),
-    path("auth/logout/", views.LogoutView.as_view(), name="logout"),
-]
+v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]
 
 
 class UnknownAddressView(APIView):
-    """Whatever no other address of the API matches: 404 in the one error shape."""
+    """Every other address of the API: 404 in the one error shape."""
 
     permission_classes = [AllowAny]
     schema = None

@@ -34,9 +34,9 @@ from mer.lyrics import clean_lyrics
 from recommender import selectors
 from recommender.access import LoginThrottle
 from recommender.api.errors import RETRY_AFTER_SECONDS, error_response, playlist_error_status
-from recommender.api.inputs import SongFilter
 from recommender.errors import PlaylistRequestError
 from recommender.exports.m3u8 import playlist_m3u8
+from recommender.filters import SongFilter
 from recommender.playlists import generate as playlists
 from recommender.playlists.request import MAX_SEED, PlaylistRequest
 from recommender.web import charts as presentation

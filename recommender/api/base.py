@@ -1,0 +1,50 @@
+"""What the resources of the API share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from recommender.access import IsListener
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from rest_framework.request import Request
+    from rest_framework.serializers import BaseSerializer
+
+LISTENERS: Final = [AllowAny, IsListener]
+"""Permissions of what every listener may read; `AllowAny` makes the login optional in the schema.
+
+`IsListener` alone decides.
+"""
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """An input whose unknown fields are errors, so that a misspelt one is not passed over."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [f"This is not a field; these are: {known}."] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+def unit_field(**kwargs: Any) -> serializers.FloatField:
+    """Return a field for a number from 0 to 1."""
+    return serializers.FloatField(min_value=0, max_value=1, **kwargs)
+
+
+def valid_data(serializer: BaseSerializer[Any]) -> dict[str, Any]:
+    """Return what a serializer read; ValidationError if its input is not valid."""
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def account(request: Request) -> User:
+    """Return the user of a request whose view requires a login."""
+    return cast("User", request.user)

@@ -1,0 +1,180 @@
+"""Songs: list, details, similar songs, and their places on the plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from catalog.models import Song
+from mer.affect import EMOTIONS, Quadrant
+from mer.prediction import MODALITIES
+from recommender import selectors
+from recommender.api.base import LISTENERS, unit_field, valid_data
+from recommender.filters import SongFilter
+from recommender.playlists import generate as playlists
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+    from rest_framework.serializers import BaseSerializer
+
+
+class SimilarInput(serializers.Serializer[Any]):
+    """Query of a request for similar songs."""
+
+    count = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+def _spread() -> serializers.FloatField:
+    return serializers.FloatField(
+        min_value=0,
+        allow_null=True,
+        help_text="Standard deviation of the error to be expected; null if it is not known.",
+    )
+
+
+def _probabilities(name: str, keys: tuple[str, ...]) -> type[serializers.Serializer[Any]]:
+    """Return a serializer of an object with one number from 0 to 1 for each of `keys`."""
+    return type(name, (serializers.Serializer,), {key: unit_field() for key in keys})
+
+
+EmotionProbabilities = _probabilities("EmotionProbabilities", EMOTIONS)
+QuadrantProbabilities = _probabilities("QuadrantProbabilities", tuple(map(str, Quadrant)))
+ModalityGates = _probabilities("ModalityGates", MODALITIES)
+
+
+class EmotionSummaryOutput(serializers.Serializer[Any]):
+    model_version = serializers.CharField()
+    valence = unit_field()
+    arousal = unit_field()
+    quadrant = serializers.ChoiceField(choices=[(q.value, q.value) for q in Quadrant])
+    confidence = unit_field(help_text="Probability of the quadrant.")
+    emotions = EmotionProbabilities()
+
+
+class TimelinePointOutput(serializers.Serializer[Any]):
+    start_seconds = serializers.FloatField()
+    valence = unit_field()
+    arousal = unit_field()
+
+
+class LyricLineOutput(serializers.Serializer[Any]):
+    line = serializers.IntegerField(
+        min_value=0, help_text="Counted from 0 among the lines of the lyrics that are not blank."
+    )
+    text = serializers.CharField()
+    valence = serializers.FloatField(help_text="How much higher the song's is because of it.")
+    arousal = serializers.FloatField(help_text="How much higher the song's is because of it.")
+    shift = serializers.FloatField(min_value=0, help_text="How far it moves the song.")
+
+
+class EmotionOutput(EmotionSummaryOutput):
+    valence_spread = _spread()
+    arousal_spread = _spread()
+    ambiguous = serializers.BooleanField(
+        source="is_ambiguous", help_text="The quadrant is less likely than the others together."
+    )
+    quadrants = QuadrantProbabilities()
+    gates = ModalityGates(help_text="Weight of each part of the song; they sum to 1.")
+    timeline = TimelinePointOutput(many=True)
+    lyric_lines = LyricLineOutput(
+        many=True, help_text="The lines that moved the judgement most, the strongest first."
+    )
+
+
+class SongOutput(serializers.Serializer[Song]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    artist = serializers.CharField()
+    album = serializers.CharField()
+    genre = serializers.CharField()
+    year = serializers.IntegerField(allow_null=True)
+    duration_seconds = serializers.FloatField(allow_null=True)
+    status = serializers.ChoiceField(choices=Song.Status.choices)
+    audio_url = serializers.HyperlinkedIdentityField(view_name="song-audio", lookup_url_kwarg="pk")
+    emotion = EmotionSummaryOutput(
+        source="current_emotion", allow_null=True, help_text="Null until it is analysed."
+    )
+
+
+class SongDetailOutput(SongOutput):
+    emotion = EmotionOutput(
+        source="current_emotion", allow_null=True, help_text="Null until it is analysed."
+    )
+    lyrics = serializers.CharField()
+    lyrics_source = serializers.CharField()
+    failure_code = serializers.CharField()
+    failure_message = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class SongMapPointOutput(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    artist = serializers.CharField()
+    valence = unit_field()
+    arousal = unit_field()
+
+
+class SongMapOutput(serializers.Serializer[Any]):
+    songs = SongMapPointOutput(many=True)
+
+
+class SimilarSongOutput(serializers.Serializer[Any]):
+    song = SongOutput()
+    similarity = serializers.FloatField(min_value=-1, max_value=1, help_text="Cosine.")
+
+
+@extend_schema_view(
+    list=extend_schema(summary="Songs"), retrieve=extend_schema(summary="A song and its emotion")
+)
+class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
+    permission_classes = LISTENERS
+    queryset = Song.objects.none()
+    filterset_class = SongFilter
+
+    def get_queryset(self) -> QuerySet[Song]:
+        return selectors.song_list()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return SongOutput if self.action == "list" else SongDetailOutput
+
+    @extend_schema(
+        summary="Songs that sound and read alike",
+        parameters=[SimilarInput],
+        responses=SimilarSongOutput(many=True),
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None)
+    def similar(self, request: Request, pk: str) -> Response:
+        query = valid_data(SimilarInput(data=request.query_params))
+        song = self.get_object()
+        found = playlists.songs_similar(song_id=song.pk, k=query["count"])
+        songs = selectors.songs_by_id(match.song_id for match in found)
+        answer = [
+            {"song": songs[match.song_id], "similarity": match.similarity}
+            for match in found
+            if match.song_id in songs
+        ]
+        output = SimilarSongOutput(answer, many=True, context={"request": request})
+        return Response(output.data)
+
+    @extend_schema(
+        summary="Places of the songs on the plane",
+        description=f"At most {selectors.MAP_SONGS} songs; an even choice of a larger catalogue.",
+        responses=SongMapOutput,
+        filters=False,
+    )
+    @action(detail=False, pagination_class=None)
+    def map(self, request: Request) -> Response:
+        return Response(SongMapOutput({"songs": selectors.song_map()}).data)
+
+
+_router = SimpleRouter()
+_router.register("songs", SongViewSet, basename="song")
+urlpatterns = _router.urls
