@@ -6,13 +6,18 @@ PORT ?= 8000
 # A package index that holds CPU-only builds of torch; unset, pip's own index decides.
 TORCH_INDEX_URL ?=
 
+# Processes that run tests side by side; `logical` is one a core.
+WORKERS ?= logical
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --constraint constraints.txt
 MANAGE := $(BIN)/python manage.py
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 RUN_STAMP := $(VENV)/.affetti-run
 DEV_STAMP := $(VENV)/.affetti-dev
 
-.PHONY: help run test setup setup-dev check lint types bench clean
+.PHONY: help run test test-django setup setup-dev check lint types bench clean
 
 help:
 	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
@@ -46,8 +51,12 @@ run: $(RUN_STAMP)
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start --port $(PORT) || test $$? -eq 130
 
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m "not e2e"
-	$(BIN)/python -m pytest -m e2e tests/e2e
+	$(PYTEST) $(PARALLEL) -m "not e2e"
+	$(PYTEST) -m e2e tests/e2e
+
+# In the mode that DATABASE_URL and REDIS_URL choose; .ci/run sets them.
+test-django: $(DEV_STAMP)
+	$(PYTEST) $(PARALLEL) -m "not e2e and not integration" tests/catalog tests/recommender
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
@@ -58,7 +67,7 @@ types: $(DEV_STAMP)
 	$(BIN)/mypy
 
 check: lint types
-	$(BIN)/python -m pytest -m "not e2e" --cov --cov-report=term
+	$(PYTEST) $(PARALLEL) -m "not e2e" --cov --cov-report=term
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m benchmarks.bench_analysis

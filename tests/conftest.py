@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from celery import current_app
+from django.conf import settings as django_settings
 
 from catalog import analysis
 from tests.fakes import FakePipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_django.fixtures import SettingsWrapper
+
+
+# pytest runs a process per core, so torch, BLAS and every child process get one thread each.
+# Set before torch is imported, and inherited by the workers of pytest-xdist.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of whole installations first: they last longest, so no core waits for them."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords once instead of a million times; accounts of tests keep no secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        hasher = "django.contrib.auth.hashers.MD5PasswordHasher"
+        patch.setattr(django_settings, "PASSWORD_HASHERS", [hasher])
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 import wave
@@ -19,6 +21,7 @@ import numpy as np
 import psycopg
 import pytest
 import redis
+from filelock import FileLock
 
 from tests.places import ROOT
 
@@ -30,6 +33,11 @@ POSTGRES_URL: Final = os.environ.get(
     "AFFETTI_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres"
 )
 REDIS_URL: Final = os.environ.get("AFFETTI_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+
+REDIS_LOCK: Final = Path(tempfile.gettempdir()) / (
+    f"affetti-tests-{os.getuid()}-{hashlib.sha256(REDIS_URL.encode()).hexdigest()[:12]}.lock"
+)
+"""Held while a test uses the Redis database, because every test empties it."""
 
 
 def services_require() -> None:
@@ -84,6 +92,7 @@ class Stack:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._database = ""
         self._redis: redis.Redis | None = None
+        self._redis_lock = FileLock(REDIS_LOCK)
         # Nothing of the developer's environment, but what the machine needs and chose.
         kept = ("PATH", "HOME", "LANG", "AFFETTI_CHECKPOINT", "OMP_NUM_THREADS")
         self.env = {name: os.environ[name] for name in kept if name in os.environ}
@@ -104,6 +113,7 @@ class Stack:
         self._database = f"affetti_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self._database}")
+        self._redis_lock.acquire()
         self._redis = redis.Redis.from_url(REDIS_URL)
         self._redis.flushdb()
         self.env |= {
@@ -119,6 +129,7 @@ class Stack:
         if self._redis is not None:
             self._redis.flushdb()
             self._redis.close()
+            self._redis_lock.release()
         if self._database:
             with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
