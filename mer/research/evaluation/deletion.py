@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from mer.explain import SHORTLIST, read_lines, without_each
 from mer.metrics import bootstrap_ci, spearman
@@ -199,8 +200,6 @@ def measure(
     heard: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: Encoder
 ) -> dict[str, Any]:
     """Delete the lines of songs, as they are heard whole and by their lyrics alone."""
-    from tqdm import tqdm
-
     found: dict[str, list[Deletions]] = {"all that is known": [], "lyrics alone": []}
     for network, song in tqdm(heard, desc="deleting", unit="song"):
         text = rewritten(song.track.lyrics or "", encoder)

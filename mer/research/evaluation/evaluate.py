@@ -23,7 +23,8 @@ from mer.research.evaluation import breakdown, neighbours, reliability, rivals
 from mer.research.evaluation.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.research.evaluation.probes import fit_and_predict, pooled
 from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
-from mer.research.evaluation.report import finite, markdown, write_json, write_page
+from mer.research.evaluation.report import markdown
+from mer.research.files import finite, write_json, write_page
 from mer.research.house.trainer import Recipe
 from mer.research.house.training import Material, add_data_arguments, train_final
 from mer.research.house.validation import (

@@ -23,12 +23,12 @@ from mer.research.evaluation.explanation_checks import (
     measure_splices,
     whole_figures,
 )
-from mer.research.evaluation.report import write_json, write_page
-from mer.research.experiments.base import Table, interval, markdown
+from mer.research.files import write_json, write_page
 from mer.research.house.training import add_data_arguments
 from mer.research.house.validation import out_of_fold
 from mer.research.inputs.distortions import DISTORTIONS
 from mer.research.inputs.features import TEXT_ENCODER, FeatureCache
+from mer.research.tables import Table, interval, markdown
 
 if TYPE_CHECKING:
     import argparse

@@ -64,9 +64,10 @@ def musicnn_embeddings(songs: Sequence[TrackFeatures]) -> Floats:
 
 def mfcc_statistics(paths: Sequence[Path]) -> Floats:
     """Mean and deviation of 20 MFCCs, each column brought to unit variance over the songs."""
-    import librosa
+    # Only this function decodes audio: the libraries for it are loaded when it is called.
+    import librosa  # noqa: PLC0415
 
-    from mer.audio.patches import MUSICNN, load
+    from mer.audio.patches import MUSICNN, load  # noqa: PLC0415
 
     rows = []
     for path in paths:

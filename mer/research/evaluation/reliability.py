@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mer.metrics import ece
-from mer.research.packages import research_package
+from mer.research.plots import new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,11 +126,8 @@ def plot(rows: Mapping[str, Mapping[str, Mapping[str, Any]]], path: Path) -> Non
     PackageMissingError
         If matplotlib is not installed.
     """
-    pictures = research_package("matplotlib.figure", "draws plots")
     columns = max(len(row) for row in rows.values())
-    figure = pictures.Figure(
-        figsize=(2.3 * columns + 0.6, 2.5 * len(rows) + 0.5), layout="constrained"
-    )
+    figure = new_figure(2.3 * columns + 0.6, 2.5 * len(rows) + 0.5)
     grid = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
     for line, (title, row) in zip(grid, rows.items(), strict=True):
         for axis, (given, figures) in zip(line, row.items(), strict=False):

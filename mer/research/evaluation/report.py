@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import TYPE_CHECKING, Any, Final
+
+from mer.research.tables import interval, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 _TITLES: Final = {
     "quadrant": "Quadrants of panda4q (chance .25)",
@@ -18,47 +17,6 @@ _PARTS: Final = {"test": "test split", "cross_validation": "out of fold"}
 _SURE: Final = 0.05
 _WATTS: Final = 15
 """Assumed of one core at work; nothing here measures energy."""
-
-NOTES: Final = "## What was tried, and what limits it"
-"""Heading of the part that people write; it outlives the next evaluation."""
-
-
-def keep_notes(page: str, previous: str) -> str:
-    """Give `page` the notes that people wrote at the end of the `previous` one.
-
-    Parameters
-    ----------
-    page, previous : str
-        `previous` may be empty.
-
-    Returns
-    -------
-    str
-    """
-    _, heading, notes = previous.partition(NOTES)
-    return f"{page}\n{heading}{notes}" if heading else page
-
-
-def write_page(path: Path, page: str) -> None:
-    """Write and print `page`, with the notes of what stood at `path` before."""
-    written = keep_notes(page, path.read_text() if path.is_file() else "")
-    path.write_text(written)
-    print(written)  # noqa: T201
-
-
-def write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    """Write figures to `path`, whose folder is made; a number that is none becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(finite(value), indent=indent, allow_nan=False) + "\n")
-
-
-def finite(value: Any) -> Any:
-    """Put None where a number is none, as JSON wants it."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def markdown(report: Mapping[str, Any], picture: str | None = None) -> str:
@@ -156,8 +114,8 @@ def _rival(row: Mapping[str, Any]) -> str:
         row["paper"] or "baseline",
         row["front_end"] or "-",
         str(row["networks"]),
-        _interval(row["scores"]["macro_f1"]),
-        _interval(more["macro_f1"]["difference"], sign=True),
+        interval(row["scores"]["macro_f1"]),
+        interval(more["macro_f1"]["difference"], signed=True),
         f"{more['macro_f1']['p_value']:.3f}",
         f"{more['macro_f1']['p_holm']:.3f}",
         _tested(more["accuracy"]),
@@ -172,7 +130,7 @@ def _breakdown(title: str, figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"| class | songs | precision | recall | F1 | said: {' | '.join(names)} |"
     yield f"|---|---|---|---|---|{'---|' * len(names)}"
     for (name, row), counts in zip(figures["classes"].items(), figures["confusion"], strict=True):
-        measures = " | ".join(_interval(row[key]) for key in ("precision", "recall", "f1"))
+        measures = " | ".join(interval(row[key]) for key in ("precision", "recall", "f1"))
         said = " | ".join(f"{count:.1f}" for count in counts)
         yield f"| {name} | {row['songs']} | {measures} | {said} |"
     yield ""
@@ -180,11 +138,11 @@ def _breakdown(title: str, figures: Mapping[str, Any]) -> Iterator[str]:
         yield "| genre (a song counts in each of its own) | songs | accuracy | commonest class |"
         yield "|---|---|---|---|"
         for name, row in genres.items():
-            cells = f"{row['songs']} | {_interval(row['accuracy'])} | {_number(row['commonest'])}"
+            cells = f"{row['songs']} | {interval(row['accuracy'])} | {number(row['commonest'])}"
             yield f"| {name} | {cells} |"
         yield ""
     wrong = ", ".join(
-        f"{row['song']} ({row['label']}, said {row['said']} {_number(row['confidence'])})"
+        f"{row['song']} ({row['label']}, said {row['said']} {number(row['confidence'])})"
         for row in figures["mistakes"]
     )
     yield f"Surest mistakes of the networks' mean: {wrong or 'none'}."
@@ -207,9 +165,9 @@ def _calibration(details: Mapping[str, Any], picture: str | None) -> Iterator[st
     for where, given, figures in _everywhere(details):
         bins, sure = figures["reliability"][given], figures["ambiguous"][given]
         yield (
-            f"| {where} | {_number(bins['ece'])} | {_number(bins['ece_if_perfect'])} "
-            f"| {_interval(sure['share'])} | {_interval(sure['accuracy_ambiguous'])} "
-            f"| {_interval(sure['accuracy_sure'])} |"
+            f"| {where} | {number(bins['ece'])} | {number(bins['ece_if_perfect'])} "
+            f"| {interval(sure['share'])} | {interval(sure['accuracy_ambiguous'])} "
+            f"| {interval(sure['accuracy_sure'])} |"
         )
     yield ""
 
@@ -232,11 +190,11 @@ def _place(details: Mapping[str, Any]) -> Iterator[str]:
             if row is None:
                 continue
             keys = ("within_one_spread", "within_two_spreads", "spread_with_error")
-            rest = " | ".join(_interval(row[key]) for key in keys)
+            rest = " | ".join(interval(row[key]) for key in keys)
             yield (
-                f"| {where} | {axis} | {place['songs']} | {_interval(place['agreement'])} "
-                f"| {_interval(row['spearman'])} | {_interval(row['rmse'])} "
-                f"| {_number(row['spread'])} | {rest} |"
+                f"| {where} | {axis} | {place['songs']} | {interval(place['agreement'])} "
+                f"| {interval(row['spearman'])} | {interval(row['rmse'])} "
+                f"| {number(row['spread'])} | {rest} |"
             )
     yield ""
 
@@ -269,7 +227,7 @@ def _texts(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "| correlation with ratings | texts | |"
     yield "|---|---|---|"
     for name, figure in figures.items():
-        yield f"| {name.replace('_', ' ')} | {figure['texts']} | {_interval(figure)} |"
+        yield f"| {name.replace('_', ' ')} | {figure['texts']} | {interval(figure)} |"
     yield ""
 
 
@@ -282,11 +240,11 @@ def _neighbours(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, precision in figures["precision"].items():
         tests = [tested.get(name) for tested in figures["more_than"].values()]
         more = ["" if test is None else _tested(test) for test in tests]
-        yield f"| {name} | {_interval(precision)} | {' | '.join(more)} |"
+        yield f"| {name} | {interval(precision)} | {' | '.join(more)} |"
 
 
 def _tested(figures: Mapping[str, Any]) -> str:
-    return f"{_interval(figures['difference'], sign=True)} (p = {figures['p_value']:.3f})"
+    return f"{interval(figures['difference'], signed=True)} (p = {figures['p_value']:.3f})"
 
 
 def _question(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
@@ -298,22 +256,22 @@ def _question(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for given, network in figures["network"].items():
         probe = figures["probe"][given]
-        each = " ".join(_number(figure) for figure in network["accuracy"]["each"])
+        each = " ".join(number(figure) for figure in network["accuracy"]["each"])
         yield (
-            f"| {given.replace('+', ' + ')} | {_interval(network['accuracy'])} "
-            f"| {_interval(network['macro_f1'])} | {each} "
-            f"| {_interval(probe['accuracy'])} | {_interval(probe['macro_f1'])} |"
+            f"| {given.replace('+', ' + ')} | {interval(network['accuracy'])} "
+            f"| {interval(network['macro_f1'])} | {each} "
+            f"| {interval(probe['accuracy'])} | {interval(probe['macro_f1'])} |"
         )
-    always = f"{_interval(majority['accuracy'])} | {_interval(majority['macro_f1'])}"
+    always = f"{interval(majority['accuracy'])} | {interval(majority['macro_f1'])}"
     yield f"| (majority) | {always} | | | |"
     yield ""
     yield f"- All against audio alone: {_difference(figures['all_against_audio'])}."
     for given, difference in figures["network_against_probe"].items():
         yield f"- Network against probe, {given.replace('+', ' + ')}: {_difference(difference)}."
     for given, network in figures["network"].items():
-        gates = " / ".join(_number(gate) for gate in network["gates"])
+        gates = " / ".join(number(gate) for gate in network["gates"])
         sides = "".join(
-            f"; {side.replace('_', ' ')} {_number(network[side])}"
+            f"; {side.replace('_', ' ')} {number(network[side])}"
             for side in ("valence_side", "arousal_side")
             if side in network
         )
@@ -326,16 +284,3 @@ def _difference(figures: Mapping[str, Any]) -> str:
         f"{name.replace('_', '-').replace('f1', 'F1')} {_tested(figure)}"
         for name, figure in figures.items()
     )
-
-
-def _interval(figure: Mapping[str, float] | None, *, sign: bool = False) -> str:
-    if figure is None:
-        return "-"
-    estimate, low, high = (_number(figure[key], sign=sign) for key in ("estimate", "low", "high"))
-    return f"{estimate} [{low}, {high}]"
-
-
-def _number(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:{'+' if sign else ''}.3f}".replace("0.", ".", 1)

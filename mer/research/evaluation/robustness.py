@@ -18,13 +18,14 @@ from mer.metrics import bootstrap_ci, ece, paired_bootstrap
 from mer.research.evaluation.evaluate import unmet_songs
 from mer.research.evaluation.explanation_checks import by_hash
 from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
-from mer.research.evaluation.report import write_json, write_page
-from mer.research.experiments.base import Table, interval, markdown
+from mer.research.files import write_json, write_page
 from mer.research.house.training import add_data_arguments
 from mer.research.house.validation import out_of_fold
 from mer.research.inputs.distortions import DISTORTIONS
 from mer.research.inputs.features import FeatureCache
 from mer.research.packages import research_package
+from mer.research.plots import new_figure
+from mer.research.tables import Table, interval, markdown
 
 if TYPE_CHECKING:
     import argparse
@@ -259,8 +260,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     PackageMissingError
         If matplotlib is not installed.
     """
-    pictures = research_package("matplotlib.figure", "draws plots")
-    figure = pictures.Figure(figsize=(5 * len(figures), 6), layout="constrained")
+    figure = new_figure(5 * len(figures), 6)
     names = list(DISTORTIONS)
     axes = figure.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     for axis, (name, found) in zip(axes, figures.items(), strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 from mer.encoders.musicnn import TextEncoder
 from mer.lyrics import context_text
 from mer.metrics import holm
-from mer.research.experiments.base import Experiment, Report, Table, number
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     Draws,
@@ -28,6 +28,8 @@ from mer.research.experiments.statistics import (
 )
 from mer.research.harness.examples import Example
 from mer.research.inputs.features import MAX_TOKENS, TEXT_ENCODER
+from mer.research.plots import new_figure
+from mer.research.tables import Table, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -270,9 +272,7 @@ NOTES: Final = (
 
 
 def _plot(partial: Sequence[Ablated], wholes: Mapping[Row, Ablated]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 1.2 + 0.27 * len(partial)), layout="constrained")
+    figure = new_figure(7.5, 1.2 + 0.27 * len(partial))
     axis = figure.subplots()
     models = list(wholes)
     for place, one in enumerate(partial):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mer.errors import InputError
+from mer.research.files import write_json, write_page
 from mer.research.harness.run import fit
+from mer.research.tables import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mer.research.datasets.base import Split
     from mer.research.harness.examples import Material
     from mer.research.harness.run import Run, Trained
+    from mer.research.tables import Table
 
 PAPERS: Final = ("li", "wang", "gujar", "hcma", "lgfn")
 """The five architectures that every experiment runs."""
@@ -65,23 +67,6 @@ class Setting:
     def train(self, run: Run) -> Trained:
         """Train, or read, one network; arguments of `run` are used as they are."""
         return fit(run, self.material, self.work)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of figures.
-
-    Parameters
-    ----------
-    title : str
-    columns : tuple of str
-    rows : tuple of tuples of str or float
-        As long as `columns`; floats are printed with three digits.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,36 +169,10 @@ def write(entry: Experiment, report: Report, command: str, protocol: str, out: P
         lines += markdown(report.printed)
     lines += [f"- {note}" for note in report.notes]
     page = out / f"{entry.name}.md"
-    page.write_text("\n".join(lines).rstrip() + "\n")
-    (out / f"{entry.name}.json").write_text(
-        json.dumps({"command": command, "protocol": protocol, **report.figures}, indent=1) + "\n"
+    write_json(
+        out / f"{entry.name}.json",
+        {"command": command, "protocol": protocol, **report.figures},
+        indent=1,
     )
+    write_page(page, "\n".join(lines).rstrip() + "\n")
     return page
-
-
-def markdown(table: Table) -> list[str]:
-    """Lines of a table, with its title before and an empty line after."""
-    return [
-        f"## {table.title}",
-        "",
-        f"| {' | '.join(table.columns)} |",
-        f"|{'---|' * len(table.columns)}",
-        *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in table.rows),
-        "",
-    ]
-
-
-def interval(figures: Mapping[str, float]) -> str:
-    """Estimate and 95% interval, as every table prints them: ``.707 [.634, .780]``."""
-    estimate, low, high = (number(figures[key]) for key in ("estimate", "low", "high"))
-    return f"{estimate} [{low}, {high}]"
-
-
-def number(value: float) -> str:
-    """Three digits without a leading zero."""
-    text = f"{value:.3f}"
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def _cell(cell: str | float) -> str:
-    return cell if isinstance(cell, str) else number(cell)

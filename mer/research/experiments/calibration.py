@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mer.research.evaluation.reliability import BINS, binned, guessed_ece, reliability
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
@@ -23,6 +23,8 @@ from mer.research.experiments.statistics import (
     songs_of,
     trained_rows,
 )
+from mer.research.plots import new_figure
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -287,10 +289,8 @@ FITTED_BY_HALVES: Final = (
 
 
 def _plot(panels: Mapping[str, tuple[Songs, list[Calibrated]]]) -> Figure:
-    from matplotlib.figure import Figure
-
     columns = max(len(rows) for _, rows in panels.values()) - 1
-    figure = Figure(figsize=(2.3 * columns + 0.6, 2.5 * len(panels) + 0.5), layout="constrained")
+    figure = new_figure(2.3 * columns + 0.6, 2.5 * len(panels) + 0.5)
     grid = figure.subplots(len(panels), columns, sharex=True, sharey=True, squeeze=False)
     for line, (title, (songs, rows)) in zip(grid, panels.items(), strict=True):
         for axis, row in zip(line, rows[1:], strict=False):

@@ -58,6 +58,5 @@ def run(args: argparse.Namespace) -> int:
         size=args.size,
         epochs={name: options.epochs(args, name) for name in ("own", "musicnn")},
     )
-    page = write(entry, entry.run(setting), options.command(args), options.protocol(args), args.out)
-    print(page.read_text())  # noqa: T201
+    write(entry, entry.run(setting), options.command(args), options.protocol(args), args.out)
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mer.research.experiments.statistics import BOUNDS
+from mer.research.plots import new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,9 +38,7 @@ def plot(panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str) -> F
     panels : mapping from title to curves
     x_label, y_label : str
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2 * len(panels) + 1.5, 4.2), layout="constrained")
+    figure = new_figure(4.2 * len(panels) + 1.5, 4.2)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for curve in curves:

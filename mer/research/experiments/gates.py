@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
@@ -23,6 +23,8 @@ from mer.research.experiments.statistics import (
     trained_rows,
 )
 from mer.research.harness.examples import CLEAN, Condition
+from mer.research.plots import new_figure
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -307,9 +309,7 @@ def _promise_table(said: Mapping[Row, Mapping[str, Said]]) -> Table:
 
 
 def _plot(found: Mapping[Row, Found]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    figure = new_figure(12, 4.6)
     names = [AS_IS, *(each.name for each in DISTURBANCES)]
     for place, (what, title) in enumerate(
         (("gate", "weight of the audio"), ("entropy", "entropy of the attention over the text"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mer.errors import InputError
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
@@ -21,6 +21,8 @@ from mer.research.experiments.statistics import (
     trained_rows,
 )
 from mer.research.harness.labels import CLASS_NAMES
+from mer.research.plots import new_figure
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -201,9 +203,7 @@ def _table(
 
 
 def _plot(found: Mapping[str, Mapping[str, Mapping[str, Figures]]], rows: Sequence[Row]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = new_figure(9, 4.5)
     axis = figure.subplots()
     width = 0.8 / len(found)
     for number, (name, of_rows) in enumerate(found.items()):

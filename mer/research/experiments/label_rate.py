@@ -9,7 +9,7 @@ import numpy as np
 
 from mer.research.datasets import deam, emomusic, pmemo
 from mer.research.datasets.ceilings import ceilings
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.curves import Curve, panels_of, plot
 from mer.research.experiments.statistics import (
     BASELINE,
@@ -22,6 +22,7 @@ from mer.research.experiments.statistics import (
     shown,
     songs_of,
 )
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.curves import Curve, panels_of, plot
 from mer.research.experiments.statistics import (
     BASELINE,
@@ -22,6 +22,7 @@ from mer.research.experiments.statistics import (
     songs_of,
 )
 from mer.research.harness.examples import MODALITIES, Condition
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.curves import Curve, panels_of, plot
 from mer.research.experiments.statistics import (
     BASELINE,
@@ -20,6 +20,7 @@ from mer.research.experiments.statistics import (
     trained_rows,
 )
 from mer.research.harness.examples import Condition
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from mer.errors import InputError
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import rows_of
 from mer.research.experiments.timing import WAYS, Spec, pace
+from mer.research.plots import new_figure
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,9 +149,7 @@ def _printed() -> Table:
 
 
 def _plot(measured: Sequence[tuple[Spec, dict[str, Any]]]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = new_figure(11, 4.6)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     models = list(dict.fromkeys(spec.model for spec, _ in measured))
     styles = {("own", "small"): "o-", ("own", "paper"): "s--", ("musicnn", "small"): "^:"}

@@ -17,10 +17,10 @@ import numpy as np
 from mer.errors import InputError
 from mer.metrics import RESAMPLES
 from mer.research.architectures.base import architecture
-from mer.research.experiments.base import interval
 from mer.research.harness.examples import CLEAN, tracks
 from mer.research.harness.labels import Labeller
 from mer.research.harness.run import Run
+from mer.research.tables import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -326,8 +327,6 @@ def _peak_mb(device: torch.device) -> float:
         # Not ru_maxrss: Linux hands the parent's peak on to a process that it starts.
         lines = status.read_text().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 2**10
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak / (2**20 if sys.platform == "darwin" else 2**10))
 

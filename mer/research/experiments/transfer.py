@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mer.research.datasets.overlaps import check_transfer
-from mer.research.experiments.base import Experiment, Report, Table
+from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
@@ -21,6 +21,8 @@ from mer.research.experiments.statistics import (
     trained_rows,
 )
 from mer.research.harness.examples import tracks
+from mer.research.plots import new_figure
+from mer.research.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,9 +160,7 @@ def _table(
 def _plot(
     found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Figures]]]], rows: Sequence[Row]
 ) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = new_figure(10, 4.5)
     axes = figure.subplots(1, len(DIRECTIONS), sharey=True)
     for axis, (source, other) in zip(axes, DIRECTIONS, strict=True):
         for number, name in enumerate((source, other)):

@@ -19,13 +19,13 @@ from mer.metrics import holm, macro_f1
 from mer.research.architectures.base import architectures
 from mer.research.evaluation.questions import compare as paired
 from mer.research.evaluation.questions import scores
-from mer.research.evaluation.report import write_json
-from mer.research.experiments.base import Table, interval, markdown, number
+from mer.research.files import write_json, write_page
 from mer.research.harness import options
 from mer.research.harness.estimators import ESTIMATORS, fit_estimator
 from mer.research.harness.examples import tracks
 from mer.research.harness.labels import CLASS_NAMES
 from mer.research.harness.run import Run, fit
+from mer.research.tables import Table, interval, markdown, number
 
 if TYPE_CHECKING:
     import argparse
@@ -212,12 +212,7 @@ def _against(row: dict[str, Any], name: str) -> str:
     if name not in row:
         return "-"
     figures = row[name]["macro_f1"]
-    return f"{_signed(figures['difference'])}, p = {figures['p_holm']:.3f}"
-
-
-def _signed(figures: dict[str, float]) -> str:
-    text = interval(figures)
-    return text if figures["estimate"] < 0 else f"+{text}"
+    return f"{interval(figures['difference'], signed=True)}, p = {figures['p_holm']:.3f}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -274,6 +269,5 @@ def run(args: argparse.Namespace) -> int:
     for dataset, target in questions:
         lines += markdown(table(dataset, target, report[dataset]))
     write_json(args.out / "compare.json", report, indent=1)
-    (args.out / "compare.md").write_text("\n".join(lines).rstrip() + "\n")
-    print("\n".join(lines))  # noqa: T201
+    write_page(args.out / "compare.md", "\n".join(lines).rstrip() + "\n")
     return 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from mer.errors import CheckpointCorruptError, CheckpointVersionError, InputError
 from mer.files import written_aside
@@ -327,8 +328,6 @@ class _Fitting:
         return epochs >= settings.epochs or epochs - 1 - best >= settings.patience
 
     def train(self, *, progress: bool) -> Trained:
-        from tqdm import tqdm
-
         settings = self.run.training
         with tqdm(
             total=settings.epochs,

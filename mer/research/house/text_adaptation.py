@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from mer.affect import EMOTIONS
 from mer.encoders.low_rank import corrections, make_trainable
@@ -127,8 +128,6 @@ class AdapterTrainer:
         dict of str to float32 Tensor
             Corrections, as `TextEncoder.adapt` takes them.
         """
-        from tqdm import tqdm
-
         steps = [batch for _ in range(self.recipe.epochs) for batch in self._batches()]
         self.network.train()
         self.head.train()

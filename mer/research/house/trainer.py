@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
+from tqdm import trange
 
 from mer.errors import CheckpointCorruptError
 from mer.files import written_aside
@@ -296,8 +297,6 @@ class Trainer:
         AffettiNetwork
             With the averaged weights, in evaluation mode.
         """
-        from tqdm import trange
-
         epochs = trange(self.epoch, self.recipe.epochs, desc="training", unit="epoch")
         for _ in epochs:
             error = self._train_epoch()

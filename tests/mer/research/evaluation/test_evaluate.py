@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from mer import cli
 from mer.affect import Quadrant
 from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput
+from mer.research import cli
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import evaluate as evaluation
 from mer.research.evaluation.evaluate import calibrated_folds, measure, probe_cross_validated
 from mer.research.evaluation.probes import fit_and_predict, pooled
 from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
-from mer.research.evaluation.report import NOTES, finite, keep_notes, markdown, write_json
-from mer.research.evaluation.report import _number as report_number
+from mer.research.evaluation.report import markdown
+from mer.research.files import NOTES, finite, keep_notes, write_json
 from mer.research.house.mixture import Plane
 from mer.research.house.trainer import Recipe
 from mer.research.house.training import Material
@@ -211,13 +211,6 @@ def test_a_fold_is_calibrated_on_the_others() -> None:
 def test_what_is_no_number_is_none_in_json() -> None:
     figures = {"a": [1.0, float("nan")], "b": {"c": float("inf"), "d": "nan"}, "e": (2, None)}
     assert finite(figures) == {"a": [1.0, None], "b": {"c": None, "d": "nan"}, "e": [2, None]}
-
-
-def test_numbers_of_the_page_are_short() -> None:
-    assert report_number(0.1234) == ".123"
-    assert report_number(-0.5) == "-.500"
-    assert report_number(1.0) == "1.000"
-    assert report_number(None) == "-"
 
 
 def rated(dataset: str, index: int) -> TrackFeatures:

@@ -41,7 +41,7 @@ from mer.research.evaluation.explanation_checks import (
     timeline,
     whole_figures,
 )
-from mer.research.evaluation.report import NOTES
+from mer.research.files import NOTES
 from mer.research.house.validation import FoldNetwork, out_of_fold
 from mer.research.inputs.features import TrackFeatures
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from mer import cli
 from mer.affect import QUADRANTS
 from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput
+from mer.research import cli
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import robustness
-from mer.research.evaluation.report import NOTES
 from mer.research.evaluation.robustness import measure, report
+from mer.research.files import NOTES
 from mer.research.house.validation import FoldNetwork
 from mer.research.inputs.distortions import Distortion
 from mer.research.inputs.features import TrackFeatures
