@@ -65,9 +65,9 @@ def musicnn_embeddings(songs: Sequence[TrackFeatures]) -> Floats:
 def mfcc_statistics(paths: Sequence[Path]) -> Floats:
     """Mean and deviation of 20 MFCCs, each column brought to unit variance over the songs."""
     # Only this function decodes audio: the libraries for it are loaded when it is called.
-    import librosa  # noqa: PLC0415
+    import librosa
 
-    from mer.audio.patches import MUSICNN, load  # noqa: PLC0415
+    from mer.audio.patches import MUSICNN, load
 
     rows = []
     for path in paths:
