@@ -32,10 +32,12 @@ from threadpoolctl import threadpool_limits
 from mer.audio import patches as audio
 from mer.audio.descriptors import describe
 from mer.audio.patches import MUSICNN
-from mer.encoders import musicnn as encoders
+from mer.encoders.musicnn import MusicnnEncoder
+from mer.encoders.text import TextEncoder
 from mer.encoders.tf_checkpoint import read_tensors
 from mer.errors import CheckpointError
 from mer.explain import SHORTLIST, read_lines
+from mer.files import package_folder
 from mer.network import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline, PreparedSong
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
+
+    from mer.encoders.text import TokenStates
 
 STAGES = (
     "decode", "features", "descriptors", "audio networks", "text network", "fusion", "lyric lines",
@@ -97,8 +101,8 @@ class Affetti:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.patches = audio.song_patches(path)
-        self.audio_encoders = [encoders.MusicnnEncoder.from_pretrained(n) for n in NETWORKS]
-        self.text_encoder = encoders.TextEncoder.from_pretrained()
+        self.audio_encoders = [MusicnnEncoder.from_pretrained(n) for n in NETWORKS]
+        self.text_encoder = TextEncoder.from_pretrained()
         try:
             self.pipeline = EmotionPipeline.from_pretrained()
         except CheckpointError:  # before the first training; as fast as a trained one
@@ -142,8 +146,8 @@ class _Known:
     def __init__(
         self,
         embedded: Tensor | None = None,
-        texts: dict[str, encoders.TokenStates] | None = None,
-        encoder: encoders.TextEncoder | None = None,
+        texts: dict[str, TokenStates] | None = None,
+        encoder: TextEncoder | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
         self._embedded, self._texts = embedded, texts
@@ -152,7 +156,7 @@ class _Known:
     def embed(self, log_mel: Tensor) -> Tensor | None:
         return self._embedded
 
-    def encode(self, texts: list[str], max_tokens: int) -> encoders.TokenStates:
+    def encode(self, texts: list[str], max_tokens: int) -> TokenStates:
         if texts[0] in self._texts:
             (text,) = texts
             return self._texts[text]
@@ -167,11 +171,11 @@ class Naive:
         self.path = path
         self.networks = []
         for name in NETWORKS:
-            folder = encoders._package_folder("musicnn", "") / name
+            folder = package_folder("musicnn", "") / name
             tensors = read_tensors(folder / ".index", folder / ".data-00000-of-00001")
             self.networks.append({key: torch.from_numpy(tensors[key]) for key in tensors})
         self.weights = self.networks[0]
-        self.text_encoder = encoders.TextEncoder.from_pretrained()
+        self.text_encoder = TextEncoder.from_pretrained()
         (offsets,) = self.text_encoder.encode([LYRIC]).offsets
         self.rests = [line.rest for line in read_lines(LYRIC, offsets)]
 

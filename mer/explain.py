@@ -66,7 +66,7 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
     lyrics : str
         As they were encoded; lines end with ``\n``.
     offsets : (tokens, 2) int64 Tensor
-        Of one text, as in `mer.encoders.musicnn.TokenStates`, without padding.
+        Of one text, as in `mer.encoders.text.TokenStates`, without padding.
 
     Returns
     -------

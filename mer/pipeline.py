@@ -19,18 +19,13 @@ from mer.affect import EMOTIONS, QUADRANTS
 from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
 from mer.encoders.low_rank import unbundled
-from mer.encoders.musicnn import MusicnnEncoder, TextEncoder
+from mer.encoders.musicnn import AUDIO_ENCODER, SECOND_AUDIO_ENCODER, MusicnnEncoder
+from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
 from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
 from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
-from mer.research.inputs.features import (
-    AUDIO_ENCODER,
-    MAX_TOKENS,
-    SECOND_AUDIO_ENCODER,
-    TEXT_ENCODER,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

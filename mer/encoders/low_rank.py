@@ -1,7 +1,7 @@
-"""Low-rank corrections of a transformer's linear layers (LoRA).
+"""Low-rank corrections of a transformer's linear layers (LoRA), merged into its weights.
 
 A layer ``W x`` becomes ``(W + up @ down) x`` with `down` (rank, inputs) and `up` (outputs, rank).
-In training ``W`` stays as it is; for use the correction is added to it, and costs nothing.
+A merged layer costs no more than the original. `mer.research.house.low_rank` trains corrections.
 
 References
 ----------
@@ -10,17 +10,17 @@ Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", ICLR.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from mer.errors import CheckpointCorruptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
 
 _PREFIX: Final = "text_adapter."
 _FOREIGN: Final = (
@@ -29,62 +29,23 @@ _FOREIGN: Final = (
 )
 
 
-class LowRankLinear(nn.Module):
-    """A frozen linear layer and a correction that is trained; the correction starts as nothing.
-
-    Parameters
-    ----------
-    linear : nn.Linear
-        Kept as it is; may be of lower precision than the correction, which is float32.
-    rank : int
-    """
-
-    def __init__(self, linear: nn.Linear, rank: int) -> None:
-        super().__init__()
-        self.linear = linear.requires_grad_(requires_grad=False)
-        scale = 1 / math.sqrt(linear.in_features)
-        self.down = nn.Parameter(scale * torch.randn(rank, linear.in_features))
-        self.up = nn.Parameter(torch.zeros(linear.out_features, rank))
-
-    def forward(self, states: Tensor) -> Tensor:
-        """Take (..., inputs) to (..., outputs) in the precision of the states."""
-        narrow = F.linear(states, self.down.to(states.dtype))
-        corrected: Tensor = self.linear(states) + F.linear(narrow, self.up.to(states.dtype))
-        return corrected
-
-
-def make_trainable(network: nn.Module, rank: int) -> None:
-    """Put a correction on every linear layer of `network`, in place; all else is frozen."""
-    network.requires_grad_(requires_grad=False)
-    for name, linear in list(_linears(network)):
-        parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, LowRankLinear(linear, rank))
-
-
-def corrections(network: nn.Module) -> dict[str, Tensor]:
-    """Corrections of `network`, by names that `merge` understands; views, not copies."""
-    return {
-        name: parameter.detach()
-        for name, parameter in network.named_parameters()
-        if name.endswith((".down", ".up"))
-    }
-
-
 def merge(network: nn.Module, correction: Mapping[str, Tensor]) -> None:
-    """Add corrections to the weights of a network that was never made trainable, in place.
+    """Add corrections to the weights of a network, in place.
 
     Parameters
     ----------
     network : nn.Module
+        With plain linear layers.
     correction : mapping of str to Tensor
-        As `corrections` gives it.
+        ``NAME.down`` (rank, inputs) and ``NAME.up`` (outputs, rank) of each linear layer ``NAME``
+        to correct.
 
     Raises
     ------
     CheckpointCorruptError
-        If it is of another network, which is left as it was.
+        If it belongs to another network. `network` stays unchanged.
     """
-    linears = dict(_linears(network))
+    linears = dict(linear_layers(network))
     try:
         changes = {
             linears[name]: correction[f"{name}.up"] @ correction[f"{name}.down"]
@@ -100,18 +61,19 @@ def merge(network: nn.Module, correction: Mapping[str, Tensor]) -> None:
 
 
 def bundled(state: Mapping[str, Tensor], correction: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put a network's weights and the corrections of its text encoder into one mapping."""
+    """Combine a network's weights and the corrections of its text encoder in one mapping."""
     return {**state, **{f"{_PREFIX}{name}": part for name, part in correction.items()}}
 
 
 def unbundled(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Take apart what `bundled` put together: the weights, then the corrections."""
+    """Split the mapping that `bundled` returns into weights and corrections."""
     weights = {name: part for name, part in state.items() if not name.startswith(_PREFIX)}
     correction = {name.removeprefix(_PREFIX): state[name] for name in state.keys() - weights.keys()}
     return weights, correction
 
 
-def _linears(network: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+def linear_layers(network: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Iterate over the linear layers of `network` and their names."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear):
             yield name, module

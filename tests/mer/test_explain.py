@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TextEncoder
 from mer.explain import (
     NAMED_LINES,
     SHORTLIST,

@@ -10,7 +10,7 @@ import torch
 
 from mer import checkpoint
 from mer.affect import EMOTIONS, QUADRANTS
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TextEncoder
 from mer.errors import (
     AudioDecodeError,
     AudioSilentError,

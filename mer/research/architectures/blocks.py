@@ -17,39 +17,6 @@ if TYPE_CHECKING:
     from mer.research.architectures.base import BuildOptions, SongBatch
 
 
-def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the second axis of the rows that `mask` keeps; 0 where it keeps none.
-
-    Parameters
-    ----------
-    states : (songs, steps, width) float Tensor
-    mask : (songs, steps) bool Tensor
-
-    Returns
-    -------
-    (songs, width) float Tensor
-    """
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-
-
-def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population standard deviation over the steps that `mask` keeps.
-
-    Parameters
-    ----------
-    states : (songs, steps, width) float Tensor
-    mask : (songs, steps) bool Tensor
-
-    Returns
-    -------
-    mean, std : (songs, width) float Tensors
-    """
-    mean = masked_mean(states, mask)
-    variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
-    return mean, torch.sqrt(variance + 1e-8)
-
-
 def sinusoidal_positions(steps: int, width: int) -> Tensor:
     """Absolute positions as sines and cosines.
 

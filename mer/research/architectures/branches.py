@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from mer.network import masked_mean
 from mer.research.architectures.base import ModelOutput
-from mer.research.architectures.blocks import masked_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -42,8 +42,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from mer.errors import InputError
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
-from mer.research.architectures.blocks import MusicnnStem, masked_mean
+from mer.research.architectures.blocks import MusicnnStem
 from mer.research.architectures.branches import (
     AttentionPool,
     AudioBranch,

@@ -40,14 +40,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from mer.errors import InputError
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
-from mer.research.architectures.blocks import (
-    CrossAttention,
-    MusicnnStem,
-    heard_steps,
-    masked_mean,
-    real_keys,
-)
+from mer.research.architectures.blocks import CrossAttention, MusicnnStem, heard_steps, real_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

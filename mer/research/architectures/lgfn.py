@@ -43,11 +43,11 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import ResNetConfig, ResNetModel
 
 from mer.errors import InputError
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
 from mer.research.architectures.blocks import (
     CrossAttention,
     MusicnnStem,
-    masked_mean,
     real_keys,
     sinusoidal_positions,
 )

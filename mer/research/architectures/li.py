@@ -37,12 +37,12 @@ import torch
 from torch import nn
 
 from mer.errors import InputError
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
 from mer.research.architectures.blocks import (
     CrossAttention,
     MusicnnStem,
     heard_steps,
-    masked_mean,
     real_keys,
     sinusoidal_positions,
 )

@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, TrainingDefaults
 from mer.research.architectures.baselines import (
     AUDIO_INPUTS,
@@ -42,7 +43,7 @@ from mer.research.architectures.baselines import (
     text_branch,
     without_variants,
 )
-from mer.research.architectures.blocks import MusicnnStem, masked_mean
+from mer.research.architectures.blocks import MusicnnStem
 from mer.research.architectures.branches import AudioBranch, BiGru
 from mer.research.inputs.vocabulary import WordTable
 

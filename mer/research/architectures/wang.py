@@ -44,8 +44,9 @@ from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
 from mer.errors import InputError
+from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
-from mer.research.architectures.blocks import CrossAttention, MusicnnStem, masked_mean, real_keys
+from mer.research.architectures.blocks import CrossAttention, MusicnnStem, real_keys
 
 if TYPE_CHECKING:
     from torch import Tensor

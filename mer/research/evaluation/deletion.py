@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mer.encoders.text import MAX_TOKENS
 from mer.explain import SHORTLIST, read_lines, without_each
 from mer.metrics import bootstrap_ci, spearman
 from mer.network import AffettiOutput, collate
-from mer.research.inputs.features import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from mer.encoders.musicnn import TokenStates
+    from mer.encoders.text import TokenStates
     from mer.explain import ReadLine
     from mer.network import AffettiNetwork
     from mer.research.inputs.features import TrackFeatures
@@ -35,7 +35,7 @@ _TEXT_BATCH: Final = 16
 
 
 class Encoder(Protocol):
-    """What `mer.encoders.musicnn.TextEncoder` does here."""
+    """What `mer.encoders.text.TextEncoder` does here."""
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
         """Token states of each text."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TEXT_ENCODER, TextEncoder
 from mer.explain import SHORTLIST
 from mer.prediction import MODALITIES
 from mer.research.evaluation import deletion
@@ -27,7 +27,7 @@ from mer.research.files import write_json, write_page
 from mer.research.house.training import add_data_arguments
 from mer.research.house.validation import out_of_fold
 from mer.research.inputs.distortions import DISTORTIONS
-from mer.research.inputs.features import TEXT_ENCODER, FeatureCache
+from mer.research.inputs.features import FeatureCache
 from mer.research.tables import Table, interval, markdown
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
 from mer.lyrics import context_text
 from mer.metrics import holm
 from mer.research.experiments.base import Experiment, Report
@@ -27,7 +27,6 @@ from mer.research.experiments.statistics import (
     songs_of,
 )
 from mer.research.harness.examples import Example
-from mer.research.inputs.features import MAX_TOKENS, TEXT_ENCODER
 from mer.research.plots import new_figure
 from mer.research.tables import Table, number
 

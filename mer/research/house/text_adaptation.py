@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mer.affect import EMOTIONS
-from mer.encoders.low_rank import corrections, make_trainable
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TextEncoder
 from mer.files import written_aside
+from mer.research.house.low_rank import corrections, make_trainable
 from mer.research.house.mixture import TASKS, Targets, targets
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from tqdm import tqdm
 
 from mer.audio.descriptors import describe
 from mer.audio.patches import load, song_patches, waveform_patches
-from mer.encoders.musicnn import MusicnnEncoder, TextEncoder
+from mer.encoders.musicnn import AUDIO_ENCODER, SECOND_AUDIO_ENCODER, MusicnnEncoder
+from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
 from mer.files import written_aside
 from mer.lyrics import context_text
 
@@ -43,12 +44,7 @@ if TYPE_CHECKING:
     from mer.research.datasets.base import Track
     from mer.research.inputs.distortions import Distortion
 
-AUDIO_ENCODER: Final = "MSD_musicnn"
-SECOND_AUDIO_ENCODER: Final = "MTT_musicnn"
 DESCRIPTORS: Final = "descriptors"
-TEXT_ENCODER: Final = "all-MiniLM-L6-v2"
-MAX_TOKENS: Final = 256
-"""Lyrics are truncated to this length; four in five songs have longer lyrics."""
 _SHARD_INPUTS: Final = 32
 
 

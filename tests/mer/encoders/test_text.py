@@ -15,7 +15,7 @@ from transformers import (
     DebertaV2Tokenizer,
 )
 
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TextEncoder
 from mer.errors import CheckpointCorruptError, EncoderMissingError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from torch import nn
 import mer.research.evaluation.deletion
 import mer.research.evaluation.explanation_checks
 from mer.affect import QUADRANTS, Quadrant
-from mer.encoders.musicnn import TokenStates
+from mer.encoders.text import TokenStates
 from mer.explain import anchored
 from mer.metrics import bootstrap_ci
 from mer.network import AffettiBatch, AffettiConfig, AffettiNetwork, AffettiOutput

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from mer.affect import Quadrant
-from mer.encoders.musicnn import AUDIO_EMBEDDING_DIM, TokenStates
+from mer.encoders.musicnn import AUDIO_EMBEDDING_DIM
+from mer.encoders.text import TokenStates
 from mer.errors import InputError
 from mer.metrics import ece, paired_bootstrap
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from mer.encoders.musicnn import TextEncoder
+from mer.encoders.text import TextEncoder
 from mer.errors import CheckpointCorruptError
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house import text_adaptation

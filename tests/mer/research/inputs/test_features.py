@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mer.audio.patches import AudioPatches
-from mer.encoders.musicnn import TokenStates
+from mer.encoders.text import TokenStates
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.inputs import features
 from mer.research.inputs.distortions import Distortion
