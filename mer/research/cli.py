@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = {
+    "datasets": (
+        "mer.research.datasets.command",
+        "list the data sets at hand with their terms, sizes and checksums",
+    ),
     "features": ("mer.research.house.extraction", "compute and keep the encoder features"),
     "train": ("mer.research.harness.train", "train the house network, or any architecture"),
     "evaluate": ("mer.research.evaluation.evaluate", "measure the house network"),

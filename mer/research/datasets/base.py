@@ -1,4 +1,4 @@
-"""What every data set gives: tracks with some of the labels, and the guards all loaders share."""
+"""Tracks and labels, the result of every loader, and checks that the loaders share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mer.affect import Quadrant
-    from mer.research.datasets.crosswalk import Emotions
 
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 
 AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
-"""What was labelled: the emotion heard in a song or felt at it, or what stands in for listeners."""
+"""Source of the labels.
+
+``perceived``: listeners rate what a song expresses; ``induced``: what they feel; ``editorial``:
+editors' mood words; ``tags``: tags of listeners or uploaders; ``lexicon``: computed from lyrics;
+``text``: readers rate a text.
+"""
+
+Emotions = tuple[float, float, float, float, float, float, float, float]
+"""A distribution over `mer.affect.EMOTIONS`, in their order; it sums to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class AffectLabels:
-    """What a data set says of a track; None where it says nothing.
+    """Labels of a track; None where the data set has no such label.
 
     Parameters
     ----------
@@ -37,7 +44,7 @@ class AffectLabels:
     emotions : tuple of 8 float or None
         Distribution over `mer.affect.EMOTIONS`.
     mood_words : tuple of str
-        The editors' words, lower case, as written.
+        Mood words or tags as released, in lower case.
     gems : tuple of 9 float or None
         Distribution over `mer.affect.GEMS`, from listeners' counts.
     polarity : {-1, 0, 1} or None
@@ -45,7 +52,7 @@ class AffectLabels:
     valence_sd, arousal_sd : float or None
         Standard deviation of the ratings behind `valence` and `arousal`, on the unit scale.
     raters : int or None
-        How many people labelled the track.
+        Number of people who labelled the track.
     """
 
     quadrant: Quadrant | None = None
@@ -68,16 +75,16 @@ class Track:
     Parameters
     ----------
     dataset, track_id : str
-        Together they name the track.
+        Together they identify the track.
     split : {'train', 'val', 'test'}
     labels : AffectLabels
     audio_path : Path or None
-        Exists when given.
+        An existing file.
     lyrics : str or None
         Cleaned lyrics; the text itself in text-only sets.
     title, artist : str or None
     artist_group : str or None
-        Tracks of one group are never in two splits; None where the artist is unknown.
+        Tracks of one group are in one split. None if the artist is unknown.
     """
 
     dataset: str
@@ -94,7 +101,7 @@ class Track:
 def read_table(
     path: Path, columns: Sequence[str], *, licence: str, delimiter: str = ","
 ) -> list[dict[str, str]]:
-    """Rows of the table at `path`; names and cells lose the blanks around them.
+    """Read the rows of the table at `path`; strip names and cells.
 
     Parameters
     ----------
@@ -102,18 +109,18 @@ def read_table(
     columns : sequence of str
         The columns that the caller reads.
     licence : str
-        Named in the message, so that whoever fetches the data knows its terms.
+        Part of the message about a missing file.
     delimiter : str
 
     Returns
     -------
     list of dict
-        Cells that a short row lacks are empty; those beyond the last column are left out.
+        Missing cells of a short row are empty. Cells beyond the last column are dropped.
 
     Raises
     ------
     DatasetError
-        If the file is absent, empty, no UTF-8, or lacks a column.
+        If the file is absent, empty or not UTF-8, or lacks a column.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -138,12 +145,12 @@ def read_table(
 
 
 def read_tsv(path: Path, *, licence: str) -> list[list[str]]:
-    """Cells of every line of the tab-separated file at `path`; quotation marks are plain signs.
+    """Read the cells of a tab-separated file; quotation marks have no special meaning.
 
     Raises
     ------
     DatasetError
-        If the file is absent or no UTF-8 text.
+        If the file is absent or not UTF-8 text.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -162,7 +169,7 @@ def parse_split(value: str, *, where: str) -> Split:
     Raises
     ------
     DatasetError
-        If it is none of them; `where` says which file, row and column it came from.
+        If `value` is no split's name. `where` names the file, row and column in the message.
     """
     name = {"dev": "val", "validation": "val"}.get(value, value)
     if name not in SPLITS:
@@ -176,7 +183,7 @@ def parse_rating(value: str, *, low: float, high: float, where: str) -> float:
     Raises
     ------
     DatasetError
-        If it is no number or outside the range; `where` says which file, row and column.
+        If it is not a number in the range. `where` names the file, row and column in the message.
     """
     try:
         rating = float(value)
@@ -188,12 +195,12 @@ def parse_rating(value: str, *, low: float, high: float, where: str) -> float:
 
 
 def audio_file(path: Path) -> Path:
-    """Return `path` when a file is there.
+    """Return `path` if it is a file.
 
     Raises
     ------
     DatasetError
-        If not.
+        If it is not.
     """
     if not path.is_file():
         raise DatasetError(f"the clip {path} is missing; fetch the data set's audio again")
@@ -201,22 +208,22 @@ def audio_file(path: Path) -> Path:
 
 
 def drop_overlaps(tracks: Iterable[Track], root: Path) -> list[Track]:
-    """Take out the training tracks that are also in another track's validation or test split.
+    """Remove the training tracks that are also validation or test tracks of another set.
 
-    Two tracks are the same when ``song_overlaps.csv`` says so or their texts are equal but for
-    case and spacing.
+    Two tracks are the same if ``song_overlaps.csv`` lists the pair, or if their texts are equal up
+    to case and spacing.
 
     Parameters
     ----------
     tracks : iterable of Track
-        Of all the sets that are trained on or measured together.
+        All sets that are used together.
     root : Path
         Folder that holds ``song_overlaps.csv``.
 
     Returns
     -------
     list of Track
-        In the same order; validation and test tracks are all kept.
+        In the same order, with every validation and test track.
 
     Raises
     ------

@@ -1,14 +1,15 @@
-r"""How well a perfect model could score, given how much the raters of a set disagree.
+r"""The best score a model can expect, given the disagreement of a data set's raters.
 
-A song's label is the mean of k ratings, so it is off the mean of all possible raters by an error
-of variance s²/k. Of the variance of the labels, that part cannot be predicted from the song: the
-best that a model can expect is
+A song's label is the mean of k ratings. Its error against the mean of all possible raters has
+variance s²/k. This part of the variance of the labels cannot be predicted from the song. The best
+expected scores are
 
 .. math:: R^2 = 1 - \frac{\overline{s^2 / k}}{\sigma_y^2}, \qquad
           \rho_c = \frac{2 R^2}{1 + R^2}
 
-the second because a perfect prediction has R² times the variance of the labels, as much covariance
-with them, and the same mean. A score far above the ceiling means that test songs were trained on.
+The second formula holds because the variance of a perfect prediction, and its covariance with the
+labels, are R² times the variance of the labels, and the means are equal. A score far above the
+ceiling indicates that test songs were in the training set.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """Scores of a model that knows every song's true mean.
+    """Scores of a model that predicts every song's true mean.
 
     Parameters
     ----------
@@ -48,34 +49,34 @@ def noise_ceiling(
     *,
     divided_by_n: bool = False,
 ) -> Ceiling:
-    """Ceiling of R² and of the concordance correlation from songs' mean ratings and their spread.
+    """Compute the ceiling of R² and of the concordance correlation.
 
     Parameters
     ----------
     means, deviations : (songs,) float
         Mean and standard deviation of each song's ratings, on one scale.
     raters : int or (songs,) int
-        Ratings behind each mean, at least one.
+        Number of ratings of each song, at least one.
     divided_by_n : bool
-        The deviations were divided by the number of ratings (as DEAM's are), not by one less; they
-        are made larger accordingly, for which at least two raters are needed.
+        True if the deviations were divided by the number of ratings n, as DEAM's are, and not by
+        n - 1. They are corrected, which needs at least two raters.
 
     Returns
     -------
     Ceiling
-        Zeros when the raters disagree more than the songs differ.
+        Zeros if the raters' variance exceeds that of the songs.
 
     Raises
     ------
     InputError
-        If there are fewer than two songs, the lengths differ, a value is not finite, or there are
-        too few raters.
+        If there are fewer than two songs or too few raters, if the lengths differ, if a value is
+        not finite, or if all means are equal.
     """
     labels, spread = np.asarray(means, float), np.asarray(deviations, float)
     if labels.ndim != 1 or labels.shape != spread.shape or len(labels) < 2:
         raise InputError(
-            f"means and deviations must be of two songs or more, one each, not of shapes "
-            f"{labels.shape} and {spread.shape}"
+            "means and deviations must have one value a song, for two songs or more; "
+            f"their shapes are {labels.shape} and {spread.shape}"
         )
     counts = np.asarray(raters, float)
     if counts.shape not in {(), labels.shape} or not counts.min() >= 1 + divided_by_n:
@@ -93,20 +94,20 @@ def noise_ceiling(
 def ceilings(
     tracks: Sequence[Track], *, raters: int | None = None, divided_by_n: bool = False
 ) -> tuple[Ceiling, Ceiling]:
-    """Ceilings of valence and of arousal, in this order, over the tracks that state their spread.
+    """Ceilings of valence and of arousal, in this order, over the tracks with standard deviations.
 
     Parameters
     ----------
     tracks : sequence of Track
     raters : int or None
-        Ratings behind each label; None takes what the tracks say.
+        Number of ratings of each label. None takes the tracks' own numbers.
     divided_by_n : bool
         As for `noise_ceiling`.
 
     Raises
     ------
     InputError
-        If fewer than two tracks state their spread, or the number of raters is unknown.
+        If fewer than two tracks have standard deviations, or a number of raters is unknown.
     """
     labels = [track.labels for track in tracks]
     rated = [
@@ -115,9 +116,9 @@ def ceilings(
         if None not in (a.valence, a.valence_sd, a.arousal, a.arousal_sd)
     ]
     if len(rated) < 2:
-        raise InputError("fewer than two tracks state how much their raters disagreed")
+        raise InputError("fewer than two tracks have standard deviations of their ratings")
     if any(row[-1] is None for row in rated):
-        raise InputError("the tracks do not say how many raters they had; give raters")
+        raise InputError("the number of raters of a track is unknown; give raters")
     valence, valence_sd, arousal, arousal_sd, counts = np.array(rated, float).T
     return (
         noise_ceiling(valence, valence_sd, counts, divided_by_n=divided_by_n),

@@ -1,28 +1,31 @@
-r"""Mood words to valence and arousal, and to the eight emotions; no torch, no files here.
+r"""Mood words to valence and arousal, and to the eight emotions; without torch or files.
 
 **Words to the plane.** The norms of Warriner et al. [1]_ rate 13,915 lemmas on valence, arousal
-and dominance, 1 to 9. `Crosswalk` finds a mood word there as it is, by a near synonym from
-`SYNONYMS`, by the lemma it comes from, or by its parts; a song stands at the mean of its words.
+and dominance, 1 to 9. `Crosswalk` looks a mood word up in four steps: the word itself, a near
+synonym from `SYNONYMS`, the lemma it is derived from, its parts. A song gets the mean of its words.
 
-**Words to emotions.** Where the literature says plainly which emotion a word names,
-`PLAIN_EMOTIONS` says so: the clusters of the prototype tree of Shaver et al. [2]_ for anger, joy,
-sadness and fear; the circumplex of Russell [3]_ for calmness and excitement (no classes of that
-tree); Plutchik's wheel [4]_ for anticipation and for mixtures (optimism is anticipation with joy,
-aggression anger with anticipation, contempt anger with disgust). Any other word weighs
+**Words to emotions.** `PLAIN_EMOTIONS` lists the words whose emotion the literature states:
+
+- anger, joy, sadness, fear: clusters of the prototype tree of Shaver et al. [2]_;
+- calmness, excitement, which are not in that tree: the circumplex of Russell [3]_;
+- anticipation and mixtures: Plutchik's wheel [4]_. Optimism is anticipation with joy, aggression is
+  anger with anticipation, contempt is anger with disgust.
+
+Any other word has the weights
 
 .. math:: w_e = \exp(-\lVert x - c_e \rVert^2 / \tau) / Z
 
 with x its norms on the unit scale, c_e the mean norms of the `ANCHORS` of emotion e, and Z the sum
-over these emotions and a neutral one, whose c is the mean of all norms. What falls to neutral is
-left out, so that a word without emotion (*technical*) hardly counts among a song's words.
-Anticipation has no anchors: in the norms it lies in the neutral middle.
+over these emotions and a neutral one, whose c is the mean of all norms. The neutral weight is
+dropped, so a word without emotion (*technical*) has little weight among a song's words.
+Anticipation has no anchors, because in the norms it lies in the neutral middle.
 
-**Limits.** The norms rate words, read silently, not music: *greasy* is unpleasant on a plate and
-praise for a horn section, *bittersweet* rates as happy. In them valence and dominance go together
-(r = 0.72), so anger and fear, which differ in dominance above all, lie close by and the soft
-assignment blurs them: of the 75 words that plainly name one of the seven emotions with anchors,
-nearness alone finds it for 52%. Disgust and anticipation are seldom written about music: few words
-lead there. Take the eight emotions as a convenience for browsing, not as ratings by listeners.
+**Limits.** The norms rate words without music. *Greasy* is rated unpleasant but is praise for a
+horn section; *bittersweet* is rated happy. Valence and dominance correlate in the norms (r = 0.72).
+Anger and fear differ mainly in dominance, so the soft assignment confuses them. Of the 75 plain
+words of one emotion with anchors, the nearest anchor is right for 52%. Disgust and anticipation are
+rare in descriptions of music, so few words map to them. The eight emotions are for browsing. They
+are not listeners' ratings.
 
 References
 ----------
@@ -48,8 +51,8 @@ from mer.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-Emotions = tuple[float, float, float, float, float, float, float, float]
-"""A distribution over `mer.affect.EMOTIONS`, in their order; it sums to 1."""
+    from mer.research.datasets.base import Emotions
+
 
 Source = Literal["norm", "synonym", "inflection", "parts"]
 
@@ -62,10 +65,10 @@ ANCHORS: Final[Mapping[str, tuple[str, ...]]] = {
     "excitement": ("excitement", "thrill", "exhilarating", "energetic"),
     "disgust": ("disgust", "disgusting", "loathing", "repulsive"),
 }
-"""Words whose mean norms stand for an emotion."""
+"""Words whose mean norms are the centre of an emotion."""
 
 TEMPERATURE: Final = 0.07
-"""Tau of the soft assignment, on the unit scale: the likeliest for words of one plain emotion."""
+"""Tau of the soft assignment: the maximum-likelihood value for the words of one plain emotion."""
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "acerbic": ("sarcastic", "bitter"),
@@ -115,7 +118,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "wistful": ("nostalgic", "yearn"),
     "wry": ("ironic", "humorous"),
 }
-"""Near synonyms in the norms for mood words that are not in them; their mean is taken."""
+"""Near synonyms in the norms for mood words that are not; a word gets the mean of its synonyms."""
 
 
 def _by_word(*rows: tuple[Mapping[str, float], str]) -> Mapping[str, Mapping[str, float]]:
@@ -156,7 +159,7 @@ PLAIN_EMOTIONS: Final = _by_word(
     ({"anticipation": 0.5, "joy": 0.5}, "optimistic"),  # dyad
     ({"anticipation": 0.5, "disgust": 0.5}, "cynical"),  # dyad
 )
-"""Emotions of the words whose emotion is plain; they go before the norms."""
+"""Emotions of the words whose emotion is plain; they have precedence over the norms."""
 
 GOEMOTIONS: Final = _by_word(
     ({"joy": 1.0}, "admiration amusement gratitude joy love pride"),
@@ -170,10 +173,13 @@ GOEMOTIONS: Final = _by_word(
     ({"excitement": 1.0}, "excitement"),
     ({"anticipation": 1.0}, "curiosity desire"),
     ({"anticipation": 0.5, "joy": 0.5}, "optimism"),  # dyad [4]
-    # No clear place among the eight: surprise has no valence, the other three name no emotion.
+    # Not mapped: surprise has no valence, the other three are not emotions.
     ({}, "confusion neutral realization surprise"),
 )
-"""The 28 labels of GoEmotions as the eight, after the grouping of [5]_; an empty one is dropped."""
+"""The 28 labels of GoEmotions as the eight emotions, after the grouping of [5]_.
+
+A label with an empty mapping is dropped.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +193,16 @@ class WordNorm:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """How a mood word was found.
+    """Result of the look-up of a mood word.
 
     Parameters
     ----------
     source : {'norm', 'synonym', 'inflection', 'parts'}
+        The step that found it.
     lemmas : tuple of str
-        The rated words it stands for.
+        The rated words that were found.
     norm : WordNorm
-        Their mean.
+        Mean of their norms.
     """
 
     source: Source
@@ -204,12 +211,12 @@ class Resolution:
 
 
 class Crosswalk:
-    """Places mood words on the plane and among the eight emotions.
+    """Maps mood words to valence and arousal and to the eight emotions.
 
     Parameters
     ----------
     norms : mapping of str to WordNorm
-        Rated lemmas, lower case; see `mer.research.datasets.warriner.load_norms`.
+        Rated lemmas, lower case; see `warriner.load_norms`.
 
     Raises
     ------
@@ -228,7 +235,7 @@ class Crosswalk:
         }
 
     def resolve(self, word: str) -> Resolution | None:
-        """Find the norms of a mood word; None when nothing in the table stands for it."""
+        """Find the norms of a mood word; None if no step finds any."""
         word = _tidy(word)
         if word in self._norms:
             return self._resolution("norm", (word,))
@@ -245,7 +252,7 @@ class Crosswalk:
         return self._resolution("parts", lemmas) if lemmas else None
 
     def point(self, words: Iterable[str]) -> AffectPoint | None:
-        """Mean place of the words that are found, or None when none is."""
+        """Mean valence and arousal of the words that are found; None if none is."""
         found = [found.norm for word in words if (found := self.resolve(word)) is not None]
         if not found:
             return None
@@ -253,12 +260,12 @@ class Crosswalk:
         return AffectPoint(norm.valence, norm.arousal)
 
     def emotions(self, words: Iterable[str]) -> Emotions | None:
-        """Mean distribution over the eight emotions of the words found, or None when none is."""
+        """Mean distribution over the eight emotions of the words found; None if none is."""
         found = [self._word_emotions(_tidy(word)) for word in words]
         return mix(found) if any(found) else None
 
     def _word_emotions(self, word: str) -> Mapping[str, float]:
-        """Weights of the emotions, at most 1 in sum; the rest is neutral."""
+        """Weights of the emotions; they sum to at most 1, and the rest is neutral."""
         for names in ((word,), _parts(word)):
             plain = [PLAIN_EMOTIONS[key] for name in names if (key := _plain_key(name))]
             if plain:
@@ -282,12 +289,12 @@ class Crosswalk:
 
 
 def mix(weights: Iterable[Mapping[str, float]]) -> Emotions:
-    """Sum of weightings of the emotions, brought to a distribution.
+    """Add weights of the emotions and normalise the sum to a distribution.
 
     Parameters
     ----------
     weights : iterable of mapping of str to float
-        Not negative; emotions that are left out weigh 0.
+        Not negative. A missing emotion has the weight 0.
 
     Returns
     -------
@@ -297,7 +304,7 @@ def mix(weights: Iterable[Mapping[str, float]]) -> Emotions:
     Raises
     ------
     DatasetError
-        If no emotion has any weight, or a name is not one of the eight.
+        If all weights are 0, or a name is not one of the eight.
     """
     totals = dict.fromkeys(EMOTIONS, 0.0)
     for weighting in weights:
@@ -321,13 +328,13 @@ def _plain_key(word: str) -> str | None:
 
 
 def _parts(word: str) -> tuple[str, ...]:
-    """Take apart what the editors joined (``Tense - Anxious``), at hyphens before spaces."""
+    """Split a compound such as ``Tense - Anxious``, at hyphens if it has any, else at spaces."""
     parts = word.split("-") if "-" in word else word.split()
     return tuple(part.strip() for part in parts if part.strip()) or (word,)
 
 
 def _lemmas(word: str) -> Iterator[str]:
-    """Yield the lemmas that a derived adjective may come from, nearest first."""
+    """Yield the lemmas that an adjective may be derived from, most likely first."""
     endings = (
         ("ing", ("", "e")),
         ("ed", ("", "e")),

@@ -1,13 +1,14 @@
-"""DEAM: royalty-free excerpts with listeners' valence and arousal of the whole excerpt.
+"""DEAM: royalty-free excerpts with listeners' ratings of valence and arousal.
 
-Two traps, both from comparing the released tables:
+One rating a song is read. The ratings over time, which are on another scale, are not.
 
-- All 744 songs of `mer.research.datasets.emomusic` are in DEAM under the same ids, 1 to 1000: a model
-  trained on the one has seen the other (`mer.research.datasets.overlaps` refuses that).
-- For these songs the two sets disagree on which column is valence: DEAM's valence is emoMusic's
-  arousal (r > 0.999) and the other way round. One release is mislabelled; the mean ratings of
-  genres favour emoMusic, but that is no proof. The ratings are loaded as released unless
-  `swap_disputed` is given; report both.
+The released tables have two traps:
+
+- DEAM contains all 744 songs of `datasets.emomusic` under the same ids, 1 to 1000. Training on one
+  set and testing on the other is refused (`datasets.overlaps`).
+- For these songs the valence of DEAM is the arousal of emoMusic (r > 0.999), and the reverse. One
+  of the two releases is mislabelled. The mean ratings of genres favour emoMusic but do not prove
+  it. The ratings are loaded as released unless `swap_disputed` is given. Report both.
 """
 
 from __future__ import annotations
@@ -37,14 +38,18 @@ CITATION: Final = (
 )
 SCALE: Final = NINE_POINT
 ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
-STATIC: Final = True
-"""One rating a song is read; the ratings over time, on another scale, are not."""
+CHECKSUMS: Final = {
+    "annotations/deam/static_annotations.csv": (
+        "96e8406f323f0d2be39fba7e90c514c64017975392e87fd293455c2655b0d1a3"
+    ),
+}
+
 
 DIVIDED_BY_N: Final = True
-"""The standard deviations were divided by the number of ratings, not by one less."""
+"""The standard deviations were divided by the number of ratings n, not by n - 1."""
 
 DISPUTED_UP_TO: Final = 1000
-"""Songs with ids up to this one come from emoMusic."""
+"""Largest id of the songs that emoMusic contains."""
 
 _TEN_RATERS_UP_TO: Final = 2000
 
@@ -59,22 +64,23 @@ _METADATA: Final = ("metadata_2013.csv", "metadata_2014.csv", "metadata_2015.csv
 
 
 def load(root: Path, *, swap_disputed: bool = False) -> list[Track]:
-    """Excerpts with valence and arousal, their spread, and a split by artist.
+    """Excerpts with valence and arousal, their standard deviations, and a split by artist.
 
-    How many raters there were is not told, but the means and deviations of 99% of the songs up to
-    id 2000 fit ten whole ratings and no other number, and those of 86% of the later songs fit five.
+    The release does not state the number of raters. It is inferred from the tables: of the songs
+    up to id 2000, 99% have a mean and deviation that only ten whole ratings can give. Of the later
+    songs, 86% fit five.
 
-    There is no official split of the whole set; artists, or songs where the metadata are absent,
-    are divided by `mer.research.datasets.layout.hash_split`.
+    There is no official split of the whole set. `layout.hash_split` divides the artists, or the
+    songs if the metadata are absent.
 
     Parameters
     ----------
     root : Path
-        Holds ``deam/`` with ``annotations/``, and if at hand ``metadata/`` and ``MEMD_audio/``, as
-        released; or the tables merged, without audio, in ``annotations/deam/``.
+        Holds ``deam/`` as released: ``annotations/``, and optionally ``metadata/`` and
+        ``MEMD_audio/``. Without ``deam/``, the merged tables in ``annotations/deam/`` are read.
     swap_disputed : bool
-        Take emoMusic's side for ids up to 1000: valence from the column called arousal, and
-        arousal from the one called valence.
+        For ids up to 1000, read valence from the arousal column and arousal from the valence
+        column, as in emoMusic.
 
     Raises
     ------
@@ -132,7 +138,7 @@ def _read_names(folder: Path) -> dict[str, tuple[str | None, str | None]]:
             column = "song_id" if "song_id" in row else "id"
             if column not in row:
                 raise DatasetError(f"{path} lacks a column song_id or id; its columns: {[*cells]}")
-            if not row[column]:  # a spreadsheet's empty last rows
+            if not row[column]:  # empty last rows of a spreadsheet
                 continue
             song_id = plain_id(row[column], where=f"{path}, line {number}, column {column}")
             title = row.get("song title") or row.get("track") or row.get("title")

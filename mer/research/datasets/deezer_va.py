@@ -1,8 +1,8 @@
 """Deezer's mood detection set: songs of the Million Song Dataset with valence and arousal.
 
-The values are weak: listeners' tags at Last.fm, placed by a lexicon of words and z-scored; an R²
-of 0.2 to 0.3 is good here. The release has neither audio nor lyrics. `mer.research.datasets.msdd` is the
-same set in the layout of its repository.
+The values were computed from Last.fm tags with a lexicon of words, and z-scored. They are weak
+labels: an R² of 0.2 to 0.3 is good. The release has neither audio nor lyrics. `datasets.msdd` reads
+the same set in the layout of its repository.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ CITATION: Final = (
     "on audio and lyrics with deep neural net, ISMIR."
 )
 SCALE: Final = AffectScale(-3.0, 3.0)
-"""Z-scores, from -2.3 to 2.8 in the release; the mean of the training songs is neutral, 0.5."""
+"""Z-scores, -2.3 to 2.8 in the release. The mean of the training songs becomes 0.5, neutral."""
 ANNOTATION_KIND: Final[AnnotationKind] = "tags"
+CHECKSUMS: Final = {
+    "deezer_va/train.csv": "28978309db0896e1e2fbcc495a5c20153e094b6c27eb92e0cf91858c5db810d9",
+    "deezer_va/validation.csv": "d1f0122e5418d631d2c01c757bd697fe15fa595591e59ede9273e307dc768868",
+    "deezer_va/test.csv": "dcc78f019ec4b773cbd0deae4fe889a25dacd3a9266315f65de1b5d2aa3500b2",
+}
 
 _COLUMNS: Final = ("MSD_track_id", "valence", "arousal", "artist_name", "track_name")
 
@@ -31,13 +36,13 @@ _COLUMNS: Final = ("MSD_track_id", "valence", "arousal", "artist_name", "track_n
 def load(root: Path) -> list[Track]:
     """Songs with valence and arousal, in the official splits.
 
-    A few artists are in two of them; whoever needs disjoint artists divides by `artist_group`.
+    A few artists are in two splits. For disjoint artists, split by `artist_group`.
 
     Parameters
     ----------
     root : Path
-        Holds ``deezer_va/`` with ``train.csv``, ``validation.csv`` and ``test.csv``; recordings
-        and lyrics of yours are found there as ``audio/MSD_TRACK_ID.mp3`` (or another ending) and
+        Holds ``deezer_va/`` with ``train.csv``, ``validation.csv`` and ``test.csv``. Optional
+        recordings of yours are ``audio/MSD_TRACK_ID.mp3`` (or another ending), and lyrics
         ``lyrics/MSD_TRACK_ID.txt``.
 
     Raises
@@ -49,7 +54,7 @@ def load(root: Path) -> list[Track]:
 
 
 def read_release(folder: Path, *, dataset: str) -> list[Track]:
-    """Songs of the three tables in `folder`, called `dataset`.
+    """Songs of the three tables in `folder`, as tracks of `dataset`.
 
     Raises
     ------

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mer.affect import FIVE_POINT
-from mer.research.datasets.base import AffectLabels, Track, parse_rating, parse_split, read_table
+from mer.research.datasets.base import (
+    AffectLabels,
+    AnnotationKind,
+    Track,
+    parse_rating,
+    parse_split,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +23,12 @@ CITATION: Final = (
     "representation format on dimensional emotion analysis, EACL."
 )
 SCALE: Final = FIVE_POINT
+ANNOTATION_KIND: Final[AnnotationKind] = "text"
+CHECKSUMS: Final = {
+    "text/emobank/corpus/emobank.csv": (
+        "1ade4a4a453e880c0f39d0536d2b355e8a716e0cf88236c64cdb4d438cf9605b"
+    ),
+}
 
 
 def load(root: Path) -> list[Track]:

@@ -1,7 +1,8 @@
-"""emoMusic, the 1000 songs of MediaEval 2013: excerpts with listeners' valence and arousal.
+"""emoMusic, the 1000 songs of MediaEval 2013: excerpts with ratings of valence and arousal.
 
-All 744 songs left after the duplicates went are in `mer.research.datasets.deam`, under the same ids and
-with valence and arousal transposed; see there. The official table has arousal before valence.
+The release has 744 songs after the removal of duplicates. All are in `datasets.deam` under the same
+ids, with valence and arousal swapped. The official table has arousal before valence. One rating a
+song is read. The ratings over time are not.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ CITATION: Final = (
 )
 SCALE: Final = NINE_POINT
 ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
-STATIC: Final = True
-"""One rating a song is read; the ratings over time are not."""
-
+CHECKSUMS: Final = {
+    "annotations/emomusic/static_annotations.csv": (
+        "7defdc1c23f7a3199e5d5d4d433b71344451ea633be2f7b450f69d3199e1835a"
+    ),
+}
 RATERS: Final = 10
-"""Not told, but means and deviations of 99% of the songs can only come from ten whole ratings."""
+"""Inferred: only ten whole ratings can give the mean and deviation of 99% of the songs."""
 DIVIDED_BY_N: Final = False
-"""The standard deviations were divided by one less than the number of ratings."""
+"""The standard deviations were divided by n - 1, with n the number of ratings."""
 
 _OFFICIAL: Final = {
     "valence": "mean_valence", "valence_sd": "std_valence",
@@ -52,17 +55,17 @@ _HALVES: Final = ("development", "evaluation")
 
 
 def load(root: Path) -> list[Track]:
-    """Excerpts with valence and arousal, their spread, and MediaEval's division.
+    """Excerpts with valence and arousal, their standard deviations, and MediaEval's split.
 
-    The evaluation songs are for testing; of the development songs, artists whose hash falls
-    outside training are for validation, since the release has none. Without ``songs_info.csv``
-    all songs are divided by the hash of their id.
+    The evaluation songs are the test split. The release has no validation split: development songs
+    whose artist's `layout.hash_split` is not ``train`` become ``val``. Without ``songs_info.csv``
+    the hash of the song's id decides on all three splits.
 
     Parameters
     ----------
     root : Path
-        Holds ``emomusic/`` with ``annotations/`` and if at hand ``clips_45seconds/``, as released;
-        or the renamed table, without audio, in ``annotations/emomusic/``.
+        Holds ``emomusic/`` as released: ``annotations/``, and optionally ``clips_45seconds/``.
+        Without ``emomusic/``, the renamed table in ``annotations/emomusic/`` is read.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def _split(half: str, group: str) -> Split:
 
 
 def _read_info(path: Path) -> dict[str, tuple[str, str, str]]:
-    """Artist, title and half of every song; nothing where the file is absent."""
+    """Artist, title and half of every song; empty if the file is absent."""
     if not path.is_file():
         return {}
     info = {}

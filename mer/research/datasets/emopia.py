@@ -29,7 +29,7 @@ CITATION: Final = (
     "recognition and emotion-based music generation, ISMIR."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; a clip is in a quadrant."""
+"""The labels are quadrants, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
 
 _CLIP: Final = re.compile(r"Q[1-4]_(?P<song>.+)_\d+")
@@ -38,13 +38,13 @@ _CLIP: Final = re.compile(r"Q[1-4]_(?P<song>.+)_\d+")
 def load(root: Path) -> list[Track]:
     """Clips with a quadrant; the clips of one song are in one split.
 
-    The split of the authors' classification experiment is used where its tables are at hand; clips
-    that they leave out, and all clips without them, are divided by `hash_split` of the song.
+    The split of the authors' classification experiment is used if its tables are present. All
+    other clips are divided by `hash_split` of the song.
 
     Parameters
     ----------
     root : Path
-        Holds ``emopia/`` with ``label.csv``, as released, if at hand ``split/`` with
+        Holds ``emopia/`` with ``label.csv``, as released. Optional are ``split/`` with
         ``train.csv``, ``val.csv`` and ``test.csv`` of the repository EMOPIA_cls, and recordings of
         yours as ``audio/CLIP.mp3`` (or another ending).
 
@@ -79,7 +79,7 @@ def load(root: Path) -> list[Track]:
 
 
 def _read_splits(folder: Path) -> tuple[dict[str, Split], dict[str, Split]]:
-    """Split of every song and clip that the three tables name; nothing where there are none."""
+    """Split of every song and clip in the three tables; empty if there are no tables."""
     songs: dict[str, Split] = {}
     clips: dict[str, Split] = {}
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Emotify: excerpts of four genres with what players of a game felt, on nine factors of GEMS."""
+"""Emotify: excerpts of four genres with the feelings that players of a game marked (GEMS)."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ CITATION: Final = (
     "crowdsourcing game, Information Processing & Management 52(1), 115-128."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; a player marks up to three of nine feelings."""
+"""The labels are marks, not ratings: a player marks up to three of nine feelings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "induced"
 
 GENRES: Final = ("classical", "rock", "electronic", "pop")
-"""Folders of the recordings; the songs are numbered through them in this order, 100 in each."""
+"""Folders of the recordings, 100 songs each; song numbers run through them in this order."""
 
 _SONGS_A_GENRE: Final = 100
 
 
 def load(root: Path) -> list[Track]:
-    """Excerpts with the distribution of the players' marks over `GEMS`, and how many played.
+    """Excerpts with the distribution of the players' marks over `GEMS`, and the number of players.
 
-    Excerpts for which nobody marked anything are left out. There is no official split and no
-    artist: songs are divided by `mer.research.datasets.layout.hash_split`.
+    Excerpts without any mark are left out. There is no official split and no artist, so
+    `layout.hash_split` divides the songs.
 
     Parameters
     ----------
     root : Path
-        Holds ``emotify/`` with ``data.csv``, one row for each player and song, and if at hand
-        ``emotifymusic/GENRE/NUMBER.mp3``, as released.
+        Holds ``emotify/`` as released: ``data.csv``, one row a player and song, and optionally
+        ``emotifymusic/GENRE/NUMBER.mp3``.
 
     Raises
     ------

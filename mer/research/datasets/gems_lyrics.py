@@ -1,4 +1,4 @@
-"""Song lyrics with people's counts on the nine factors of GEMS; how they were asked is not told."""
+"""Song lyrics with counts on the nine factors of GEMS; the annotation protocol is not published."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 LICENCE: Final = "none stated; lyrics under copyright; research use"
 CITATION: Final = "Song lyrics annotated with GEMS-9 (OriginalAnnotations.csv); authors not stated."
 SCALE: Final = UNIT
-"""Nothing is rated here; the labels are distributions of counts."""
+"""The labels are distributions of counts, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "perceived"
+CHECKSUMS: Final = {
+    "gems_lyrics/OriginalAnnotations.csv": (
+        "d45f453e1ebb2e84a801c12ef97a2a87022de7ecc4588c0c167a5c8e9b49956a"
+    ),
+}
 
 _COLUMNS: Final = {name: name.replace("_", " ").capitalize() for name in GEMS}
 _MOST: Final = 1000.0
 
 
 def load(root: Path) -> list[Track]:
-    """Lyrics with the distribution of the counts over `GEMS`; songs without a count are left out.
+    """Lyrics with the distribution of the counts over `GEMS`, without the songs without a count.
 
-    There is no official split; artists are divided by `mer.research.datasets.layout.hash_split`. The sum
-    of counts goes from 1 to 44 and is no number of people, so `raters` stays unknown.
+    There is no official split. `layout.hash_split` divides the artists. The sum of a song's counts,
+    1 to 44, is not the number of raters, so `raters` stays None.
 
     Raises
     ------
     DatasetError
-        If the table is absent or a cell is not as expected; it names the row, since a row of
-        lyrics is many lines.
+        If the table is absent or a cell is not as expected. The message counts rows, not lines,
+        because a row of lyrics has many lines.
     """
     path = root / "gems_lyrics/OriginalAnnotations.csv"
     columns = ("", "artist", "title", "lyrics", *_COLUMNS.values())

@@ -1,4 +1,4 @@
-"""GoEmotions: comments labelled with 27 emotions or neutral, here as the eight emotions."""
+"""GoEmotions: comments with 27 emotions or neutral, mapped to the eight emotions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mer.affect import UNIT
 from mer.errors import DatasetError
 from mer.research.datasets import warriner
-from mer.research.datasets.base import AffectLabels, Track, parse_split, read_tsv
+from mer.research.datasets.base import AffectLabels, AnnotationKind, Track, parse_split, read_tsv
 from mer.research.datasets.crosswalk import GOEMOTIONS, Crosswalk, mix
 
 if TYPE_CHECKING:
@@ -20,15 +20,30 @@ CITATION: Final = (
     "fine-grained emotions, ACL."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; the labels are distributions."""
+"""The labels are distributions, not ratings."""
+ANNOTATION_KIND: Final[AnnotationKind] = "text"
+CHECKSUMS: Final = {
+    "text/goemotions/emotions.txt": (
+        "45c3ef86782d2a4d7fedcd6d8c111aa0d0e94720689bd164fac94fefb4495a89"
+    ),
+    "text/goemotions/data/original/train.tsv": (
+        "1c254a142be5c00e80d819b9ae1bbd36d94b2eeb8f4b1271846508d57e57d9c5"
+    ),
+    "text/goemotions/data/original/dev.tsv": (
+        "575489c079c9de1097062a01738f998590d6b7ead66dd1c9fd1d2ba01fd8bc62"
+    ),
+    "text/goemotions/data/original/test.tsv": (
+        "0587b2dd8b27b97352adbfc3fb083d46005c8946657fdc2b1ca8b1cc7f1f8be4"
+    ),
+}
 
 
 def load(root: Path) -> list[Track]:
     """Comments with a distribution over the eight emotions, in the official splits.
 
-    Valence and arousal are the norms of the emotions' names, nobody's rating of the comment.
-    Comments that hold none of the eight (neutral, surprise, confusion, realization alone) are left
-    out.
+    Valence and arousal are the word norms of the emotions' names, not ratings of the comment.
+    Comments without any of the eight emotions are left out. Their only labels are neutral,
+    surprise, confusion or realization.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the loaders of official layouts share: cells, files beside a table, hashed splits."""
+"""Helpers of the loaders of official layouts: cells, files beside a table, hashed splits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unit_rating(row: Mapping[str, str], column: str, *, scale: AffectScale, wher
     Raises
     ------
     DatasetError
-        If it is no number or outside `scale`; `where` says which file and row.
+        If it is not a number on `scale`. `where` names the file and row in the message.
     """
     rating = parse_rating(
         row[column], low=scale.low, high=scale.high, where=f"{where}, column {column}"
@@ -37,12 +37,12 @@ def unit_rating(row: Mapping[str, str], column: str, *, scale: AffectScale, wher
 
 
 def unit_deviation(row: Mapping[str, str], column: str, *, scale: AffectScale, where: str) -> float:
-    """Read the standard deviation in `column` of `row`, in units of the whole scale.
+    """Read the standard deviation in `column` of `row`, as a fraction of the scale's width.
 
     Raises
     ------
     DatasetError
-        If it is no number, negative, or larger than the scale is wide.
+        If it is not a number from 0 to the width of `scale`.
     """
     width = scale.high - scale.low
     place = f"{where}, column {column}"
@@ -50,12 +50,12 @@ def unit_deviation(row: Mapping[str, str], column: str, *, scale: AffectScale, w
 
 
 def plain_id(value: str, *, where: str) -> str:
-    """Song number without leading zeros or a fraction of zeros.
+    """Write a song number without leading zeros and without a fraction.
 
     Raises
     ------
     DatasetError
-        If it is no whole number; `where` says which file, row and column.
+        If it is not a whole number. `where` names the file, row and column in the message.
     """
     try:
         number = float(value)
@@ -67,20 +67,20 @@ def plain_id(value: str, *, where: str) -> str:
 
 
 def find_audio(folder: Path, stem: str) -> Path | None:
-    """Find ``folder/stem`` with any of `AUDIO_ENDINGS`, or None where there is none."""
-    if not folder.is_dir():  # most sets come without recordings, and have many songs
+    """Find ``folder/stem`` with one of `AUDIO_ENDINGS`; None if there is none."""
+    if not folder.is_dir():  # saves one look-up a song and ending for sets without recordings
         return None
     paths = (folder / f"{stem}{ending}" for ending in AUDIO_ENDINGS)
     return next((path for path in paths if path.is_file()), None)
 
 
 def find_lyrics(folder: Path, stem: str) -> str | None:
-    """Read and clean the lyrics in ``folder/stem.lrc`` or ``.txt``, or None where there are none.
+    """Read and clean the lyrics in ``folder/stem.lrc`` or ``.txt``; None if there are none.
 
     Raises
     ------
     DatasetError
-        If the file is there but no text.
+        If the file exists but is not text.
     """
     if not folder.is_dir():
         return None
@@ -95,9 +95,10 @@ def find_lyrics(folder: Path, stem: str) -> str | None:
 
 
 def name_key(name: str) -> str:
-    """Artist or title without case, accents, articles, brackets, guests and punctuation.
+    """Remove case, accents, articles, brackets, guests and punctuation from an artist or title.
 
-    ``The Jam``, ``Jam, The`` and ``jam`` have one key; a name of other signs alone keeps them.
+    ``The Jam``, ``Jam, The`` and ``jam`` have one key. A name without any letter or digit keeps
+    its other characters.
     """
     text = unicodedata.normalize("NFKD", name.casefold())
     text = "".join(sign for sign in text if not unicodedata.combining(sign))
@@ -110,15 +111,15 @@ def name_key(name: str) -> str:
 
 
 def hash_split(group: str, *, seed: int = 0) -> Split:
-    """Split of a group of tracks: 70% train, 15% val, 15% test in the long run.
+    """Choose the split of a group of tracks: train 70%, val 15%, test 15% in expectation.
 
-    It follows from the name of the group and the seed alone, so that it stays when tracks are
-    added, and one artist is in one split of every set that is divided like this.
+    The split depends on the name of the group and the seed only. It stays the same when tracks are
+    added, and an artist is in the same split of every set that is divided like this.
 
     Parameters
     ----------
     group : str
-        Artist's `name_key`, or what stands in for the artist.
+        The artist's `name_key`, or another name if the artist is unknown.
     seed : int
 
     Returns

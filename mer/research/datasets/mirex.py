@@ -1,4 +1,4 @@
-"""MIREX-like mood data set: clips, many with lyrics, with a mood cluster and one mood adjective."""
+"""MIREX-like mood data set: clips with a mood cluster and one mood adjective; many have lyrics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mer.lyrics import clean_lyrics, read_lyrics
 from mer.research.datasets import warriner
 from mer.research.datasets.base import (
     AffectLabels,
+    AnnotationKind,
     Track,
     audio_file,
     parse_split,
@@ -26,7 +27,8 @@ CITATION: Final = (
     "dataset, methodology and comparative analysis, CMMR."
 )
 SCALE: Final = UNIT
-"""Valence and arousal are not rated here; they come from the adjective, already on this scale."""
+"""Valence and arousal are norms of the adjective, on this scale, not ratings."""
+ANNOTATION_KIND: Final[AnnotationKind] = "editorial"
 
 CLUSTERS: Final = ("C1", "C2", "C3", "C4", "C5")
 
@@ -36,10 +38,10 @@ _COLUMNS: Final = (
 
 
 def load(root: Path) -> list[Track]:
-    """Clips with cluster, adjective, and what the adjective says of the plane and the emotions.
+    """Clips with cluster and adjective, and the adjective's valence, arousal and emotions.
 
-    Clusters are not quadrants, so no quadrant is given; one adjective places a song far less
-    surely than the many words of `mer.research.datasets.panda4q`.
+    Clusters are not quadrants, so `quadrant` is None. Valence and arousal from one adjective are
+    much less reliable than those from the many words of `datasets.panda4q`.
 
     Parameters
     ----------
@@ -91,6 +93,6 @@ def _lyrics(folder: Path, track_id: str) -> str:
 
 
 def _artist_name(listed: str) -> str:
-    """Turn a library's ``Brown, Ruth`` into ``Ruth Brown``, as players show it."""
+    """Turn ``Brown, Ruth`` into ``Ruth Brown``, the order of file tags."""
     family, comma, given = listed.partition(", ")
     return f"{given} {family}" if comma else listed

@@ -1,8 +1,8 @@
 """MoodyLyrics: artist and title of songs with a quadrant that was computed from their lyrics.
 
-The labels come from a lexicon of affect applied to the lyrics, not from listeners, so a model that
-reads the lyrics finds them almost always: report scores on this set, but draw no conclusion from
-them and never set them beside scores on labels by people.
+The labels come from a lexicon of affect applied to the lyrics, not from listeners. A model with
+lyrics as input scores very high. Do not draw conclusions from these scores, and do not compare them
+with scores on labels by people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CITATION: Final = (
     "Çano & Morisio (2017), MoodyLyrics: a sentiment annotated lyrics dataset, ISMSI, 118-124."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; a song is in a quadrant."""
+"""The labels are quadrants, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "lexicon"
 
 MOODS: Final = {
@@ -36,16 +36,16 @@ _COLUMNS: Final = ("Index", "Artist", "Title", "Mood")
 
 
 def load(root: Path) -> list[Track]:
-    """Songs with a quadrant, without audio or lyrics unless you put them there.
+    """Songs with a quadrant; the release has neither audio nor lyrics.
 
-    There is no official split; artists are divided by `mer.research.datasets.layout.hash_split`.
+    There is no official split. `layout.hash_split` divides the artists.
 
     Parameters
     ----------
     root : Path
-        Holds ``moodylyrics/`` with ``ml_balanced.xlsx``, as released; recordings and lyrics of
-        yours are found there as ``audio/INDEX.mp3`` (or another ending) and ``lyrics/INDEX.txt``,
-        by the index of the table, as ML1.
+        Holds ``moodylyrics/`` with ``ml_balanced.xlsx``, as released. Optional recordings of yours
+        are ``audio/INDEX.mp3`` (or another ending), and lyrics ``lyrics/INDEX.txt``. INDEX is the
+        index in the table, for example ML1.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""MSDD, as papers call Deezer's mood detection set, in the layout of its repository.
+"""MSDD, the papers' name of Deezer's mood detection set, in the layout of its repository.
 
-The rows are those of `mer.research.datasets.deezer_va`; the overlap guards know that the two are one.
+The rows are the same as in `datasets.deezer_va`. `datasets.overlaps` treats the two as one set.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def load(root: Path) -> list[Track]:
     Parameters
     ----------
     root : Path
-        Holds ``deezer_mood_detection_dataset/``, a checkout of that repository; recordings and
-        lyrics of yours are found in its ``audio/`` and ``lyrics/``, by MSD track id.
+        Holds ``deezer_mood_detection_dataset/``, a checkout of that repository. Optional
+        recordings and lyrics of yours are in its ``audio/`` and ``lyrics/``, by MSD track id.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """MTG-Jamendo mood/theme: full songs under Creative Commons with their uploaders' mood tags.
 
-The official tables are read directly, not through mirdata: see ``docs/decisions/006-mirdata.md``.
+The official tables are read directly, without mirdata; see ``docs/decisions/006-mirdata.md``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CITATION: Final = (
     "tagging, Machine Learning for Music Discovery Workshop, ICML."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; the labels are tags."""
+"""The labels are tags, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "tags"
 
 SPLIT_NUMBERS: Final = range(5)
@@ -35,10 +35,10 @@ def load(root: Path, *, split_number: int = 0) -> list[Track]:
     Parameters
     ----------
     root : Path
-        Holds ``mtg_jamendo/`` with ``data/splits/split-N/`` of the official repository, and if at
-        hand the recordings of autotagging_moodtheme in ``audio/``, as ``48/948.mp3``.
+        Holds ``mtg_jamendo/`` with ``data/splits/split-N/`` of the official repository. Optional
+        recordings of autotagging_moodtheme are in ``audio/``, as ``48/948.mp3``.
     split_number : int
-        0 to 4; results are usually stated for 0.
+        0 to 4. Most published results use 0.
 
     Raises
     ------

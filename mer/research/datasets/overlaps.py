@@ -1,7 +1,11 @@
-"""Guards of transfer: no song that a model is tested on may be among those it was trained on.
+"""Check that no training track is a song of the test set.
 
-Two tracks are one song when they have one id in sets that share ids, one artist and title, equal
-texts but for case and spacing, or are a pair of ``song_overlaps.csv``.
+Two tracks are the same song if one of these holds:
+
+- they have the same id, in one set or in two sets that share ids;
+- they have the same artist and title, by `layout.name_key`;
+- their texts are equal up to case and spacing;
+- ``song_overlaps.csv`` lists the pair.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from mer.research.datasets.base import Track
 
 SAME_IDS: Final = {"emomusic": "deam", "msdd": "deezer_va"}
-"""Sets whose ids are those of another: DEAM holds all 744 songs of emoMusic."""
+"""Sets that use the ids of another set. DEAM contains all 744 songs of emoMusic."""
 
 _LISTED_AS: Final = {"gemslyrics": "gems_lyrics", "deezer": "deezer_va", "moody": "moodylyrics"}
 
@@ -38,45 +42,26 @@ def check_transfer(
     train, test : sequence of Track
         Of any sets.
     overlaps : Path or None
-        ``song_overlaps.csv``, pairs of one song in two sets; without it such pairs are found by
-        artist and title alone.
+        ``song_overlaps.csv``, pairs of one song in two sets.
 
     Raises
     ------
     DatasetError
-        If a song is in both; says how many training tracks that concerns, names one, and how to
-        remove them. Also if the list of overlaps is absent or lacks a column.
+        If a song is in both. The message has the number of such training tracks and one example.
+        Also if the list of overlaps is absent or lacks a column.
     """
-    if shared := _shared(train, test, overlaps):
+    if shared := shared_songs(train, test, overlaps=overlaps):
         one = shared[0]
         raise DatasetError(
             f"{len(shared)} of {len(train)} training tracks are songs of the test set, for example "
-            f"{one.track_id} of {one.dataset}; remove them with without_shared(train, test)"
+            f"{one.track_id} of {one.dataset}; remove what shared_songs(train, test) returns"
         )
 
 
-def without_shared(
+def shared_songs(
     train: Sequence[Track], test: Sequence[Track], *, overlaps: Path | None = None
 ) -> list[Track]:
-    """Training tracks that are no song of the test set, in the same order.
-
-    Parameters
-    ----------
-    train, test : sequence of Track
-        Of any sets.
-    overlaps : Path or None
-        As for `check_transfer`.
-
-    Raises
-    ------
-    DatasetError
-        If the list of overlaps is absent or lacks a column.
-    """
-    shared = {id(track) for track in _shared(train, test, overlaps)}
-    return [track for track in train if id(track) not in shared]
-
-
-def _shared(train: Sequence[Track], test: Sequence[Track], overlaps: Path | None) -> list[Track]:
+    """Training tracks that are songs of the test set, in the same order; as `check_transfer`."""
     listed = _read_overlaps(overlaps) if overlaps else {}
     held: set[Identity] = set()
     for track in test:
@@ -97,7 +82,7 @@ def _identities(track: Track, listed: Mapping[tuple[str, str], set[Identity]]) -
 
 
 def _read_overlaps(path: Path) -> Listed:
-    """Artist and title of every listed track; the list has no ids for some sets."""
+    """Artist and title of every listed track that has an id; for some sets the list has none."""
     listed: Listed = defaultdict(set)
     columns = ("artist_key", "title_key", "ds_a", "id_a", "ds_b", "id_b")
     for row in read_table(path, columns, licence="none stated"):

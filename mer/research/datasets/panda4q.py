@@ -9,6 +9,7 @@ from mer.errors import DatasetError
 from mer.research.datasets import warriner
 from mer.research.datasets.base import (
     AffectLabels,
+    AnnotationKind,
     Track,
     audio_file,
     parse_split,
@@ -25,13 +26,14 @@ CITATION: Final = (
     "IEEE Transactions on Affective Computing 11(4), 614-626."
 )
 SCALE: Final = UNIT
-"""Valence and arousal are not rated here; they come from the words, already on this scale."""
+"""Valence and arousal are mean norms of the mood words, on this scale, not ratings."""
+ANNOTATION_KIND: Final[AnnotationKind] = "editorial"
 
 _COLUMNS: Final = ("id", "artist", "title", "quadrant", "moods", "split", "artist_group")
 
 
 def load(root: Path) -> list[Track]:
-    """Clips with quadrant, mood words, and what the words say of the plane and the emotions.
+    """Clips with quadrant and mood words, and the words' valence, arousal and emotions.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def load(root: Path) -> list[Track]:
 
 
 def genres(root: Path) -> dict[str, tuple[str, ...]]:
-    """Genres of every clip, as the editors' table names them; several are usual.
+    """Genres of every clip from the editors' table; most clips have several.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def genres(root: Path) -> dict[str, tuple[str, ...]]:
     Raises
     ------
     DatasetError
-        If the table is absent or lacks them.
+        If the table is absent or has no genres.
     """
     rows = read_table(root / "panda4q" / "songs.csv", ("id", "genres"), licence=LICENCE)
     return {

@@ -1,7 +1,8 @@
-"""PMEmo: choruses of pop songs with listeners' valence and arousal, and lyrics for many.
+"""PMEmo: choruses of pop songs with listeners' ratings of valence and arousal; many have lyrics.
 
-The official table has arousal before valence and rates from 0 to 1. The table that other projects
-pass on has the means stretched to 1 to 9 but the standard deviations left on 0 to 1.
+The official table has arousal before valence, on a scale from 0 to 1. Other projects distribute a
+renamed table with means on 1 to 9 but standard deviations on 0 to 1. One rating a song is read. The
+ratings over time and the physiological signals are not.
 """
 
 from __future__ import annotations
@@ -30,29 +31,31 @@ CITATION: Final = (
 )
 SCALE: Final = UNIT
 ANNOTATION_KIND: Final[AnnotationKind] = "induced"
-STATIC: Final = True
-"""One rating a song is read; the ratings over time and the skin signals are not."""
-
+CHECKSUMS: Final = {
+    "annotations/pmemo/static_annotations.csv": (
+        "c0ae369b41a0a9e012bb83a2dded30d1370267564352771f16b9eb5a9eca0a91"
+    ),
+}
 RATERS: Final = 10
-"""Not told, but 97% of means and deviations can only come from ten ratings on nine points."""
+"""Inferred: only ten ratings on nine points can give the mean and deviation of 97% of the songs."""
 DIVIDED_BY_N: Final = True
-"""The standard deviations were divided by the number of ratings, not by one less."""
+"""The standard deviations were divided by the number of ratings n, not by n - 1."""
 
 _RENAMED: Final = ("song_id", "valence_mean", "valence_std", "arousal_mean", "arousal_std")
 
 
 def load(root: Path) -> list[Track]:
-    """Choruses with valence and arousal, their spread, and a split by artist.
+    """Choruses with valence and arousal, their standard deviations, and a split by artist.
 
-    There is no official split; artists, or songs where the metadata are absent, are divided by
-    `mer.research.datasets.layout.hash_split`.
+    There is no official split. `layout.hash_split` divides the artists, or the songs if the
+    metadata are absent.
 
     Parameters
     ----------
     root : Path
-        Holds ``pmemo/`` with what is in ``PMEmo2019/``: ``annotations/`` and if at hand
-        ``metadata.csv``, ``chorus/`` and ``lyrics/``; or the renamed table, without audio, in
-        ``annotations/pmemo/``.
+        Holds ``pmemo/`` with the contents of ``PMEmo2019/``: ``annotations/``, and optionally
+        ``metadata.csv``, ``chorus/`` and ``lyrics/``. Without ``pmemo/``, the renamed table in
+        ``annotations/pmemo/`` is read.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def _read_renamed(path: Path) -> dict[str, AffectLabels]:
 
 
 def _read_names(path: Path) -> dict[str, tuple[str, str]]:
-    """Title and artist of every song; nothing where the file is absent."""
+    """Title and artist of every song; empty if the file is absent."""
     if not path.is_file():
         return {}
     names = {}

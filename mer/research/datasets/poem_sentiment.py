@@ -1,4 +1,4 @@
-"""Poem Sentiment: verses of Project Gutenberg with a sentiment."""
+"""Poem Sentiment: verses from Project Gutenberg with a sentiment."""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ CITATION: Final = (
     "Workshop on Gender Bias in Natural Language Processing."
 )
 SCALE: Final = UNIT
-"""Nothing is rated here; a verse is negative, neutral or positive."""
+"""The labels are negative, neutral and positive, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "text"
+CHECKSUMS: Final = {
+    "text/poem_sentiment/data/train.tsv": (
+        "09503a850796736a8e63504ae2c8de983f57dceebc2342ea93a7f7ad06af56d0"
+    ),
+    "text/poem_sentiment/data/dev.tsv": (
+        "0770bd7b80e04c92da82e78f9f93ce35d38b334b4830fca2b9b4d7e174f152e5"
+    ),
+    "text/poem_sentiment/data/test.tsv": (
+        "a406d87b62a6b7c9615468a8b66e69c027fa8f2f03a4f8f6c79df26c260de620"
+    ),
+}
 
 _SENTIMENTS: Final = {"-1": -1, "0": 0, "1": 1, "2": None}
 _SPLITS: Final = ("train", "dev", "test")

@@ -1,6 +1,6 @@
-"""First sheet of an .xlsx workbook as rows of text; the one data set that needs it has no formulas.
+"""The first sheet of an .xlsx workbook as rows of text, by the standard library.
 
-The standard library reads it, so that no spreadsheet package is needed for one table.
+It avoids a spreadsheet package for the one data set that needs it. Formulas are not evaluated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STRINGS: Final = "xl/sharedStrings.xml"
 def read_sheet(
     path: Path, columns: Sequence[str], *, licence: str
 ) -> list[tuple[int, dict[str, str]]]:
-    """Rows below the row that names `columns`; what stands above it is left out.
+    """Read the rows below the row with the names of the `columns`.
 
     Parameters
     ----------
@@ -32,17 +32,17 @@ def read_sheet(
     columns : sequence of str
         All in one row, in any order.
     licence : str
-        Named in the message, so that whoever fetches the data knows its terms.
+        Part of the message about a missing file.
 
     Returns
     -------
     list of (line number, row)
-        Rows whose first column is empty are left out.
+        Without the rows whose first column is empty.
 
     Raises
     ------
     DatasetError
-        If the file is absent, no workbook, or lacks a column.
+        If the file is absent or not a workbook, or lacks a column.
     """
     try:
         with zipfile.ZipFile(path) as workbook:

@@ -10,9 +10,10 @@ import pytest
 
 from mer.affect import EMOTIONS, Quadrant
 from mer.errors import DatasetError
-from mer.research.datasets import DATASETS, emobank, goemotions, mirex, panda4q, warriner
+from mer.research.datasets import emobank, goemotions, mirex, panda4q, warriner
 from mer.research.datasets.base import SPLITS, AffectLabels, Track, drop_overlaps
 from mer.research.datasets.crosswalk import ANCHORS, GOEMOTIONS, Crosswalk
+from mer.research.datasets.registry import dataset, datasets
 from tests.places import DATA
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the research data sets are not here")
@@ -221,7 +222,7 @@ def test_training_tracks_that_are_held_out_elsewhere_go(root):
 
 
 def test_every_module_states_its_terms():
-    for name, module in DATASETS.items():
+    for name, module in datasets().items():
         assert module.__name__.endswith(f".{name}")
         assert module.LICENCE
         assert module.CITATION
@@ -240,7 +241,7 @@ REAL_SIZES = {
 
 @pytest.fixture(scope="module")
 def real_tracks() -> dict[str, list[Track]]:
-    return {name: DATASETS[name].load(DATA) for name in REAL_SIZES}
+    return {name: dataset(name).load(DATA) for name in REAL_SIZES}
 
 
 @needs_data

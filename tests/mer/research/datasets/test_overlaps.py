@@ -18,7 +18,7 @@ from mer.research.datasets import (
 )
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.datasets.ceilings import ceilings, noise_ceiling
-from mer.research.datasets.overlaps import check_transfer, without_shared
+from mer.research.datasets.overlaps import check_transfer, shared_songs
 from tests.places import DATA
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the research data sets are not here")
@@ -58,18 +58,19 @@ STRANGERS = [
 
 
 @pytest.mark.parametrize(("one", "other"), [*TWINS, *((b, a) for a, b in TWINS)])
-def test_one_song_in_both_is_refused_and_can_be_removed(one, other):
+def test_one_song_in_both_is_refused_and_named(one, other):
     kept = track("z", "26")
-    with pytest.raises(DatasetError, match=r"1 of 2 training tracks.*without_shared"):
+    assert shared_songs([kept, one], [other]) == [one]
+    named = rf"1 of 2 training tracks.*{one.track_id} of {one.dataset}; remove what shared_songs"
+    with pytest.raises(DatasetError, match=named):
         check_transfer([kept, one], [other])
-    assert without_shared([kept, one], [other]) == [kept]
-    check_transfer(without_shared([kept, one], [other]), [other])
+    check_transfer([kept], [other])
 
 
 @pytest.mark.parametrize(("one", "other"), STRANGERS)
 def test_other_songs_pass(one, other):
     check_transfer([one], [other])
-    assert without_shared([one], [other]) == [one]
+    assert shared_songs([one], [other]) == []
 
 
 def test_listed_pairs_are_one_song(overlaps):
@@ -82,8 +83,9 @@ def test_listed_pairs_are_one_song(overlaps):
     check_transfer(listed, test)
     with pytest.raises(DatasetError, match="2 of 3 training tracks"):
         check_transfer(listed, test, overlaps=overlaps)
-    assert without_shared(listed, test, overlaps=overlaps) == listed[2:]
-    assert without_shared([track("pmemo", "9")], test, overlaps=overlaps) == []
+    assert shared_songs(listed, test, overlaps=overlaps) == listed[:2]
+    pmemo_song = track("pmemo", "9")
+    assert shared_songs([pmemo_song], test, overlaps=overlaps) == [pmemo_song]
 
 
 def test_a_bad_list_of_overlaps_is_named(overlaps):
@@ -211,7 +213,8 @@ def test_training_on_deam_and_testing_on_emomusic_is_refused():
     train, test = deam.load(DATA), emomusic.load(DATA)
     with pytest.raises(DatasetError, match="744 of 1802"):
         check_transfer(train, test)
-    rest = without_shared(train, test)
+    shared = {song.track_id for song in shared_songs(train, test)}
+    rest = [song for song in train if song.track_id not in shared]
     assert len(rest) == 1058
     assert min(int(song.track_id) for song in rest) == 1001
     check_transfer(rest, test)
@@ -230,6 +233,5 @@ def test_training_on_deam_and_testing_on_emomusic_is_refused():
     ],
 )
 def test_names_alone_find_every_listed_overlap(one, other, least):
-    train = one.load(DATA)
-    lost = len(train) - len(without_shared(train, other.load(DATA)))
+    lost = len(shared_songs(one.load(DATA), other.load(DATA)))
     assert least <= lost <= 1.1 * least + 1
