@@ -51,7 +51,9 @@ class PrivateMiddleware(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        if settings.AFFETTI_PUBLIC or _has_token(request):
+        is_open = settings.AFFETTI_PUBLIC or not getattr(view_func, "login_required", True)
+        # Open views, the probes among them, are answered without the database.
+        if is_open or _has_token(request):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 

@@ -1,4 +1,4 @@
-"""Errors of the recommender; `code` is stable, the message is for whoever asked.
+"""Errors of the recommender, and what any exception answers to a request.
 
 ::
 
@@ -8,15 +8,41 @@
     ├── IndexVersionError         code INDEX_VERSION: written in a format this code does not read
     ├── IndexBusyError            code INDEX_BUSY: another process is building
     └── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
+
+`error_answer` reads one table for API, pages and middleware. An exception that is not in the table
+is a bug: it answers 500, and whoever answers logs it with its traceback.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+import logging
+import sqlite3
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from rest_framework import exceptions
+
+from catalog.errors import PathError, TransientError
+from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
 
 
 class RecommenderError(Exception):
@@ -57,13 +83,13 @@ class PlaylistErrorCode(enum.StrEnum):
     CATALOG_EMPTY = "CATALOG_EMPTY"
     """No song has been analysed yet."""
     NO_SONG_MATCHES = "NO_SONG_MATCHES"
-    """Songs there are, but the filters and exclusions leave none."""
+    """The filters and exclusions leave no song."""
     SONG_NOT_FOUND = "SONG_NOT_FOUND"
     """A seed song does not exist or its file is gone; `details["song_ids"]` lists them."""
     SONG_NOT_ANALYSED = "SONG_NOT_ANALYSED"
     """A seed song has no emotion yet; `details["song_ids"]` lists them."""
     HISTORY_EMPTY = "HISTORY_EMPTY"
-    """The listener has heard no analysed song yet, or nobody is signed in."""
+    """The listener has listened to no analysed song yet, or nobody is logged in."""
 
 
 class PlaylistRequestError(RecommenderError):
@@ -76,3 +102,238 @@ class PlaylistRequestError(RecommenderError):
         self.code: str = code.value
         self.message = message
         self.details: dict[str, object] = dict(details or {})
+
+
+# --- What an exception answers -----------------------------------------------------------------
+
+
+class ErrorCode(enum.StrEnum):
+    """Every `code` that the API answers with; stable, for programs."""
+
+    REQUEST_INVALID = "REQUEST_INVALID"
+    PARSE_FAILED = "PARSE_FAILED"
+    BAD_REQUEST = "BAD_REQUEST"
+    REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
+    NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    THROTTLED = "THROTTLED"
+    CATALOG_EMPTY = "CATALOG_EMPTY"
+    NO_SONG_MATCHES = "NO_SONG_MATCHES"
+    SONG_NOT_FOUND = "SONG_NOT_FOUND"
+    SONG_NOT_ANALYSED = "SONG_NOT_ANALYSED"
+    HISTORY_EMPTY = "HISTORY_EMPTY"
+    PATH_INVALID = "PATH_INVALID"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """What a failed request is answered with; `heading` is the title of the page."""
+
+    status: HTTPStatus
+    code: ErrorCode
+    heading: str
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bug(self) -> bool:
+        """Whether the server itself is at fault."""
+        return self.status == HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def json(self) -> JsonResponse:
+        """Return the one error shape of the API."""
+        body = {"code": self.code, "message": self.message, "details": self.details}
+        return JsonResponse(body, status=self.status, headers=self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    status: HTTPStatus
+    code: ErrorCode
+    heading: str
+    words: str | Callable[[Any], str]
+    """What to say, or a function of the exception that says it."""
+
+
+RETRY_AFTER_SECONDS: Final = 10
+"""How long a client waits before it asks again for what is not available."""
+
+
+def _api_words(error: exceptions.APIException) -> str:
+    if isinstance(error.detail, dict):
+        return f"The request is not valid; see details for: {', '.join(error.detail)}."
+    parts = error.detail if isinstance(error.detail, list) else [error.detail]
+    return " ".join(map(str, parts))
+
+
+def _size_words(error: RequestDataTooBig) -> str:
+    return f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+
+
+def _throttled_words(error: Any) -> str:
+    seconds = "some" if error.wait is None else int(error.wait)
+    return f"Too many requests came from here. Try again in {seconds} seconds."
+
+
+def _invalid(code: ErrorCode, words: str | Callable[[Any], str]) -> _Row:
+    return _Row(HTTPStatus.BAD_REQUEST, code, "Bad request", words)
+
+
+def _away(what: str) -> _Row:
+    words = f"{what} cannot be used now. Try again later; the server's log says why."
+    return _Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "Not available now", words)
+
+
+def _no_playlist(status: HTTPStatus, code: PlaylistErrorCode) -> _Row:
+    return _Row(status, ErrorCode(code.value), "No playlist this time", str)
+
+
+_UNREADABLE: Final = _invalid(ErrorCode.BAD_REQUEST, "The server could not read this request.")
+_DATABASE: Final = _away("The database")
+_MODEL: Final = _away("The model")
+_INDEX: Final = _away("The index of the songs")
+_BUG: Final = _Row(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL_ERROR,
+    "Something broke",
+    "The server failed; its log says why.",
+)
+
+_TABLE: Final[Mapping[type[BaseException], _Row]] = {
+    # Django's own.
+    Http404: _Row(
+        HTTPStatus.NOT_FOUND,
+        ErrorCode.NOT_FOUND,
+        "Not found",
+        "There is nothing at this address that you may see.",
+    ),
+    PermissionDenied: _Row(
+        HTTPStatus.FORBIDDEN,
+        ErrorCode.PERMISSION_DENIED,
+        "Not for you",
+        "You may not see or do this.",
+    ),
+    BadRequest: _UNREADABLE,
+    MultiPartParserError: _UNREADABLE,
+    SuspiciousOperation: _UNREADABLE,
+    RequestDataTooBig: _Row(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        ErrorCode.REQUEST_TOO_LARGE,
+        "Too much",
+        _size_words,
+    ),
+    # The REST framework's.
+    exceptions.ValidationError: _invalid(ErrorCode.REQUEST_INVALID, _api_words),
+    exceptions.ParseError: _invalid(ErrorCode.PARSE_FAILED, _api_words),
+    exceptions.NotAuthenticated: _Row(
+        HTTPStatus.UNAUTHORIZED, ErrorCode.NOT_AUTHENTICATED, "Log in first", _api_words
+    ),
+    exceptions.AuthenticationFailed: _Row(
+        HTTPStatus.UNAUTHORIZED, ErrorCode.AUTHENTICATION_FAILED, "Log in first", _api_words
+    ),
+    exceptions.PermissionDenied: _Row(
+        HTTPStatus.FORBIDDEN, ErrorCode.PERMISSION_DENIED, "Not for you", _api_words
+    ),
+    exceptions.NotFound: _Row(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, "Not found", _api_words),
+    exceptions.MethodNotAllowed: _Row(
+        HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.METHOD_NOT_ALLOWED, "Bad request", _api_words
+    ),
+    exceptions.NotAcceptable: _Row(
+        HTTPStatus.NOT_ACCEPTABLE, ErrorCode.NOT_ACCEPTABLE, "Bad request", _api_words
+    ),
+    exceptions.UnsupportedMediaType: _Row(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        "Bad request",
+        _api_words,
+    ),
+    exceptions.Throttled: _Row(
+        HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.THROTTLED, "Too many attempts", _throttled_words
+    ),
+    # The catalogue's.
+    PathError: _invalid(ErrorCode.PATH_INVALID, str),
+    # What cannot be reached or used now.
+    OperationalError: _DATABASE,
+    InterfaceError: _DATABASE,
+    CheckpointError: _MODEL,
+    EncoderMissingError: _MODEL,
+    PackageMissingError: _MODEL,
+    IndexBusyError: _INDEX,
+    IndexCorruptError: _INDEX,
+    IndexMissingError: _INDEX,
+    IndexVersionError: _INDEX,
+    TransientError: _away("Something that this needs"),
+}
+_PLAYLISTS: Final[Mapping[str, _Row]] = {
+    # Those with 409 mean that the catalogue as it is now cannot meet a valid request.
+    code.value: _no_playlist(status, code)
+    for code, status in {
+        PlaylistErrorCode.REQUEST_INVALID: HTTPStatus.BAD_REQUEST,
+        PlaylistErrorCode.SONG_NOT_FOUND: HTTPStatus.NOT_FOUND,
+        PlaylistErrorCode.CATALOG_EMPTY: HTTPStatus.CONFLICT,
+        PlaylistErrorCode.NO_SONG_MATCHES: HTTPStatus.CONFLICT,
+        PlaylistErrorCode.SONG_NOT_ANALYSED: HTTPStatus.CONFLICT,
+        PlaylistErrorCode.HISTORY_EMPTY: HTTPStatus.CONFLICT,
+    }.items()
+}
+
+
+def error_answer(error: BaseException | None) -> ErrorAnswer:
+    """Return what to answer to the request that raised `error`."""
+    row = _row(error)
+    words = row.words if isinstance(row.words, str) else row.words(error)
+    return ErrorAnswer(
+        row.status, row.code, row.heading, words, _details(error, row), _headers(error, row)
+    )
+
+
+def error_log(request: HttpRequest, error: BaseException, answer: ErrorAnswer) -> None:
+    """Log a failure of the server with its traceback; the client's own errors are not logged."""
+    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    level = logging.ERROR if answer.is_bug else logging.WARNING
+    what = (request.method, request.path, answer.status, error)
+    logger.log(level, "%s %s answered %d: %s", *what, exc_info=error)
+
+
+def _row(error: BaseException | None) -> _Row:
+    if isinstance(error, PlaylistRequestError):
+        return _PLAYLISTS[error.code]
+    if _is_wrong_statement(error):
+        return _BUG
+    return next((_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE), _BUG)
+
+
+def _is_wrong_statement(error: BaseException | None) -> bool:
+    """Whether SQLite refused a statement or misses a table: an OperationalError there, too."""
+    cause = getattr(error, "__cause__", None)
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
+def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
+    if isinstance(error, PlaylistRequestError):
+        return error.details
+    if isinstance(error, exceptions.APIException) and isinstance(error.detail, dict):
+        return error.detail
+    if row.code == ErrorCode.UNAVAILABLE:
+        return {"cause": getattr(error, "code", "DATABASE")}
+    return {}
+
+
+def _headers(error: BaseException | None, row: _Row) -> Mapping[str, str]:
+    headers = {}
+    if header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = str(header)
+    if row.code == ErrorCode.UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    return headers

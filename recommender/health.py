@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery import current_app
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from catalog import analysis
-from mer.errors import MerError
+from mer.errors import CheckpointError
 from recommender.errors import RecommenderError
 from recommender.index import index_status
 
@@ -60,7 +60,7 @@ def _database() -> dict[str, Any]:
     try:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError as error:
+    except Error as error:
         raise NotReadyError("The database does not answer; see DATABASE_URL.") from error
     if waiting:
         raise NotReadyError(f"{len(waiting)} migrations wait: run manage.py migrate.")
@@ -70,14 +70,14 @@ def _database() -> dict[str, Any]:
 def _model() -> dict[str, Any]:
     try:
         return {"version": analysis.model_version()}
-    except MerError as error:
+    except CheckpointError as error:
         raise NotReadyError(f"{error.code}: the checkpoint cannot be used.") from error
 
 
 def _index() -> dict[str, Any]:
     try:
         status = index_status()
-    except (DatabaseError, MerError, RecommenderError) as error:
+    except (Error, CheckpointError, RecommenderError) as error:
         raise NotReadyError("The state of the index cannot be read.") from error
     # Without a build, or with an old one, songs are read from the database: slower, not wrong.
     return {

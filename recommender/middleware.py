@@ -1,37 +1,21 @@
-"""What every page gets: a Content-Security-Policy, and a plain word when something is away."""
+"""What every page gets: a Content-Security-Policy, and an answer to whatever its view raises."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from catalog.errors import TransientError
-from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
-from recommender.errors import (
-    IndexBusyError,
-    IndexCorruptError,
-    IndexMissingError,
-    IndexVersionError,
-)
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+
+from recommender.errors import error_answer, error_log
+from recommender.web.views.errors import error_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
-
-logger = logging.getLogger(__name__)
-
-_AWAY = (
-    TransientError,
-    CheckpointError,
-    EncoderMissingError,
-    PackageMissingError,
-    IndexBusyError,
-    IndexCorruptError,
-    IndexMissingError,
-    IndexVersionError,
-)
 
 _POLICY = {
     "default-src": "'self'",
@@ -60,10 +44,20 @@ def content_security_policy(
     return middleware
 
 
-class UnavailableMiddleware:
-    """Answers 503 where a page needs a model or an index that cannot be used now.
+_DJANGOS: Final = (
+    Http404,
+    PermissionDenied,
+    BadRequest,
+    SuspiciousOperation,
+    MultiPartParserError,
+)
 
-    The API turns its own errors into answers (`recommender.api.errors`), before this sees them.
+
+class ErrorMiddleware:
+    """Answers the exceptions of pages by the table of `recommender.errors`.
+
+    Django logs its own exceptions and bugs, and answers them through `error_view`. The API's views
+    answer theirs in `recommender.api.errors`.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -73,10 +67,9 @@ class UnavailableMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Turn what says that something is away into its page; leave the rest to Django."""
-        from recommender.web.views import unavailable
-
-        if not isinstance(exception, _AWAY):
+        """Return the answer to what a view raised; None leaves it to Django."""
+        answer = error_answer(exception)
+        if answer.is_bug or isinstance(exception, _DJANGOS):
             return None
-        logger.warning("%s answered 503: %s", request.path, exception, exc_info=exception)
-        return unavailable(request)
+        error_log(request, exception, answer)
+        return error_response(request, answer)

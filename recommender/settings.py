@@ -91,7 +91,7 @@ MIDDLEWARE = [
     "recommender.access.PrivateMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "recommender.middleware.UnavailableMiddleware",
+    "recommender.middleware.ErrorMiddleware",
 ]
 
 ROOT_URLCONF = "recommender.urls"

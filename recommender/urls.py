@@ -10,42 +10,42 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from recommender import health
-from recommender.web import views
+from recommender.web.views import accounts, ingest, music, playlists
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("songs", views.songs, name="songs"),
-    path("songs/<int:pk>", views.song, name="song"),
-    path("songs/<int:pk>/audio", views.song_audio, name="song-audio"),
-    path("playlist", views.playlist, name="playlist"),
-    path("playlist.m3u8", views.playlist_download, name="playlist-m3u8"),
-    path("playlists", views.playlist_index, name="playlists"),
-    path("playlists/save", views.playlist_save, name="playlist-save"),
-    path("playlists/<uuid:pk>", views.saved_playlist, name="saved-playlist"),
-    path("playlists/<uuid:pk>/rename", views.playlist_rename, name="playlist-rename"),
-    path("playlists/<uuid:pk>/delete", views.playlist_delete, name="playlist-delete"),
-    path("history", views.listening, name="history"),
-    path("ingest", views.ingest, name="ingest"),
-    path("ingest/<uuid:pk>", views.ingest_job, name="ingest-job"),
+    path("", music.home, name="home"),
+    path("songs", music.songs, name="songs"),
+    path("songs/<int:pk>", music.song, name="song"),
+    path("songs/<int:pk>/audio", music.song_audio, name="song-audio"),
+    path("playlist", playlists.playlist, name="playlist"),
+    path("playlist.m3u8", playlists.playlist_download, name="playlist-m3u8"),
+    path("playlists", playlists.playlist_index, name="playlists"),
+    path("playlists/save", playlists.playlist_save, name="playlist-save"),
+    path("playlists/<uuid:pk>", playlists.saved_playlist, name="saved-playlist"),
+    path("playlists/<uuid:pk>/rename", playlists.playlist_rename, name="playlist-rename"),
+    path("playlists/<uuid:pk>/delete", playlists.playlist_delete, name="playlist-delete"),
+    path("history", accounts.listening, name="history"),
+    path("ingest", ingest.ingest, name="ingest"),
+    path("ingest/<uuid:pk>", ingest.ingest_job, name="ingest-job"),
     path(
         "login",
-        views.login_throttled(auth_views.LoginView.as_view(redirect_authenticated_user=True)),
+        accounts.login_throttled(auth_views.LoginView.as_view(redirect_authenticated_user=True)),
         name="login",
     ),
     path("logout", auth_views.LogoutView.as_view(), name="logout"),
-    path("signup", views.signup, name="signup"),
+    path("signup", accounts.signup, name="signup"),
     path(
         "favicon.ico",
         login_not_required(RedirectView.as_view(url=static("recommender/favicon.svg"))),
     ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("admin/login/", views.login_throttled(admin.site.login)),
+    path("admin/login/", accounts.login_throttled(admin.site.login)),
     path("admin/", admin.site.urls),
     path("api/", include("recommender.api.urls")),
 ]
 
-handler400 = "recommender.web.views.bad_request"
-handler403 = "recommender.web.views.permission_denied"
-handler404 = "recommender.web.views.not_found"
-handler500 = "recommender.web.views.server_error"
+handler400 = "recommender.web.views.errors.error_view"
+handler403 = "recommender.web.views.errors.error_view"
+handler404 = "recommender.web.views.errors.error_view"
+handler500 = "recommender.web.views.errors.error_view"

@@ -11,6 +11,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from catalog.models import Song
 from recommender import history, selectors
 from recommender.api.base import StrictSerializer, account, valid_data
 from recommender.models import Listen
@@ -26,7 +27,7 @@ class ListenInput(StrictSerializer):
     seconds_played = serializers.FloatField(min_value=0, required=False, allow_null=True)
 
 
-class ListenedSongOutput(serializers.Serializer["Song"]):
+class ListenedSongOutput(serializers.Serializer[Song]):
     id = serializers.IntegerField()
     title = serializers.CharField()
     artist = serializers.CharField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender.api.errors import ErrorCode
+from recommender.errors import ErrorCode
 
 _ERROR = {
     "type": "object",

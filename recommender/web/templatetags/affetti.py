@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django import template
 from django.utils.html import format_html
 
-from recommender.web.charts import QUADRANT_NAMES
+from recommender.web.presentation import QUADRANT_NAMES
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString

@@ -10,8 +10,7 @@ from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 
 from catalog.errors import TransientError
-from recommender.api.errors import ErrorCode
-from recommender.errors import PlaylistErrorCode
+from recommender.errors import ErrorCode, PlaylistErrorCode
 from tests.factories import SongFactory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from recommender.api.errors import ErrorCode
+from recommender.errors import ErrorCode
 from tests.places import ROOT
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from mer.errors import CheckpointError
 from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.playlists.request import PlaylistRequest
-from recommender.web import charts as presentation
 from recommender.web.forms import PlaylistQueryForm
+from recommender.web.queries import request_query
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def test_request_query_round_trip() -> None:
         "genre": "rock",
     }
     request = PlaylistRequest.from_json(plain)
-    query = presentation.request_query(PlaylistRequest.from_json({**plain, "seed": 9}))
+    query = request_query(PlaylistRequest.from_json({**plain, "seed": 9}))
     assert query.getlist("mood") == ["calm", "joy:0.1", "a:2:1.0"]
     form = PlaylistQueryForm(query)
     assert form.is_valid()
@@ -373,7 +373,7 @@ class TestAccounts:
             response = client.post(address, wrong)
             assert response.status_code == 429
             assert 0 <= int(response["Retry-After"]) <= 60
-        assert "wait a minute" in text(client.post("/login", wrong))
+        assert "Try again in" in text(client.post("/login", wrong))
         assert client.get("/login").status_code == 200
 
     def test_without_signup_the_admin_makes_accounts(
@@ -491,6 +491,6 @@ def test_a_page_that_needs_an_absent_model_says_so(
     monkeypatch.setattr("catalog.analysis.text_analyse", fail)
     response = client.get("/playlist", {"text": "a walk in the rain", "seed": 1})
     assert response.status_code == 503
-    assert "Not just now" in text(response)
+    assert "Not available now" in text(response)
     assert "/models" not in text(response)
     assert response["Retry-After"] == "10"

@@ -1,0 +1,87 @@
+"""What the pages write of songs: names of quadrants and moods, why a song is in a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mer.affect import QUADRANTS, AffectPoint
+from mer.prediction import TOLD_SHIFT
+from recommender import selectors
+from recommender.moods import MOODS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from catalog.models import Song, SongEmotion
+
+QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
+_NAMED_SHARE: Final = 0.4
+"""An axis is named if a line moves its song along it by at least this share of the whole shift."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A song in its place in a list, with why it is there."""
+
+    song: Song
+    score: float
+    why: str
+
+    @property
+    def emotion(self) -> SongEmotion | None:
+        """What the model now in use says of the song."""
+        return selectors.current_emotion(self.song)
+
+    @property
+    def quadrant(self) -> str:
+        """Where the song lies; the likeliest quadrant may differ for an ambiguous song."""
+        emotion = self.emotion
+        return AffectPoint(emotion.valence, emotion.arousal).quadrant if emotion else ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineMove:
+    """A line of the lyrics, and how it moves its song on the plane."""
+
+    text: str
+    valence: float
+    arousal: float
+    words: str
+
+
+def moods_by_quadrant() -> list[tuple[str, list[str]]]:
+    """Return the names of the moods that lie in each quadrant."""
+    return [
+        (
+            quadrant,
+            [
+                mood.name
+                for mood in MOODS.values()
+                if AffectPoint(mood.valence, mood.arousal).quadrant == quadrant
+            ],
+        )
+        for quadrant in QUADRANTS
+    ]
+
+
+def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
+    """Return what to tell of the lyric lines of a song: those that move it visibly."""
+    return [
+        LineMove(line["text"], line["valence"], line["arousal"], _move_in_words(line))
+        for line in lines
+        if line["shift"] >= TOLD_SHIFT
+    ]
+
+
+def _move_in_words(line: Mapping[str, Any]) -> str:
+    """Name the axes along which a line moves its song, unless the other moves it far more."""
+    directions = (
+        (line["valence"], "more pleasant", "less pleasant"),
+        (line["arousal"], "livelier", "quieter"),
+    )
+    return " and ".join(
+        up if move > 0 else down
+        for move, up, down in directions
+        if abs(move) >= _NAMED_SHARE * line["shift"]
+    )

@@ -1,0 +1,61 @@
+"""Accounts, and what a listener has listened to."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required, login_required
+from django.contrib.auth.forms import UserCreationForm
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.exceptions import Throttled
+
+from recommender import selectors
+from recommender.access import LoginThrottle
+from recommender.web.views.base import page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+
+@login_required
+@require_safe
+def listening(request: HttpRequest) -> HttpResponse:
+    page = page_of(request, selectors.listen_list(request.user))
+    return render(request, "history.html", {"page_obj": page})
+
+
+def login_throttled(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """Let one address send a form with a password only so often."""
+
+    @functools.wraps(view)
+    def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        throttle = LoginThrottle()
+        if request.method == "POST" and not throttle.allow_request(request, view):  # type: ignore[arg-type]
+            raise Throttled(throttle.wait())
+        return view(request, *args, **kwargs)
+
+    return throttled
+
+
+@login_not_required
+@login_throttled
+@require_http_methods(["GET", "HEAD", "POST"])
+def signup(request: HttpRequest) -> HttpResponse:
+    if not settings.AFFETTI_SIGNUP:
+        raise Http404("Accounts are made by the admin.")
+    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        login(request, form.save())
+        return redirect("home")
+    return render(request, "registration/signup.html", {"form": form})

@@ -1,0 +1,61 @@
+"""Ingest: start a job and follow it; for staff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.auth.decorators import user_passes_test
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from catalog.errors import PathError
+from catalog.ingest.run import ingest_start
+from catalog.models import BackgroundJob
+from recommender import selectors
+from recommender.web.forms import IngestForm
+from recommender.web.views.base import account
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.contrib.auth.models import AnonymousUser, User
+    from django.http import HttpRequest, HttpResponse
+
+
+def _is_staff(user: User | AnonymousUser) -> bool:
+    if user.is_authenticated and not user.is_staff:
+        raise PermissionDenied  # to log in once more would not help
+    return user.is_staff
+
+
+_staff_only = user_passes_test(_is_staff)
+
+
+@_staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def ingest(request: HttpRequest) -> HttpResponse:
+    form = IngestForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            job = ingest_start(path=Path(form.cleaned_data["path"]), user=account(request))
+        except PathError as error:
+            form.add_error("path", str(error))
+        else:
+            return redirect("ingest-job", job.pk)
+    context = {
+        "form": form,
+        "roots": settings.AFFETTI_CATALOG_ROOTS,
+        "jobs": selectors.job_list().filter(kind=BackgroundJob.Kind.INGEST)[:20],
+    }
+    return render(request, "ingest.html", context)
+
+
+@_staff_only
+@require_safe
+def ingest_job(request: HttpRequest, pk: UUID) -> HttpResponse:
+    job = get_object_or_404(selectors.job_list(), pk=pk, kind=BackgroundJob.Kind.INGEST)
+    detail = selectors.job_detail(job)
+    return render(request, "job.html", {"job": job, "detail": detail})

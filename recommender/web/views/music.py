@@ -1,0 +1,91 @@
+"""Finding music: the home page, the songs, one song and its audio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from catalog.errors import PathError
+from catalog.models import Song
+from catalog.paths import song_path
+from mer.lyrics import clean_lyrics
+from recommender import selectors
+from recommender.errors import PlaylistRequestError
+from recommender.filters import SongFilter
+from recommender.playlists import generate as playlists
+from recommender.web import charts, presentation
+from recommender.web.media import audio_response
+from recommender.web.views.base import page_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    context = {
+        "moods": presentation.moods_by_quadrant(),
+        "song_count": selectors.analysed_song_count(),
+        "has_history": selectors.listen_list(request.user).exists(),
+    }
+    return render(request, "home.html", context)
+
+
+@require_safe
+def songs(request: HttpRequest) -> HttpResponse:
+    filters = SongFilter(request.GET, selectors.song_list())
+    context = {
+        "page_obj": page_of(request, filters.qs),
+        "filters": filters.form.cleaned_data if filters.form.is_valid() else {},
+        "quadrant_choices": presentation.QUADRANT_NAMES.items(),
+    }
+    return render(request, "songs.html", context)
+
+
+@require_safe
+def song(request: HttpRequest, pk: int) -> HttpResponse:
+    song = get_object_or_404(selectors.song_list(), pk=pk)
+    emotion = selectors.current_emotion(song)
+    context: dict[str, Any] = {"song": song, "emotion": emotion}
+    if song.lyrics:
+        context["lyrics"] = clean_lyrics(song.lyrics)
+    if emotion:
+        context |= {
+            "place": charts.plane_place(emotion),
+            "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1])[:2],
+            "line_moves": presentation.line_moves(emotion.lyric_lines),
+            "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
+            "gates": emotion.gates.items(),
+            "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),
+            "similar": _similar(song),
+        }
+    return render(request, "song.html", context)
+
+
+def _similar(song: Song) -> list[Song]:
+    try:
+        found = playlists.songs_similar(song_id=song.pk, k=8)
+    except PlaylistRequestError:
+        return []  # analysed or deleted this very moment
+    by_id = selectors.songs_by_id(match.song_id for match in found)
+    return [by_id[match.song_id] for match in found if match.song_id in by_id]
+
+
+@require_safe
+def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
+    song = get_object_or_404(Song.objects.select_related("library"), pk=pk, is_available=True)
+    try:
+        path = song_path(song)
+        status = path.stat()
+        is_as_catalogued = (status.st_size, status.st_mtime_ns) == (
+            song.file_size_bytes,
+            song.file_mtime_ns,
+        )
+        tag = song.content_sha256 if is_as_catalogued else f"{status.st_size}-{status.st_mtime_ns}"
+        return audio_response(request, path, etag=f'"{tag}"')
+    except (PathError, OSError) as error:
+        raise Http404("The file of this song is not there.") from error
