@@ -1,4 +1,4 @@
-"""What songs exist and what is known of them; the truth of the whole system."""
+"""Libraries, songs, emotions and jobs. The database, not the broker, holds the state of work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Library(models.Model):
-    """A folder that songs come from; no path outside `root` is ever read, streamed or listed.
+    """A folder that songs come from. No path outside `root` is read, streamed or listed.
 
     No library's root lies inside another's. `root`, like every path in the database, is in the
     form of `catalog.paths.to_stored`.
@@ -37,16 +37,16 @@ class Library(models.Model):
 
     @property
     def path(self) -> Path:
-        """The folder itself."""
+        """`root` as a path."""
         return from_stored(self.root)
 
 
 class Song(models.Model):
-    """One recording, known by the SHA-256 of its file's bytes.
+    """One recording, identified by the SHA-256 of its file's bytes.
 
     pending ──claimed by a worker──▶ pending (leased) ──▶ analysed
        ▲                                      └─────────▶ failed (failure_code, failure_message)
-       └── file or lyrics changed, the model is new, or a retry was asked for ──┘
+       └── file or lyrics changed, new model version, or analysis requested again ──┘
     """
 
     class Status(models.TextChoices):
@@ -72,12 +72,14 @@ class Song(models.Model):
     failure_code = models.CharField(max_length=50, blank=True)
     failure_message = models.TextField(blank=True)
     queued_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a message that asks for its analysis was sent"
+        null=True, blank=True, help_text="When the message for its analysis was sent"
     )
-    leased_by = models.CharField(max_length=200, blank=True, help_text="Worker analysing it now")
+    leased_by = models.CharField(
+        max_length=200, blank=True, help_text="Worker that holds the lease"
+    )
     leased_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="Claims whose worker died before it was done"
+        default=0, help_text="Claims that ended with the death of the worker"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
@@ -85,7 +87,7 @@ class Song(models.Model):
     class Meta:
         ordering: ClassVar = ["artist", "title", "id"]
         constraints: ClassVar = [
-            # A song whose file is gone keeps its last path, where another file may lie by now.
+            # A song whose file is gone keeps its last path. Another file may have that path now.
             models.UniqueConstraint(
                 fields=["library", "relative_path"],
                 condition=models.Q(is_available=True),
@@ -102,22 +104,22 @@ class Song(models.Model):
 
     @property
     def path(self) -> Path:
-        """Where the file is said to be; open it only through `catalog.paths.song_path`."""
+        """The recorded path of the file. Use `catalog.selectors.song_path` to open the file."""
         return self.library.path / from_stored(self.relative_path)
 
     @property
     def input_sha256(self) -> str:
-        """What the model would be told of the song; two equal values give equal predictions."""
+        """Hash of the model's inputs for this song; equal hashes give equal predictions."""
         parts = (self.content_sha256, self.lyrics, self.title, self.artist)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def forget_lyric_lines(self) -> None:
-        """Show no more the words that are being taken out of it, whichever model named them."""
+        """Clear the stored lyric lines of every model version; call it when the lyrics change."""
         self.emotions.update(lyric_lines=[])
 
 
 class SongEmotion(models.Model):
-    """What one version of the model says of one song."""
+    """The prediction of one model version for one song."""
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="emotions")
     model_version = models.CharField(max_length=100)
@@ -126,7 +128,7 @@ class SongEmotion(models.Model):
     valence_spread = models.FloatField(
         null=True,
         blank=True,
-        help_text="Standard deviation of the error to expect; null if the model gave none",
+        help_text="Standard deviation of the expected error; null if the model predicts none",
     )
     arousal_spread = models.FloatField(null=True, blank=True)
     quadrant = models.CharField(max_length=2)
@@ -138,7 +140,7 @@ class SongEmotion(models.Model):
     lyric_lines = models.JSONField(
         default=list,
         blank=True,
-        help_text="[{line, text, valence, arousal, shift}], the lines that moved it most first",
+        help_text="[{line, text, valence, arousal, shift}], largest shift first",
     )
     fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
     input_sha256 = models.CharField(
@@ -161,12 +163,12 @@ class SongEmotion(models.Model):
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether the song is likelier to lie outside `quadrant` than in it."""
+        """Whether the song lies outside `quadrant` with a higher probability than inside it."""
         return self.confidence < AMBIGUOUS_BELOW
 
 
 class IngestFailure(models.Model):
-    """A file that could not become a song; looked at again only when it changes."""
+    """A file that could not become a song; it is read again only when it changes."""
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="failures")
     relative_path = models.CharField(max_length=2000)
@@ -189,13 +191,13 @@ class IngestFailure(models.Model):
 
 
 class BackgroundJob(models.Model):
-    """Long work that somebody asked for; the truth about it is here, not in the broker.
+    """Long work that a user asked for. Its state is here, not in the broker.
 
     pending ─▶ started ─▶ succeeded | failed | revoked
        ▲          │
-       └──────────┘  its worker died, or there is more than one message's worth of work
+       └──────────┘  its worker died, or the work takes longer than one message may
 
-    A pending job may fail or be revoked, too. Only `catalog.work.jobs` changes the status.
+    A pending job can also fail or be revoked. Only `catalog.work.jobs` changes the status.
     """
 
     class Kind(models.TextChoices):
@@ -220,9 +222,9 @@ class BackgroundJob(models.Model):
     result = models.JSONField(default=dict)
     error_code = models.CharField(max_length=50, blank=True)
     error_message = models.TextField(blank=True)
-    worker = models.CharField(max_length=200, blank=True, help_text="Who works on it now")
+    worker = models.CharField(max_length=200, blank=True, help_text="Worker that holds the job")
     attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="Starts since it last made progress"
+        default=0, help_text="Starts since the last progress"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)

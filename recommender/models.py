@@ -38,17 +38,17 @@ class IndexBuild(models.Model):
 
 
 class Playlist(models.Model):
-    """A playlist that a user asked for and kept."""
+    """A playlist that a user saved."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="playlists"
     )
     name = models.CharField(max_length=200)
-    request = models.JSONField(help_text="The PlaylistRequest, so that it can be made again")
+    request = models.JSONField(help_text="The PlaylistRequest, for making the playlist again")
     seed = models.PositiveBigIntegerField()
     model_version = models.CharField(max_length=100)
-    notes = models.JSONField(default=list, help_text="What the listener was told of the list")
+    notes = models.JSONField(default=list, help_text="Notes shown with the playlist")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -59,7 +59,7 @@ class Playlist(models.Model):
 
 
 class PlaylistEntry(models.Model):
-    """One song of a playlist, with why it is there."""
+    """One song of a playlist, with the reason for it."""
 
     playlist = models.ForeignKey(Playlist, on_delete=models.CASCADE, related_name="entries")
     position = models.PositiveIntegerField()

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ('catalog', '0001_squashed_0002_spread_and_lyric_lines'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -38,10 +38,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
-                ('request', models.JSONField(help_text='The PlaylistRequest, so that it can be made again')),
+                ('request', models.JSONField(help_text='The PlaylistRequest, for making the playlist again')),
                 ('seed', models.PositiveBigIntegerField()),
                 ('model_version', models.CharField(max_length=100)),
-                ('notes', models.JSONField(default=list, help_text='What the listener was told of the list')),
+                ('notes', models.JSONField(default=list, help_text='Notes shown with the playlist')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='playlists', to=settings.AUTH_USER_MODEL)),
             ],

@@ -1,0 +1,80 @@
+"""Databases made before release 0.1.0 upgrade to its one migration an app, and keep every row."""
+
+from __future__ import annotations
+
+import datetime
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core import serializers
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from catalog.models import BackgroundJob, IngestFailure
+from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry
+from tests.factories import SongEmotionFactory, UserFactory
+
+NEW = "0001_squashed_0002_spread_and_lyric_lines"
+FORMER = {"0001_initial", "0002_spread_and_lyric_lines"}
+MOMENT = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
+
+
+def rows() -> str:
+    """Return every row of both apps as text."""
+    models = [
+        m for app in ("catalog", "recommender") for m in apps.get_app_config(app).get_models()
+    ]
+    assert all(model.objects.exists() for model in models)
+    return serializers.serialize(
+        "json", [row for model in models for row in model.objects.order_by("pk")]
+    )
+
+
+def fill_every_table() -> None:
+    user, song = UserFactory(), SongEmotionFactory().song
+    IngestFailure.objects.create(
+        library=song.library,
+        relative_path="broken.mp3",
+        file_size_bytes=1,
+        file_mtime_ns=1,
+        code="AUDIO_DECODE",
+        message="broken",
+    )
+    BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
+    IndexBuild.objects.create(
+        model_version="m", directory="d", row_count=1, manifest_sha256="0" * 64, watermark=MOMENT
+    )
+    playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
+    PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
+    Listen.objects.create(user=user, song=song, listened_at=MOMENT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_from_before_the_release_upgrades() -> None:
+    fill_every_table()
+    before = rows()
+    recorder = MigrationRecorder(connection)
+    # Django records what a migration replaces beside it, so only its own record is newer.
+    recorder.record_unapplied("catalog", NEW)
+    assert {name for app, name in recorder.applied_migrations() if app == "catalog"} == FORMER
+    out = StringIO()
+    call_command("migrate", stdout=out)
+    assert "No migrations to apply" in out.getvalue()
+    assert ("catalog", NEW) in recorder.applied_migrations()
+    assert rows() == before
+    call_command("migrate", "--check", stdout=out)
+
+
+@pytest.mark.django_db
+def test_a_new_database_gets_one_migration_an_app() -> None:
+    graph = MigrationLoader(connection).graph
+    for app, name in (("catalog", NEW), ("recommender", "0001_initial")):
+        assert [key for key in graph.nodes if key[0] == app] == [(app, name)]
+
+
+@pytest.mark.django_db
+def test_models_and_migrations_agree() -> None:
+    call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())
