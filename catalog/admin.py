@@ -1,4 +1,4 @@
-"""The catalogue in Django's admin: to look at, to correct a tag, to have a song analysed again."""
+"""The catalogue in Django's admin: view it, correct tags, analyse songs again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _EMOTION_FIELDS = (
     *("model_version", "valence", "valence_spread", "arousal", "arousal_spread"),
     *("quadrant", "confidence", "is_ambiguous", "updated_at"),
 )
-# A song's words may be corrected; what was measured, and the state of the work, may not.
-_WORDS = ("title", "artist", "album", "genre", "year", "lyrics")
+# Texts can be corrected. Facts of the file and the state of the work cannot.
+_TEXTS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
     *("library", "relative_path", "duration_seconds", "lyrics_source", "is_available"),
     *("status", "failure_code", "failure_message", "attempts", "queued_at"),
@@ -30,7 +30,7 @@ _FACTS = (
 
 # Django's own classes cannot be subscripted at run time, hence `type: ignore[type-arg]` below.
 class _ReadOnly:
-    """Rows that only the services write."""
+    """Rows that only services write."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -57,7 +57,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["status", "is_available", "library", "failure_code", "lyrics_source"]
     search_fields = ["title", "artist", "album", "relative_path", "content_sha256"]
     list_select_related = ["library"]
-    fields = (*_WORDS, *_FACTS)
+    fields = (*_TEXTS, *_FACTS)
     readonly_fields = _FACTS
     inlines = [SongEmotionInline]
     actions = ["analyse_again"]
@@ -73,10 +73,10 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form: ModelForm,  # type: ignore[type-arg]
         change: bool,  # noqa: FBT001  # Django's signature
     ) -> None:
-        """Save what was corrected and no more, for a worker may have the song in hand."""
+        """Save only the corrected fields, because a worker may be writing others."""
         changed = set(form.changed_data)
         if "lyrics" in changed:
-            obj.lyrics_source = "admin"  # which an ingest does not write over
+            obj.lyrics_source = "admin"  # an ingest does not overwrite these
             changed.add("lyrics_source")
             obj.forget_lyric_lines()
         obj.save(update_fields=[*changed, "updated_at"])
@@ -86,7 +86,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Analyse again")
     def analyse_again(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         count = songs_analyse_again(song_ids=queryset.values_list("pk", flat=True))
-        self.message_user(request, f"{count} songs wait for analysis.", messages.SUCCESS)
+        self.message_user(request, f"{count} songs queued for analysis.", messages.SUCCESS)
 
 
 @admin.register(SongEmotion)

@@ -1,4 +1,4 @@
-"""The one bridge from the catalogue to the networks of `mer`."""
+"""The only bridge from the catalogue to the networks of `mer`; it loads torch on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from catalog.errors import FileUnusableError, PathError
 from catalog.models import Song, SongEmotion
-from catalog.paths import song_path
+from catalog.selectors import song_path
 from catalog.work.queue import leases_release, songs_claim, songs_release
 from mer.checkpoint import packaged_version
 from mer.errors import AudioError, InputError, LyricsError
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What is wrong with the song itself; any other error is the installation's, and fails no song.
+# Errors of the song itself. Any other error is one of the installation, and fails no song.
 _SONG_ERRORS: Final = (AudioError, LyricsError, InputError, PathError, FileUnusableError)
 _loading = threading.Lock()
 
 
 @dataclass(slots=True)
 class AnalysisReport:
-    """How many songs were analysed, failed, or skipped (done before, gone, or another's)."""
+    """Numbers of songs analysed, failed, and skipped (done before, gone, or leased elsewhere)."""
 
     analysed: int = 0
     failed: int = 0
@@ -50,7 +50,7 @@ class AnalysisReport:
 
 @dataclass(slots=True)
 class _Batch:
-    """One claim on its way through the stages."""
+    """The songs of one claim, by stage."""
 
     worker: str
     known: list[Song] = field(default_factory=list)
@@ -61,7 +61,7 @@ class _Batch:
 
 
 def model_version() -> str:
-    """Return the version of the model in use, without loading it; CheckpointError if none is."""
+    """Return the configured model version without loading it; CheckpointError if there is none."""
     checkpoint = settings.AFFETTI_CHECKPOINT
     if checkpoint.endswith(".safetensors"):
         return Path(checkpoint).stem
@@ -69,14 +69,15 @@ def model_version() -> str:
 
 
 def pipeline() -> EmotionPipeline:
-    """Return the process's one pipeline, loaded at the first call, and again for a new model."""
+    """Return the process's pipeline, loaded on first use and again for a new model version."""
     with _loading:
         return _load(model_version())
 
 
 @functools.lru_cache(maxsize=1)
 def _load(version: str) -> EmotionPipeline:
-    from mer.pipeline import EmotionPipeline
+    # The web process must not load torch.
+    from mer.pipeline import EmotionPipeline  # noqa: PLC0415
 
     logger.info("Loading %s", version)
     return EmotionPipeline.from_pretrained(
@@ -85,15 +86,15 @@ def _load(version: str) -> EmotionPipeline:
 
 
 def text_analyse(*, text: str) -> EmotionPrediction:
-    """Return where a sentence or a lyric sheet lies on the plane; InputError if it is blank."""
+    """Predict the emotion of a sentence or lyrics; InputError if the text is blank."""
     return pipeline().predict_text(text)
 
 
 def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
-    """Analyse those of the songs that wait, each once however often and by whomever it is asked.
+    """Analyse the waiting ones of the songs; repeated and concurrent calls analyse each once.
 
-    A song that cannot be analysed fails alone, with a code. If the model cannot be loaded, its
-    error is raised and the songs wait on.
+    A song that cannot be analysed fails alone, with a code. If the model cannot be loaded, the
+    error is raised and the songs keep waiting.
     """
     leases_release()
     songs = songs_claim(song_ids=song_ids, worker=worker)
@@ -111,14 +112,14 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
 
 
 def embedding_to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """Write a (256,) embedding as `SongEmotion.fused_embedding` keeps it."""
+    """Return a (256,) embedding in the form of `SongEmotion.fused_embedding`."""
     if embedding.shape != (EMBEDDING_DIM,):
         raise InputError(f"an embedding has shape ({EMBEDDING_DIM},), not {embedding.shape}")
     return embedding.astype("<f4").tobytes()
 
 
 def embedding_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
-    """Read `SongEmotion.fused_embedding`, of SQLite or PostgreSQL, as a (256,) array."""
+    """Return `SongEmotion.fused_embedding`, from SQLite or PostgreSQL, as a (256,) array."""
     embedding = np.frombuffer(data, dtype="<f4").astype(np.float32)
     if embedding.shape != (EMBEDDING_DIM,):
         raise InputError(f"an embedding has {EMBEDDING_DIM * 4} bytes, not {len(bytes(data))}")
@@ -206,10 +207,10 @@ _UPDATED_FIELDS: Final = [
 
 
 def _store(batch: _Batch) -> AnalysisReport:
-    """Write what came out of a claim in one transaction, for the songs that are still ours."""
+    """Write the results of a claim in one transaction, for the songs that it still holds."""
     report = AnalysisReport()
     with transaction.atomic():
-        # A lease may have run out, or the song been deleted or changed, while it was analysed.
+        # During the analysis the lease may have expired, or the song been deleted or changed.
         mine = Song.objects.select_for_update().filter(
             leased_by=batch.worker, status=Song.Status.PENDING
         )
@@ -231,7 +232,7 @@ def _store(batch: _Batch) -> AnalysisReport:
                 failure_code=code,
                 failure_message=message,
             )
-        # What an earlier analysis said was of another file, or of one that could still be read.
+        # An earlier prediction was made from other bytes, or from a file that could be read.
         SongEmotion.objects.filter(
             song__in={song.pk for song, _, _ in batch.failed} & ours
         ).delete()

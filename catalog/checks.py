@@ -1,4 +1,4 @@
-"""Django system checks: what would make Affetti fail later is said at start."""
+"""Django system checks: they report at start what would make Affetti fail later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mer.errors import CheckpointError
 
 @register()
 def check_roots(**_: Any) -> list[CheckMessage]:
-    """Warn of catalogue roots that cannot be read; the demo's is made when it is needed."""
+    """Warn of catalogue roots that cannot be read; those inside VAR_DIR are created on use."""
     return [
         Warning(
             f"Catalogue root {root} cannot be read.",
@@ -28,7 +28,7 @@ def check_roots(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_checkpoint(**_: Any) -> list[CheckMessage]:
-    """Warn if there is no model to analyse songs with."""
+    """Warn if the configured model cannot be found."""
     try:
         model_version()
     except CheckpointError as error:
@@ -38,7 +38,7 @@ def check_checkpoint(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_var_folder(**_: Any) -> list[CheckMessage]:
-    """Refuse to start where Affetti's own folder cannot be written."""
+    """Refuse to start if VAR_DIR cannot be written."""
     if os.access(settings.VAR_DIR, os.W_OK | os.X_OK):
         return []
     return [
@@ -52,7 +52,7 @@ def check_var_folder(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_time_limits(**_: Any) -> list[CheckMessage]:
-    """Refuse limits under which a task would be given to a second worker while it runs."""
+    """Refuse limits under which a running task would be delivered to a second worker."""
     messages: list[CheckMessage] = []
     soft, hard = settings.CELERY_TASK_SOFT_TIME_LIMIT, settings.CELERY_TASK_TIME_LIMIT
     visibility = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout")

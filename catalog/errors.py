@@ -1,12 +1,12 @@
-"""Errors of the catalogue; `code` is stable, the message is for an admin.
+"""Errors of the catalogue. `code` is stable; the message is for an admin.
 
 ::
 
     CatalogError
-    ├── TransientError            tried again by Celery
-    └── PermanentError            recorded, never tried again until the file changes
+    ├── TransientError            code TRANSIENT: Celery tries again
+    └── PermanentError            recorded, and not tried again until the file changes
         ├── PathError             code PATH_INVALID: absent, unreadable, or outside
-        ├── FileUnusableError     its own code, of those below
+        ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
         └── JobStateError         code JOB_STATE_INVALID
 """
 
@@ -14,19 +14,19 @@ from __future__ import annotations
 
 
 class CatalogError(Exception):
-    """Base of every error raised on purpose by the catalogue."""
+    """Base of every error that the catalogue raises on purpose."""
 
     code = "CATALOG_ERROR"
 
 
 class TransientError(CatalogError):
-    """Something outside is away for now; trying again later may work."""
+    """Something outside is unavailable; trying again later may work."""
 
     code = "TRANSIENT"
 
 
 class PermanentError(CatalogError):
-    """Trying again will not help until something changes."""
+    """Trying again fails until something changes."""
 
     code = "PERMANENT"
 
@@ -38,7 +38,7 @@ class PathError(PermanentError):
 
 
 class FileUnusableError(PermanentError):
-    """A file cannot become a song; `code` says why."""
+    """A file cannot become a song; `code` is the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,6 +46,6 @@ class FileUnusableError(PermanentError):
 
 
 class JobStateError(PermanentError):
-    """A job cannot make the asked-for change of state."""
+    """A job cannot change to the requested state."""
 
     code = "JOB_STATE_INVALID"

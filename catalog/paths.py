@@ -1,7 +1,7 @@
-"""The jail round every library, and how paths are written in the database.
+"""Paths that stay inside their library, and the form of paths in the database.
 
-File names are bytes; a database keeps text. `to_stored` writes bytes that are not UTF-8 as
-``\\xff`` and a backslash as two, so that every name fits and comes back the same.
+A file name is bytes, a database column is text. `to_stored` writes a byte that is not UTF-8 as
+``\\xff`` and a backslash as two, so `from_stored` restores every name exactly.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ from catalog.errors import PathError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from catalog.models import Song
-
 MAX_STORED_BYTES: Final = 2000
-"""Longest stored path; beyond it a database could not keep an index of it."""
+"""Longest stored path that every database can index."""
 
 _SURROGATE: Final = re.compile("[\udc80-\udcff]")
 _ESCAPE: Final = re.compile(rb"\\(\\|x[0-9a-f]{2})")
 
 
 def to_stored(path: Path) -> str:
-    """Write `path` as text that any database keeps; raises PathError if it is too long."""
+    """Return `path` as text for the database; PathError if it is longer than `MAX_STORED_BYTES`."""
     text = os.fsencode(path).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
     stored = _SURROGATE.sub(lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", text)
     if len(stored.encode()) > MAX_STORED_BYTES:
@@ -37,7 +35,7 @@ def to_stored(path: Path) -> str:
 
 
 def from_stored(stored: str) -> Path:
-    """Read back what `to_stored` wrote."""
+    """Return the path that `to_stored` wrote as `stored`."""
     raw = _ESCAPE.sub(
         lambda match: b"\\" if match[1] == b"\\" else bytes([int(match[1][1:], 16)]),
         stored.encode(),
@@ -46,7 +44,7 @@ def from_stored(stored: str) -> Path:
 
 
 def resolve_inside(root: Path, path: Path) -> Path:
-    """Return where `path` really lies, symlinks followed; PathError if absent or outside `root`."""
+    """Return `path` with symlinks followed; PathError if it is absent or outside `root`."""
     try:
         resolved = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
@@ -58,19 +56,14 @@ def resolve_inside(root: Path, path: Path) -> Path:
     return resolved
 
 
-def song_path(song: Song) -> Path:
-    """Return the file to open for `song`; PathError if it is gone or leads out of its library."""
-    return resolve_inside(song.library.path, song.path)
-
-
 def ingest_root_check(path: Path, roots: Iterable[Path]) -> Path:
-    """Return where `path` really lies; PathError unless it exists inside one of `roots`."""
+    """Return `path` with symlinks followed; PathError unless it exists inside one of `roots`."""
     allowed = [root.resolve() for root in roots]
     try:
         resolved = path.resolve()
     except (OSError, RuntimeError):  # links that lead in a circle
         resolved = None
-    # One answer for all that lies outside: whether it exists is nobody's business.
+    # The same answer whether or not the path exists: nobody may probe the file system outside.
     if resolved is None or not any(resolved.is_relative_to(root) for root in allowed):
         names = ", ".join(str(root) for root in allowed) or "none is set"
         raise PathError(

@@ -1,4 +1,4 @@
-"""Reads of the catalogue: what a job covers, how far it is, and what went wrong."""
+"""Reads of the catalogue: a song's file, a job's scope, its progress and its failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
-from catalog.paths import from_stored, to_stored
+from catalog.paths import from_stored, resolve_inside, to_stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 RATE_SECONDS: Final = 60
-"""The speed of analysis is that of the last minute."""
+"""The rate of analysis is measured over this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The part of a library that an ingest covers: all of it, a folder below, or one file."""
+    """The part of a library that an ingest covers: all of it, a folder, or one file."""
 
     library: Library
     prefix: str
 
     def inside(self) -> Q:
-        """Return the condition on songs and failures that lie inside."""
+        """Return the condition that holds for the songs and failures inside."""
         inside = Q(library=self.library)
         if self.prefix:
             below = Q(relative_path__startswith=f"{self.prefix}/")
@@ -38,7 +38,7 @@ class Scope:
         return inside
 
     def songs(self) -> QuerySet[Song]:
-        """Return the songs inside whose files are there."""
+        """Return the songs inside whose files exist."""
         return Song.objects.filter(self.inside(), is_available=True).order_by("pk")
 
     def failed_songs(self) -> QuerySet[Song]:
@@ -52,9 +52,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far an ingest is; `done` counts files that need no more work, failed ones among them.
+    """Progress of an ingest.
 
-    `songs_per_minute` and `eta_seconds` are of the analysis, `eta_seconds` None while unknown.
+    `done` counts the files that need no more work, failed files included. `songs_per_minute` and
+    `eta_seconds` are about the analysis; `eta_seconds` is None while the rate is zero.
     """
 
     phase: str
@@ -67,21 +68,26 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that is no analysed song: its path, a stable code, and why."""
+    """A file that could not be analysed: its path, a stable code, and the reason."""
 
     path: str
     code: str
     message: str
 
 
+def song_path(song: Song) -> Path:
+    """Return the file to open for `song`; PathError if it is absent or outside its library."""
+    return resolve_inside(song.library.path, song.path)
+
+
 def library_find(path: Path) -> Library | None:
-    """Return the library that holds `path`, a resolved one; at most one does."""
+    """Return the library that contains `path`, which is resolved; at most one does."""
     roots = [to_stored(folder) for folder in (path, *path.parents)]
     return Library.objects.filter(root__in=roots).first()
 
 
 def scope_find(path: Path) -> Scope | None:
-    """Return what an ingest of `path` covers; None before its library exists."""
+    """Return the scope of an ingest of `path`; None before its library exists."""
     library = library_find(path)
     if library is None:
         return None
@@ -90,12 +96,12 @@ def scope_find(path: Path) -> Scope | None:
 
 
 def job_scope(job: BackgroundJob) -> Scope | None:
-    """Return what an ingest job covers; libraries may have been merged since it was asked for."""
+    """Return the scope of an ingest job; its library may have been merged since it was created."""
     return scope_find(from_stored(job.arguments["path"]))
 
 
 def job_progress(job: BackgroundJob) -> JobProgress:
-    """Return how far an ingest is; cheap enough to be asked every second."""
+    """Return the progress of an ingest; cheap enough for one call a second."""
     scope = job_scope(job)
     if scope is None or job.finished_at:
         seconds, analysed, failed = 1.0, 0, job.result.get("failed", 0)
@@ -119,9 +125,9 @@ def job_progress(job: BackgroundJob) -> JobProgress:
 
 
 def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure]:
-    """Return the files that failed, now or before, among those that an ingest covers, by path.
+    """Return the failed files in the scope of an ingest, ordered by path.
 
-    With `most`, only the first of them; `job_failure_count` says how many there are.
+    Files that failed in an earlier ingest are included. With `most`, only the first `most`.
     """
     scope = _ingest_scope(job)
     if scope is None:
@@ -140,7 +146,7 @@ def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure
 
 
 def job_failure_count(*, job: BackgroundJob) -> int:
-    """Return how many files `job_failures` knows of."""
+    """Return the number of files that `job_failures` returns without `most`."""
     scope = _ingest_scope(job)
     return scope.failed_files().count() + scope.failed_songs().count() if scope else 0
 

@@ -1,4 +1,4 @@
-"""Messages that workers act on: ids in, services called, safe to come twice or never."""
+"""Celery tasks of the catalogue. Each takes ids only, and may run twice or never."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RETRY: Final[dict[str, Any]] = {
 
 @contextmanager
 def transient_errors() -> Iterator[None]:
-    """Turn what a database away, locked or written by two at once raises into TransientError."""
+    """Turn the errors of an unavailable, locked or contended database into TransientError."""
     try:
         yield
     except (OperationalError, InterfaceError, IntegrityError) as error:
@@ -52,7 +52,7 @@ def transient_errors() -> Iterator[None]:
 
 @shared_task(name="catalog.ingest", bind=True, **_RETRY)
 def ingest(self: Task[..., Any], job_id: str) -> dict[str, str]:
-    """Work on an ingest for at most half the time a task may take, then let others at the queue."""
+    """Work on an ingest for at most half the soft time limit, then requeue it."""
     try:
         with transient_errors():
             job = job_start(job_id=job_id, worker=worker_name(self.request.hostname or ""))
@@ -70,7 +70,7 @@ def ingest(self: Task[..., Any], job_id: str) -> dict[str, str]:
         try:
             job_requeue(job=job)
         except (DatabaseError, JobStateError):
-            logger.warning("Job %s will be found by reconcile", job_id)
+            logger.warning("Job %s is left to catalog.reconcile", job_id)
         raise
     except Exception as error:
         job_fail(job=job, code="INTERNAL_ERROR", message=f"{type(error).__name__}: {error}")
@@ -80,7 +80,7 @@ def ingest(self: Task[..., Any], job_id: str) -> dict[str, str]:
 
 @shared_task(name="catalog.analyse_songs", bind=True, **_RETRY)
 def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, int]:
-    """Analyse those of the songs that still wait, then let the next batch out."""
+    """Analyse the waiting ones of the songs, then release the next batch."""
     with transient_errors():
         worker = worker_name(self.request.hostname or "")
         report = songs_analyse(song_ids=song_ids, worker=worker)
@@ -95,7 +95,7 @@ def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, in
 
 @shared_task(name="catalog.reconcile", **_RETRY)
 def reconcile() -> dict[str, int]:
-    """Find what got lost (dead workers, lost messages, a new model) and set it going again."""
+    """Restart work that stopped: dead workers, lost messages, a new model version."""
     with transient_errors():
         released = leases_release()
         requeued = 0
@@ -111,14 +111,16 @@ def reconcile() -> dict[str, int]:
 
 @worker_ready.connect
 def _restart(sender: Any, **_: Any) -> None:
-    """Let go at once of what an earlier life of this worker held, instead of waiting for leases."""
+    """Free at once the work that this worker held before its restart."""
     try:
         leases_release(restarted_node=sender.hostname)
         messages_forget()
         jobs_reconcile(restarted_node=sender.hostname)
         message_send("catalog.reconcile")
     except DatabaseError as error:
-        logger.warning("The database is not there yet (%s); leases run out by themselves", error)
+        logger.warning(
+            "The database is unavailable (%s); held work is freed when its leases expire", error
+        )
     finally:
         # A pool's children must not share the parent's connections.
         connections.close_all()

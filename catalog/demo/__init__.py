@@ -1,0 +1,1 @@
+"""The demo catalogue: pieces, a composer that writes their music, and the files they become."""

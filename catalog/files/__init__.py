@@ -1,0 +1,1 @@
+"""What a file on disk contains: folders, tags, lyrics. No database."""

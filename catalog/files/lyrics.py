@@ -1,4 +1,4 @@
-"""Where the words of a song come from: its tags, else an .lrc, else a .txt beside the file."""
+"""The lyrics of a song: from its tags, else from an .lrc, else from a .txt beside the file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lyrics:
-    """The words (plain or LRC), where they stood (tag, lrc, txt or nothing), and what was passed
-    over: `note` is empty or says which file was ignored and why.
+    """The lyrics of a song, plain or LRC.
+
+    `source` is tag, lrc, txt or empty. `note` names a file that was ignored, with the reason.
     """
 
     text: str = ""
@@ -26,7 +27,7 @@ class Lyrics:
 
 
 def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
-    """Return the lyrics of the song at `path`; a file beside it that is no lyrics is noted."""
+    """Return the lyrics of the song at `path`; a file beside it that cannot be used is noted."""
     if tag_lyrics and len(tag_lyrics.encode()) <= MAX_LYRICS_BYTES:
         return Lyrics(tag_lyrics, "tag")
     note = ""

@@ -1,4 +1,4 @@
-"""What lies in a folder, in order, and what each file says of itself; no database here."""
+"""The names in a folder, in order, and the facts of each audio file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HASH_BLOCK_BYTES: Final = 1024 * 1024
 
 
 class Kind(Enum):
-    """What to do with a name that was found."""
+    """What an ingest does with a name."""
 
     AUDIO = "audio"
     IGNORED = "ignored"
@@ -30,7 +30,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name found below a library's root; `reason` says why it is refused."""
+    """A name below a library's root; `reason` is why it is refused."""
 
     relative: Path
     kind: Kind
@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """Size and time of a file; while both stay, its bytes are taken to stay."""
+    """Size and modification time; if both are unchanged, the bytes count as unchanged."""
 
     size_bytes: int
     mtime_ns: int
@@ -47,7 +47,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """All that a file says of itself."""
+    """What an ingest reads from one audio file."""
 
     stamp: FileStamp
     content_sha256: str
@@ -57,11 +57,11 @@ class FileFacts:
 
 
 def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Found]:
-    """Yield what lies at or below `start`, inside `root`, in the order of path parts.
+    """Yield the names at or below `start`, inside `root`, ordered by path parts.
 
-    With `after`, a relative path, only what comes after it. Hidden names and folders reached by a
-    symlink are not entered: what the library holds is met where it lies. One folder's names are
-    all that is held in memory.
+    With `after`, a path relative to `root`, only the names after it. Hidden folders and folders
+    behind a symlink are not entered; a library's own folders are reached without the link. Memory
+    holds the names of one branch of folders only.
     """
     if not start.is_dir():
         if after is None:
@@ -86,15 +86,15 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
 
 
 def stamp_of(path: Path) -> FileStamp:
-    """Return the stamp of the file at `path`; OSError if it is not there."""
+    """Return the stamp of the file at `path`; OSError if it is absent."""
     status = path.stat()
     return FileStamp(status.st_size, status.st_mtime_ns)
 
 
 def read_file(root: Path, relative: Path, *, max_bytes: int) -> FileFacts:
-    """Return all that a file says of itself: hash, then probe, then tags and lyrics.
+    """Read an audio file: hash, then length, then tags and lyrics.
 
-    Raises FileUnusableError, or mer's AudioError, with the reason's code.
+    Raises FileUnusableError or AudioError, both with a code.
     """
     try:
         path = resolve_inside(root, root / relative)

@@ -1,7 +1,7 @@
-"""Tags of audio files; the only place that knows mutagen.
+"""Tags of audio files; the only module that imports mutagen.
 
-Broken tags never fail a good file: what cannot be read is taken as absent, and the file's name
-speaks instead.
+Broken tags never fail a good file: a tag that cannot be read counts as absent, and the title and
+artist come from the file's name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "year": ("TDRC", "TYER", "date", "year", "\xa9day"),
     "lyrics": ("USLT", "lyrics", "unsyncedlyrics", "\xa9lyr"),
 }
-# What mutagen's parsers let through on damaged tags, beside its own error.
+# Errors that mutagen's parsers raise on damaged tags, besides mutagen's own.
 _PARSER_ERRORS: Final = (
     mutagen.MutagenError,
     OSError,
@@ -51,7 +51,7 @@ _MILLISECONDS: Final = 2  # ID3v2.4, 4.9: time stamp format of SYLT
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says of itself; empty or None where it says nothing."""
+    """The tags of a file; empty or None where absent."""
 
     title: str = ""
     artist: str = ""
@@ -62,7 +62,7 @@ class Tags:
 
 
 def read_tags(path: Path) -> Tags:
-    """Return the tags of `path`, title and artist from its name where tags lack them; no raise."""
+    """Return the tags of `path`; a missing title and artist come from its name. Never raises."""
     values = _read(path)
     texts = {name: values.get(name, "")[:limit] for name, limit in _MAX_CHARACTERS.items()}
     if not texts["title"]:
@@ -73,9 +73,9 @@ def read_tags(path: Path) -> Tags:
 
 
 def write_tags(path: Path, tags: Tags) -> None:
-    """Write the texts of `tags` into an Ogg or FLAC file, over what it said before.
+    """Write the texts of `tags` into an Ogg or FLAC file; other tags stay.
 
-    Raises mutagen.MutagenError for a file that is neither.
+    Raises mutagen.MutagenError for a file of another format.
     """
     file = mutagen.File(path)
     if file is None or isinstance(file.tags, (ID3, MP4Tags)):
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _texts(tags: Any, key: str) -> Iterator[str]:
-    """Yield the texts under `key`, which only one of the three kinds of tags understands."""
+    """Yield the texts under `key`, which belongs to one of the three tag formats."""
     if isinstance(tags, ID3):
         for frame in _frames(tags, key) if key.isupper() else ():
             text = frame.genres if key == "TCON" else frame.text
@@ -127,7 +127,7 @@ def _frames(tags: ID3, key: str) -> list[Any]:
 
 
 def _timed_lyrics(tags: ID3) -> str:
-    """Return synchronised lyrics (SYLT) in LRC form."""
+    """Return synchronised lyrics (SYLT) in LRC form; empty if there are none."""
     try:
         for frame in _frames(tags, "SYLT"):
             if frame.format == _MILLISECONDS and frame.text:
@@ -142,13 +142,13 @@ def _timed_lyrics(tags: ID3) -> str:
 
 
 def _clean(separator: str, texts: Iterator[str] | list[str]) -> str:
-    """Join texts as a database keeps them: no NUL, no half of a surrogate pair."""
+    """Join texts without what a database refuses: NUL and half surrogate pairs."""
     joined = separator.join(text.strip() for text in texts if text.strip())
     return joined.replace("\x00", " ").encode("utf-8", "replace").decode().strip()
 
 
 def _from_name(path: Path) -> tuple[str, str]:
-    """Read ``Artist - Title`` or ``Title``, a track number before it or not."""
+    """Return artist and title from ``Artist - Title`` or ``Title``, without a track number."""
     stem = path.stem.encode("utf-8", "replace").decode().replace("_", " ").strip()
     name = _TRACK_NUMBER.sub("", stem) or stem
     artist, separator, title = name.partition(" - ")

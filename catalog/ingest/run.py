@@ -1,8 +1,8 @@
 """From a folder to songs: scan → hash → probe → read_tags → upsert_song → queue for analysis.
 
-Files are read a few at a time, outside any transaction; what they say is then written, together
-with the job's progress, in one small transaction. Whatever kills the run, the next one goes on
-after the last file that was written, and no file is counted twice.
+A few files are read at a time, outside any transaction. Their facts and the job's progress are
+then written in one small transaction. After a kill, the next run continues behind the last file
+that was written, and no file is counted twice.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ FILES_AT_ONCE: Final = 16
 BEAT_SECONDS: Final = 15.0
 MAX_NOTES: Final = 100
 
-# These say nothing lasting of the file; it is read again though it has not changed.
+# Failures that may pass without a change of the file, which is therefore read again.
 _PASSING_CODES: Final = frozenset({"FILE_UNREADABLE", "FILE_CHANGING"})
 _NO_STAMP: Final = FileStamp(0, 0)
 
 
 @dataclass(slots=True)
 class IngestState:
-    """How far an ingest is, as `BackgroundJob.result` keeps it.
+    """The state of an ingest, as `BackgroundJob.result` stores it.
 
-    `phase` is scanning, analysing or done; `cursor` the last file written. Then counts of files;
-    `failed` counts those that became no song and, once done, also the songs whose analysis failed.
+    `phase` is scanning, analysing or done. `cursor` is the last file written. The other numbers
+    count files. `failed` counts the files that did not become songs; once the ingest is done it
+    also counts the songs whose analysis failed.
     """
 
     phase: str = "scanning"
@@ -70,18 +71,18 @@ class IngestState:
 
     @property
     def scanned(self) -> int:
-        """Return how many files were written."""
+        """Return the number of files written."""
         return sum(getattr(self, outcome) for outcome in Outcome)
 
     def note(self, text: str) -> None:
-        """Keep a remark for the admin, unless there are very many."""
+        """Add a note for the admin, up to `MAX_NOTES`."""
         if text and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was learnt of one file; exactly one of the last three says it."""
+    """The result of reading one file; exactly one of the last three is set."""
 
     name: str
     stamp: FileStamp
@@ -93,10 +94,10 @@ class _Reading:
 def ingest_start(
     *, path: Path, user: User | None = None, is_anywhere_allowed: bool = False
 ) -> BackgroundJob:
-    """Return the job that ingests the folder or file; a worker takes it up once it is committed.
+    """Return a job that ingests the folder or file; a worker starts it after the commit.
 
-    PathError unless it exists and lies inside a catalogue root, or `is_anywhere_allowed`. An
-    ingest of the same path that is still being scanned is returned instead of a second one.
+    PathError unless the path exists inside a catalogue root; `is_anywhere_allowed` lifts the
+    latter. If an ingest of the same path is still scanning, that job is returned instead.
     """
     roots = [path.resolve()] if is_anywhere_allowed else settings.AFFETTI_CATALOG_ROOTS
     path = ingest_root_check(path, roots)
@@ -120,10 +121,10 @@ def ingest_run(
     seconds: float = float("inf"),
     on_progress: Callable[[BackgroundJob], object] = lambda _: None,
 ) -> None:
-    """Scan what a started job covers; its songs are queued for analysis as they are found.
+    """Scan the scope of a started job, and queue its songs for analysis as they are found.
 
-    After about `seconds` the job is put back into the queue, to go on where it stopped. PathError
-    if the folder is gone.
+    After about `seconds` the job goes back into the queue and continues there later. PathError if
+    the folder is gone.
     """
     end = time.monotonic() + seconds
     scope = job_scope(job)
@@ -142,7 +143,7 @@ def ingest_run(
         if time.monotonic() > end:
             job_requeue(job=job)
             return
-    state.missing += _miss(job, scope)
+    state.missing += _missing_mark(job, scope)
     state.phase = "analysing"
     job_advance(job=job, done=_settled(scope, state), total=state.scanned, result=asdict(state))
     job_wait(job=job)
@@ -150,7 +151,7 @@ def ingest_run(
 
 
 def ingests_settle() -> None:
-    """Save how far the analysis of scanned ingests is, and end those that have no song waiting."""
+    """Save the analysis progress of scanned ingests, and end those without a waiting song."""
     for job in BackgroundJob.objects.filter(
         kind=BackgroundJob.Kind.INGEST, status=BackgroundJob.Status.STARTED, worker=""
     ):
@@ -179,13 +180,13 @@ def _finish(job: BackgroundJob, scope: Scope | None, state: IngestState) -> None
 
 
 def _settled(scope: Scope, state: IngestState) -> int:
-    """Return how many of the scanned files need no more work."""
+    """Return the number of scanned files that need no more work."""
     pending = scope.songs().filter(status=Song.Status.PENDING).count()
     return max(0, state.scanned - pending)
 
 
 def _batches(scope: Scope, start: Path, state: IngestState) -> Iterator[list[tuple[str, Found]]]:
-    """Yield the files still to be read, each with its stored path."""
+    """Yield the files that are not written yet, each with its stored path."""
     after = from_stored(state.cursor) if state.cursor else None
     files = _named(scan(scope.library.path, start, after=after), state)
     while batch := list(islice(files, FILES_AT_ONCE)):
@@ -206,7 +207,7 @@ def _read(
     job: BackgroundJob, library: Library, batch: Sequence[tuple[str, Found]]
 ) -> list[_Reading]:
     at = {"library": library, "relative_path__in": [name for name, _ in batch]}
-    # Of several songs of one path, the one whose file is there now comes last, and stays.
+    # Of several songs with one path, the available one comes last and wins.
     songs = {s.relative_path: s for s in Song.objects.filter(**at).order_by("is_available", "pk")}
     failures = {f.relative_path: f for f in IngestFailure.objects.filter(**at)}
     readings = []
@@ -227,7 +228,7 @@ def _read_one(
     song: Song | None,
     failure: IngestFailure | None,
 ) -> _Reading:
-    """Read a file, unless it is as it was when it became a song, or failed."""
+    """Read a file, unless it is unchanged since it became a song or failed."""
     if found.kind is Kind.REFUSED:
         return _Reading(name, _NO_STAMP, failure=(PathError.code, found.reason))
     root, path = library.path, library.path / found.relative
@@ -253,7 +254,7 @@ def _stamp_in(row: Song | IngestFailure) -> FileStamp:
 
 
 def _new_lyrics(song: Song, root: Path, path: Path) -> Lyrics | None:
-    """Return the lyrics beside an unchanged file, if they are not those of the song."""
+    """Return the lyrics beside an unchanged file if they differ from the song's, else None."""
     if song.lyrics_source in {"tag", "admin"}:
         return None
     lyrics = lyrics_find(path=path, root=root, tag_lyrics="")
@@ -264,7 +265,7 @@ def _new_lyrics(song: Song, root: Path, path: Path) -> Lyrics | None:
 def _write(
     job: BackgroundJob, scope: Scope, state: IngestState, readings: Sequence[_Reading]
 ) -> None:
-    """Write what was read, and that it was, all or nothing."""
+    """Write a batch and the job's progress in one transaction."""
     # One writer a library: two ingests of the same files must not both add them.
     if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
         raise TransientError(f"library {scope.library.root} has just become part of a wider one")
@@ -295,8 +296,8 @@ def _write_one(library: Library, reading: _Reading) -> Outcome:
     )
 
 
-def _miss(job: BackgroundJob, scope: Scope) -> int:
-    """Find the songs, and the failures, whose file is gone; return how many songs."""
+def _missing_mark(job: BackgroundJob, scope: Scope) -> int:
+    """Mark the songs, and delete the failures, whose file is gone; return the number of songs."""
     missing, last = 0, 0
     root = scope.library.path
     while page := list(scope.songs().filter(pk__gt=last).values_list("pk", "relative_path")[:500]):

@@ -1,12 +1,12 @@
-"""What a scan found, written into the database; each call is to be made inside a transaction.
+"""The results of a scan, written to the database. Call each function inside a transaction.
 
-A song is its bytes, wherever they lie:
+A song is identified by its bytes, not by its path:
 
 =====================  ==============================  =======================================
-the bytes are          the song of that path           outcome
+the bytes are          the song at that path           outcome
 =====================  ==============================  =======================================
 new                    none                            added
-new                    had other bytes                 changed: it has these bytes from now on
+new                    had other bytes                 changed: it gets the new bytes
 known, at this path    the same                        unchanged (or changed: other lyrics)
 known, elsewhere,      none, or had other bytes and    duplicates: the file adds nothing
 and still there        has lost its file now
@@ -27,8 +27,8 @@ from django.db.models.functions import Concat
 from catalog.errors import PathError
 from catalog.files.scan import FileStamp, stamp_of
 from catalog.models import IngestFailure, Library, Song
-from catalog.paths import song_path, to_stored
-from catalog.selectors import library_find
+from catalog.paths import to_stored
+from catalog.selectors import library_find, song_path
 from catalog.work.queue import PENDING_AGAIN
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a file; the values name the counts of a job's result."""
+    """The outcome for one file; the values are keys of `BackgroundJob.result`."""
 
     ADDED = "added"
     UNCHANGED = "unchanged"
@@ -53,17 +53,17 @@ class Outcome(StrEnum):
 
 @transaction.atomic
 def library_ensure(*, folder: Path) -> Library:
-    """Return the library that holds `folder`, a resolved one, made or widened where there is none.
+    """Return the library that contains `folder`, which is resolved; create it if there is none.
 
-    Libraries inside a wider one become part of it, with their songs.
+    Libraries inside the new one become part of it, with their songs.
     """
     if library := library_find(folder):
         return library
     root = to_stored(folder)
     name = root[-200:].rsplit("/", 1)[-1]
-    # Another process may make it at the same moment: then it is found.
+    # Another process may create it at the same moment; then that one is found.
     library, _ = Library.objects.get_or_create(root=root, defaults={"name": name})
-    # `startswith` is blind to case in SQLite; the path itself is asked once more.
+    # `startswith` ignores case in SQLite, so the path is compared again below.
     for inner in Library.objects.filter(root__startswith=root.rstrip("/") + "/"):
         if not inner.path.is_relative_to(folder):
             continue
@@ -76,7 +76,7 @@ def library_ensure(*, folder: Path) -> Library:
 
 
 def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Outcome:
-    """Write a readable file: the song with its bytes lies at its path, or somewhere else still."""
+    """Write a file that could be read, by the table above."""
     here = Song.objects.filter(
         library=library, relative_path=relative_path, is_available=True
     ).first()
@@ -98,7 +98,7 @@ def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Ou
 
 
 def song_keep(*, song: Song, lyrics: Lyrics | None) -> Outcome:
-    """Write that a song's file is as it was; `lyrics` are new ones beside it, or None."""
+    """Write that a song's file is unchanged; `lyrics` are new lyrics beside it, or None."""
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
     values: dict[str, object] = {"is_available": True}
     if lyrics:
@@ -113,7 +113,7 @@ def song_keep(*, song: Song, lyrics: Lyrics | None) -> Outcome:
 def failure_upsert(
     *, library: Library, relative_path: str, stamp: FileStamp, code: str, message: str
 ) -> Outcome:
-    """Write that a file cannot be a song; the song that was there has lost its file."""
+    """Write that a file cannot become a song; a song at that path becomes unavailable."""
     for song in Song.objects.filter(
         library=library, relative_path=relative_path, is_available=True
     ):
@@ -132,7 +132,7 @@ def failure_upsert(
 
 
 def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) -> bool:
-    """Save what the file says; return whether the song is to be analysed anew."""
+    """Save the facts of a file; return whether the song must be analysed again."""
     before = song.input_sha256
     values = {
         "library": library,
@@ -164,7 +164,7 @@ def _set(song: Song, values: Mapping[str, object]) -> None:
 
 
 def _save(song: Song, values: Mapping[str, object]) -> None:
-    """Save these values and no others: a worker may be writing what it found out of the song."""
+    """Save only these values, because a worker may be writing others of the same song."""
     _set(song, values)
     song.save(update_fields=None if song.pk is None else [*values, "updated_at"])
 

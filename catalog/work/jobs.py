@@ -1,8 +1,9 @@
-"""The one place that changes the state of a BackgroundJob.
+"""The only module that changes the state of a BackgroundJob.
 
-A started job belongs to the worker it names; each change is made only if the job still stands as
-its caller saw it, so that a slow worker whose job was given to another finds out at its next step.
-A started job without a worker waits for others' work (an ingest whose songs are being analysed).
+A started job belongs to the worker that it names. A change is made only if status and worker are
+still as the caller read them; otherwise it raises JobStateError. So a slow worker whose job was
+given to another stops at its next step. A started job without a worker waits for other work, such
+as the analysis of its songs.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ Status = BackgroundJob.Status
 TASK_OF_KIND: Final[dict[str, str]] = {
     BackgroundJob.Kind.INGEST: "catalog.ingest",
 }
-"""The task that works on a job of each kind; its one argument is the job's id."""
+"""The task for each kind of job; its only argument is the job's id."""
 
 QUIET_SECONDS: Final = 300
-"""A started job without a heartbeat for this long has lost its worker."""
+"""A started job without a heartbeat for this long counts as having lost its worker."""
 UNSTARTED_SECONDS: Final = 60
-"""A pending job that nobody took for this long gets another message."""
+"""A pending job that no worker started for this long gets another message."""
 MAX_ATTEMPTS: Final = 5
-"""A job started this often without any progress fails."""
+"""A job fails after this many starts without progress."""
 
 _ALLOWED_FROM: Final[dict[str, tuple[str, ...]]] = {
     Status.PENDING: (Status.STARTED,),
@@ -54,7 +55,7 @@ def job_create(
     arguments: Mapping[str, Any],
     user: User | None = None,
 ) -> BackgroundJob:
-    """Return a new pending job, for which a worker is called once it is committed."""
+    """Create a pending job; the message to a worker is sent after the commit."""
     job = BackgroundJob.objects.create(kind=kind, arguments=dict(arguments), created_by=user)
     message_send(TASK_OF_KIND[kind], str(job.pk))
     return job
@@ -94,17 +95,17 @@ def job_advance(
 
 
 def job_beat(*, job: BackgroundJob) -> None:
-    """Say that the job's worker is alive; JobStateError as in `job_advance`."""
+    """Record that the job's worker is alive; JobStateError as in `job_advance`."""
     _move(job, Status.STARTED, allowed=(Status.STARTED,), heartbeat_at=timezone.now())
 
 
 def job_wait(*, job: BackgroundJob) -> None:
-    """Leave a started job without a worker, until others' work is done."""
+    """Leave a started job without a worker, to wait for other work."""
     _move(job, Status.STARTED, allowed=(Status.STARTED,), worker="")
 
 
 def job_requeue(*, job: BackgroundJob) -> None:
-    """Give a started job back, for any worker to go on with; one that gets nowhere fails."""
+    """Give a started job back to the queue; after `MAX_ATTEMPTS` without progress it fails."""
     if job.attempts < MAX_ATTEMPTS:
         _move(job, Status.PENDING, worker="", heartbeat_at=timezone.now())
         message_send(TASK_OF_KIND[job.kind], str(job.pk))
@@ -118,7 +119,7 @@ def job_requeue(*, job: BackgroundJob) -> None:
 
 
 def job_succeed(*, job: BackgroundJob, result: Mapping[str, Any] | None = None) -> None:
-    """End a started job well; JobStateError if it is no longer the caller's."""
+    """End a started job as succeeded; JobStateError if the caller no longer holds it."""
     _move(
         job,
         Status.SUCCEEDED,
@@ -129,7 +130,7 @@ def job_succeed(*, job: BackgroundJob, result: Mapping[str, Any] | None = None) 
 
 
 def job_fail(*, job: BackgroundJob, code: str, message: str) -> None:
-    """End a job badly; `code` is stable, `message` tells an admin what to do."""
+    """End a job as failed; `code` is stable, `message` is for an admin."""
     _move(
         job,
         Status.FAILED,
@@ -141,13 +142,13 @@ def job_fail(*, job: BackgroundJob, code: str, message: str) -> None:
 
 
 def job_revoke(*, job: BackgroundJob) -> None:
-    """End an open job because somebody asked; its worker stops at its next step."""
+    """End an open job at a user's request; its worker stops at its next step."""
     job.refresh_from_db(fields=["worker"])
     _move(job, Status.REVOKED, worker="", finished_at=timezone.now())
 
 
 def jobs_reconcile(*, restarted_node: str = "") -> int:
-    """Call workers for jobs that lost theirs or never had one; return how many jobs it touched."""
+    """Send messages for jobs without a live worker; return the number of jobs."""
     now = timezone.now()
     held = BackgroundJob.objects.filter(status=Status.STARTED).exclude(worker="")
     gone = workers_gone(
@@ -164,7 +165,7 @@ def jobs_reconcile(*, restarted_node: str = "") -> int:
         try:
             _revive(job)
         except JobStateError:
-            continue  # its worker, or another reconciler, was quicker
+            continue  # its worker, or another reconcile, was first
         touched += 1
     return touched
 
@@ -183,7 +184,7 @@ def _move(
     sources = _ALLOWED_FROM[status] if allowed is None else allowed
     same = BackgroundJob.objects.filter(pk=job.pk, status__in=sources, worker=job.worker)
     if not same.update(status=status, **fields):
-        # `job` is left as it was: it must not pass for the one that another worker has now.
+        # `job` is not refreshed: the caller must not take over the other worker's state.
         found = BackgroundJob.objects.filter(pk=job.pk).first()
         raise JobStateError(
             f"Job {job.pk} ({job.status}, worker {job.worker or 'none'}) cannot become {status}: "

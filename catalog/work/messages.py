@@ -1,4 +1,4 @@
-"""Sending messages to the workers; the broker may be away, the database remembers."""
+"""Messages to the workers. The broker may be unavailable: the database holds the state."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from django.db import transaction
 
 
 def message_send(task: str, *arguments: object) -> None:
-    """Send a message for `task` once the transaction is committed; never raises.
+    """Send a message for `task` after the commit; never raises.
 
-    A message that cannot be sent is logged, and sent again by `catalog.reconcile`.
+    A message that cannot be sent is logged. `catalog.reconcile` sends it again.
     """
 
-    def send() -> None:  # no `partial`: Django's log of a failure asks for the function's name
+    def send() -> None:  # not a `partial`: Django logs the function's name on failure
         current_app.send_task(task, args=arguments)
 
     transaction.on_commit(send, robust=True)

@@ -1,9 +1,9 @@
-"""Which songs wait for analysis, which message asks for them, and who holds them.
+"""The songs that wait for analysis, the messages sent for them, and the leases on them.
 
-The database is the queue's truth: a song is waiting while it is pending, its file is there and no
-worker holds an unexpired lease on it. Messages only wake workers up, so they may be lost or come
-twice. Only `WINDOW_BATCHES` batches are ever on the way, however large the catalogue, and each
-finished batch lets the next one out; `songs_dispatch` therefore never floods a broker.
+The database holds the queue. A song waits while it is pending, its file is available and no worker
+holds an unexpired lease on it. Messages only wake workers, so they may be lost or arrive twice. At
+most `WINDOW_BATCHES` batches are under way at once, and a finished batch releases the next one. So
+a large catalogue never floods the broker.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 WINDOW_BATCHES: Final = 64
-"""Batches that may be on the way at once; more than the workers there will be."""
+"""Batches under way at once; more than the expected number of workers."""
 STALE_SECONDS: Final = 60
-"""A message that had no effect for this long may be lost: its songs are sent again."""
+"""A message without effect for this long counts as lost, and its songs are sent again."""
 MAX_ATTEMPTS: Final = 3
-"""A song whose analysis took its worker down this often is given up."""
+"""A song fails after its analysis has killed this many workers."""
 
 PENDING_AGAIN: Final[dict[str, Any]] = {
     "status": Song.Status.PENDING,
@@ -41,18 +41,18 @@ PENDING_AGAIN: Final[dict[str, Any]] = {
     "leased_at": None,
     "attempts": 0,
 }
-"""The values of a song that waits for its first, or a new, analysis."""
+"""The values of a song that waits for analysis."""
 
 
 def songs_waiting() -> QuerySet[Song]:
-    """Return the songs that a worker may claim now."""
+    """Return the songs that a worker can claim now."""
     expired = timezone.now() - timedelta(seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS)
     pending = Song.objects.filter(status=Song.Status.PENDING, is_available=True)
     return pending.filter(Q(leased_at=None) | Q(leased_at__lt=expired))
 
 
 def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
-    """Give those of the songs that wait to `worker`, and to no other, for the lease's time."""
+    """Lease the waiting ones of the songs to `worker` alone, and return them."""
     now = timezone.now()
     songs_waiting().filter(pk__in=song_ids).update(
         leased_by=worker, leased_at=now, attempts=F("attempts") + 1
@@ -62,7 +62,7 @@ def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
 
 
 def songs_release(*, song_ids: Sequence[int], worker: str) -> int:
-    """Give back those of the songs that `worker` still holds, without prejudice."""
+    """Give back the songs that `worker` still holds; the claim does not count as an attempt."""
     held = Song.objects.filter(pk__in=song_ids, leased_by=worker, status=Song.Status.PENDING)
     return held.update(
         leased_by="",
@@ -73,7 +73,7 @@ def songs_release(*, song_ids: Sequence[int], worker: str) -> int:
 
 
 def leases_release(*, restarted_node: str = "") -> int:
-    """Free the songs held by dead workers of this host; return how many were."""
+    """Free the songs held by dead workers of this host; return the number of songs."""
     held = Song.objects.filter(status=Song.Status.PENDING).exclude(leased_by="")
     names = held.order_by().values_list("leased_by", flat=True).distinct()
     gone = workers_gone(names, restarted_node=restarted_node)
@@ -81,10 +81,10 @@ def leases_release(*, restarted_node: str = "") -> int:
 
 
 def messages_forget() -> int:
-    """Take every message that is on the way for lost; return for how many songs.
+    """Treat every message under way as lost; return the number of songs.
 
-    What a worker had received but not begun when it was killed dies with it, and nobody knows what
-    that was. A message too many costs a glance at the database.
+    A killed worker loses the messages that it had received and not begun, and no record of them
+    exists. A superfluous message costs one query.
     """
     waiting = songs_waiting().exclude(queued_at=None)
     return waiting.update(queued_at=None)
@@ -93,8 +93,8 @@ def messages_forget() -> int:
 def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     """Cut up to `limit` waiting songs into batches for analysis.
 
-    A song that was in the hands of a worker that died goes alone: should it be the cause, it takes
-    no other with it.
+    A song whose worker died gets a batch of its own: if it is the cause, no other song fails with
+    it.
     """
     rows = songs.order_by("pk").values_list("pk", "attempts")[:limit]
     fresh = [pk for pk, attempts in rows if attempts == 0]
@@ -104,13 +104,13 @@ def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
 
 
 def songs_dispatch() -> int:
-    """Send messages for as many waiting songs as the window has room for; return how many."""
+    """Send messages for the waiting songs that fit the window; return the number of songs."""
     songs_abandon()
     now = timezone.now()
     fresh = Q(queued_at__gte=now - timedelta(seconds=STALE_SECONDS))
     with transaction.atomic():
-        on_the_way = songs_waiting().filter(fresh).count()
-        room = WINDOW_BATCHES * settings.AFFETTI_ANALYSIS_BATCH_SIZE - on_the_way
+        under_way = songs_waiting().filter(fresh).count()
+        room = WINDOW_BATCHES * settings.AFFETTI_ANALYSIS_BATCH_SIZE - under_way
         if room <= 0:
             return 0
         unsent = songs_waiting().exclude(fresh).select_for_update(skip_locked=True)
@@ -122,7 +122,7 @@ def songs_dispatch() -> int:
 
 
 def songs_abandon() -> int:
-    """Fail the waiting songs whose analysis took its worker down `MAX_ATTEMPTS` times."""
+    """Fail the waiting songs whose analysis killed `MAX_ATTEMPTS` workers."""
     return (
         songs_waiting()
         .filter(attempts__gte=MAX_ATTEMPTS)
@@ -139,7 +139,7 @@ def songs_abandon() -> int:
 
 
 def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
-    """Analyse songs anew, failed or not; until then they are shown as before, not recommended."""
+    """Queue songs for a new analysis; until then they are shown, but not recommended."""
     ids = list(song_ids)
     SongEmotion.objects.filter(song__in=ids).update(input_sha256="")
     songs = Song.objects.filter(pk__in=ids)
@@ -149,7 +149,7 @@ def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
 
 
 def songs_requeue_for_model(*, model_version: str) -> int:
-    """Let every analysed song wait again that `model_version` has not said anything of."""
+    """Queue every analysed song that has no emotion by `model_version`; return the number."""
     known = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=model_version)
     analysed = Song.objects.filter(status=Song.Status.ANALYSED, is_available=True)
     return analysed.filter(~Exists(known)).update(**PENDING_AGAIN, updated_at=timezone.now())

@@ -1,4 +1,4 @@
-"""Who holds a song or a job: ``host|pid|node``, which tells a dead holder from a busy one."""
+"""Names of workers, ``host|pid|node``, by which a dead worker is recognised."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def worker_name(node: str) -> str:
-    """Return the name under which this process holds work; `node` is the Celery node name."""
+    """Return the name under which this process holds work; `node` is its Celery node name."""
     return f"{socket.gethostname()}|{os.getpid()}|{node}"[:200]
 
 
 def workers_gone(names: Iterable[str], *, restarted_node: str = "") -> list[str]:
-    """Return those of `names` that ran on this host and are dead.
+    """Return the `names` that ran on this host and are dead.
 
-    All of `restarted_node` are: that node has just started anew, perhaps under a process id that
-    an earlier life of it had (in a container it is always 1).
+    All names with the node `restarted_node` count as dead: the node has just restarted, perhaps
+    with the same process id as before (in a container the id is always 1).
     """
     gone = []
     for name in names:

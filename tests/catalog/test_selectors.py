@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
+from catalog.errors import PathError
 from catalog.ingest.run import ingests_settle
 from catalog.models import BackgroundJob, Song
-from catalog.selectors import job_failure_count, job_failures, job_progress
+from catalog.paths import to_stored
+from catalog.selectors import job_failure_count, job_failures, job_progress, song_path
 from tests.catalog.conftest import write_tone
-from tests.factories import SongEmotionFactory
+from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,3 +107,14 @@ def test_other_jobs_and_lost_libraries_have_no_failures() -> None:
     assert job_failures(job=lost) == []
     assert job_failure_count(job=lost) == 0
     assert job_progress(lost).done == 0
+
+
+def test_song_path_stays_inside_its_library(tmp_path: Path) -> None:
+    library = LibraryFactory(root=to_stored(tmp_path / "root"))
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "a.mp3").write_text("x")
+    (tmp_path / "b.mp3").write_text("x")
+
+    assert song_path(SongFactory(library=library, relative_path="a.mp3")).name == "a.mp3"
+    with pytest.raises(PathError):
+        song_path(SongFactory(library=library, relative_path="../b.mp3"))

@@ -1,4 +1,4 @@
-"""`manage.py demo`: compose the demo catalogue where it is absent."""
+"""`manage.py demo`: compose the missing pieces of the demo catalogue."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
+
+from catalog.demo import writer
+from catalog.demo.pieces import PIECES
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -19,10 +22,6 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="compose every piece again")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here: composing needs numpy and soundfile, listing commands does not.
-        from catalog.demo import writer
-        from catalog.demo.pieces import PIECES
-
         folder = settings.AFFETTI_CATALOG_ROOTS[0]
         folder.mkdir(parents=True, exist_ok=True)
         pieces = PIECES if options["force"] else writer.pieces_missing(folder)

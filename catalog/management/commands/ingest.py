@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from catalog.selectors import Scope
 
 GRACE_SECONDS: Final = 3.0
-"""Songs that no worker takes for this long are analysed by the command itself."""
+"""If no worker takes a song for this long, the command analyses songs itself."""
 POLL_SECONDS: Final = 0.5
 
 _COUNTS: Final = (
@@ -44,7 +44,7 @@ _COUNTS: Final = (
 
 @dataclass(slots=True)
 class _Watch:
-    """Since when nothing has moved."""
+    """The time since which nothing has changed."""
 
     seen: object = None
     since: float = 0.0
@@ -97,19 +97,19 @@ class Command(BaseCommand):
         self._summarise(job)
 
     def _scan(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
-        """Scan here, unless a worker has the job already."""
+        """Scan in this process, unless a worker has started the job."""
         try:
             job = job_start(job_id=job.pk, worker=worker)
             seconds = end - time.monotonic()
             ingest_run(job=job, seconds=seconds, on_progress=lambda now: _show(now, bar))
         except JobStateError:
-            return  # a worker has it, or it was revoked; what follows finds out
+            return  # a worker has it, or it was revoked; `_analyse` reads which
         except PathError as error:
             job_fail(job=job, code=error.code, message=str(error))
             raise CommandError(str(error), returncode=2) from error
 
     def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
-        """Watch until the job has ended; help as soon as nobody else seems to."""
+        """Wait until the job has ended; analyse songs here if no worker does."""
         watch = _Watch()
         is_helping = False
         while time.monotonic() < end:
@@ -149,24 +149,24 @@ class Command(BaseCommand):
 
 
 def _moving(job: BackgroundJob, scope: Scope) -> object:
-    """Return what stays the same only while nobody works on the songs of the job."""
+    """Return a value that stays equal only while nobody works on the job's songs."""
     leases_release()
     pending = Song.objects.filter(status=Song.Status.PENDING)
     waiting = songs_waiting()
     if pending.exclude(leased_by="").exclude(pk__in=waiting.values("pk")).exists():
-        return object()  # somebody has a song in hand, which may take its time
+        return object()  # a worker holds a song, and one song may take long
     return job.result, job.status, (waiting & scope.songs()).count()
 
 
-def _help(scope: Scope, worker: str) -> int:
-    """Analyse one batch of what waits; return how many songs it had."""
+def _help(scope: Scope, worker: str) -> bool:
+    """Analyse one batch of waiting songs; return whether there was one."""
     songs_abandon()
     songs = songs_waiting() & scope.songs()
     batches = batches_next(songs=songs, limit=1_000)
     if batches:
         songs_analyse(song_ids=batches[0], worker=worker)
     ingests_settle()
-    return len(batches)
+    return bool(batches)
 
 
 def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:
@@ -179,7 +179,7 @@ def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:
 
 
 def _give_back(job: BackgroundJob, worker: str) -> None:
-    """Let a worker go on with the scan that was stopped here."""
+    """Give the interrupted scan back to the queue."""
     job.refresh_from_db()
     if job.status == BackgroundJob.Status.STARTED and job.worker == worker:
         job_requeue(job=job)

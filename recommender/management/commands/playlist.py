@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from catalog.errors import PathError
 from catalog.models import Song
-from catalog.paths import song_path
+from catalog.selectors import song_path
 from mer.affect import AffectPoint
 from mer.errors import MerError
 from recommender.errors import PlaylistRequestError

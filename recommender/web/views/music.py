@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from catalog.errors import PathError
 from catalog.models import Song
-from catalog.paths import song_path
+from catalog.selectors import song_path
 from mer.lyrics import clean_lyrics
 from recommender import selectors
 from recommender.errors import PlaylistRequestError
