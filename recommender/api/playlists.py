@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
-    extend_schema_field,
     extend_schema_view,
 )
 from rest_framework import exceptions, mixins, serializers, viewsets
@@ -23,19 +22,20 @@ from rest_framework.views import APIView
 
 from mer.prediction import MODALITIES
 from recommender import selectors
-from recommender.api.base import LISTENERS, StrictSerializer, account, unit_field, valid_data
+from recommender.api.base import LISTENERS, account, unit_field, valid_data
+from recommender.api.fields import request_field, serializer_of
 from recommender.api.songs import SongOutput
-from recommender.exports.m3u8 import playlist_m3u8
+from recommender.exports import FORMATS
 from recommender.models import Playlist
-from recommender.playlists import generate as playlists
-from recommender.playlists.request import (
-    MAX_COUNT,
-    MAX_EXCLUDED,
-    MAX_MOODS,
-    MAX_SEED,
-    MAX_SEED_SONGS,
-    MAX_TEXT_LENGTH,
+from recommender.playlists import (
+    FIELDS,
+    PlaylistRequest,
+    playlist_generate,
+    playlist_listed,
+    playlist_name,
+    playlist_save,
 )
+from recommender.playlists.fields import Flag, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,89 +44,21 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.serializers import BaseSerializer
 
-
-class PointInput(StrictSerializer):
-    """A place on the plane; 0.5 is neutral."""
-
-    valence = serializers.FloatField(min_value=0, max_value=1)
-    arousal = serializers.FloatField(min_value=0, max_value=1)
+    from recommender.exports import ExportFormat
+    from recommender.playlists import GeneratedPlaylist
 
 
-class WeightedMoodInput(StrictSerializer):
-    name = serializers.CharField(max_length=100)
-    weight = serializers.FloatField(min_value=0.01, max_value=100, default=1.0)
+_RequestInput: Any = serializer_of(FIELDS)
 
 
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "string", "maxLength": 100},
-            {
-                "type": "object",
-                "properties": {
-                    "name": {"type": "string", "maxLength": 100},
-                    "weight": {"type": "number", "minimum": 0.01, "maximum": 100, "default": 1},
-                },
-                "required": ["name"],
-                "additionalProperties": False,
-            },
-        ]
-    }
-)
-class MoodField(serializers.Field[Any, Any, Any, Any]):
-    """A mood's name, or its name and weight."""
+class PlaylistInput(_RequestInput):  # type: ignore[misc]  # a class made of the fields
+    """A request: at least one target (the first five fields, blended), choice and constraints."""
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        mood = WeightedMoodInput(data={"name": data} if isinstance(data, str) else data)
-        mood.is_valid(raise_exception=True)
-        return dict(mood.validated_data)
-
-
-class PlaylistInput(StrictSerializer):
-    """A target (at least one of the first five fields; several are blended) and its limits."""
-
-    moods = serializers.ListField(
-        child=MoodField(), max_length=MAX_MOODS, required=False, help_text="See /api/v1/moods/."
+    name = request_field(
+        Text(cast("int", Playlist._meta.get_field("name").max_length)),
+        "A name is made up if absent",
     )
-    point = PointInput(required=False)
-    text = serializers.CharField(max_length=MAX_TEXT_LENGTH, required=False)
-    song_ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), max_length=MAX_SEED_SONGS, required=False
-    )
-    history = serializers.BooleanField(
-        required=False, help_text="What you have been listening to; needs a login."
-    )
-    count = serializers.IntegerField(min_value=1, max_value=MAX_COUNT, required=False)
-    diversity = serializers.FloatField(
-        min_value=0, max_value=1, required=False, help_text="0 best matches, 1 most various."
-    )
-    seed = serializers.IntegerField(
-        min_value=0,
-        max_value=MAX_SEED,
-        required=False,
-        allow_null=True,
-        help_text="The same seed over the same catalogue gives the same list.",
-    )
-    artist_spacing = serializers.IntegerField(
-        min_value=0,
-        max_value=MAX_COUNT,
-        required=False,
-        help_text="At least so many songs between two of one artist.",
-    )
-    max_per_artist = serializers.IntegerField(min_value=1, max_value=MAX_COUNT, required=False)
-    genre = serializers.CharField(max_length=200, required=False)
-    year_from = serializers.IntegerField(min_value=0, max_value=9999, required=False)
-    year_to = serializers.IntegerField(min_value=0, max_value=9999, required=False)
-    exclude_song_ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), max_length=MAX_EXCLUDED, required=False
-    )
-    exclude_heard_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
-    name = serializers.CharField(
-        max_length=Playlist._meta.get_field("name").max_length, required=False
-    )
-    save = serializers.BooleanField(  # type: ignore[assignment]
-        required=False, help_text="Keep the list as yours. Default: true with a login."
-    )
+    save = request_field(Flag(), "Keep the list as yours; default: true with a login")
 
 
 class ReasonOutput(serializers.Serializer[Any]):
@@ -214,16 +146,16 @@ class PlaylistViewSet(
     )
     def create(self, request: Request) -> Response:
         data = valid_data(PlaylistInput(data=request.data))
-        name = data.pop("name", "")
-        is_kept = data.pop("save", request.user.is_authenticated)
+        name = data.pop("name", None) or ""
+        is_kept = data.pop("save", None)
+        if is_kept is None:
+            is_kept = request.user.is_authenticated
         if is_kept and not request.user.is_authenticated:
             raise exceptions.NotAuthenticated("Log in to keep a playlist, or leave `save` out.")
-        generated = playlists.playlist_generate(
-            request=playlists.PlaylistRequest.from_json(data), user=request.user
-        )
+        generated = playlist_generate(request=PlaylistRequest.from_json(data), user=request.user)
         kept = None
         if is_kept:
-            kept = playlists.playlist_save(user=account(request), generated=generated, name=name)
+            kept = playlist_save(user=account(request), generated=generated, name=name)
         answer = _generated_answer(generated, kept, name)
         return Response(
             self._output(GeneratedPlaylistOutput, answer),
@@ -235,8 +167,6 @@ class PlaylistViewSet(
 
 
 def _kept_answer(playlist: Playlist) -> dict[str, Any]:
-    entries = list(playlists.playlist_entries(playlist=playlist))
-    songs = selectors.songs_by_id(entry.song_id for entry in entries)
     return {
         "id": playlist.pk,
         "name": playlist.name,
@@ -245,84 +175,85 @@ def _kept_answer(playlist: Playlist) -> dict[str, Any]:
         "seed": playlist.seed,
         "model_version": playlist.model_version,
         "notes": playlist.notes,
-        "entries": [
-            {
-                "position": entry.position,
-                "score": entry.score,
-                "reason": entry.reason,
-                "song": songs[entry.song_id],
-            }
-            for entry in entries
-            if entry.song_id in songs
-        ],
+        "entries": playlist_listed(playlist),
     }
 
 
 def _generated_answer(
-    generated: playlists.GeneratedPlaylist, kept: Playlist | None, name: str
+    generated: GeneratedPlaylist, kept: Playlist | None, name: str
 ) -> dict[str, Any]:
-    songs = selectors.songs_by_id(entry.song_id for entry in generated.entries)
     return {
         "id": kept and kept.pk,
-        "name": kept.name if kept else name or playlists.playlist_name(generated.request),
+        "name": kept.name if kept else name or playlist_name(generated.request),
         "created_at": kept and kept.created_at,
         "request": generated.request.to_json(),
         "seed": generated.seed,
         "model_version": generated.model_version,
         "target": generated,
         "notes": generated.notes,
-        "entries": [
-            {
-                "position": position,
-                "score": entry.score,
-                "reason": entry.reason,
-                "song": songs[entry.song_id],
-            }
-            for position, entry in enumerate(generated.entries)
-            if entry.song_id in songs
-        ],
+        "entries": playlist_listed(generated),
     }
 
 
-class M3U8Renderer(BaseRenderer):
+class ExportRenderer(BaseRenderer):
     """Text that is a playlist file already."""
 
-    media_type = "audio/x-mpegurl"
-    format = "m3u8"
     charset = "utf-8"
 
     def render(self, data: str, *_args: object, **_kwargs: object) -> bytes:
         return data.encode()
 
 
-class PlaylistExportView(APIView):
-    permission_classes = [IsAuthenticated]
-    renderer_classes = [M3U8Renderer]
+# Without a docstring, which would be the description of each format in the schema.
+class ExportView(APIView):
+    export_format: ExportFormat
 
-    @extend_schema(
-        summary="One of your playlists as M3U8",
-        responses={(200, "audio/x-mpegurl"): OpenApiTypes.STR},
-    )
-    def get(self, request: Request, pk: str) -> Response:
+    def get(self, request: Request, pk: str, suffix: str) -> Response:
         playlist = selectors.playlist_list(request.user).filter(pk=pk).first()
         if playlist is None:
             raise exceptions.NotFound("You have no such playlist.")
-        text = playlist_m3u8(
-            songs=[entry.song for entry in playlists.playlist_entries(playlist=playlist)],
+        text = self.export_format.write(
+            playlist_listed(playlist),
             location=lambda song: reverse("song-audio", args=[song.pk], request=request),
             name=playlist.name,
         )
-        disposition = f'attachment; filename="playlist-{playlist.pk}.m3u8"'
+        disposition = f'attachment; filename="playlist-{playlist.pk}.{suffix}"'
         return Response(text, headers={"Content-Disposition": disposition})
+
+
+def _export_view(export_format: ExportFormat) -> type[ExportView]:
+    renderer = type(
+        "Renderer",
+        (ExportRenderer,),
+        {"media_type": export_format.media_type, "format": export_format.suffix},
+    )
+    view = type(
+        "FormatExportView",
+        (ExportView,),
+        {
+            "permission_classes": [IsAuthenticated],
+            "renderer_classes": [renderer],
+            "export_format": export_format,
+        },
+    )
+    documented = extend_schema(
+        summary=f"One of your playlists as {export_format.name}",
+        responses={(200, export_format.media_type): OpenApiTypes.STR},
+    )
+    return extend_schema_view(get=documented)(view)
 
 
 _router = SimpleRouter()
 _router.register("playlists", PlaylistViewSet, basename="playlist")
 urlpatterns = [
     *_router.urls,
-    path(
-        "playlists/<uuid:pk>/export.m3u8",
-        PlaylistExportView.as_view(),
-        name="playlist-export",
+    *(
+        path(
+            f"playlists/<uuid:pk>/export.{suffix}",
+            _export_view(export_format).as_view(),
+            {"suffix": suffix},
+            name="playlist-export",
+        )
+        for suffix, export_format in FORMATS.items()
     ),
 ]

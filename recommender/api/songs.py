@@ -16,7 +16,7 @@ from mer.prediction import MODALITIES
 from recommender import selectors
 from recommender.api.base import LISTENERS, unit_field, valid_data
 from recommender.filters import SongFilter
-from recommender.playlists import generate as playlists
+from recommender.playlists import songs_similar, with_songs
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -154,12 +154,10 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     def similar(self, request: Request, pk: str) -> Response:
         query = valid_data(SimilarInput(data=request.query_params))
         song = self.get_object()
-        found = playlists.songs_similar(song_id=song.pk, k=query["count"])
-        songs = selectors.songs_by_id(match.song_id for match in found)
+        found = songs_similar(song_id=song.pk, k=query["count"])
         answer = [
-            {"song": songs[match.song_id], "similarity": match.similarity}
-            for match in found
-            if match.song_id in songs
+            {"song": similar, "similarity": match.similarity}
+            for match, similar in with_songs(found)
         ]
         output = SimilarSongOutput(answer, many=True, context={"request": request})
         return Response(output.data)

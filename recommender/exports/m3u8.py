@@ -1,28 +1,34 @@
-"""Playlists as files for other players."""
+"""Extended M3U in UTF-8."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+from recommender.exports.format import ExportFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from catalog.models import Song
+    from recommender.exports.format import ExportEntry
 
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
-def playlist_m3u8(*, songs: Iterable[Song], location: Callable[[Song], str], name: str = "") -> str:
-    """Return an extended M3U list in UTF-8, with `location(song)` as the line of each song.
+def _write(
+    entries: Sequence[ExportEntry], *, location: Callable[[Song], str], name: str = ""
+) -> str:
+    """Return a list with `location(song)` as the line of each song.
 
-    Titles and artists come from files that anyone may have tagged: line breaks and control
-    characters in them become spaces, so that no tag can add a line of its own.
+    Line breaks and control characters in tags become spaces, so that no tag can add a line.
     """
     lines = ["#EXTM3U"]
     if name:
         lines.append(f"#PLAYLIST:{_one_line(name)}")
-    for song in songs:
+    for entry in entries:
+        song = entry.song
         seconds = -1 if song.duration_seconds is None else round(song.duration_seconds)
         title = _one_line(song.title) or _one_line(song.relative_path.rpartition("/")[2])
         artist = _one_line(song.artist)
@@ -35,3 +41,12 @@ def playlist_m3u8(*, songs: Iterable[Song], location: Callable[[Song], str], nam
 
 def _one_line(text: str) -> str:
     return _LINE_BREAKS.sub(" ", text).strip()
+
+
+FORMAT: Final = ExportFormat(name="M3U8", suffix="m3u8", media_type="audio/x-mpegurl", write=_write)
+
+
+def playlist_m3u8(*, songs: Iterable[Song], location: Callable[[Song], str], name: str = "") -> str:
+    """Write a list; for pages, until they use `FORMATS`."""
+    entries: list[Any] = [SimpleNamespace(song=song) for song in songs]
+    return _write(entries, location=location, name=name)

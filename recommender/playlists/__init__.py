@@ -1,0 +1,24 @@
+"""Playlists: requests, lists made from them, lists that are kept, similar songs."""
+
+from recommender.playlists.generate import GeneratedEntry, GeneratedPlaylist, playlist_generate
+from recommender.playlists.listed import ListedEntry, playlist_listed, with_songs
+from recommender.playlists.reasons import EntryReason
+from recommender.playlists.request import FIELDS, PlaylistRequest
+from recommender.playlists.saved import playlist_name, playlist_save
+from recommender.playlists.similar import SimilarSong, songs_similar
+
+__all__ = [
+    "FIELDS",
+    "EntryReason",
+    "GeneratedEntry",
+    "GeneratedPlaylist",
+    "ListedEntry",
+    "PlaylistRequest",
+    "SimilarSong",
+    "playlist_generate",
+    "playlist_listed",
+    "playlist_name",
+    "playlist_save",
+    "songs_similar",
+    "with_songs",
+]

@@ -34,14 +34,14 @@ class PlaylistQueryForm(forms.Form):
         min_value=1,
         max_value=MAX_COUNT,
         required=False,
-        initial=PlaylistRequest.count,
+        initial=PlaylistRequest.count.default,
         label="Songs",
     )
     diversity = forms.FloatField(
         min_value=0,
         max_value=1,
         required=False,
-        initial=PlaylistRequest.diversity,
+        initial=PlaylistRequest.diversity.default,
         label="Variety: best matches to most various",
         widget=forms.NumberInput(attrs={"type": "range", "step": "0.1"}),
     )
@@ -49,7 +49,7 @@ class PlaylistQueryForm(forms.Form):
         min_value=0,
         max_value=MAX_COUNT,
         required=False,
-        initial=PlaylistRequest.artist_spacing,
+        initial=PlaylistRequest.artist_spacing.default,
         label="Artist spacing",
     )
     max_per_artist = forms.IntegerField(min_value=1, max_value=MAX_COUNT, required=False)

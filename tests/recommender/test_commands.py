@@ -68,7 +68,7 @@ def test_text_table() -> None:
     assert f"{song.pk:6}  The Somebodies" in out
     assert "A Song" in out
     assert "Target: valence 0.70, arousal 0.20, calmness 100%" in out
-    assert "judged mostly by its sound." in out
+    assert "Rated mostly by its sound." in out
     assert "1 of 20 songs: no more match the request." in out
     assert "Seed 7, model affetti-00000000" in out
 
@@ -102,7 +102,7 @@ def test_m3u8_has_absolute_paths() -> None:
     ("arguments", "message"),
     [
         ([], "REQUEST_INVALID"),
-        (["--valence", "0.5"], "--valence and --arousal go together"),
+        (["--valence", "0.5"], "valence and arousal together"),
         (["--valence", "2", "--arousal", "0"], "valence must be"),
         (["--mood", "calm:much"], "'much' is no weight"),
         (["--mood", "calm", "--count", "0"], "count must be from 1"),

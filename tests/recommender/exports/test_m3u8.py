@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.exports.m3u8 import playlist_m3u8
+from recommender.exports.m3u8 import FORMAT
+from recommender.playlists import ListedEntry
 from tests.factories import SongFactory
+
+if TYPE_CHECKING:
+    from catalog.models import Song
+
+
+def entries(*songs: Song) -> list[ListedEntry]:
+    return [ListedEntry(n, song, 0.5, {"sentence": "Why."}) for n, song in enumerate(songs)]
 
 
 def test_lines() -> None:
@@ -13,7 +23,9 @@ def test_lines() -> None:
         SongFactory.build(title="Alone", artist="", duration_seconds=None),
         SongFactory.build(title="", artist="X", relative_path="a/b/song.mp3", duration_seconds=9),
     ]
-    text = playlist_m3u8(songs=songs, location=lambda song: f"/m/{song.relative_path}", name="Mine")
+    text = FORMAT.write(
+        entries(*songs), location=lambda song: f"/m/{song.relative_path}", name="Mine"
+    )
     assert text.splitlines() == [
         "#EXTM3U",
         "#PLAYLIST:Mine",
@@ -29,7 +41,7 @@ def test_lines() -> None:
 @given(title=st.text(), artist=st.text(), name=st.text())
 def test_no_tag_can_add_a_line(title: str, artist: str, name: str) -> None:
     song = SongFactory.build(title=title, artist=artist)
-    text = playlist_m3u8(songs=[song, song], location=lambda _: "/m/a.mp3", name=name)
+    text = FORMAT.write(entries(song, song), location=lambda _: "/m/a.mp3", name=name)
     lines = text.splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["/m/a.mp3"] * 2
     assert len(lines) in (5, 6)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -19,12 +18,12 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import listen_record
 from recommender.index import index_build, index_snapshot, reader
 from recommender.index.reader import index_snapshot_forget
-from recommender.playlists import generate as playlists
-from recommender.playlists.generate import (
+from recommender.playlists import (
     GeneratedPlaylist,
     PlaylistRequest,
-    playlist_entries,
+    generate,
     playlist_generate,
+    playlist_listed,
     playlist_save,
     songs_similar,
 )
@@ -188,7 +187,7 @@ class TestTargets:
         request = PlaylistRequest(history=True, count=1, seed=0)
         first = playlist_generate(request=request, user=user)
         assert ids(first) == [plane["calmness"]]
-        without = replace(request, exclude_heard_days=7)
+        without = request.replace(exclude_heard_days=7)
         assert plane["calmness"] not in ids(playlist_generate(request=without, user=user))
         other = UserFactory()
         listen_record(user=other, song_id=plane["anger"])
@@ -237,11 +236,11 @@ class TestErrors:
 
     def test_filters_that_leave_nothing(self) -> None:
         song = SongEmotionFactory(song__genre="Rock; Indie", song__year=1999).song
-        assert code_of(replace(CALM, genre="jazz")) == "NO_SONG_MATCHES"
-        assert code_of(replace(CALM, year_from=2000)) == "NO_SONG_MATCHES"
-        assert code_of(replace(CALM, exclude_song_ids=(song.pk,))) == "NO_SONG_MATCHES"
+        assert code_of(CALM.replace(genre="jazz")) == "NO_SONG_MATCHES"
+        assert code_of(CALM.replace(year_from=2000)) == "NO_SONG_MATCHES"
+        assert code_of(CALM.replace(exclude_song_ids=(song.pk,))) == "NO_SONG_MATCHES"
         assert code_of(PlaylistRequest(song_ids=(song.pk,))) == "NO_SONG_MATCHES"
-        assert ids(playlist_generate(request=replace(CALM, genre="indie"))) == [song.pk]
+        assert ids(playlist_generate(request=CALM.replace(genre="indie"))) == [song.pk]
 
 
 class TestLists:
@@ -270,13 +269,15 @@ class TestLists:
         chosen = ids(generated)
         songs = Song.objects.in_bulk(chosen)
         assert len(chosen) == len(songs)
-        assert not set(chosen) & {*request.exclude_song_ids, *request.song_ids}
-        assert all(request.genre in song.genre for song in songs.values())
-        assert all(song.year >= (request.year_from or 0) for song in songs.values())
+        assert not set(chosen) & {*request.value("exclude_song_ids"), *request.song_ids}
+        assert all(request.value("genre") in song.genre for song in songs.values())
+        assert all(song.year >= (request.value("year_from") or 0) for song in songs.values())
         assert all(0 <= entry.score <= 1 for entry in generated.entries)
 
-        left = Song.objects.filter(genre__contains=request.genre, year__gte=request.year_from or 0)
-        left = left.exclude(pk__in=[*request.exclude_song_ids, *request.song_ids])
+        left = Song.objects.filter(
+            genre__contains=request.value("genre"), year__gte=request.value("year_from") or 0
+        )
+        left = left.exclude(pk__in=[*request.value("exclude_song_ids"), *request.song_ids])
         per_artist: dict[str, int] = {}
         for artist, pk in left.values_list("artist", "pk"):
             key = artist or str(pk)
@@ -314,18 +315,18 @@ class TestLists:
         index_build()
         SongEmotionFactory.create_batch(3)
         exact = playlist_generate(request=request)
-        monkeypatch.setattr(playlists, "ALL_SCORED", 10)
-        monkeypatch.setattr(playlists, "_CANDIDATES", 40)
+        monkeypatch.setattr(generate, "ALL_SCORED", 10)
+        monkeypatch.setattr(generate, "_CANDIDATES", 40)
         assert ids(playlist_generate(request=request)) == ids(exact)
-        assert len(playlist_generate(request=replace(CALM, count=10)).entries) == 10
+        assert len(playlist_generate(request=CALM.replace(count=10)).entries) == 10
 
     def test_seed_is_drawn_and_makes_the_list_again(self, catalogue: list[int]) -> None:
-        drawn = playlist_generate(request=replace(CALM, seed=None))
-        again = playlist_generate(request=replace(CALM, seed=drawn.seed))
+        drawn = playlist_generate(request=CALM.replace(seed=None))
+        again = playlist_generate(request=CALM.replace(seed=drawn.seed))
         assert ids(again) == ids(drawn)
 
     def test_steps_are_smaller_than_by_chance(self, catalogue: list[int]) -> None:
-        generated = playlist_generate(request=replace(CALM, diversity=0.8))
+        generated = playlist_generate(request=CALM.replace(diversity=0.8))
         places = np.array([(e.reason["valence"], e.reason["arousal"]) for e in generated.entries])
         rng = np.random.default_rng(0)
 
@@ -360,8 +361,8 @@ class TestLists:
         assert reason["modality"] == "audio"
         assert reason["distance"] == pytest.approx(np.hypot(0.30, 0.23), abs=1e-5)
         assert reason["sentence"] == (
-            "More anger than 98% of the collection, 0.38 from the target on the plane, "
-            "judged mostly by its sound."
+            "More anger than 98% of the collection. Distance from the target on the plane: 0.38. "
+            "Rated mostly by its sound."
         )
 
     def test_reason_names_only_what_was_asked_for(
@@ -375,18 +376,18 @@ class TestLists:
     def test_few_queries(self, catalogue: list[int], django_assert_max_num_queries: object) -> None:
         index_snapshot()
         with django_assert_max_num_queries(6):  # type: ignore[operator]
-            playlist_generate(request=replace(CALM, count=50))
+            playlist_generate(request=CALM.replace(count=50))
 
 
 class TestSaving:
     def test_kept_whole_and_made_again(self, catalogue: list[int]) -> None:
         user = UserFactory()
-        generated = playlist_generate(request=replace(CALM, seed=None, count=8))
+        generated = playlist_generate(request=CALM.replace(seed=None, count=8))
         Song.objects.filter(pk=ids(generated)[3]).delete()
         playlist = playlist_save(user=user, generated=generated)
-        entries = list(playlist_entries(playlist=playlist))
+        entries = playlist_listed(playlist)
         kept = [song_id for place, song_id in enumerate(ids(generated)) if place != 3]
-        assert [entry.song_id for entry in entries] == kept
+        assert [entry.song.pk for entry in entries] == kept
         assert [entry.position for entry in entries] == list(range(7))
         assert entries[0].reason == generated.entries[0].reason
         assert (playlist.name, playlist.seed) == ("Calm", generated.seed)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mer.affect import AffectPoint
 from recommender.errors import PlaylistRequestError
 from recommender.moods import MOODS, mood_find
-from recommender.playlists.request import PlaylistRequest
+from recommender.playlists import FIELDS, PlaylistRequest
 from tests.places import ROOT
 
 unit = st.floats(0, 1)
@@ -37,8 +37,11 @@ requests = st.builds(
 
 
 @given(requests)
-def test_json_round_trip(request_: PlaylistRequest) -> None:
-    assert PlaylistRequest.from_json(json.loads(json.dumps(request_.to_json()))) == request_
+def test_json_and_words_round_trip(request_: PlaylistRequest) -> None:
+    plain = json.loads(json.dumps(request_.to_json()))
+    assert PlaylistRequest.from_json(plain) == request_
+    assert PlaylistRequest.from_words(request_.to_words()) == request_
+    assert hash(PlaylistRequest.from_json(plain)) == hash(request_)
 
 
 def test_moods_by_name_alone_and_nulls() -> None:
@@ -77,8 +80,9 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"point": {"valence": True, "arousal": 0}}, "point.valence"),
         ({"text": 3}, "text"),
         ({"text": "x" * 2001}, "text"),
-        ({"text": "x\x00"}, "text"),
-        ({"moods": ["x\x00"]}, "moods"),
+        ({"text": "x\x00y"}, "text"),
+        ({"text": "\ud800"}, "text"),
+        ({"moods": ["x\x00y"]}, "moods"),
         ({"song_ids": 3}, "song_ids"),
         ({"song_ids": "12"}, "song_ids"),
         ({"song_ids": ["1"]}, "song_ids"),
@@ -88,7 +92,8 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"history": "yes"}, "history"),
         ({"text": "x", "count": 0}, "count"),
         ({"text": "x", "count": 201}, "count"),
-        ({"text": "x", "count": 2.0}, "count"),
+        ({"text": "x", "count": 2.5}, "count"),
+        ({"text": "x", "count": "5"}, "count"),
         ({"text": "x", "count": True}, "count"),
         ({"text": "x", "diversity": 1.01}, "diversity"),
         ({"text": "x", "diversity": "1"}, "diversity"),
@@ -118,9 +123,7 @@ def test_every_wrong_field_is_named(plain: object, field: str) -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(
-                    [*PlaylistRequest.__dataclass_fields__, "name", "weight", "valence"]
-                ),
+                st.sampled_from([*FIELDS, "name", "weight", "valence"]),
                 inner,
                 max_size=4,
             )

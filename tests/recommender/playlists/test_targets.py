@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mer.affect import QUADRANTS, AffectPoint
 from recommender.index import IndexSnapshot, index_snapshot
-from recommender.playlists.generate import PlaylistRequest, playlist_generate
+from recommender.playlists import PlaylistRequest, playlist_generate
 from recommender.playlists.sequencing import NEAR_TIE
 from recommender.playlists.targets import SIDE_SCALE, quadrant_match, scores_of, target_of_request
 from tests.factories import SongEmotionFactory, random_embedding

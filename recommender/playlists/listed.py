@@ -1,0 +1,56 @@
+"""Lists with their songs loaded, for the API, the pages, the exports and the command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from recommender.models import Playlist
+from recommender.selectors import songs_by_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from catalog.models import Song
+    from recommender.playlists.generate import GeneratedPlaylist
+    from recommender.playlists.reasons import EntryReason
+
+
+class _HasSongId(Protocol):
+    @property
+    def song_id(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=_HasSongId)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    """A song in its place in a list, with its score and why it is there.
+
+    The song has its library and, for `selectors.current_emotion`, its emotion loaded.
+    """
+
+    position: int
+    song: Song
+    score: float
+    reason: EntryReason
+
+
+def with_songs(rows: Iterable[Row]) -> list[tuple[Row, Song]]:
+    """Return each row with its song, loaded in one query, without rows whose song is gone."""
+    rows = list(rows)
+    songs = songs_by_id(row.song_id for row in rows)
+    return [(row, songs[row.song_id]) for row in rows if row.song_id in songs]
+
+
+def playlist_listed(playlist: GeneratedPlaylist | Playlist) -> list[ListedEntry]:
+    """Return the entries of a generated or kept list in order, without songs that are gone."""
+    if isinstance(playlist, Playlist):
+        kept = with_songs(playlist.entries.order_by("position"))
+        return [ListedEntry(row.position, song, row.score, row.reason) for row, song in kept]
+    positions = {entry.song_id: position for position, entry in enumerate(playlist.entries)}
+    return [
+        ListedEntry(positions[song.pk], song, entry.score, entry.reason)
+        for entry, song in with_songs(playlist.entries)
+    ]

@@ -1,0 +1,44 @@
+"""Songs that are similar to one song."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.index import index_snapshot
+from recommender.playlists.availability import available_emotions, unavailable_rows
+from recommender.playlists.targets import song_unusable_error
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarSong:
+    """A song and the cosine similarity of its embedding to that of another, in [-1, 1]."""
+
+    song_id: int
+    similarity: float
+
+
+def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
+    """Return the `k` other songs, or fewer, with the most similar fused embeddings, best first.
+
+    Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
+    """
+    snapshot = index_snapshot()
+    row = snapshot.rows_of([song_id])
+    if not len(row):
+        raise song_unusable_error([song_id])
+    allowed = np.ones(len(snapshot), bool)
+    allowed[row] = False
+    query = snapshot.fused(row)[0]
+    while True:
+        similarities, song_ids = snapshot.search_fused(query, k, allowed)
+        rows = snapshot.rows_of(song_ids.tolist())
+        gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
+        if not gone:
+            break
+        allowed[gone] = False
+    return [
+        SimilarSong(song_id, min(1.0, similarity))
+        for song_id, similarity in zip(song_ids.tolist(), similarities.tolist(), strict=True)
+    ]
