@@ -129,10 +129,10 @@ class Affetti:
         with watch.stage("text network"):
             texts = {text: self.text_encoder.encode([text]) for text in (LYRIC, CONTEXT)}
         # With encoders that only hand out what is known, the rest of the pipeline is the fusion.
-        self.pipeline.__dict__["_audio_encoder"] = _Known(embedded=first)
-        self.pipeline.__dict__["_second_audio_encoder"] = _Known(embedded=second)
+        for name, rows in zip(NETWORKS, (first, second), strict=True):
+            self.pipeline.encoder.audio_encoders[name] = _Known(embedded=rows)
         reader = _Known(texts=texts, encoder=self.text_encoder, watch=watch)
-        self.pipeline.__dict__["_text_encoder"] = reader
+        self.pipeline.encoder.__dict__["text_encoder"] = reader
         with watch.stage("fusion"):
             self.pipeline.predict_prepared(
                 [PreparedSong(self.patches, LYRIC, CONTEXT, descriptors)]

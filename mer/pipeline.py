@@ -1,16 +1,15 @@
-"""From songs and sentences to emotion predictions: encoders, house network, timeline.
+"""Predicts the emotion of songs and texts: encoders, house network, timeline, lyric lines.
 
-The timeline hears the song through a window: each patch with its neighbours on either side goes
-through the network as the only audio, with the lyrics and the context of the whole song. What it
-says of the windows is then moved so that their mean is the song's own valence and arousal.
+Each point of the timeline is a prediction of the network for one passage: an audio patch with its
+neighbours on either side, and the lyrics and context of the whole song. Valence and arousal of
+the points are then shifted by a constant, so that their mean is the prediction for the song.
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import torch
 
@@ -19,8 +18,7 @@ from mer.affect import EMOTIONS, QUADRANTS
 from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
 from mer.encoders.low_rank import unbundled
-from mer.encoders.musicnn import AUDIO_ENCODER, SECOND_AUDIO_ENCODER, MusicnnEncoder
-from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
+from mer.encoding import SongEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
 from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
@@ -35,16 +33,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mer.audio.patches import AudioPatches
+    from mer.encoding import EncodedText
     from mer.explain import ReadLine
     from mer.prediction import LyricLine
 
 _BATCH_ROWS: Final = 128
-"""Songs and windows that pass through the network, and texts through their encoder, at once."""
+"""Songs and passages in one batch of the network."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedSong:
-    """A song decoded and cleaned, ready for the networks; at least one part is present.
+    """A decoded and cleaned song, ready for the networks. At least one modality is present.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ class PreparedSong:
     lyrics, context : str or None
         Not blank.
     descriptors : (patches, 69) float32 ndarray or None
-        Of `mer.audio.descriptors`; there whenever patches are.
+        Of `mer.audio.descriptors.describe`; required with patches.
     """
 
     patches: AudioPatches | None = None
@@ -63,7 +62,7 @@ class PreparedSong:
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """What the frozen encoders make of one song: rows of (patches, 3581) and (tokens, 384)."""
+    """Encoded song: audio (patches, 3581), lyrics and context (tokens, 384) each."""
 
     audio: Tensor | None
     lyrics: Tensor | None
@@ -71,18 +70,34 @@ class _Features:
     lines: Sequence[ReadLine] = ()
 
 
-class _Text(NamedTuple):
-    """Rows of (tokens, 384) of one text, and where in it each token is (tokens, 2)."""
-
-    states: Tensor
-    offsets: Tensor
-
-
 class EmotionPipeline:
-    """Predicts emotions of songs and texts; make it with `from_pretrained`.
+    """Predicts the emotion of songs and texts. Make it with `from_pretrained`.
 
-    The encoders are loaded when first needed, so one that only reads text never loads MusiCNN.
-    Predictions do not depend on what else is in the batch, but for rounding (below 1e-5).
+    Each encoder is loaded when it is first used: text alone never loads MusiCNN.
+    The other songs of a batch change a prediction by rounding only (less than 1e-5).
+
+    Parameters
+    ----------
+    network : AffettiNetwork
+    model_version : str
+        Written to every prediction.
+    device : torch.device
+    adapter : mapping of str to Tensor or None
+        Low-rank corrections of the text encoder.
+
+    Examples
+    --------
+    >>> from mer import EmotionPipeline
+    >>> pipeline = EmotionPipeline.from_pretrained()
+    >>> prediction = pipeline.predict_text("The night is long and I am far from home")
+    >>> prediction.quadrant
+    <Quadrant.Q3: 'Q3'>
+    >>> prediction.gates["lyrics"]
+    1.0
+
+    See Also
+    --------
+    mer.research.house.trainer : How the network is trained.
     """
 
     def __init__(
@@ -94,7 +109,7 @@ class EmotionPipeline:
     ) -> None:
         self.model_version = model_version
         self.device = device
-        self._adapter = adapter or {}
+        self.encoder = SongEncoder(device, adapter)
         self._network = network.to(device).eval().requires_grad_(requires_grad=False)
 
     @classmethod
@@ -106,7 +121,7 @@ class EmotionPipeline:
         name_or_path : str or Path
             Name of a packaged checkpoint, or path of a ``.safetensors`` file.
         device : {'cpu', 'cuda', 'auto'}
-            ``auto`` is ``cuda`` where there is one.
+            ``auto`` is ``cuda`` if PyTorch finds a CUDA device, else ``cpu``.
 
         Returns
         -------
@@ -117,7 +132,7 @@ class EmotionPipeline:
         CheckpointError
             If it is absent, damaged, of another format, or of another network.
         InputError
-            If the device is none of these, or not there.
+            If the device is unknown or not available.
         """
         chosen = _device(device)
         is_file = isinstance(name_or_path, Path) or name_or_path.endswith(".safetensors")
@@ -135,7 +150,7 @@ class EmotionPipeline:
         return cls(network, path.stem, chosen, adapter)
 
     def prepare(self, song: SongInput) -> PreparedSong:
-        """Decode and clean one song, without any network.
+        """Decode and clean one song; computes descriptors, runs no network.
 
         Parameters
         ----------
@@ -144,7 +159,7 @@ class EmotionPipeline:
         Returns
         -------
         PreparedSong
-            Lyrics that hold no sung word count as missing.
+            Lyrics count as missing if nothing of them is left after cleaning.
 
         Raises
         ------
@@ -167,12 +182,12 @@ class EmotionPipeline:
             context=context_text(song.title, song.artist) or None,
         )
         if prepared.patches is None and not (prepared.lyrics or prepared.context):
-            raise InputError("nothing to judge: give a file, lyrics, a title or an artist")
+            raise InputError("the song is empty: give a file, lyrics, a title or an artist")
         return prepared
 
     @torch.inference_mode()
     def predict_prepared(self, songs: Sequence[PreparedSong]) -> list[EmotionPrediction]:
-        """Judge prepared songs, each network once for all of them.
+        """Predict prepared songs as one batch.
 
         Parameters
         ----------
@@ -186,15 +201,15 @@ class EmotionPipeline:
         Raises
         ------
         EncoderMissingError
-            If the package of an encoder that is needed is not installed.
+            If the package of a needed encoder is not installed.
         """
         if not songs:
             return []
         features = self._encode(songs)
         rows: list[_Features] = []
         for feature in features:
-            rows += [feature, *_windows(feature)]
-        output = self._judge(rows)
+            rows += [feature, *_passages(feature)]
+        output = self._run_network(rows)
         predictions = []
         start = 0
         for song, feature, lines in zip(songs, features, self._lyric_lines(features), strict=True):
@@ -204,7 +219,7 @@ class EmotionPipeline:
         return predictions
 
     def predict(self, songs: Sequence[SongInput]) -> list[EmotionPrediction]:
-        """Prepare and judge songs.
+        """Prepare and predict songs.
 
         Parameters
         ----------
@@ -218,12 +233,12 @@ class EmotionPipeline:
         Raises
         ------
         MerError
-            Of the first song that cannot be prepared, as `prepare`; or as `predict_prepared`.
+            As `prepare`, for the first song that cannot be prepared; as `predict_prepared`.
         """
         return self.predict_prepared([self.prepare(song) for song in songs])
 
     def predict_text(self, text: str) -> EmotionPrediction:
-        """Judge a word, a sentence or a lyric sheet by itself.
+        """Predict a word, a sentence or whole lyrics alone.
 
         Parameters
         ----------
@@ -232,94 +247,58 @@ class EmotionPipeline:
         Returns
         -------
         EmotionPrediction
-            Without timeline; its whole weight is on the lyrics.
+            Without timeline. The gate of the lyrics is 1.
 
         Raises
         ------
         InputError
-            If it is blank.
+            If the text is blank.
         LyricsError
             If it is longer than `MAX_LYRICS_BYTES`.
         EncoderMissingError
-            If the text encoder's package is not installed.
+            If the package of the text encoder is not installed.
         CheckpointError
-            If the checkpoint's text adapter is of another encoder.
+            If the text adapter of the checkpoint belongs to another encoder.
         """
         if not text.strip():
             raise InputError("the text is blank; give at least one word")
         if len(text) > MAX_LYRICS_BYTES:
             raise LyricsError(f"text of {len(text)} characters; give at most {MAX_LYRICS_BYTES}")
-        # Someone may well type a word that would be a heading in lyrics, such as "instrumental".
+        # Cleaning removes words that are headings in lyrics, such as "instrumental".
         prepared = PreparedSong(lyrics=clean_lyrics(text) or text.strip())
         return self.predict_prepared([prepared])[0]
 
-    @functools.cached_property
-    def _audio_encoder(self) -> MusicnnEncoder:
-        return MusicnnEncoder.from_pretrained(AUDIO_ENCODER).to(self.device)
-
-    @functools.cached_property
-    def _second_audio_encoder(self) -> MusicnnEncoder:
-        return MusicnnEncoder.from_pretrained(SECOND_AUDIO_ENCODER).to(self.device)
-
-    @functools.cached_property
-    def _text_encoder(self) -> TextEncoder:
-        return TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter).to(self.device)
-
     def _encode(self, songs: Sequence[PreparedSong]) -> list[_Features]:
-        sung = self._encode_texts([song.lyrics for song in songs])
-        named = self._encode_texts([song.context for song in songs])
+        lyrics = self._encode_texts([song.lyrics for song in songs])
+        contexts = self._encode_texts([song.context for song in songs])
         return [
             _Features(
                 audio,
-                None if lyrics is None else lyrics.states,
+                None if lyric is None else lyric.states,
                 None if context is None else context.states,
-                () if lyrics is None else read_lines(song.lyrics or "", lyrics.offsets),
+                () if lyric is None else read_lines(song.lyrics or "", lyric.offsets),
             )
-            for song, audio, lyrics, context in zip(
-                songs, self._encode_audio(songs), sung, named, strict=True
+            for song, audio, lyric, context in zip(
+                songs, self._encode_audio(songs), lyrics, contexts, strict=True
             )
         ]
 
     def _encode_audio(self, songs: Sequence[PreparedSong]) -> list[Tensor | None]:
-        heard = [(song.patches, song.descriptors) for song in songs]
-        present = [(p.log_mel, d) for p, d in heard if p is not None and d is not None]
-        if len(present) < sum(patches is not None for patches, _ in heard):
+        present = [
+            (song.patches, song.descriptors)
+            for song in songs
+            if song.patches is not None and song.descriptors is not None
+        ]
+        if len(present) < sum(song.patches is not None for song in songs):
             raise InputError("a song has patches without descriptors; make it with `prepare`")
-        if not present:
-            return [None] * len(songs)
-        log_mel = torch.cat([torch.from_numpy(patches) for patches, _ in present]).to(self.device)
-        embedded = torch.cat(
-            [
-                self._audio_encoder.embed(log_mel).cpu(),
-                self._second_audio_encoder.embed(log_mel).cpu(),
-                torch.cat([torch.from_numpy(descriptors) for _, descriptors in present]),
-            ],
-            dim=1,
-        )
-        rows = iter(torch.split(embedded, [len(patches) for patches, _ in present]))
-        return [None if patches is None else next(rows) for patches, _ in heard]
+        rows = iter(self.encoder.audio([p for p, _ in present], [d for _, d in present]))
+        return [None if song.patches is None else next(rows) for song in songs]
 
-    def _encode_texts(self, texts: Sequence[str | None]) -> list[_Text | None]:
-        encoded = iter(self._encode_all([text for text in texts if text is not None]))
+    def _encode_texts(self, texts: Sequence[str | None]) -> list[EncodedText | None]:
+        encoded = iter(self.encoder.texts([text for text in texts if text is not None]))
         return [None if text is None else next(encoded) for text in texts]
 
-    def _encode_all(self, texts: Sequence[str]) -> list[_Text]:
-        # Like lengths together: little padding.
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        encoded: dict[int, _Text] = {}
-        for start in range(0, len(order), _BATCH_ROWS):
-            indices = order[start : start + _BATCH_ROWS]
-            batch = self._text_encoder.encode(
-                [texts[index] for index in indices], max_tokens=MAX_TOKENS
-            )
-            states, mask, offsets = (
-                part.cpu() for part in (batch.states, batch.mask, batch.offsets)
-            )
-            for row, index in enumerate(indices):
-                encoded[index] = _Text(states[row][mask[row]], offsets[row][mask[row]])
-        return [encoded[index] for index in range(len(texts))]
-
-    def _judge(self, rows: Sequence[_Features]) -> AffettiOutput:
+    def _run_network(self, rows: Sequence[_Features]) -> AffettiOutput:
         outputs = []
         for start in range(0, len(rows), _BATCH_ROWS):
             part = rows[start : start + _BATCH_ROWS]
@@ -334,17 +313,18 @@ class EmotionPipeline:
         return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
 
     def _lyric_lines(self, songs: Sequence[_Features]) -> list[tuple[LyricLine, ...]]:
-        """Name lines of each song; those of all songs are deleted, and read, together."""
+        """Find the most important lines of each song; encodes the shortened lyrics as one batch."""
         chosen = [self._shortlist(song) for song in songs]
-        rests = iter(self._encode_all([line.rest for lines in chosen for line in lines]))
-        named = []
+        rests = iter(self.encoder.texts([line.rest for lines in chosen for line in lines]))
+        strongest = []
         for song, lines in zip(songs, chosen, strict=True):
             deleted = [replace(song, lyrics=next(rests).states) for _ in lines]
-            named.append(strongest_lines(self._judge([song, *deleted]), lines) if lines else ())
-        return named
+            output = self._run_network([song, *deleted]) if lines else None
+            strongest.append(() if output is None else strongest_lines(output, lines))
+        return strongest
 
     def _shortlist(self, song: _Features) -> list[ReadLine]:
-        if song.lyrics is None or len(song.lines) < 2:  # one line is all that there is to say
+        if song.lyrics is None or len(song.lines) < 2:  # a single line has nothing to rank against
             return []
         left_out = without_each(self._network, song.audio, song.lyrics, song.context, song.lines)
         return shortlist(left_out, song.lines)
@@ -352,7 +332,7 @@ class EmotionPipeline:
     def _prediction(
         self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]
     ) -> EmotionPrediction:
-        """Read the outputs of the whole song, which come first, and of its windows."""
+        """Convert the outputs for the song, which come first, and for its passages."""
         valence, arousal = output.affect[0].double().tolist()
         points = anchored(output.affect[1:], output.affect[0]).tolist()
         valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
@@ -390,8 +370,8 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _windows(song: _Features) -> list[_Features]:
-    """Each patch of a song with its neighbours on either side, as the only audio."""
+def _passages(song: _Features) -> list[_Features]:
+    """One input for each patch of a song, with only the audio of that passage."""
     if song.audio is None:
         return []
     return [_Features(passage, song.lyrics, song.context) for passage in passages(song.audio)]

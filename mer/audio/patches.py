@@ -9,7 +9,7 @@ import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -46,6 +46,7 @@ __all__ = [
     "load",
     "load_segments",
     "log_mel",
+    "mel_filter_bank",
     "patch_frames",
     "probe",
     "song_patches",
@@ -341,9 +342,56 @@ def patch_frames(
 # --- log-mel -----------------------------------------------------------------------------------
 
 
+def mel_filter_bank(
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    *,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    norm: Literal["slaney"] | None = "slaney",
+    scale: Literal["slaney", "htk"] = "slaney",
+) -> Tensor:
+    """Triangular mel filters, equal to those of librosa.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In hertz.
+    n_fft : int
+        Length of the Fourier transform, in samples.
+    n_mels : int
+    fmin : float
+        Lower edge of the lowest band, in hertz.
+    fmax : float or None
+        Upper edge of the highest band, in hertz; None is half the sample rate.
+    norm : {'slaney', None}
+        Bands of unit area, or of unit height.
+    scale : {'slaney', 'htk'}
+        Mel scale.
+
+    Returns
+    -------
+    (n_fft / 2 + 1, n_mels) float32 Tensor
+    """
+    import torch  # noqa: PLC0415  # the web process reads headers with this module, without torch
+    from transformers import audio_utils  # noqa: PLC0415  # so does a machine without transformers
+
+    bank = audio_utils.mel_filter_bank(
+        num_frequency_bins=n_fft // 2 + 1,
+        num_mel_filters=n_mels,
+        min_frequency=fmin,
+        max_frequency=sample_rate / 2 if fmax is None else fmax,
+        sampling_rate=sample_rate,
+        norm=norm,
+        mel_scale=scale,
+    )
+    return torch.from_numpy(bank).float()
+
+
 def _uncentred_log_mel(samples: Waveform, preset: LogMelPreset) -> NDArray[np.float32]:
     """Transform (samples,) to (frames, n_mels), the first window at the first sample."""
-    import torch
+    import torch  # noqa: PLC0415  # see `mel_filter_bank`
 
     window, bank = _window_and_bank(preset)
     windows = torch.from_numpy(samples).unfold(0, preset.n_fft, preset.hop_length)
@@ -359,21 +407,11 @@ def _uncentred_log_mel(samples: Waveform, preset: LogMelPreset) -> NDArray[np.fl
 
 @functools.cache
 def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
-    """Periodic Hann window (n_fft,) and Slaney filter bank (n_fft / 2 + 1, n_mels)."""
-    import torch
-    from transformers.audio_utils import mel_filter_bank
+    """Periodic Hann window (n_fft,) and filter bank (n_fft / 2 + 1, n_mels)."""
+    import torch  # noqa: PLC0415  # see `mel_filter_bank`
 
-    bank = mel_filter_bank(
-        num_frequency_bins=preset.n_fft // 2 + 1,
-        num_mel_filters=preset.n_mels,
-        min_frequency=0.0,
-        max_frequency=preset.sample_rate / 2,
-        sampling_rate=preset.sample_rate,
-        norm="slaney",
-        mel_scale="slaney",
-    )
     window = torch.hann_window(preset.n_fft, periodic=True, dtype=torch.float64)
-    return window.float(), torch.from_numpy(bank).float()
+    return window.float(), mel_filter_bank(preset.sample_rate, preset.n_fft, preset.n_mels)
 
 
 # --- segments ----------------------------------------------------------------------------------

@@ -27,16 +27,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mer.audio.descriptors import describe
 from mer.audio.patches import load, song_patches, waveform_patches
-from mer.encoders.musicnn import AUDIO_ENCODER, SECOND_AUDIO_ENCODER, MusicnnEncoder
-from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
+from mer.encoders.musicnn import AUDIO_ENCODER
+from mer.encoders.text import TEXT_ENCODER
+from mer.encoding import AUDIO_BLOCKS, SongEncoder, joined
 from mer.files import written_aside
 from mer.lyrics import context_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from mer.research.datasets.base import Track
     from mer.research.inputs.distortions import Distortion
 
-DESCRIPTORS: Final = "descriptors"
 _SHARD_INPUTS: Final = 32
 
 
@@ -93,10 +92,10 @@ class FeatureCache:
         is_wide: bool = False,
         adapter: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
-        names = [AUDIO_ENCODER, SECOND_AUDIO_ENCODER, DESCRIPTORS] if is_wide else [AUDIO_ENCODER]
+        names = AUDIO_BLOCKS if is_wide else (AUDIO_ENCODER,)
         self._audio = {name: _Store(folder / name) for name in names}
-        self._adapter = dict(adapter or {})
-        suffix = f"-{_digest(self._adapter)}" if self._adapter else ""
+        self._encoder = SongEncoder(adapter=adapter)
+        suffix = f"-{_digest(adapter)}" if adapter else ""
         self._text = _Store(folder / f"{TEXT_ENCODER}{suffix}")
 
     def features(
@@ -139,30 +138,29 @@ class FeatureCache:
         ]
 
     def _audio_rows(self, paths: Mapping[str, Path]) -> dict[str, torch.Tensor]:
-        columns = [store.rows(paths) for store in self._audio.values()]
-        return {key: torch.cat([rows[key] for rows in columns], dim=1) for key in columns[0]}
+        blocks = {name: store.rows(paths) for name, store in self._audio.items()}
+        return {
+            key: joined({name: rows[key] for name, rows in blocks.items()})
+            for key in blocks[AUDIO_ENCODER]
+        }
 
     def _encode_audio(self, paths: Mapping[str, Path], distortion: Distortion | None) -> None:
         """Compute the missing audio rows; decode each song once for all encoders."""
         missing = {name: set(_missing(paths, store)) for name, store in self._audio.items()}
-        encoders = {name: _row_encoder(name) for name, keys in missing.items() if keys}
         wanted = [key for key in paths if any(key in keys for keys in missing.values())]
         for keys in _batches(wanted, distortion.name if distortion else "audio"):
             songs = {key: _patches(paths[key], key, distortion) for key in keys}
-            for name, encode in encoders.items():
+            for name, store in self._audio.items():
                 if lacking := [key for key in keys if key in missing[name]]:
-                    self._audio[name].add(lacking, [encode(songs[key]) for key in lacking])
+                    rows = [self._encoder.audio_block(name, [songs[key]]) for key in lacking]
+                    store.add(lacking, [block.numpy() for (block,) in rows])
 
     def _encode_texts(self, texts: Mapping[str, str]) -> None:
         missing = _missing(texts, self._text)
-        if not missing:
-            return
-        encoder = TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter)
         missing.sort(key=lambda key: len(texts[key]))  # texts of similar length: little padding
         for keys in _batches(missing, "texts"):
-            tokens = encoder.encode([texts[key] for key in keys], max_tokens=MAX_TOKENS)
-            pairs = zip(tokens.states.numpy(), tokens.mask.numpy(), strict=True)
-            self._text.add(keys, [states[mask] for states, mask in pairs])
+            encoded = self._encoder.texts([texts[key] for key in keys])
+            self._text.add(keys, [text.states.numpy() for text in encoded])
 
 
 class _Store:
@@ -196,14 +194,6 @@ class _Store:
                 named = zip(file["keys"].tolist(), rows, strict=True)
             found |= {key: states for key, states in named if key in wanted}
         return found
-
-
-def _row_encoder(name: str) -> Callable[[AudioPatches], NDArray[np.float32]]:
-    """Return the function from a song's patches to its rows in the store `name`."""
-    if name == DESCRIPTORS:
-        return lambda patches: describe(patches.segments)
-    encoder = MusicnnEncoder.from_pretrained(name)
-    return lambda patches: encoder.embed(torch.from_numpy(patches.log_mel)).numpy()
 
 
 def _patches(path: Path, key: str, distortion: Distortion | None) -> AudioPatches:

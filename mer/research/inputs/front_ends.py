@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 import torch.nn.functional as F
-from transformers.audio_utils import mel_filter_bank
 
-from mer.audio.patches import MUSICNN
+from mer.audio.patches import MUSICNN, mel_filter_bank
 from mer.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
@@ -129,19 +128,19 @@ class FrontEnd:
 def _window_and_bank(front_end: FrontEnd, device: torch.device) -> tuple[Tensor, Tensor]:
     """Window (win_length,) and filter bank (n_mels, n_fft / 2 + 1), made once a device."""
     bank = mel_filter_bank(
-        num_frequency_bins=front_end.n_fft // 2 + 1,
-        num_mel_filters=front_end.n_mels,
-        min_frequency=front_end.fmin,
-        max_frequency=front_end.fmax,
-        sampling_rate=front_end.sample_rate,
+        front_end.sample_rate,
+        front_end.n_fft,
+        front_end.n_mels,
+        fmin=front_end.fmin,
+        fmax=front_end.fmax,
         norm=front_end.norm,
-        mel_scale=front_end.scale,
+        scale=front_end.scale,
     )
     make = torch.hann_window if front_end.window == "hann" else torch.hamming_window
     # In inference mode a cached tensor would be one that autograd refuses ever after.
     with torch.inference_mode(mode=False):
         window = make(front_end.win_length, periodic=True, dtype=torch.float64)
-        return window.float().to(device), torch.from_numpy(bank.T).float().contiguous().to(device)
+        return window.float().to(device), bank.T.contiguous().to(device)
 
 
 FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(

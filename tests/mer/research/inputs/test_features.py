@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mer import encoding
 from mer.audio.patches import AudioPatches
 from mer.encoders.text import TokenStates
 from mer.research.datasets.base import AffectLabels, Track
@@ -33,6 +34,10 @@ class CountingAudio:
         cls.names.append(name)
         return cls()
 
+    def to(self, device: torch.device) -> CountingAudio:
+        assert device.type == "cpu"
+        return self
+
     def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
         self.heard.append(len(log_mel))
         return log_mel[:, 0, :6]
@@ -50,6 +55,10 @@ class CountingText:
 
     def adapt(self, correction: Mapping[str, torch.Tensor]) -> CountingText:
         self.shift = sum(float(part.sum()) for part in correction.values())
+        return self
+
+    def to(self, device: torch.device) -> CountingText:
+        assert device.type == "cpu"
         return self
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
@@ -83,12 +92,12 @@ def constant(value: float) -> AudioPatches:
 def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     CountingAudio.names = []
     CountingAudio.heard, CountingText.read, CountingText.fails_after = [], [], None
-    monkeypatch.setattr(features, "MusicnnEncoder", CountingAudio)
-    monkeypatch.setattr(features, "TextEncoder", CountingText)
+    monkeypatch.setattr(encoding, "MusicnnEncoder", CountingAudio)
+    monkeypatch.setattr(encoding, "TextEncoder", CountingText)
     monkeypatch.setattr(features, "song_patches", patches)
     monkeypatch.setattr(features, "load", lambda path: np.full(96_000, float(path.read_text())))
     monkeypatch.setattr(features, "waveform_patches", lambda wave: constant(wave.mean()))
-    monkeypatch.setattr(features, "describe", lambda heard: np.full((len(heard), 3), 7.0))
+    monkeypatch.setattr(encoding, "describe", lambda heard: np.full((len(heard), 3), 7.0))
 
 
 def text(index: int, lyrics: str | None = None) -> Track:
