@@ -1,4 +1,4 @@
-"""Packages that only research needs; they come with the ``research`` extra."""
+"""Imports of the packages of the ``research`` extra, which only research needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def research_package(module: str, purpose: str) -> ModuleType:
     ----------
     module : str
     purpose : str
-        What it is for, as in "gensim, which fits Word2Vec".
+        A verb and its object for the message, as in "gensim, which fits Word2Vec".
 
     Returns
     -------

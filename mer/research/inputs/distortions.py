@@ -1,8 +1,8 @@
-"""What happens to music on its way to a listener, by name: noise, narrow bands, codecs, levels.
+"""Distortions of waveforms by name: noise, narrow bands, codecs, pitch, levels and excerpts.
 
-`DISTORTIONS` are the conditions that robustness is measured under; `augmentation` makes copies to
-train on. Everything works on mono 16 kHz waveforms and is fixed by its seed. Nothing but an excerpt
-shifts the music in time, so that patches of the distorted song lie where those of the clean one do.
+`DISTORTIONS` are the conditions of the robustness table. `augmentation` makes training copies.
+All functions take mono waveforms at 16 kHz, and a seed determines the result. Only an excerpt
+shifts the music in time, so the patches of a distorted song have the positions of the clean ones.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ Colour = Literal["white", "pink"]
 
 _RATE: Final = MUSICNN.sample_rate
 _SILENT_SHARE: Final = 1e-3  # of the peak: -60 dB
-_LOWEST_HZ: Final = 62.5  # seven octaves below half the sample rate; pink noise is flat below
+_LOWEST_HZ: Final = 62.5  # seven octaves below half the sample rate; below it responses are flat
 _FILTER_ORDER: Final = 8
-_MP3_RATES: Final = (8, 160)  # kbit/s that MPEG-2 layer III allows at 16 kHz
-_MP3_DELAY: Final = 1105  # samples that LAME and the decoder add in front, without a header
+_MP3_RATES: Final = (8, 160)  # lowest and highest kbit/s of MPEG-2 layer III at 16 kHz
+_MP3_DELAY: Final = 1105  # samples that LAME and the decoder prepend if there is no header
 _AUGMENT_MP3_RATES: Final = (32, 40, 48, 56, 64)
 
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """A named change of waveforms.
+    """A named function of waveforms.
 
     Parameters
     ----------
     name : str
-        What features are kept under: another change needs another name.
+        Part of the keys of cached features. A different function needs a different name.
     apply : callable
         Maps a (samples,) float32 ndarray at 16 kHz and a seed to another such array.
     """
@@ -50,10 +50,10 @@ class Distortion:
 
 
 def add_noise(waveform: Waveform, snr_db: float, seed: int, colour: Colour = "white") -> Waveform:
-    """Gaussian noise at a signal-to-noise ratio [Li, section 4, where it is white].
+    """Add Gaussian noise at a signal-to-noise ratio [Li, section 4].
 
-    The paper does not say what the signal's power is taken over: here over the samples that are
-    not silent. The sum is rescaled only where it would clip.
+    Li's noise is white. The paper does not define the power of the signal; here it is the mean over
+    the samples above -60 dB of the peak. The sum is rescaled only if it would clip.
 
     Parameters
     ----------
@@ -81,19 +81,19 @@ def add_noise(waveform: Waveform, snr_db: float, seed: int, colour: Colour = "wh
 
 
 def low_pass(waveform: Waveform, cutoff_hz: float) -> Waveform:
-    """Butterworth low-pass of order 8, as of a telephone or a small loudspeaker.
+    """Butterworth low-pass of order 8, similar to a telephone or a small loudspeaker.
 
     Parameters
     ----------
     waveform : (samples,) float32 ndarray
     cutoff_hz : float
-        Where 3 dB are lost; below 8000.
+        Frequency with a loss of 3 dB; below 8000.
 
     Returns
     -------
     (samples,) float32 ndarray
     """
-    from scipy import signal
+    from scipy import signal  # noqa: PLC0415 - training from cached features needs no scipy
 
     sections = signal.butter(_FILTER_ORDER, cutoff_hz, fs=_RATE, output="sos")
     filtered: Waveform = signal.sosfilt(sections, waveform).astype(np.float32)
@@ -101,13 +101,13 @@ def low_pass(waveform: Waveform, cutoff_hz: float) -> Waveform:
 
 
 def tilt(waveform: Waveform, decibels: float) -> Waveform:
-    """Turn treble up and bass down, or the other way, along a straight line over the octaves.
+    """Turn treble up and bass down, or the reverse, by the same decibels in every octave.
 
     Parameters
     ----------
     waveform : (samples,) float32 ndarray
     decibels : float
-        By which 8 kHz gains on 62.5 Hz; their geometric mean, 707 Hz, keeps its level.
+        Gain of 8 kHz relative to 62.5 Hz. Their geometric mean, 707 Hz, keeps its level.
 
     Returns
     -------
@@ -121,31 +121,31 @@ def tilt(waveform: Waveform, decibels: float) -> Waveform:
 
 
 def mp3(waveform: Waveform, kilobits: int) -> Waveform:
-    """Encode as MP3 and decode, by LAME and mpg123 as libsndfile carries them.
+    """Encode as MP3 and decode, with the LAME and mpg123 of libsndfile.
 
     Parameters
     ----------
     waveform : (samples,) float32 ndarray
     kilobits : int
-        A second, constant: 32, 40, 48, 56 or 64. Mono at 16 kHz, so a stereo file at 44.1 kHz
-        sounds worse at the same rate.
+        Constant bit rate in kbit/s: 32, 40, 48, 56 or 64. It is for mono at 16 kHz: at the same
+        rate a stereo file at 44.1 kHz has a lower quality.
 
     Returns
     -------
     (samples,) float32 ndarray
         Without the codec's delay.
     """
-    import soundfile
+    import soundfile  # noqa: PLC0415 - training from cached features decodes nothing
 
     decoded: Waveform
     decoded, _ = soundfile.read(io.BytesIO(_mp3_bytes(waveform, kilobits)), dtype="float32")
-    # Frames of 32 kbit/s are too short for the header that says what to leave out.
+    # At 32 kbit/s a frame is too short for the header with the delay, so the decoder keeps it.
     delay = _MP3_DELAY if len(decoded) > len(waveform) else 0
     return decoded[delay : delay + len(waveform)]
 
 
 def _mp3_bytes(waveform: Waveform, kilobits: int) -> bytes:
-    import soundfile
+    import soundfile  # noqa: PLC0415 - training from cached features decodes nothing
 
     low, high = _MP3_RATES
     file = io.BytesIO()
@@ -162,7 +162,7 @@ def _mp3_bytes(waveform: Waveform, kilobits: int) -> bytes:
 
 
 def gain(waveform: Waveform, decibels: float) -> Waveform:
-    """Another level, clipped at full scale as in a file of integers.
+    """Change the level; clip at full scale, as a file of integers does.
 
     Parameters
     ----------
@@ -177,14 +177,14 @@ def gain(waveform: Waveform, decibels: float) -> Waveform:
 
 
 def excerpt(waveform: Waveform, seconds: float) -> Waveform:
-    """Cut the middle `seconds` out of a waveform (samples,); a shorter one stays whole."""
+    """Take the middle `seconds` of a waveform (samples,); return a shorter one whole."""
     samples = round(seconds * _RATE)
     first = max(0, (len(waveform) - samples) // 2)
     return waveform[first : first + samples]
 
 
 def pitch_shift(waveform: Waveform, semitones: float) -> Waveform:
-    """Another pitch at the same tempo, by librosa's phase vocoder.
+    """Change the pitch at the same tempo, with librosa's phase vocoder.
 
     Parameters
     ----------
@@ -196,18 +196,24 @@ def pitch_shift(waveform: Waveform, semitones: float) -> Waveform:
     -------
     (samples,) float32 ndarray
     """
-    import librosa
+    import librosa  # noqa: PLC0415 - slow to load; pitch shifts alone need it
 
     shifted: Waveform = librosa.effects.pitch_shift(waveform, sr=_RATE, n_steps=semitones)
     return shifted
 
 
 def augment(waveform: Waveform, seed: int) -> Waveform:
-    """Copy a song for training as it might have come: pitch, then band, noise and level.
+    """Distort a song for training: pitch, then band, noise and level.
 
-    Half the copies are shifted by up to 2 semitones; a quarter each lose treble above 2.5 to
-    7 kHz, pass through MP3 at 32 to 64 kbit/s, are tilted by up to 6 dB, or keep their band; half
-    have white or pink noise at 0 to 30 dB; all have another level, -9 to +3 dB.
+    ===== ========================================================= ==================
+    step  change                                                    share of copies
+    ===== ========================================================= ==================
+    pitch shift by up to 2 semitones                                1/2
+    band  low-pass at 2.5 to 7 kHz, MP3 at 32 to 64 kbit/s, a tilt  1/4 each, 1/4 none
+          by up to 6 dB
+    noise white or pink, 0 to 30 dB                                 1/2
+    level -9 to +3 dB                                               all
+    ===== ========================================================= ==================
 
     Parameters
     ----------
@@ -235,12 +241,12 @@ def augment(waveform: Waveform, seed: int) -> Waveform:
 
 
 def augmentation(copy: int) -> Distortion:
-    """Give copy number `copy`, from 1, of every song to train on; its seeds are the songs'."""
+    """Return the distortion of training copy number `copy`, from 1; each song has its own seed."""
     return Distortion(f"augmented-{copy}", augment)
 
 
 def _equalized(waveform: Waveform, response: Callable[[Waveform], Waveform]) -> Waveform:
-    """Scale each frequency by `response` of it in hertz, without a shift of phase."""
+    """Multiply each frequency by `response` of its hertz; phases stay the same."""
     hertz = np.fft.rfftfreq(len(waveform), 1 / _RATE).clip(_LOWEST_HZ).astype(np.float32)
     spectrum = np.fft.rfft(waveform) * response(hertz)
     return np.fft.irfft(spectrum, len(waveform)).astype(np.float32)
@@ -266,4 +272,4 @@ DISTORTIONS: Final = {
         Distortion("pitch-down-2", lambda waveform, _: pitch_shift(waveform, -2)),
     )
 }
-"""Conditions of the robustness table, by name; research clips of 30 s are the whole song."""
+"""Conditions of the robustness table, by name; the clean condition is the whole clip of 30 s."""

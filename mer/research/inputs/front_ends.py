@@ -1,8 +1,7 @@
-"""Log-mel front ends of the papers, one row of one table, on CPU or GPU in batch.
+"""Log-mel front ends of the papers, one row of `FRONT_ENDS` each, in batches on CPU or GPU.
 
-What the papers leave open is settled alike in every row, and said here once: librosa's defaults
-(frames centred on zero-padded audio, power spectra, Slaney's mel scale and unit-area bands), which
-is what such a pipeline computes when nobody says otherwise.
+Where a paper gives no detail, a row has librosa's defaults: frames centred on zero-padded audio,
+power spectra, Slaney's mel scale and bands of unit area.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _QUANTISATION: Final = 1e-8
-"""Mel power of the rounding of 16-bit samples, -80 dB: below it there is nothing to hear."""
+"""Mel power of the rounding of 16-bit samples, -80 dB. Below it there is only rounding noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +35,25 @@ class FrontEnd:
     sample_rate : int
         In hertz.
     n_fft, win_length, hop_length : int
-        In samples; a window shorter than `n_fft` is centred in it.
+        In samples. A window shorter than `n_fft` is centred in it.
     n_mels : int
     fmin, fmax : float
-        Where the lowest band starts and the highest ends, in hertz.
+        Lower edge of the lowest band and upper edge of the highest, in hertz.
     source : str
-        Whose it is, and what of it is our choice.
+        The paper, and the choices that are ours.
     window : {'hann', 'hamming'}
         Periodic.
     pre_emphasis : float in [0, 1)
-        ``y[n] = x[n] - pre_emphasis * x[n - 1]``, with ``x[-1] = 0``; 0 leaves samples alone.
+        ``y[n] = x[n] - pre_emphasis * x[n - 1]``, with ``x[-1] = 0``. 0 means no pre-emphasis.
     log : {'ln', 'log10', 'db'}
-        Of ``gain * power + offset``; ``db`` is ten times the decimal logarithm of
+        Logarithm of ``gain * power + offset``. ``db`` is ten times the decimal logarithm of
         ``max(gain * power, offset)``.
     gain, offset : float
         More than 0.
     norm : {'slaney', None}
         Bands of unit area, or of unit height.
     scale : {'slaney', 'htk'}
-        Which mel scale.
+        Mel scale.
     """
 
     sample_rate: int
@@ -74,7 +73,7 @@ class FrontEnd:
     scale: Literal["slaney", "htk"] = "slaney"
 
     def frames(self, samples: int) -> int:
-        """Frames of a waveform of so many samples."""
+        """Return the number of frames of a waveform with `samples` samples."""
         return 1 + samples // self.hop_length
 
     def log_mel(self, waveforms: Tensor) -> Tensor:
@@ -93,12 +92,12 @@ class FrontEnd:
         Raises
         ------
         ShapeError
-            If there are not two axes, or there is no sample.
+            If `waveforms` does not have two axes or has no sample.
         """
         if waveforms.ndim != 2 or not waveforms.shape[1]:
             raise ShapeError(f"waveforms must be (songs, samples), got {tuple(waveforms.shape)}")
         window, bank = _window_and_bank(self, waveforms.device)
-        with torch.autocast(waveforms.device.type, enabled=False):  # a power needs its 24 bits
+        with torch.autocast(waveforms.device.type, enabled=False):  # powers need float32
             samples = waveforms.float()
             if self.pre_emphasis:
                 samples = samples - self.pre_emphasis * F.pad(samples[:, :-1], (1, 0))
@@ -126,7 +125,7 @@ class FrontEnd:
 
 @functools.lru_cache(maxsize=64)
 def _window_and_bank(front_end: FrontEnd, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Window (win_length,) and filter bank (n_mels, n_fft / 2 + 1), made once a device."""
+    """Window (win_length,) and filter bank (n_mels, n_fft / 2 + 1), cached for each device."""
     bank = mel_filter_bank(
         front_end.sample_rate,
         front_end.n_fft,
@@ -137,7 +136,7 @@ def _window_and_bank(front_end: FrontEnd, device: torch.device) -> tuple[Tensor,
         scale=front_end.scale,
     )
     make = torch.hann_window if front_end.window == "hann" else torch.hamming_window
-    # In inference mode a cached tensor would be one that autograd refuses ever after.
+    # A tensor created in inference mode cannot take part in autograd later.
     with torch.inference_mode(mode=False):
         window = make(front_end.win_length, periodic=True, dtype=torch.float64)
         return window.float().to(device), bank.T.contiguous().to(device)
@@ -167,7 +166,7 @@ FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(
             fmax=11_025.0,
             window="hamming",
             pre_emphasis=0.95,
-            source="[Li, section 4.1], whose 96 bands contradict table 1; the range is ours",
+            source="[Li, section 4.1]: 96 bands, which contradicts table 1; the range is ours",
         ),
         "wang": FrontEnd(
             sample_rate=22_050,
@@ -179,7 +178,7 @@ FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(
             fmax=11_025.0,
             log="db",
             offset=_QUANTISATION,
-            source="[Wang, eq. 3] takes a mel image U and gives no number; all of them are ours",
+            source="[Wang, eq. 3] has a mel image U and no number; all numbers are ours",
         ),
         "gujar": FrontEnd(
             sample_rate=22_050,
@@ -191,7 +190,7 @@ FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(
             fmax=8000.0,
             log="db",
             offset=_QUANTISATION,
-            source="[Gujar]; its hop of 512 samples is 23 ms at this rate alone; the floor is ours",
+            source="[Gujar]: a hop of 512 samples and 23 ms, hence the rate; the floor is ours",
         ),
         "hcma": FrontEnd(
             sample_rate=44_100,
@@ -211,7 +210,7 @@ FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(
             n_mels=96,
             fmin=0.0,
             fmax=8000.0,
-            source="ours: of [LGFN] only the abstract is known, which has no number",
+            source="ours: only the abstract of [LGFN] is public, and it has no number",
         ),
         "musicnn": FrontEnd(
             sample_rate=MUSICNN.sample_rate,
@@ -224,7 +223,7 @@ FRONT_ENDS: Final[Mapping[str, FrontEnd]] = MappingProxyType(
             log="log10",
             gain=MUSICNN.gain,
             offset=1.0,
-            source="Pons & Serra (2019), as `mer.audio.patches.MUSICNN` has it",
+            source="Pons & Serra (2019), with the numbers of `mer.audio.patches.MUSICNN`",
         ),
     }
 )
@@ -237,7 +236,7 @@ def front_end(name: str) -> FrontEnd:
     Raises
     ------
     InputError
-        If there is none of that name; the message lists them.
+        If there is no front end of that name. The message lists the known names.
     """
     if name not in FRONT_ENDS:
         raise InputError(f"no front end is called {name!r}; there are {', '.join(FRONT_ENDS)}")

@@ -1,7 +1,7 @@
-"""Waveforms, log-mels and disturbed MusiCNN patches of labelled tracks.
+"""Waveforms, log-mels and noisy MusiCNN patches of labelled tracks.
 
-Clips are decoded once and kept as 16-bit samples; log-mels of undisturbed clips are kept in
-memory, those of disturbed ones for one level at a time.
+Clips are decoded once and cached on disk as 16-bit samples. Memory holds the log-mels of the clean
+clips, and those of noisy clips at one noise level at a time.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     Waveform = NDArray[np.float32]
 
 SAMPLE_RATE: Final = 16_000
-"""Of the kept waveforms, in hertz: that of the research clips."""
+"""Rate of the cached waveforms in hertz; the research clips have it."""
 
 
 class Sounds:
-    """Sounds of tracks, by track.
+    """Waveforms, log-mels and patches by track.
 
     Parameters
     ----------
     folder : Path
-        Keeps decoded clips; created when needed, may be deleted at any time.
+        Cache of decoded clips. Created when needed. It may be deleted at any time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,16 +51,16 @@ class Sounds:
         self._encoder: MusicnnEncoder | None = None
 
     def waveform(self, track: Track, sample_rate: int, snr_db: float | None = None) -> Waveform:
-        """Waveform of a track.
+        """Waveform of a track, optionally with white noise.
 
         Parameters
         ----------
         track : Track
-            With audio.
+            Must have audio.
         sample_rate : int
             In hertz.
         snr_db : float or None
-            Adds noise at this ratio.
+            Signal-to-noise ratio in decibels; None adds no noise.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Sounds:
         AudioError
             If its file cannot be used.
         """
-        import soxr
+        import soxr  # noqa: PLC0415 - a machine that has the 16 kHz clips needs no resampler
 
         waveform = self._decoded(track)
         if snr_db is not None:
@@ -87,13 +87,13 @@ class Sounds:
         """Log-mel of a whole track, (n_mels, frames) float16; arguments as `waveform`."""
         kept = self._mels
         if snr_db is not None:
-            if snr_db != self._noisy_level:  # of disturbed ones a single level is kept
+            if snr_db != self._noisy_level:  # memory holds one noise level at a time
                 self._noisy_mels.clear()
                 self._noisy_level = snr_db
             kept = self._noisy_mels
         key = (preset, track.dataset, track.track_id)
         if kept is self._mels and any(preset != other for other, _, _ in islice(kept, 1)):
-            kept.clear()  # architectures come one after the other: one front end at a time
+            kept.clear()  # architectures run one after the other: one front end at a time
         if key not in kept:
             rows = front_end(preset)
             waveform = torch.from_numpy(self.waveform(track, rows.sample_rate, snr_db))
@@ -101,13 +101,13 @@ class Sounds:
         return kept[key]
 
     def noisy_patches(self, track: Track, snr_db: float) -> torch.Tensor:
-        """MusiCNN over patches of a disturbed track, (patches, 1756); arguments as `waveform`."""
+        """MusiCNN rows of a noisy track, (patches, 1756); arguments as `waveform`."""
         key = (track.dataset, track.track_id, snr_db)
         if key not in self._patches:
             self._encoder = self._encoder or MusicnnEncoder.from_pretrained()
             waveform = self.waveform(track, MUSICNN.sample_rate, snr_db)
             frames = log_mel(waveform).T
-            # On the grid of the undisturbed patches, so that noise is all that differs.
+            # The patch positions are those of the clean track, so only the noise differs.
             patches = [frames[at : at + PATCH_FRAMES] for at in patch_frames(len(waveform))]
             self._patches[key] = self._encoder.embed(torch.from_numpy(np.stack(patches)))
         return self._patches[key]

@@ -1,13 +1,13 @@
 """Words of lyrics for TF-IDF and Word2Vec: cleaned, counted and embedded [Gujar, section 3.1].
 
-A vocabulary is fitted on the training songs and on nothing else. `WordTable` keeps it in buffers,
-so that a checkpoint of a network that uses words is whole.
+A vocabulary is fitted on the training songs only. `WordTable` keeps it in buffers, so a checkpoint
+contains it.
 
 Notes
 -----
-Gujar lemmatises and does not say with what. WordNet's lemmatiser, called without parts of speech
-as is common, takes the plural off nouns; it needs a dictionary to be fetched. Here Harman's
-S stemmer [1]_ does the same by three rules, without one.
+Gujar lemmatises and does not name the lemmatiser. WordNet's lemmatiser without parts of speech,
+a common choice, removes the plural of nouns, but needs a dictionary that must be downloaded.
+Harman's S stemmer [1]_ removes it by three rules without a dictionary, and is used here.
 
 References
 ----------
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_DOCUMENTS: Final = 5
-"""Fewest training songs that a word of the vocabulary stands in [Gujar, section 3.1]."""
+"""A word of the vocabulary is in at least this many training songs [Gujar, section 3.1]."""
 
 MAX_WORDS: Final = 20_000
-"""Largest vocabulary; the words of most songs are kept."""
+"""Largest size of a vocabulary; the most frequent words are kept."""
 
-# What English hangs on a word; n't stays, for it turns the sense round.
+# English clitics. "n't" is kept, because it negates the meaning.
 _CLITIC: Final = re.compile(r"['\u2019](?:m|re|s|ll|ve|d|em)\b")
 _APOSTROPHE: Final = re.compile(r"['\u2019]")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
 def clean_words(text: str) -> tuple[str, ...]:
-    """Words of a text, without punctuation, digits, case, stop words and the plural.
+    """Words of a text, lower case, in the singular, without punctuation, digits and stop words.
 
     Parameters
     ----------
@@ -55,16 +55,17 @@ def clean_words(text: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        In the text's order, of two letters or more; scikit-learn's English stop words are out.
+        In the text's order, of two letters or more, without scikit-learn's English stop words.
     """
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    # scikit-learn takes seconds to load, and networks without words need none of it.
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # noqa: PLC0415
 
     plain = _APOSTROPHE.sub("", _CLITIC.sub("", text.lower()))
     return tuple(_singular(word) for word in _WORD.findall(plain) if word not in ENGLISH_STOP_WORDS)
 
 
 def _singular(word: str) -> str:
-    """Take the plural off; the first of Harman's rules that fits, and none to short words."""
+    """Remove the plural by the first of Harman's rules that fits; keep words of three letters."""
     if len(word) <= 3:
         return word
     if word.endswith("ies") and not word.endswith(("eies", "aies")):
@@ -79,25 +80,24 @@ def _singular(word: str) -> str:
 def fit_idf(
     documents: Sequence[Sequence[str]], min_df: int = MIN_DOCUMENTS, max_words: int = MAX_WORDS
 ) -> tuple[tuple[str, ...], Tensor]:
-    """Vocabulary of some documents and what each word weighs [Gujar, section 3.1].
+    """Fit the vocabulary of some documents and the weight of each word [Gujar, section 3.1].
 
     Parameters
     ----------
     documents : sequence of sequence of str
         Cleaned words of the training songs.
     min_df : int
-        Fewest documents that hold a word.
+        Smallest number of documents with a word of the vocabulary.
     max_words : int
-        The words that most documents hold are kept; of equals, the first in the alphabet.
+        The words with the most documents are kept; ties are resolved alphabetically.
 
     Returns
     -------
     words : tuple of str
         Most frequent first; may be empty.
     idf : (words,) float Tensor
-        ``log(N / (1 + df))`` as printed: it is 0 for a word that all documents but one hold, and
-        negative, ``log(N / (N + 1))``, for one that they all hold, so that saying what everyone
-        says counts, weakly, against a term.
+        ``log(N / (1 + df))`` as printed. It is 0 for a word of all documents but one, and slightly
+        negative, ``log(N / (N + 1))``, for a word of all documents.
     """
     counts = Counter(word for document in documents for word in set(document))
     kept = sorted(
@@ -111,20 +111,20 @@ def fit_idf(
 def fit_word2vec(
     documents: Sequence[Sequence[str]], words: Sequence[str], width: int, seed: int
 ) -> Tensor:
-    """Skip-gram vectors with negative sampling [Gujar, section 3.1], by gensim.
+    """Fit skip-gram vectors with negative sampling [Gujar, section 3.1], with gensim.
 
-    The width is the paper's. Window (5), negatives (5) and ten passes are ours; so is the corpus,
-    the training songs, for the paper's "music corpus" is not named.
+    The width is the paper's. The window (5), the negatives (5), the ten epochs and the corpus, the
+    training songs, are ours. The paper does not name its "music corpus".
 
     Parameters
     ----------
     documents : sequence of sequence of str
         Cleaned words of the training songs.
     words : sequence of str
-        Vocabulary; every word is in the documents.
+        Vocabulary. Every word is in the documents.
     width : int
     seed : int
-        One thread: the same seed gives the same vectors.
+        The same seed gives the same vectors, because one thread fits them.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def fit_word2vec(
         return torch.zeros(len(words), width)
     known = set(words)
     models = research_package("gensim.models", "fits Word2Vec")
-    logging.getLogger("gensim").setLevel(logging.WARNING)  # it reports every pass at INFO
+    logging.getLogger("gensim").setLevel(logging.WARNING)  # gensim logs every epoch at INFO
     fitted = models.Word2Vec(
         sentences=[[word for word in document if word in known] for document in documents],
         vector_size=width,
@@ -158,8 +158,8 @@ def fit_word2vec(
 class WordTable(nn.Module):
     """A fitted vocabulary in buffers: words, their idf and their vectors.
 
-    A table of another size takes the size of the state that it is loaded from, so that a network
-    built without documents can load one that was fitted.
+    Loading a state resizes the table to the state's vocabulary. So a network built without
+    documents can load a fitted one.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class WordTable(nn.Module):
 
     def __init__(self, words: Sequence[str], idf: Tensor, vectors: Tensor) -> None:
         super().__init__()
-        # Tensors are all that a checkpoint holds: the words are their UTF-8 bytes, a line each.
+        # A checkpoint holds tensors only, so the words are stored as UTF-8 bytes, one a line.
         letters = bytearray("\n".join(words).encode())
         self.register_buffer("letters", torch.tensor(list(letters), dtype=torch.uint8))
         self.register_buffer("idf", idf)
@@ -183,12 +183,12 @@ class WordTable(nn.Module):
 
     @classmethod
     def fit(cls, documents: Sequence[Sequence[str]], *, width: int, seed: int) -> Self:
-        """Fit vocabulary, idf and, where `width` is not 0, vectors on training documents."""
+        """Fit vocabulary and idf, and vectors unless `width` is 0, on training documents."""
         words, idf = fit_idf(documents)
         return cls(words, idf, fit_word2vec(documents, words, width, seed))
 
     def __len__(self) -> int:
-        """Words in the vocabulary."""
+        """Return the number of words in the vocabulary."""
         return len(self._index)
 
     @property
@@ -197,17 +197,17 @@ class WordTable(nn.Module):
         return tuple(self._index)
 
     def tf_idf(self, documents: Sequence[Sequence[str]]) -> Tensor:
-        """Weigh the words of some documents: count over words of the document, times idf.
+        """Compute a word's count divided by the document's length, times its idf.
 
         Parameters
         ----------
         documents : sequence of sequence of str
-            Cleaned words; those outside the vocabulary count in the document's length only.
+            Cleaned words. Words outside the vocabulary count for the document's length only.
 
         Returns
         -------
         (documents, max(words, 1)) float Tensor
-            A single zero where the vocabulary is empty: no layer has a width of 0.
+            A column of zeros if the vocabulary is empty, because a layer needs an input.
         """
         if not len(self):
             return self.idf.new_zeros(len(documents), 1)
@@ -229,7 +229,7 @@ class WordTable(nn.Module):
         -------
         states : (documents, steps, width) float Tensor
         mask : (documents, steps) bool Tensor
-            Words outside the vocabulary have no step.
+            Real steps; words outside the vocabulary have none.
         """
         known = [
             [self._index[word] for word in document if word in self._index]
@@ -256,9 +256,9 @@ class WordTable(nn.Module):
 
 
 class TermProjection(nn.Linear):
-    """A linear layer over a vocabulary; takes the vocabulary's size of the state it is loaded from.
+    """A linear layer over a vocabulary; loading a state resizes it to the state's vocabulary.
 
-    Load before the optimiser is made: another size is another parameter.
+    Load the state before creating the optimiser, because resizing replaces the parameter.
     """
 
     def _load_from_state_dict(
