@@ -1,0 +1,367 @@
+"""What an exception answers, on pages, audio and the API alike."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+from django.test import Client
+from knox.models import AuthToken
+from rest_framework import exceptions
+
+from catalog.errors import CatalogError, JobStateError, PathError, TransientError
+from catalog.models import Song
+from mer.errors import (
+    CheckpointCorruptError,
+    CheckpointError,
+    EncoderMissingError,
+    InputError,
+    PackageMissingError,
+    ShapeError,
+)
+from recommender import errors
+from recommender.errors import (
+    IndexBusyError,
+    IndexCorruptError,
+    IndexMissingError,
+    IndexVersionError,
+    PlaylistErrorCode,
+    PlaylistRequestError,
+    RecommenderError,
+)
+from tests.factories import SongFactory
+from tests.places import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
+
+
+pytestmark = pytest.mark.django_db
+
+EXPECTED: list[tuple[Exception, int, str]] = [
+    (Http404(), 404, "NOT_FOUND"),
+    (PermissionDenied(), 403, "PERMISSION_DENIED"),
+    (BadRequest(), 400, "BAD_REQUEST"),
+    (MultiPartParserError(), 400, "BAD_REQUEST"),
+    (SuspiciousOperation(), 400, "BAD_REQUEST"),
+    (RequestDataTooBig(), 413, "REQUEST_TOO_LARGE"),
+    (exceptions.ValidationError({"name": ["no"]}), 400, "REQUEST_INVALID"),
+    (exceptions.ParseError(), 400, "PARSE_FAILED"),
+    (exceptions.NotAuthenticated(), 401, "NOT_AUTHENTICATED"),
+    (exceptions.AuthenticationFailed(), 401, "AUTHENTICATION_FAILED"),
+    (exceptions.PermissionDenied(), 403, "PERMISSION_DENIED"),
+    (exceptions.NotFound(), 404, "NOT_FOUND"),
+    (exceptions.MethodNotAllowed("PUT"), 405, "METHOD_NOT_ALLOWED"),
+    (exceptions.NotAcceptable(), 406, "NOT_ACCEPTABLE"),
+    (exceptions.UnsupportedMediaType("text/plain"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+    (exceptions.Throttled(7), 429, "THROTTLED"),
+    (PathError("/x is not there"), 400, "PATH_INVALID"),
+    (OperationalError("connection refused"), 503, "UNAVAILABLE"),
+    (InterfaceError("connection already closed"), 503, "UNAVAILABLE"),
+    (CheckpointError("gone"), 503, "UNAVAILABLE"),
+    (EncoderMissingError("gone"), 503, "UNAVAILABLE"),
+    (PackageMissingError("gone"), 503, "UNAVAILABLE"),
+    (IndexBusyError("busy"), 503, "UNAVAILABLE"),
+    (IndexCorruptError("bytes"), 503, "UNAVAILABLE"),
+    (IndexMissingError("gone"), 503, "UNAVAILABLE"),
+    (IndexVersionError("old"), 503, "UNAVAILABLE"),
+    (TransientError("away"), 503, "UNAVAILABLE"),
+]
+PLAYLISTS = [
+    (PlaylistErrorCode.REQUEST_INVALID, 400),
+    (PlaylistErrorCode.SONG_NOT_FOUND, 404),
+    (PlaylistErrorCode.CATALOG_EMPTY, 409),
+    (PlaylistErrorCode.NO_SONG_MATCHES, 409),
+    (PlaylistErrorCode.SONG_NOT_ANALYSED, 409),
+    (PlaylistErrorCode.HISTORY_EMPTY, 409),
+]
+EXPECTED += [(PlaylistRequestError(code, "words"), status, code) for code, status in PLAYLISTS]
+BUGS: list[Exception] = [
+    ShapeError("(3,) is not (4,)"),
+    InputError("0 songs"),
+    JobStateError("a job that is done cannot start"),
+    CatalogError("what"),
+    RecommenderError("what"),
+    ProgrammingError("column does not exist"),
+    IntegrityError("not unique"),
+    KeyError("name"),
+    exceptions.APIException(),
+]
+
+
+def name(value: object) -> str | None:
+    return type(value).__name__ if isinstance(value, Exception) else None
+
+
+@pytest.fixture
+def quiet() -> Client:
+    """A client that shows what a browser would be shown."""
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make the code behind a page, an audio file and an API address raise."""
+
+    def prepare(error: Exception) -> None:
+        def fail(*_args: object, **_kwargs: object) -> None:
+            raise error
+
+        monkeypatch.setattr("recommender.selectors.song_map", fail)
+        monkeypatch.setattr("recommender.selectors.analysed_song_count", fail)
+        monkeypatch.setattr("recommender.web.views.music.audio_response", fail)
+
+    return prepare
+
+
+def check_json(response: Any, status: int, code: str) -> dict[str, Any]:
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/json"
+    body: dict[str, Any] = response.json()
+    assert set(body) == {"code", "message", "details"}
+    assert body["code"] == code
+    assert body["message"]
+    return body
+
+
+def check_page(response: Any, status: int) -> str:
+    assert response.status_code == status, response.content
+    assert response["Content-Type"].startswith("text/html")
+    page: str = response.content.decode()
+    assert f'<p class="faint number">{status}</p>' in page
+    return page
+
+
+def check_away(response: Any, path: str) -> None:
+    if path.startswith("/api/"):
+        check_json(response, 503, "UNAVAILABLE")
+    else:
+        check_page(response, 503)
+    assert response["Retry-After"] == "10", path
+
+
+def test_every_row_is_expected_here() -> None:
+    covered = {type(error) for error, _, _ in EXPECTED} - {PlaylistRequestError}
+    assert covered == set(errors._TABLE)
+    assert {code for code, _ in PLAYLISTS} == set(PlaylistErrorCode)
+    assert {code for _, _, code in EXPECTED} | {"INTERNAL_ERROR"} == set(errors.ErrorCode)
+
+
+@pytest.mark.parametrize(("error", "status", "code"), EXPECTED, ids=name)
+def test_api_and_page_answer_by_the_table(
+    quiet: Client, raising: Any, error: Exception, status: int, code: str
+) -> None:
+    raising(error)
+    answer = quiet.get("/api/v1/songs/map/")
+    check_json(answer, status, code)
+    response = quiet.get("/")
+    check_page(response, status)
+    assert response.get("Retry-After") == answer.get("Retry-After")
+    assert (status in {503, 429}) == ("Retry-After" in response)
+
+
+@pytest.mark.parametrize(
+    "error", [error for error, status, _ in EXPECTED if status == 503], ids=name
+)
+def test_audio_that_is_not_available(
+    quiet: Client, raising: Any, wav_song: Song, error: Exception
+) -> None:
+    raising(error)
+    check_away(quiet.get(f"/songs/{wav_song.pk}/audio"), "audio")
+
+
+@pytest.mark.parametrize("error", BUGS, ids=name)
+@pytest.mark.parametrize("path", ["/", "/songs/{}/audio", "/api/v1/songs/map/"])
+def test_a_bug_is_logged_with_its_traceback(
+    quiet: Client,
+    raising: Any,
+    wav_song: Song,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    error: Exception,
+) -> None:
+    raising(error)
+    response = quiet.get(path.format(wav_song.pk))
+    if path.startswith("/api/"):
+        check_json(response, 500, "INTERNAL_ERROR")
+    else:
+        check_page(response, 500)
+    assert "Retry-After" not in response
+    assert str(error) not in response.content.decode()
+    logged = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert error in logged
+
+
+def test_a_bug_reaches_error_reporters(raising: Any) -> None:
+    raising(ShapeError("(3,) is not (4,)"))
+    for path in ("/", "/api/v1/songs/map/"):
+        with pytest.raises(ShapeError):
+            Client().get(path)
+
+
+def test_the_cause_is_named_for_programs(quiet: Client, raising: Any) -> None:
+    for error, cause in [
+        (CheckpointCorruptError("bytes"), "CHECKPOINT_CORRUPT"),
+        (OperationalError("refused"), "DATABASE"),
+    ]:
+        raising(error)
+        assert quiet.get("/api/v1/songs/map/").json()["details"] == {"cause": cause}
+
+
+def test_a_wrong_statement_is_a_bug_on_every_database(
+    quiet: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def query() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM no_such_table")
+
+    monkeypatch.setattr("recommender.selectors.analysed_song_count", query)
+    check_page(quiet.get("/"), 500)
+
+
+@contextlib.contextmanager
+def database_refused() -> Iterator[None]:
+    """Make every query fail, those of sessions and logins among them."""
+
+    def refuse(*_args: object) -> None:
+        raise OperationalError("connection to server failed: Connection refused")
+
+    with connection.execute_wrapper(refuse):
+        yield
+
+
+class TestNoDatabase:
+    PUBLIC = ("/", "/songs", "/songs/1", "/songs/1/audio", "/api/v1/songs/", "/api/v1/songs/map/")
+    ASKS_WHO_IT_IS = (
+        *("/playlist?mood=calm&seed=1", "/playlist.m3u8?mood=calm&seed=1", "/nothing"),
+        *("/playlists", "/history", "/ingest", "/login", "/signup", "/admin/"),
+        *("/api/v1/songs/1/", "/api/v1/jobs/", "/api/v1/listens/", "/api/v1/moods/"),
+    )
+
+    @pytest.fixture
+    def session(self, quiet: Client, user: User) -> Client:
+        quiet.force_login(user)
+        return quiet
+
+    @pytest.mark.parametrize("path", PUBLIC)
+    def test_nobody_is_logged_in(self, quiet: Client, path: str) -> None:
+        with database_refused():
+            check_away(quiet.get(path), path)
+
+    @pytest.mark.parametrize("path", PUBLIC + ASKS_WHO_IT_IS)
+    def test_a_session(self, session: Client, path: str) -> None:
+        with database_refused():
+            check_away(session.get(path), path)
+
+    @pytest.mark.parametrize("path", PUBLIC)
+    def test_private(self, session: Client, settings: SettingsWrapper, path: str) -> None:
+        settings.AFFETTI_PUBLIC = False
+        with database_refused():
+            check_away(session.get(path), path)
+
+    @pytest.mark.parametrize("path", ["/songs/1/audio", "/api/v1/moods/"])
+    def test_a_token(self, quiet: Client, user: User, settings: SettingsWrapper, path: str) -> None:
+        settings.AFFETTI_PUBLIC = False
+        _, token = AuthToken.objects.create(user)
+        with database_refused():
+            check_away(quiet.get(path, headers={"Authorization": f"Token {token}"}), path)
+
+    @pytest.mark.parametrize("path", ["/login", "/signup", "/api/v1/auth/login/"])
+    def test_logging_in(self, quiet: Client, path: str) -> None:
+        words = {"username": "ada", "password": "pass-word-1"}
+        form = {**words, "password1": "pass-word-1", "password2": "pass-word-1"}
+        with database_refused():
+            if path.startswith("/api/"):
+                response = quiet.post(path, words, "application/json")
+            else:
+                response = quiet.post(path, form)
+        check_away(response, path)
+
+    def test_a_middleware_that_saves_the_session(
+        self, session: Client, settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_args: object, **_kwargs: object) -> None:
+            raise OperationalError("database is locked")
+
+        settings.SESSION_SAVE_EVERY_REQUEST = True
+        monkeypatch.setattr(SessionStore, "save", fail)
+        for path in ("/songs", "/api/v1/moods/"):
+            check_away(session.get(path), path)
+
+    def test_a_template(self, quiet: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_song: Song) -> str:
+            raise OperationalError("too many clients already")
+
+        SongFactory(status="pending")
+        monkeypatch.setattr(Song, "get_status_display", fail)
+        check_away(quiet.get("/songs"), "/songs")
+
+    def test_probes_answer(self, session: Client, user: User, settings: SettingsWrapper) -> None:
+        settings.AFFETTI_PUBLIC = False
+        _, token = AuthToken.objects.create(user)
+        for headers in ({}, {"Authorization": f"Token {token}"}):
+            with database_refused():
+                assert session.get("/healthz", headers=headers).json() == {"status": "ok"}
+                ready = session.get("/readyz", headers=headers)
+            assert ready.status_code == 503
+            assert not ready.json()["checks"]["database"]["ok"]
+            assert not ready.json()["checks"]["index"]["ok"]
+
+
+def test_no_server_behind_the_database_url(tmp_path: Path) -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+paths = ["/", "/songs/1/audio", "/api/v1/songs/", "/healthz"]
+client = Client(raise_request_exception=False, headers={"host": "localhost"})
+client.cookies["sessionid"] = "a" * 32
+for path in paths:
+    response = client.get(path)
+    print(path, response.status_code, response.get("Retry-After"), response["Content-Type"])
+"""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "recommender.settings",
+        "DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1/nowhere",
+        "AFFETTI_SECRET_KEY": "for this test",
+        "AFFETTI_VAR_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "/ 503 10 text/html; charset=utf-8",
+        "/songs/1/audio 503 10 text/html; charset=utf-8",
+        "/api/v1/songs/ 503 10 application/json",
+        "/healthz 200 None application/json",
+    ], done.stderr
