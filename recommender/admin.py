@@ -36,7 +36,7 @@ class IndexBuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("model_version", "is_active")
 
     def has_add_permission(self, request: object) -> bool:
-        """Builds are made by manage.py build_index, with their files."""
+        """A build needs its files, which `manage.py build_index` writes."""
         return False
 
     def has_change_permission(self, request: object, obj: IndexBuild | None = None) -> bool:

@@ -1,8 +1,8 @@
-"""The embedded broker: kombu's filesystem transport, with messages that appear whole or not at all.
+"""The embedded broker: kombu's filesystem transport, with messages that are complete or absent.
 
-Kombu writes a message under its final name, so that a worker may meet it empty or cut off: at the
-very moment it is written, or for ever after a kill or on a full disk. A worker that reads such a
-file ends, and with it everything that runs beside it.
+Kombu writes a message under its final name. A worker can then read it incomplete: while it is being
+written, or at any time after a kill or on a full disk. A worker that reads such a file ends, and
+with it all processes beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
+from mer.files import written_aside
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,19 +30,18 @@ SCHEME: Final = "files"
 
 
 class Channel(filesystem.Channel):
-    """A channel that neither shows half a message nor falls over one."""
+    """A channel that never shows an incomplete message and skips broken ones."""
 
     # The types that kombu-stubs gives its transports do not agree with each other.
     def _put(  # type: ignore[override]
         self, queue: str, payload: Mapping[str, Any], **_: Any
     ) -> None:
-        # The name's start orders messages; kombu reads only names that end with the queue's.
+        # Kombu reads messages in the order of names, and only names that end with the queue's.
         name = f"{time.time_ns()}_{uuid.uuid4()}.{queue}.msg"
         path = Path(self.data_folder_out) / name
-        aside = path.with_name(f"{name}.part")
         try:
-            aside.write_text(dumps(payload))
-            aside.rename(path)
+            with written_aside(path) as part:
+                part.write_text(dumps(payload))
         except OSError as error:
             raise ChannelError(f"cannot write {path}: {error}") from error
 
@@ -48,8 +49,8 @@ class Channel(filesystem.Channel):
         while True:
             try:
                 payload = super()._get(queue)
-            except ValueError as error:  # it is out of the folder by now
-                logger.warning("A broken message in the queue %s is passed over: %s", queue, error)
+            except ValueError as error:  # kombu has removed it already
+                logger.warning("A broken message in the queue %s is skipped: %s", queue, error)
                 continue
             if not _is_expired(payload):
                 return payload
@@ -64,17 +65,17 @@ class Channel(filesystem.Channel):
 
 
 def _is_expired(payload: Mapping[str, Any]) -> bool:
-    """Say whether nobody wants the message any more.
+    """Return whether the message has expired.
 
-    A worker finds that out, too, but takes turns between its queues: what piled up in one while it
-    was long busy with the other would keep newer messages waiting.
+    A worker drops expired messages itself, but takes its queues in turns. After long work on one
+    queue, the expired messages of the other would delay newer ones.
     """
     expires = payload.get("headers", {}).get("expires")
     return expires is not None and datetime.fromisoformat(expires) < datetime.now(UTC)
 
 
 class Transport(filesystem.Transport):
-    """Messages as files in a folder, for one host."""
+    """A transport that keeps messages as files in a folder of one host."""
 
     Channel = Channel
 

@@ -1,4 +1,4 @@
-"""The Celery application; tasks live in `catalog.tasks` and `recommender.tasks`."""
+"""The Celery application. The tasks are in `catalog.tasks` and `recommender.tasks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a listener has heard, and what it says of their taste."""
+"""Listening history: recording listens, and weighting songs by them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 HALF_LIFE: Final = timedelta(days=30)
-"""A song heard so long before the last one counts half."""
+"""The weight of a listen halves with every such time before the last listen."""
 LISTENS_USED: Final = 500
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 
@@ -32,11 +32,11 @@ def listen_record(
     listened_at: datetime | None = None,
     seconds_played: float | None = None,
 ) -> Listen:
-    """Record that `user` began to hear a song at `listened_at` (default: now), once.
+    """Record that `user` started a song at `listened_at` (default: now).
 
-    The same user, song and moment again returns the same row, with the longer time played.
-    Raises `PlaylistRequestError` with SONG_NOT_FOUND if there is no such song, and
-    REQUEST_INVALID if the moment lies in the future or the seconds are negative.
+    A second call with the same user, song and moment returns the same row, with the longer time
+    played. Raises `PlaylistRequestError`: SONG_NOT_FOUND if there is no such song, REQUEST_INVALID
+    if the moment is in the future or the seconds are negative.
     """
     now = timezone.now()
     moment = listened_at or now
@@ -72,11 +72,11 @@ def listen_record(
 
 
 def history_weights(*, user: User) -> dict[int, float]:
-    """Return how much each song that `user` heard says of their taste, by song id.
+    """Return the weight of each song in the taste of `user`, by song id.
 
-    The last `LISTENS_USED` listens count, each half as much for every `HALF_LIFE` that it lies
-    before the last one, and by the share of the song that was played where that is known. Time
-    alone changes nothing, so that the same history always says the same.
+    The last `LISTENS_USED` listens count. A listen's weight is the share of the song that was
+    played, or 1 if unknown, halved for every `HALF_LIFE` before the last listen. The current time
+    is not used, so the same history always gives the same weights.
     """
     listens = list(
         Listen.objects.filter(user_id=user.pk)
@@ -95,7 +95,7 @@ def history_weights(*, user: User) -> dict[int, float]:
 
 
 def songs_heard(*, user: User, days: int) -> set[int]:
-    """Return the ids of the songs that `user` heard in the last `days` days."""
+    """Return the ids of the songs that `user` listened to in the last `days` days."""
     since = timezone.now() - timedelta(days=days)
     heard = Listen.objects.filter(user_id=user.pk, listened_at__gte=since)
     return set(heard.values_list("song_id", flat=True))

@@ -1,9 +1,9 @@
-"""The moods that can be named: where each lies on the plane and which emotions it stresses.
+"""The named moods: the point of each on the plane, and the emotions it stresses.
 
-Every point is placed by hand. Angles follow the circumplex of affect [1]_; where listeners rate
-music otherwise than words, the music is followed: anger and fear are clearly unpleasant in it,
-sadness is felt as mildly unpleasant only, tenderness lies near calm [2]_. Distances from the
-neutral middle are ours. A mood that is not in the table is read as words instead.
+All points are placed by hand. Angles follow the circumplex of affect [1]_. Where ratings of music
+differ from those of words, the points follow music: anger and fear are clearly unpleasant, sadness
+only mildly, and tenderness is close to calm [2]_. Distances from the neutral centre are our choice.
+A name that is not in the table is read as free words.
 
 References
 ----------
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """A named place on the plane; `emotions` gives the weight of those of the eight it stresses."""
+    """A named point of the plane; `emotions` holds the weights of the emotions it stresses."""
 
     name: str
     valence: float
@@ -78,13 +78,13 @@ _TABLE: Final = (
 )  # fmt: skip
 
 MOODS: Final[Mapping[str, Mood]] = {mood.name: mood for mood in _TABLE}
-"""Every mood under its own name, the eight emotions first."""
+"""All moods by name, the eight emotions first."""
 
 _BY_WORD: Final = {
     word: mood for mood in _TABLE for word in (mood.name, *mood.aliases)
-}  # no word names two moods; a test says so
+}  # a test checks that no word names two moods
 
 
 def mood_find(name: str) -> Mood | None:
-    """Return the mood that goes by `name` or has it as an alias, in any case; None for others."""
+    """Return the mood with this name or alias, ignoring case; None if there is none."""
     return _BY_WORD.get(name.strip().casefold())

@@ -1,8 +1,8 @@
 """Settings of every mode; the only place that reads the environment.
 
-With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAISS on
-the CPU. `DATABASE_URL` and `REDIS_URL` turn it into the full mode. Every name read here stands in
-`.env.example` and `docs/settings.md`.
+With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAISS on the CPU.
+`DATABASE_URL` and `REDIS_URL` turn on the full mode. Every name read here is in `.env.example` and
+`docs/settings.md`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CSRF_TRUSTED_ORIGINS = env.list("AFFETTI_CSRF_TRUSTED_ORIGINS", default=[])
 
 
 def _secret_key() -> str:
-    """Return the secret key; embedded installs make one for themselves, once."""
+    """Return the secret key; an embedded installation creates its own, once."""
     key = env.str("AFFETTI_SECRET_KEY", default="")
     if key:
         return str(key)
@@ -51,7 +51,8 @@ def _secret_key() -> str:
         )
     path = VAR_DIR / "secret.key"
     if not path.exists():
-        # Linked into place whole, so that two processes starting at once agree on one key.
+        # A link never replaces a key, as `mer.files.written_aside` would: two processes that start
+        # at once use the same one.
         with tempfile.NamedTemporaryFile("w", dir=VAR_DIR) as file:
             file.write(secrets.token_urlsafe(50))
             file.flush()
@@ -131,8 +132,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = env.int("AFFETTI_TASK_SOFT_TIME_LIMIT_SECONDS", de
 CELERY_TASK_TIME_LIMIT = env.int("AFFETTI_TASK_TIME_LIMIT_SECONDS", default=1800)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # Longer than the hard limit: a message shown again to another worker while the first still
-    # works would run twice at once.
+    # Longer than the hard limit: otherwise Redis would deliver a running task to a second worker.
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "visibility_timeout": CELERY_TASK_TIME_LIMIT * 2
     }
@@ -140,7 +140,7 @@ else:
     _broker = VAR_DIR / "broker"
     for _folder in (_broker / "messages", _broker / "control"):
         _folder.mkdir(parents=True, exist_ok=True)
-    # The scheme of recommender.broker; a host only because kombu warns without.
+    # The scheme of recommender.broker. Without a host, kombu warns.
     CELERY_BROKER_URL = "files://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "messages"),
@@ -162,7 +162,7 @@ CELERY_TASK_ROUTES = {
     "recommender.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-# Each expires when the next is sent, so that they do not pile up while workers are busy or away.
+# A message expires when the next one is sent, so messages do not pile up while no worker is free.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in (
@@ -201,9 +201,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 AFFETTI_SIGNUP = env.bool("AFFETTI_SIGNUP", default=True)
-"""Whether visitors may make accounts for themselves; else the admin makes them."""
+"""Whether visitors can sign up; otherwise the admin creates accounts."""
 AFFETTI_PUBLIC = env.bool("AFFETTI_PUBLIC", default=True)
-"""Whether music and moods are for everybody; else pages, API and audio need a login."""
+"""Whether pages, API and audio are open to everybody; otherwise they need a login."""
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -212,8 +212,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# How many proxies in front are ours; with none, nobody can name another address than theirs, nor
-# call a request secure that is not.
+# The number of our own proxies in front. With 0, the headers in which a proxy names the client's
+# address and scheme are ignored, because a client could forge them.
 PROXY_COUNT = env.int("AFFETTI_PROXY_COUNT", default=0)
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -275,6 +275,6 @@ LOGGING = {
         "handlers": ["console"],
         "level": env.str("AFFETTI_LOG_LEVEL", default="INFO"),
     },
-    # It tells at every start which processor features it did not find.
+    # It logs at every start which processor features are missing.
     "loggers": {"faiss.loader": {"level": "WARNING"}},
 }

@@ -1,11 +1,11 @@
-"""The demo composer: a short piece of music for an intended place on the plane.
+"""The demo composer: a short piece of music for an intended point of the plane.
 
-Which musical cue moves with which axis follows the reviews [1]_ [2]_ [3]_ and the classic
-experiments [4]_ [5]_; that cues act almost linearly and add up is the finding of [6]_, so each
-trait here is a linear function of the intended valence and arousal:
+Reviews [1]_ [2]_ [3]_ and classic experiments [4]_ [5]_ report which musical trait changes with
+which axis. The effects of traits are almost linear and add up [6]_, so most traits here are linear
+functions of the intended valence and arousal:
 
 ====================  ===========================================  =====================
-cue                   direction                                    after
+trait                 direction                                    source
 ====================  ===========================================  =====================
 tempo, note density   rise with arousal; a little with valence     [1]_ [3]_ [5]_ [6]_
 mode                  major side with valence, minor side without  [3]_ [4]_ [6]_
@@ -18,8 +18,7 @@ dissonance            with low valence, most when arousal is high  [2]_ [3]_ [4]
 melodic contour       rising with valence, falling without         [2]_ [3]_
 ====================  ===========================================  =====================
 
-The slopes are our own choice, and so are the ensembles, which stand for genres rather than
-for findings.
+The slopes and the ensembles are our own choice. An ensemble imitates a genre.
 
 References
 ----------
@@ -61,7 +60,7 @@ _TAIL_SECONDS: Final = 1.8
 
 
 def traits(intended: AffectPoint) -> Traits:
-    """Return the cues of a piece meant to be heard at `intended`."""
+    """Return the traits of a piece for the intended point."""
     valence, arousal = intended.valence, intended.arousal
     return Traits(
         tempo_bpm=54.0 + 104.0 * arousal + 14.0 * valence,
@@ -78,7 +77,7 @@ def traits(intended: AffectPoint) -> Traits:
 
 
 def _mode(valence: float, arousal: float) -> str:
-    """Return the scale, from the darkest to the brightest as valence rises."""
+    """Return the mode; higher valence gives a brighter one."""
     if valence < 0.32 and arousal >= 0.5:
         return "phrygian"
     if valence < 0.43:
@@ -97,9 +96,9 @@ def compose(intended: AffectPoint, *, ensemble: str, seed: int) -> Sound:
     """
     rng = np.random.default_rng(seed)
     band = ENSEMBLES[ensemble]
-    cues = traits(intended)
+    wanted = traits(intended)
     frame = score.frame_make(
-        replace(cues, tempo_bpm=cues.tempo_bpm * band.tempo_scale),
+        replace(wanted, tempo_bpm=wanted.tempo_bpm * band.tempo_scale),
         band,
         seconds=_MUSIC_SECONDS,
         rng=rng,
@@ -113,7 +112,7 @@ def compose(intended: AffectPoint, *, ensemble: str, seed: int) -> Sound:
         sound = desk.play(band.lead, score.melody(frame, octave=band.lead_octave, rng=rng))
         desk.add(sound, gain=band.lead_gain, pan=0.0, drive=band.lead_drive)
     strokes = score.drumming(frame, band, rng=rng)
-    return _mixed(desk, band, strokes, loudness_db=cues.loudness_db, rng=rng)
+    return _mixed(desk, band, strokes, loudness_db=wanted.loudness_db, rng=rng)
 
 
 def _mixed(
@@ -124,7 +123,7 @@ def _mixed(
     loudness_db: float,
     rng: np.random.Generator,
 ) -> Sound:
-    """Return the finished piece: pumped by the kick if the style asks, in a room, levelled."""
+    """Return the finished mix: ducked by the kick if the style asks for it, with room and level."""
     music = desk.stereo
     if band.pumping:
         music = music * desk.ducking(strokes, depth=band.pumping)[:, None]
@@ -134,18 +133,18 @@ def _mixed(
 
 
 class _Desk:
-    """The mixing desk of one piece: renders notes and strokes, and adds them up in stereo."""
+    """The mixing desk of one piece: renders notes and strokes, and mixes them in stereo."""
 
     def __init__(self, frame: Frame, rng: np.random.Generator, *, looseness: float) -> None:
         self._looseness = looseness
-        self._cues = frame.traits
+        self._traits = frame.traits
         self._beat_seconds = 60.0 / frame.traits.tempo_bpm
         self._samples = int((frame.bars * frame.bar_seconds + _TAIL_SECONDS) * synth.SAMPLE_RATE)
         self._rng = rng
         self.stereo: Sound = np.zeros((self._samples, 2), dtype=np.float32)
 
     def play(self, voice: Voice, notes: Iterable[Note]) -> Sound:
-        """Return one instrument playing `notes`; equal notes are made once."""
+        """Return the track of one instrument; equal notes are rendered once."""
         made: dict[tuple[float, float], Sound] = {}
         track = np.zeros(self._samples, dtype=np.float32)
         for note in notes:
@@ -155,27 +154,27 @@ class _Desk:
                     voice,
                     note.midi,
                     note.beats * self._beat_seconds,
-                    brightness=self._cues.brightness,
-                    attack_scale=self._cues.attack_scale,
+                    brightness=self._traits.brightness,
+                    attack_scale=self._traits.attack_scale,
                     rng=self._rng,
                 )
             self._put(track, made[key], note.start_beats, note.velocity)
         return track
 
     def drums(self, strokes: Iterable[Stroke]) -> Sound:
-        """Return the drummer's track."""
+        """Return the track of the drums."""
         made: dict[str, Sound] = {}
         track = np.zeros(self._samples, dtype=np.float32)
         for stroke in strokes:
             if stroke.drum not in made:
                 made[stroke.drum] = synth.drum(
-                    stroke.drum, brightness=self._cues.brightness, rng=self._rng
+                    stroke.drum, brightness=self._traits.brightness, rng=self._rng
                 )
             self._put(track, made[stroke.drum], stroke.start_beats, 0.55 * stroke.velocity)
         return track
 
     def ducking(self, strokes: Iterable[Stroke], *, depth: float) -> Sound:
-        """Return a gain that dips with every kick."""
+        """Return a gain that dips at every kick."""
         dip = np.exp(-np.arange(int(0.3 * synth.SAMPLE_RATE)) / (0.1 * synth.SAMPLE_RATE))
         track = np.zeros(self._samples, dtype=np.float32)
         for stroke in strokes:
@@ -184,7 +183,7 @@ class _Desk:
         return np.subtract(1.0, depth * np.minimum(track, 1.0), dtype=np.float32)
 
     def add(self, sound: Sound, *, gain: float, pan: float, drive: float) -> None:
-        """Mix a track in, through an overdriven amplifier if `drive`, at equal power."""
+        """Add a track to the mix with equal-power panning, overdriven if `drive`."""
         if drive:
             sound = synth.overdrive(sound, drive=drive, rng=self._rng)
         angle = (pan + 1.0) * np.pi / 4

@@ -1,9 +1,17 @@
-"""Who plays: the bands of the demo catalogue, as data.
+"""The ensembles of the demo catalogue, as data.
 
-A pattern is one bar of sixteenths (12 in 3/4, 16 in 4/4). In a part, `C` strikes the whole chord,
-a digit one tone of it (0 root, 1 third, 2 fifth, 3 octave and on upward), and `.` lets ring.
-In a drum pattern `x` is a stroke and `o` a soft one. Each list of patterns goes from sparse to
-busy; the intended arousal chooses.
+A pattern is one bar of sixteenths: 12 in 3/4, 16 in 4/4. Lists of patterns are ordered from sparse
+to dense, and the intended arousal selects one.
+
+=======  =======  ====================================================================
+pattern  sign     meaning
+=======  =======  ====================================================================
+part     `C`      the whole chord
+part     a digit  one tone of the chord: 0 root, 1 third, 2 fifth, 3 octave, and so on
+part     `.`      the former tone keeps sounding
+drums    `x`      a stroke
+drums    `o`      a soft stroke
+=======  =======  ====================================================================
 """
 
 from __future__ import annotations
@@ -21,7 +29,7 @@ Drumming = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An accompanying instrument; `octave` moves it from the middle of the piece's register."""
+    """An accompanying instrument; `octave` is relative to the register of the piece."""
 
     voice: Voice
     patterns: tuple[str, ...]
@@ -36,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """A band: a leader, accompanists, a drummer's patterns and a room."""
+    """A lead voice, accompanying parts, drum patterns and a room."""
 
     lead: Voice | None
     parts: tuple[Part, ...]

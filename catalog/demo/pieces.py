@@ -1,4 +1,4 @@
-"""The demo catalogue: what is played, by whom, and where on the plane it is meant to lie.
+"""The pieces of the demo catalogue: title, artist, genre and intended point of the plane.
 
 Artists and titles are invented. Genres name the style that the ensemble imitates.
 """
@@ -17,7 +17,7 @@ LyricsForm = Literal["tag", "lrc", "txt"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece; `intended` is a target for the composer, not a label of listeners."""
+    """One piece; `intended` is the composer's target, not a rating by listeners."""
 
     title: str
     artist: str
@@ -28,12 +28,12 @@ class Piece:
 
     @property
     def lyrics(self) -> str:
-        """Return the lyrics, empty for an instrumental."""
+        """The lyrics; empty for an instrumental."""
         return LYRICS.get(self.title, "")
 
     @property
     def seed(self) -> int:
-        """Return what the composer's choices hang on; the same for ever."""
+        """The seed of the composer's random choices; it never changes."""
         return zlib.crc32(f"{self.artist} - {self.title}".encode())
 
 
@@ -108,4 +108,4 @@ PIECES: Final = (
     _piece("The Gardener's Theme", "Saint Ember Choir", "Chamber music", 0.78, 0.40, "strings"),
     _piece("Half a Moon, a Whole Harbour", "Brass Umbrella", "Jazz", 0.60, 0.42, "jazz", "lrc"),
 )
-"""In no order that matters; titles are unique."""
+"""Titles are unique; the order has no meaning."""

@@ -1,7 +1,7 @@
-"""What is played: from musical traits to notes; no sound here.
+"""From musical traits to notes; no sound here.
 
-Harmony is a progression of the mode, one chord a bar; the melody repeats and varies two motifs
-(A A B A), meets the chord on strong beats and rests at the ends of phrases.
+The harmony is a progression of the mode, one chord a bar. The melody repeats two motifs (A A B A).
+On strong beats it plays tones of the chord, and its phrases end with a rest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCALES: Final = {
     "minor": (0, 2, 3, 5, 7, 8, 10),
     "phrygian": (0, 1, 3, 5, 7, 8, 10),
 }
-"""Semitones above the tonic, from the brightest mode to the darkest."""
+"""Semitones above the tonic of each mode, from the brightest mode to the darkest."""
 
 PROGRESSIONS: Final = {
     "lydian": ((0, 1, 0, 4), (0, 1, 5, 4), (0, 4, 1, 0)),
@@ -32,14 +32,14 @@ PROGRESSIONS: Final = {
     "minor": ((0, 5, 2, 6), (0, 3, 5, 4), (0, 5, 3, 4), (0, 6, 5, 4)),
     "phrygian": ((0, 1, 0, 6), (0, 1, 2, 1), (0, 0, 1, 6)),
 }
-"""Roots of the chords of four bars, as degrees of the scale, 0 the tonic."""
+"""Chord roots of four bars, as degrees of the scale; 0 is the tonic."""
 
 _BEAT_CELLS: Final = ((1.0,), (0.5, 0.5), (0.75, 0.25), (0.25, 0.25, 0.5), (0.25,) * 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The musical cues of one piece; `catalog.demo.composer.traits` says whence they come."""
+    """The musical traits of one piece; see `catalog.demo.composer.traits`."""
 
     tempo_bpm: float
     mode: str
@@ -54,7 +54,7 @@ class Traits:
 
 
 class Note(NamedTuple):
-    """When (in beats), how long, how high and how strong."""
+    """One note: start and length in beats, pitch as a MIDI number, velocity from 0 to 1."""
 
     start_beats: float
     beats: float
@@ -72,7 +72,7 @@ class Stroke(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The common ground of all parts: key, chords, bars."""
+    """What all parts share: key, chords and bars."""
 
     traits: Traits
     tonic_midi: int
@@ -96,7 +96,7 @@ class Frame:
         return self.tonic_midi + 12 * octave + SCALES[self.traits.mode][step]
 
     def beat(self, bar: int, step: int) -> float:
-        """Return when a sixteenth of a bar falls, the second half of each beat swung."""
+        """Return the beat of a sixteenth of a bar; swing delays the second half of each beat."""
         late = 0.5 * self.swing if step % 4 >= 2 else 0.0
         return bar * self.beats_per_bar + step / 4 + late
 
@@ -126,7 +126,7 @@ def frame_make(
 
 
 def _chord(frame: Frame, bar: int, part: Part, *, has_sevenths: bool) -> list[int]:
-    """Return the chord of a bar in close position about the part's own register."""
+    """Return the chord of a bar in close position, in the part's register."""
     base = frame.tonic_midi + 12 * part.octave
     root = frame.roots[bar]
     if part.is_power:
@@ -140,12 +140,12 @@ def _chord(frame: Frame, bar: int, part: Part, *, has_sevenths: bool) -> list[in
 
 
 def _folded(midi: int, base: int) -> int:
-    """Return the octave of a pitch that lies from five semitones below `base` to six above."""
+    """Move a pitch by octaves into the range from 5 semitones below `base` to 6 above."""
     return base - 5 + (midi - base + 5) % 12
 
 
 def _tone(frame: Frame, bar: int, part: Part, number: int) -> int:
-    """Return one tone of the broken chord, its root near the part's register."""
+    """Return one tone of the broken chord, in the part's register."""
     base = frame.tonic_midi + 12 * part.octave
     root = frame.midi(frame.roots[bar])
     octave, third = divmod(number, 3)
@@ -158,7 +158,7 @@ def _tone(frame: Frame, bar: int, part: Part, number: int) -> int:
 def accompaniment(
     frame: Frame, part: Part, *, has_sevenths: bool, rng: np.random.Generator
 ) -> list[Note]:
-    """Return the notes of an accompanying part: its pattern over the chords, and a last chord."""
+    """Return the notes of an accompanying part: its pattern on each chord, then a final chord."""
     chosen = min(int(frame.traits.density * len(part.patterns)), len(part.patterns) - 1)
     pattern = part.patterns[chosen]
     onsets = [step for step, sign in enumerate(pattern) if sign != "."]
@@ -189,7 +189,7 @@ def accompaniment(
 
 
 def _motif(frame: Frame, rng: np.random.Generator) -> list[tuple[float, float, int]]:
-    """Return two bars of (beat, beats, step up or down)."""
+    """Return two bars of (start in beats, length in beats, steps up or down)."""
     density = frame.traits.density
     wanted = 0.7 + 2.2 * density
     weights = [2.718 ** -abs(len(cell) - wanted) for cell in _BEAT_CELLS]
@@ -212,7 +212,7 @@ def _motif(frame: Frame, rng: np.random.Generator) -> list[tuple[float, float, i
 
 
 def _nearest_chord_degree(degree: int, root: int) -> int:
-    """Return the degree nearest to `degree` that belongs to the triad on `root`."""
+    """Return the degree of the triad on `root` that is nearest to `degree`."""
     return min(
         (
             candidate
@@ -224,7 +224,7 @@ def _nearest_chord_degree(degree: int, root: int) -> int:
 
 
 def melody(frame: Frame, *, octave: int, rng: np.random.Generator) -> list[Note]:
-    """Return the leader's notes: motifs A A B A, over the chords, closing on the tonic."""
+    """Return the melody: motifs A A B A over the chords, ending on the tonic."""
     motifs = {name: _motif(frame, rng) for name in "AB"}
     start_degree = 2 if frame.traits.rise > 0 else 6
     notes = []
@@ -236,7 +236,7 @@ def melody(frame: Frame, *, octave: int, rng: np.random.Generator) -> list[Note]
             bar = first_bar + int(beat // frame.beats_per_bar)
             if bar >= last:
                 break
-            # Turned back at the edges of the voice.
+            # At the limits of the range, the step changes direction.
             degree += step if -3 <= degree + step <= 10 else -step
             is_closing = index == len(motif) - 1
             if beat % 2 == 0 or is_closing:
@@ -254,7 +254,7 @@ def melody(frame: Frame, *, octave: int, rng: np.random.Generator) -> list[Note]
 
 
 def drumming(frame: Frame, ensemble: Ensemble, *, rng: np.random.Generator) -> list[Stroke]:
-    """Return the drummer's strokes, with a fill after every fourth bar when it is lively."""
+    """Return the drum strokes; dense patterns get a fill in every fourth bar."""
     chosen = min(int(frame.traits.density * len(ensemble.drums)), len(ensemble.drums) - 1)
     patterns = ensemble.drums[chosen]
     is_lively = frame.traits.density > 0.6 and "snare" in patterns

@@ -1,6 +1,6 @@
 """Instruments, drums and effects of the demo composer; numpy only.
 
-Sounds are float32 arrays, mono `(samples,)` until they are placed in a stereo mix `(samples, 2)`.
+Sounds are float32 arrays: `(samples,)` for mono, `(samples, 2)` for a stereo mix.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ _TABLE_SIZE: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """An instrument; every number but `cutoff_hz` holds for a tone of middle brightness.
+    """An instrument. Its numbers hold for a brightness of 0.5.
 
-    Harmonic n has amplitude n ** -rolloff, less 12 dB an octave above `cutoff_hz`. A voice with a
-    decay fades, and darkens, by that time constant; one without sounds until it is let go.
+    Harmonic n has the amplitude n ** -rolloff, which falls by 12 dB an octave above `cutoff_hz`. A
+    voice with `decay_seconds` fades and darkens with that time constant. A voice without it sounds
+    until the note is released.
     """
 
     rolloff: float = 1.0
@@ -87,7 +88,6 @@ SYNTH_LEAD = Voice(rolloff=1.0, cutoff_hz=3500, vibrato_cents=8, detune_cents=9)
 SYNTH_PLUCK = Voice(rolloff=1.0, cutoff_hz=3200, decay_seconds=0.18, detune_cents=8)
 PULSE = Voice(rolloff=0.7, is_odd=True, cutoff_hz=3000, release_seconds=0.02, vibrato_cents=6)
 DRIVEN_GUITAR = Voice(rolloff=0.9, cutoff_hz=5000, decay_seconds=2.5, detune_cents=13)
-MUTED_GUITAR = Voice(rolloff=0.9, cutoff_hz=1500, decay_seconds=0.09, detune_cents=13)
 SHOUTER = Voice(
     rolloff=0.6,
     cutoff_hz=4000,
@@ -109,7 +109,7 @@ def tone(
     attack_scale: float,
     rng: np.random.Generator,
 ) -> Sound:
-    """Return one note, held for `seconds` and then let go; `brightness` is from 0 to 1."""
+    """Return one note, released after `seconds`; `brightness` is from 0 to 1."""
     samples = int((seconds + voice.release_seconds) * SAMPLE_RATE)
     frequency = 440.0 * 2.0 ** ((midi - 69) / 12)
     if voice.is_plucked:
@@ -135,7 +135,7 @@ def _envelope(voice: Voice, samples: int, seconds: float, attack_scale: float) -
 
 
 def _table(voice: Voice, frequency: float, cutoff_hz: float) -> Sound:
-    """Return one cycle without any harmonic that the sample rate could not carry."""
+    """Return one cycle, without harmonics above the Nyquist frequency."""
     count = max(1, min(int(0.45 * SAMPLE_RATE / frequency), _TABLE_SIZE // 8))
     numbers = np.arange(1, count + 1)
     hertz = numbers * frequency
@@ -155,13 +155,13 @@ def _table(voice: Voice, frequency: float, cutoff_hz: float) -> Sound:
 def _waves(
     voice: Voice, frequency: float, samples: int, brightness: float, rng: np.random.Generator
 ) -> Sound:
-    """Return band-limited waves, three of them when detuned, darkening when they decay."""
+    """Return band-limited waves: three if detuned, darkening if the voice decays."""
     time = np.arange(samples) / SAMPLE_RATE
     cutoff_hz = max(voice.cutoff_hz * 16.0 ** (brightness - 0.5), 0.7 * frequency)
     bright = _table(voice, frequency, cutoff_hz)
     sway = np.zeros(samples)
     if voice.vibrato_cents:
-        # No two swings alike: a voice or a bow hurries and slackens.
+        # The rate of a real vibrato varies.
         hertz = 5.3 + 0.8 * np.sin(2 * np.pi * (0.7 * time + rng.random()))
         depth = frequency * (2.0 ** (voice.vibrato_cents / 1200) - 1.0)
         swing = np.sin(2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE)
@@ -181,7 +181,7 @@ def _waves(
 
 
 def _modulated(voice: Voice, frequency: float, samples: int, brightness: float) -> Sound:
-    """Return a frequency-modulated tone: struck metal, electric piano [1]_.
+    """Return a frequency-modulated tone, for struck metal and electric piano [1]_.
 
     .. [1] Chowning (1973), "The synthesis of complex audio spectra by means of frequency
        modulation", J. Audio Eng. Soc. 21(7).
@@ -193,7 +193,7 @@ def _modulated(voice: Voice, frequency: float, samples: int, brightness: float) 
 
 
 def _pluck(frequency: float, samples: int, brightness: float, rng: np.random.Generator) -> Sound:
-    """Return a plucked string [1]_, a whole period at a time.
+    """Return a plucked string [1]_, computed one period at a time.
 
     .. [1] Karplus & Strong (1983), "Digital synthesis of plucked-string and drum timbres",
        Computer Music Journal 7(2).
@@ -208,7 +208,7 @@ def _pluck(frequency: float, samples: int, brightness: float, rng: np.random.Gen
     for row in rows:
         row[:] = cycle
         cycle = 0.4985 * (cycle + np.roll(cycle, 1))
-    # Each averaging delays the wave by half a sample, so a period lasts that much longer.
+    # Each averaging delays the wave by half a sample, so a period is half a sample longer.
     position = np.arange(samples) * (frequency * (period + 0.5) / SAMPLE_RATE)
     sound: Sound = np.interp(position, np.arange(rows.size), rows.ravel()).astype(np.float32)
     return sound
@@ -243,11 +243,11 @@ DRUMS: Final = {
     "timpani": Drum(1.2, 65, 0.15, 0.45, 0.2, 0.05, 60, 900),
     "metal": Drum(0.35, 430, 0.0, 0.09, 0.6, 0.08, 1800, 9000),
 }
-"""Every drum that a pattern may name."""
+"""The drums that a pattern can name."""
 
 
 def drum(name: str, *, brightness: float, rng: np.random.Generator) -> Sound:
-    """Return one stroke of the drum called `name`."""
+    """Return one stroke of a drum of `DRUMS`; `brightness` is from 0 to 1."""
     kind = DRUMS[name]
     samples = int(kind.seconds * SAMPLE_RATE)
     time = np.arange(samples) / SAMPLE_RATE
@@ -266,7 +266,7 @@ def drum(name: str, *, brightness: float, rng: np.random.Generator) -> Sound:
 
 
 def band(sound: Sound, *, low_hz: float, high_hz: float) -> Sound:
-    """Return `sound` with 24 dB an octave less outside the band; time is the first axis."""
+    """Filter `sound`, time first, with slopes of 24 dB an octave outside the band."""
     size = 1 << (len(sound) - 1).bit_length()
     hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     gain = 1.0 / (1.0 + (hertz / high_hz) ** 4)
@@ -277,7 +277,7 @@ def band(sound: Sound, *, low_hz: float, high_hz: float) -> Sound:
 
 
 def overdrive(sound: Sound, *, drive: float, rng: np.random.Generator) -> Sound:
-    """Return `sound` through an overdriven amplifier and the presence of its speaker."""
+    """Return `sound` as from an overdriven guitar amplifier and its speaker."""
     tight = band(sound, low_hz=120, high_hz=6000)
     level = np.sqrt(np.mean(tight**2)) + 1e-6
     driven = np.tanh(tight / level * drive).astype(np.float32)
@@ -288,7 +288,7 @@ def overdrive(sound: Sound, *, drive: float, rng: np.random.Generator) -> Sound:
 
 
 def reverberate(stereo: Sound, *, seconds: float, wet: float, rng: np.random.Generator) -> Sound:
-    """Return `stereo` in a room that takes `seconds` to fall silent, `wet` of it from the room."""
+    """Add a room to `stereo`: it decays by 60 dB in `seconds`; `wet` is its share of the mix."""
     samples = int(seconds * SAMPLE_RATE)
     time = np.arange(samples) / SAMPLE_RATE
     noise = rng.standard_normal((samples, 2)) * np.exp(-6.9 * time / seconds)[:, None]
@@ -301,10 +301,10 @@ def reverberate(stereo: Sound, *, seconds: float, wet: float, rng: np.random.Gen
 
 
 def master(stereo: Sound, *, loudness_db: float) -> Sound:
-    """Return `stereo` at a root-mean-square level, peaks bent below full scale, ends faded."""
+    """Return `stereo` at an RMS level of `loudness_db`, with limited peaks and faded ends."""
     level = np.sqrt(np.mean(stereo**2)) + 1e-9
     louder = stereo * (10.0 ** (loudness_db / 20) / level)
-    # Straight up to half scale, then bent: a limiter that never reaches 0.9.
+    # Linear up to half scale, then bent by tanh: the result stays below 0.9.
     over = np.maximum(np.abs(louder) - 0.5, 0.0)
     limited = np.sign(louder) * (np.minimum(np.abs(louder), 0.5) + 0.4 * np.tanh(over / 0.4))
     fade = np.minimum(1.0, np.arange(len(stereo)) / (0.02 * SAMPLE_RATE))

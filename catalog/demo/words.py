@@ -1,4 +1,4 @@
-"""Lyrics of half of the demo pieces, by title; written for Affetti."""
+"""Lyrics of half of the demo pieces, by title. They were written for Affetti."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo catalogue as files: composed, tagged, with the words of half of it beside or within."""
+"""The demo catalogue as files: audio and tags, with lyrics inside or beside half of them."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _SUNG_UNTIL: Final = 0.9
 
 
 def pieces_missing(folder: Path) -> list[Piece]:
-    """Return the pieces that have no file in `folder` yet."""
+    """Return the pieces without an audio file in `folder`."""
     return [piece for piece in PIECES if not _audio_path(folder, piece).exists()]
 
 
 def piece_write(folder: Path, piece: Piece) -> Path:
-    """Compose one piece into `folder`; its audio file is there whole, words and tags too, or not.
+    """Compose one piece into `folder`. Once its audio file appears, the piece is complete.
 
-    Raises OSError where the folder cannot be written.
+    Raises OSError if the folder cannot be written.
     """
     path = _audio_path(folder, piece)
     sound = compose(piece.intended, ensemble=piece.ensemble, seed=piece.seed)
-    # Words first: whoever sees the audio file sees its words.
+    # Lyrics first: an ingest that finds the audio file must find its lyrics.
     if piece.lyrics and piece.lyrics_form == "txt":
         _text_write(path.with_suffix(".txt"), piece.lyrics + "\n")
     elif piece.lyrics and piece.lyrics_form == "lrc":
         _text_write(path.with_suffix(".lrc"), timed_lyrics(piece, len(sound) / SAMPLE_RATE))
-    words = piece.lyrics if piece.lyrics_form == "tag" else ""
+    tag_lyrics = piece.lyrics if piece.lyrics_form == "tag" else ""
     with written_aside(path) as part:
         _audio_write(part, sound)
         write_tags(
@@ -52,14 +52,14 @@ def piece_write(folder: Path, piece: Piece) -> Path:
                 artist=piece.artist,
                 album=_ALBUM,
                 genre=piece.genre,
-                lyrics=words,
+                lyrics=tag_lyrics,
             ),
         )
     return path
 
 
 def manifest_write(folder: Path) -> Path:
-    """Write what every piece was meant to be, for whoever compares it with what was heard."""
+    """Write each piece's intended emotion, for comparison with predictions."""
     rows = [
         {
             "file": _audio_path(folder, piece).name,
@@ -79,7 +79,7 @@ def manifest_write(folder: Path) -> Path:
 
 
 def timed_lyrics(piece: Piece, duration_seconds: float) -> str:
-    """Return the words of a piece in LRC form, its lines spread evenly over the music."""
+    """Return the lyrics of a piece in LRC form, with the lines spread evenly over the music."""
     lines = piece.lyrics.splitlines()
     step = (_SUNG_UNTIL - _SUNG_FROM) * duration_seconds / len(lines)
     stamped = [f"[ti:{piece.title}]", f"[ar:{piece.artist}]"]

@@ -114,6 +114,7 @@ class EmbeddingIndex:
         """
         if directory.exists():
             raise FileExistsError(f"{directory} exists; a build is never written over")
+        # `mer.files.written_aside` writes one file; this renames a whole directory.
         aside = directory.with_name(f"{directory.name}.part")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)

@@ -79,8 +79,10 @@ def test_a_message_shows_only_when_it_is_whole(
     def die(self: Path, target: Path) -> None:
         raise KeyboardInterrupt  # as if killed between writing and showing
 
+    # What a kill between writing and showing leaves behind.
+    (folder / ".0_first.work.msg.1.part").write_text('{"number": 6}')
     with monkeypatch.context() as patch:
-        patch.setattr(type(folder), "rename", die)
+        patch.setattr(type(folder), "replace", die)
         with pytest.raises(KeyboardInterrupt):
             channel._put("work", {"number": 7})
     with pytest.raises(Empty):

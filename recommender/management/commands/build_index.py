@@ -1,4 +1,4 @@
-"""`manage.py build_index`: build the index of vectors now."""
+"""`manage.py build_index`: build the vector index now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         try:
             build = index_build()
         except IndexBusyError as error:
-            raise CommandError(f"{error}; wait for it to end.") from error
+            raise CommandError(f"{error}; wait until it has finished.") from error
         self.stdout.write(
             f"Index of {build.row_count} songs built in {time.monotonic() - started:.1f} s: "
             f"{build.directory} (model {build.model_version})"

@@ -1,4 +1,4 @@
-"""Everything between installation and serving, in one idempotent step."""
+"""`manage.py prepare`: all steps between installation and serving. It can be repeated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """Migrate, put in music, analyse it, build the index and make an admin where there is none."""
+    """Migrate, ingest and analyse music, build the index, and create an admin if there is none."""
 
     help = "Make Affetti ready to serve: database, static files, music, index, first admin."
 
@@ -34,7 +34,9 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="Analyse for this long before serving; the worker goes on (default: 600)",
         )
-        parser.add_argument("--port", type=int, default=8000, help="That will be served")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="Port to be served (default: 8000)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         _port_check(options["port"])
@@ -53,7 +55,7 @@ class Command(BaseCommand):
         )
 
     def _admin_ensure(self) -> None:
-        """Make the first admin, and say its password this one time."""
+        """Create the first admin and print the password once."""
         user_model = get_user_model()
         if user_model.objects.filter(is_superuser=True).exists():
             return
@@ -62,14 +64,14 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(
                 f"\nAdmin account made: name admin, password {password}\n"
-                "It is shown this once; change it at /admin/password_change/."
+                "The password is shown only once; change it at /admin/password_change/."
                 + (" Listeners sign up at /signup." if settings.AFFETTI_SIGNUP else "")
             )
         )
 
 
 def _port_check(port: int) -> None:
-    """Raise CommandError at once if the port is taken, rather than after all the work."""
+    """Raise CommandError at once if the port is taken, before any work is done."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
