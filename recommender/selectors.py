@@ -1,4 +1,4 @@
-"""What the API and the pages read; every query of theirs stands here."""
+"""Every query of the API and the pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,27 @@ if TYPE_CHECKING:
 MAP_SONGS: Final = 2000
 """The most songs that the map of the plane shows."""
 FAILURES_SHOWN: Final = 200
-"""The most failures that are told of a job at once."""
+"""The most failures of a job that are shown at once."""
+
+_LISTED: Final = frozenset(
+    (
+        *("id", "title", "artist", "album", "genre", "year", "duration_seconds", "status"),
+        *("library", "relative_path"),
+    )
+)
+_LISTED_EMOTION: Final = frozenset(
+    ("id", "song", "model_version", "valence", "arousal", "quadrant", "confidence", "emotions")
+)
+# `defer` rather than `only`, which Django refuses beside a FilteredRelation.
+_NOT_LISTED: Final = (
+    *("library__name", "library__created_at"),
+    *(field.name for field in Song._meta.concrete_fields if field.name not in _LISTED),
+    *(
+        f"current_emotion__{field.name}"
+        for field in SongEmotion._meta.concrete_fields
+        if field.name not in _LISTED_EMOTION
+    ),
+)
 
 
 class SongPlace(TypedDict):
@@ -36,7 +56,19 @@ class SongPlace(TypedDict):
 
 
 def song_list() -> QuerySet[Song]:
-    """Return the songs whose files are there, with what `current_emotion` says of each loaded."""
+    """Return the songs whose files are there, with what lists and exports of them show.
+
+    `current_emotion` and `Song.path` cost no query. Any other column costs one for each song.
+    """
+    return _songs().defer(*_NOT_LISTED)
+
+
+def song_details() -> QuerySet[Song]:
+    """Return the songs of `song_list` with all that a page of one song shows."""
+    return _songs().defer("current_emotion__fused_embedding")
+
+
+def _songs() -> QuerySet[Song]:
     return (
         Song.objects.filter(is_available=True)
         .annotate(
@@ -48,14 +80,25 @@ def song_list() -> QuerySet[Song]:
     )
 
 
+def song_files() -> QuerySet[Song]:
+    """Return the songs whose files are there, with what finds and identifies the file of each."""
+    return (
+        Song.objects.filter(is_available=True)
+        .select_related("library")
+        .only(
+            "relative_path", "library__root", "content_sha256", "file_size_bytes", "file_mtime_ns"
+        )
+    )
+
+
 def current_emotion(song: Song) -> SongEmotion | None:
-    """Return what the model now in use says of a song that came from `song_list`."""
+    """Return the emotion by the model now in use, of a song from `song_list` or `song_details`."""
     # Django leaves the attribute out where the join found nothing.
     return getattr(song, "current_emotion", None)
 
 
 def songs_by_id(song_ids: Iterable[int]) -> dict[int, Song]:
-    """Return those of the songs that are there, by id, with `current_emotion` loaded."""
+    """Return those songs of `song_list` that have one of the ids, by id."""
     return {song.pk: song for song in song_list().filter(pk__in=list(song_ids))}
 
 
@@ -82,7 +125,7 @@ def song_map() -> list[SongPlace]:
 
 
 def analysed_song_count() -> int:
-    """Return how many songs the model now in use has judged and can be played."""
+    """Return how many songs can be played and have an emotion by the model now in use."""
     return SongEmotion.objects.filter(
         model_version=analysis.model_version(), song__is_available=True
     ).count()
@@ -103,7 +146,15 @@ def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:
     """Return the user's own listens with their songs, newest first."""
     if not user.is_authenticated:
         return Listen.objects.none()
-    return Listen.objects.filter(user=user).select_related("song").order_by("-listened_at", "-id")
+    return (
+        Listen.objects.filter(user=user)
+        .select_related("song")
+        .only(
+            *("song", "listened_at", "seconds_played"),
+            *("song__title", "song__artist", "song__relative_path"),
+        )
+        .order_by("-listened_at", "-id")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +169,7 @@ class JobDetail:
 
 
 def job_detail(job: BackgroundJob) -> JobDetail:
-    """Return what is to be said of a job; cheap enough to be asked every second."""
+    """Return how a job stands; cheap enough to be read every second."""
     is_ingest = job.kind == BackgroundJob.Kind.INGEST
     return JobDetail(
         job=job,

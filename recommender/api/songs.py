@@ -139,7 +139,8 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     filterset_class = SongFilter
 
     def get_queryset(self) -> QuerySet[Song]:
-        return selectors.song_list()
+        is_detail = self.action == "retrieve"
+        return selectors.song_details() if is_detail else selectors.song_list()
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return SongOutput if self.action == "list" else SongDetailOutput

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.errors import PathError
-from catalog.models import Song
 from catalog.selectors import song_path
 from mer.lyrics import clean_lyrics
 from recommender import selectors
@@ -23,6 +22,8 @@ from recommender.web.views.base import page_of
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
+
+    from catalog.models import Song
 
 
 @require_safe
@@ -48,7 +49,7 @@ def songs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def song(request: HttpRequest, pk: int) -> HttpResponse:
-    song = get_object_or_404(selectors.song_list(), pk=pk)
+    song = get_object_or_404(selectors.song_details(), pk=pk)
     emotion = selectors.current_emotion(song)
     context: dict[str, Any] = {"song": song, "emotion": emotion}
     if song.lyrics:
@@ -77,7 +78,7 @@ def _similar(song: Song) -> list[Song]:
 
 @require_safe
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
-    song = get_object_or_404(Song.objects.select_related("library"), pk=pk, is_available=True)
+    song = get_object_or_404(selectors.song_files(), pk=pk)
     try:
         path = song_path(song)
         status = path.stat()
