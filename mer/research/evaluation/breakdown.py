@@ -1,4 +1,4 @@
-"""Where the house network errs: by class, genre and confidence, and what its place is worth."""
+"""Errors of the house network by class, genre and confidence, and its valence and arousal."""
 
 from __future__ import annotations
 
@@ -21,71 +21,71 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mer.network import AffettiNetwork
-    from mer.research.evaluation.questions import Asked, Classes, Floats, Said
+    from mer.research.evaluation.tasks import Classes, Floats, Predictions, TaskPredictions
     from mer.research.house.mixture import Plane
     from mer.research.inputs.features import TrackFeatures
 
     Bools = NDArray[np.bool_]
 
 FEWEST: Final = 10
-"""Songs of a genre that is measured by itself; songs of no such genre are *other*."""
+"""Least number of songs of a genre with its own row; all other songs are *other*."""
 _MISTAKES: Final = 10
 _TIMED: Final = 32
 _BATCH: Final = 64
 
 
 def measure(
-    asked: Asked, plane: Plane, genres: Mapping[str, Sequence[str]] | None = None
+    predictions: TaskPredictions, plane: Plane, genres: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, Any]:
-    """All of this module for one question.
+    """Compute all breakdowns of one task.
 
     Parameters
     ----------
-    asked : Asked
+    predictions : TaskPredictions
     plane : Plane
-        Of the labels' places.
+        Maps the labels to valence and arousal.
     genres : mapping of track id to sequence of str, or None
-        Of a set that has them.
+        None if the data set has no genres.
 
     Returns
     -------
     dict
-        ``classes``, ``confusion``, ``genres`` and ``mistakes`` given everything; ``reliability``,
-        ``ambiguous`` and ``place`` by what was given.
+        ``classes``, ``confusion``, ``genres`` and ``mistakes`` from all inputs; ``reliability``,
+        ``ambiguous`` and ``place`` for each set of inputs.
     """
-    labels, said = asked.labels, asked.said[asked.question.everything]
-    names = asked.question.class_names
-    places = _places(asked.songs, plane)
+    labels, output = predictions.labels, predictions.by_inputs[predictions.task.all_inputs]
+    names = predictions.task.class_names
+    norms = _norm_points(predictions.songs, plane)
     result: dict[str, Any] = {
-        "classes": by_class(labels, said.answers, names),
-        "confusion": mean_confusion(labels, said.answers, len(names)).tolist(),
-        "mistakes": mistakes(asked),
+        "classes": by_class(labels, output.predicted, names),
+        "confusion": mean_confusion(labels, output.predicted, len(names)).tolist(),
+        "mistakes": confident_errors(predictions),
         "reliability": {},
         "ambiguous": {},
         "place": {},
     }
     if genres is not None:
-        listed = [genres.get(song.track.track_id, ()) for song in asked.songs]
-        result["genres"] = by_genre(labels, said.answers, listed)
-    for given, part in asked.said.items():
-        result["reliability"][given] = reliability.measure(labels, part.probabilities)
-        result["ambiguous"][given] = by_confidence(labels, part)
-        result["place"][given] = placed(part, places)
+        listed = [genres.get(song.track.track_id, ()) for song in predictions.songs]
+        result["genres"] = by_genre(labels, output.predicted, listed)
+    for inputs, part in predictions.by_inputs.items():
+        result["reliability"][inputs] = reliability.measure(labels, part.probabilities)
+        result["ambiguous"][inputs] = by_confidence(labels, part)
+        result["place"][inputs] = affect_figures(part, norms)
     return result
 
 
-def by_class(labels: Classes, answers: Classes, names: Sequence[str]) -> dict[str, Any]:
-    """Precision, recall and F1 of each class, means over networks, with intervals over songs.
+def by_class(labels: Classes, predicted: Classes, names: Sequence[str]) -> dict[str, Any]:
+    """Precision, recall and F1 of each class: means over networks, intervals over songs.
 
     Parameters
     ----------
     labels : (songs,) int64 ndarray
-    answers : (songs, networks) int64 ndarray
+    predicted : (songs, networks) int64 ndarray
     names : sequence of str
     """
 
-    def statistic(index: int, column: int, labels: Classes, answers: Classes) -> float:
-        each = [precision_recall_f1(labels, one, len(names))[index, column] for one in answers.T]
+    def statistic(index: int, column: int, labels: Classes, predicted: Classes) -> float:
+        each = [precision_recall_f1(labels, one, len(names))[index, column] for one in predicted.T]
         return float(np.mean(each))
 
     measures = ("precision", "recall", "f1")
@@ -93,7 +93,7 @@ def by_class(labels: Classes, answers: Classes, names: Sequence[str]) -> dict[st
         name: {
             "songs": int(np.sum(labels == index)),
             **{
-                measure_: asdict(bootstrap_ci(partial(statistic, index, column), labels, answers))
+                measure_: asdict(bootstrap_ci(partial(statistic, index, column), labels, predicted))
                 for column, measure_ in enumerate(measures)
             },
         }
@@ -101,24 +101,24 @@ def by_class(labels: Classes, answers: Classes, names: Sequence[str]) -> dict[st
     }
 
 
-def mean_confusion(labels: Classes, answers: Classes, classes: int) -> Floats:
-    """Songs by label (row) and answer (column), mean over networks."""
-    each = [confusion(labels, one, classes) for one in answers.T]
+def mean_confusion(labels: Classes, predicted: Classes, classes: int) -> Floats:
+    """Confusion matrix, mean over networks: label by row, predicted class by column."""
+    each = [confusion(labels, one, classes) for one in predicted.T]
     mean: Floats = np.mean(each, axis=0)
     return mean
 
 
 def by_genre(
-    labels: Classes, answers: Classes, genres: Sequence[Sequence[str]]
+    labels: Classes, predicted: Classes, genres: Sequence[Sequence[str]]
 ) -> dict[str, dict[str, Any]]:
-    """Accuracy in each genre, the largest first, beside the share of its commonest class.
+    """Accuracy and share of the largest class in each genre, the largest genre first.
 
     Parameters
     ----------
     labels : (songs,) int64 ndarray
-    answers : (songs, networks) int64 ndarray
+    predicted : (songs, networks) int64 ndarray
     genres : sequence of sequences of str
-        One a song, which counts in each of its genres.
+        Genres of each song; a song counts in all of them.
     """
     names = sorted({name for listed in genres for name in listed})
     members = {name: np.array([name in listed for listed in genres]) for name in names}
@@ -127,29 +127,29 @@ def by_genre(
     rest = ~np.any([*kept.values(), np.zeros(len(labels), dtype=bool)], axis=0)
     if rest.any():
         kept["other"] = rest
-    right = (answers == labels[:, None]).mean(axis=1)
+    correct = (predicted == labels[:, None]).mean(axis=1)
     return {
         name: {
             "songs": int(mask.sum()),
-            "accuracy": asdict(bootstrap_ci(_mean, right[mask])),
+            "accuracy": asdict(bootstrap_ci(_mean, correct[mask])),
             "commonest": float(np.bincount(labels[mask]).max() / mask.sum()),
         }
         for name, mask in kept.items()
     }
 
 
-def mistakes(asked: Asked) -> list[dict[str, Any]]:
-    """Wrong answers that the networks' mean is surest of, by track id alone."""
-    names, labels = asked.question.class_names, asked.labels
-    mean = asked.said[asked.question.everything].probabilities.mean(axis=1)
-    answers = mean.argmax(axis=1)
-    wrong = np.flatnonzero(answers != labels)
+def confident_errors(predictions: TaskPredictions) -> list[dict[str, Any]]:
+    """Most confident errors of the networks' mean prediction; songs are given by track id."""
+    names, labels = predictions.task.class_names, predictions.labels
+    mean = predictions.by_inputs[predictions.task.all_inputs].probabilities.mean(axis=1)
+    predicted = mean.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-mean[wrong].max(axis=1), kind="stable")][:_MISTAKES]
     return [
         {
-            "song": asked.songs[index].track.track_id,
+            "song": predictions.songs[index].track.track_id,
             "label": names[labels[index]],
-            "said": names[answers[index]],
+            "said": names[predicted[index]],
             "confidence": float(mean[index].max()),
             "of_the_label": float(mean[index, labels[index]]),
         }
@@ -157,66 +157,66 @@ def mistakes(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-def by_confidence(labels: Classes, said: Said) -> dict[str, Any]:
-    """Share and accuracy of the answers that are ambiguous, and accuracy of those that are sure.
+def by_confidence(labels: Classes, output: Predictions) -> dict[str, Any]:
+    """Share and accuracy of the ambiguous predictions, and accuracy of the others.
 
     Returns
     -------
     dict
-        An accuracy is None where no answer is of the kind.
+        An accuracy is None if there is no such prediction.
     """
-    ambiguous = said.confidence < AMBIGUOUS_BELOW
-    right = said.answers == labels[:, None]
+    ambiguous = output.confidence < AMBIGUOUS_BELOW
+    correct = output.predicted == labels[:, None]
     return {
         "share": asdict(bootstrap_ci(_mean, ambiguous)),
-        "accuracy_ambiguous": _share_among(right, ambiguous),
-        "accuracy_sure": _share_among(right, ~ambiguous),
+        "accuracy_ambiguous": _share_among(correct, ambiguous),
+        "accuracy_sure": _share_among(correct, ~ambiguous),
     }
 
 
-def _share_among(right: Bools, chosen: Bools) -> dict[str, float] | None:
+def _share_among(correct: Bools, chosen: Bools) -> dict[str, float] | None:
     if not chosen.any():
         return None
 
-    def share(right: Bools, chosen: Bools) -> float:
-        return float(right[chosen].mean()) if chosen.any() else float("nan")
+    def share(correct: Bools, chosen: Bools) -> float:
+        return float(correct[chosen].mean()) if chosen.any() else float("nan")
 
-    return asdict(bootstrap_ci(share, right, chosen))
+    return asdict(bootstrap_ci(share, correct, chosen))
 
 
-def placed(said: Said, places: Floats) -> dict[str, Any]:
-    """How the place on the plane agrees with the quadrant head and with the labels' words.
+def affect_figures(output: Predictions, norms: Floats) -> dict[str, Any]:
+    """Agreement of valence and arousal with the quadrant head and with the labels' word norms.
 
     Parameters
     ----------
-    said : Said
-    places : (songs, 2) float64 ndarray
-        By word norms; NaN where no word is known.
+    output : Predictions
+    norms : (songs, 2) float64 ndarray
+        Valence and arousal by word norms; NaN if no word is known.
 
     Returns
     -------
     dict
-        ``agreement``: share of songs whose place lies in the likeliest quadrant. For each axis
+        ``agreement``: share of songs whose point lies in the most probable quadrant. For each axis:
         ``spearman`` and ``rmse`` against the norms, the shares of norms within one and two
-        spreads, the mean ``spread`` and its rank correlation with the error; None where norms
-        know fewer than two songs.
+        spreads, the mean ``spread`` and its rank correlation with the error. An axis is None
+        if fewer than two songs have norms.
     """
-    known = np.isfinite(places).all(axis=1)
+    known = np.isfinite(norms).all(axis=1)
     result: dict[str, Any] = {
-        "agreement": asdict(bootstrap_ci(_mean, quadrant_of(said.affect) == said.quadrants)),
+        "agreement": asdict(bootstrap_ci(_mean, quadrant_of(output.affect) == output.quadrants)),
         "songs": int(known.sum()),
     }
     for axis, name in enumerate(("valence", "arousal")):
-        columns = (places[known, axis], said.affect[known, :, axis], said.spread[known, :, axis])
+        columns = (norms[known, axis], output.affect[known, :, axis], output.spread[known, :, axis])
         result[name] = _axis(*columns) if known.sum() > 1 else None
     return result
 
 
-def _axis(true: Floats, given: Floats, spread: Floats) -> dict[str, Any]:
-    error = np.abs(given - true[:, None])
+def _axis(true: Floats, estimated: Floats, spread: Floats) -> dict[str, Any]:
+    error = np.abs(estimated - true[:, None])
 
     def each(statistic: Callable[..., float]) -> Callable[..., float]:
-        """Mean over networks of what `statistic` makes of two columns."""
+        """Mean over networks of a statistic of two columns."""
 
         def mean(first: Floats, second: Floats) -> float:
             columns = first.T if first.ndim == 2 else [first] * second.shape[1]
@@ -225,8 +225,8 @@ def _axis(true: Floats, given: Floats, spread: Floats) -> dict[str, Any]:
         return mean
 
     return {
-        "spearman": asdict(bootstrap_ci(each(spearman), true, given)),
-        "rmse": asdict(bootstrap_ci(each(rmse), true, given)),
+        "spearman": asdict(bootstrap_ci(each(spearman), true, estimated)),
+        "rmse": asdict(bootstrap_ci(each(rmse), true, estimated)),
         "within_one_spread": asdict(bootstrap_ci(_mean, error <= spread)),
         "within_two_spreads": asdict(bootstrap_ci(_mean, error <= 2 * spread)),
         "spread": float(spread.mean()),
@@ -235,7 +235,7 @@ def _axis(true: Floats, given: Floats, spread: Floats) -> dict[str, Any]:
 
 
 def quadrant_of(affect: Floats) -> Classes:
-    """Quadrant that holds each (valence, arousal); 0.5 is high, as in `mer.affect.AffectPoint`.
+    """Quadrant of each (valence, arousal); 0.5 is high, as in `mer.affect.AffectPoint`.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def quadrant_of(affect: Floats) -> Classes:
     return quadrants
 
 
-def _places(songs: Sequence[TrackFeatures], plane: Plane) -> Floats:
+def _norm_points(songs: Sequence[TrackFeatures], plane: Plane) -> Floats:
     points = [plane.place(song.track.dataset, song.track.labels) for song in songs]
     return np.array([point or (np.nan, np.nan) for point in points])
 
@@ -261,21 +261,21 @@ def _mean(values: Floats | Bools) -> float:
 
 
 def cost(network: AffettiNetwork, songs: Sequence[TrackFeatures]) -> dict[str, Any]:
-    """Size of the network, and how long it takes itself, features given.
+    """Size of the network and its time per song; encoder features are computed beforehand.
 
     Parameters
     ----------
     network : AffettiNetwork
     songs : sequence of TrackFeatures
-        Given everything.
+        With all modalities.
 
     Returns
     -------
     dict
-        ``parameters``, ``threads``, and seconds a song: the median ``one_at_a_time`` and
+        ``parameters``, ``threads``, and seconds per song: the median ``one_at_a_time`` and
         ``in_batches`` of 64.
     """
-    predict(network, songs[:1])  # the first call pays for what is set up
+    predict(network, songs[:1])  # the first call includes set-up time
     singles = [_seconds(partial(predict, network, [song])) for song in songs[:_TIMED]]
     batch = list(songs[:_BATCH])
     return {

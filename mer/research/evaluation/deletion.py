@@ -1,7 +1,8 @@
-"""The deletion test: whether the lyric lines that are named are those that count.
+"""The deletion test of lyric lines.
 
-A prediction deletes a few lines, chosen by leaving token states out (`mer.explain`), and names the
-strongest of them. Here every line is deleted from the text in its turn, and the text encoded anew.
+A prediction leaves the token states of each line out of the mean, deletes the few lines that change
+it most, and reports the strongest of those (`mer.explain`). This test deletes every line in turn,
+encodes the remaining text again, and ranks the lines by the change.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _TEXT_BATCH: Final = 16
+ALL_INPUTS: Final = "all that is known"
+LYRICS_ALONE: Final = "lyrics alone"
+"""Keys in the JSON file."""
 
 
 class Encoder(Protocol):
-    """What `mer.encoders.text.TextEncoder` does here."""
+    """The one method of the text encoder that this test calls."""
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
         """Token states of each text."""
@@ -43,15 +47,15 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """Lyrics as they are read, and without each of their lines.
+    """Encoded lyrics, whole and without each of their lines.
 
     Parameters
     ----------
     lines : list of ReadLine
     states : (tokens, width) float Tensor
-        Of the whole.
+        Of the whole lyrics.
     without : list of (tokens, width) float Tensor
-        Of the text that each of `lines`, with its repetitions, was deleted from.
+        Of the lyrics without each of `lines` and its repetitions.
     """
 
     lines: list[ReadLine]
@@ -61,20 +65,20 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class Deletions:
-    """What a network says when lines are left out of the mean, and when they are deleted.
+    """Effect of each line on a prediction: left out of the mean, and deleted.
 
     Parameters
     ----------
-    said, true : (lines, 2) float64 ndarray
-        What each line adds to valence and arousal: by its states, left out, and by deletion.
+    left_out, deleted : (lines, 2) float64 ndarray
+        Valence and arousal of the whole lyrics less those without the line.
     turned : (lines,) float64 ndarray in [0, 1]
-        Total variation of the quadrants' chances by deletion.
+        Total variation distance of the quadrant probabilities, by deletion.
     tokens : (lines,) int64 ndarray
-        How long each line is, with its repetitions.
+        Number of tokens of each line and its repetitions.
     """
 
-    said: Floats
-    true: Floats
+    left_out: Floats
+    deleted: Floats
     turned: Floats
     tokens: NDArray[np.int64]
 
@@ -110,7 +114,7 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> Iterator[tuple[Tensor, T
 def deletions(
     network: AffettiNetwork, text: Rewritten, audio: Tensor | None, context: Tensor | None
 ) -> Deletions:
-    """Leave out, and delete, every line of one song.
+    """Leave out and delete every line of one song.
 
     Parameters
     ----------
@@ -122,15 +126,15 @@ def deletions(
     -------
     Deletions
     """
-    said = without_each(network, audio, text.states, context, text.lines)
+    left_out = without_each(network, audio, text.states, context, text.lines)
     rows = [text.states, *text.without]
     batch = collate([audio] * len(rows), rows, [context] * len(rows), network.config)
-    true: AffettiOutput = network(batch)
-    chances = true.quadrant_logits.double().softmax(dim=1)
+    deleted: AffettiOutput = network(batch)
+    probabilities = deleted.quadrant_logits.double().softmax(dim=1)
     return Deletions(
-        said=_added(said),
-        true=_added(true),
-        turned=((chances[1:] - chances[0]).abs().sum(dim=1) / 2).numpy(),
+        left_out=_added(left_out),
+        deleted=_added(deleted),
+        turned=((probabilities[1:] - probabilities[0]).abs().sum(dim=1) / 2).numpy(),
         tokens=np.array([int(line.tokens.sum()) for line in text.lines]),
     )
 
@@ -142,20 +146,22 @@ def _added(output: AffettiOutput) -> Floats:
 
 
 def deletion_figures(songs: Sequence[Deletions]) -> dict[str, Any]:
-    """Hold the line that is named to the others, song by song.
+    """Compare the reported line of each song with its other lines.
 
     Parameters
     ----------
     songs : sequence of Deletions
-        Each of at least two lines.
+        Each with at least two lines.
 
     Returns
     -------
     dict
-        Means over songs with intervals: how far deletion moves the song on the plane for the line
-        ``named``, for a ``random`` other line (the mean over all of them) and for the ``longest``
-        line; the paired differences; how often the named line is truly the first, the one chosen
-        ``unchecked`` would be, and any would be by ``chance``; agreement of the two rankings.
+        Means over songs with intervals. ``named``, ``random`` and ``longest`` are the distances on
+        the plane when the reported line, another line (mean over all) or the longest line is
+        deleted; ``*_less_*`` are paired differences. ``first*`` is the share of songs where the
+        line has the largest distance: the reported line, the line chosen ``unchecked`` by leaving
+        out alone, the longest line; ``chance`` is that share for a line drawn at random.
+        ``rank_agreement`` is the rank correlation of both distances.
     """
     rows: dict[str, list[float]] = {}
     for song in songs:
@@ -169,41 +175,41 @@ def deletion_figures(songs: Sequence[Deletions]) -> dict[str, Any]:
 
 
 def _deleted(song: Deletions) -> dict[str, float]:
-    said, true = (np.hypot(*added.T) for added in (song.said, song.true))
-    few = np.argsort(-said, kind="stable")[:SHORTLIST]
-    named, longest = int(few[true[few].argmax()]), int(song.tokens.argmax())
-    others = np.arange(len(said)) != named
-    ranks = spearman(said, true) if len(said) > 2 else np.nan
+    left_out, deleted = (np.hypot(*added.T) for added in (song.left_out, song.deleted))
+    few = np.argsort(-left_out, kind="stable")[:SHORTLIST]
+    named, longest = int(few[deleted[few].argmax()]), int(song.tokens.argmax())
+    others = np.arange(len(left_out)) != named
+    ranks = spearman(left_out, deleted) if len(left_out) > 2 else np.nan
     return {
-        "named": float(true[named]),
-        "random": float(true[others].mean()),
-        "longest": float(true[longest]),
-        "named_less_random": float(true[named] - true[others].mean()),
-        "named_less_longest": float(true[named] - true[longest]),
-        "more_than_random": float(np.mean(true[named] > true[others])),
-        "first": float(named == true.argmax()),
-        "first_unchecked": float(few[0] == true.argmax()),
-        "first_longest": float(longest == true.argmax()),
-        "chance": 1 / len(said),
+        "named": float(deleted[named]),
+        "random": float(deleted[others].mean()),
+        "longest": float(deleted[longest]),
+        "named_less_random": float(deleted[named] - deleted[others].mean()),
+        "named_less_longest": float(deleted[named] - deleted[longest]),
+        "more_than_random": float(np.mean(deleted[named] > deleted[others])),
+        "first": float(named == deleted.argmax()),
+        "first_unchecked": float(few[0] == deleted.argmax()),
+        "first_longest": float(longest == deleted.argmax()),
+        "chance": 1 / len(left_out),
         "rank_agreement": float(ranks),
         "turned_named_less_random": float(song.turned[named] - song.turned[others].mean()),
     }
 
 
 def mean_of(values: Iterable[float]) -> dict[str, float]:
-    """Mean with its interval over songs; songs that are NaN count nothing."""
+    """Mean with its interval over songs; NaN is ignored."""
     known = np.array(list(values), dtype=np.float64)
     return asdict(bootstrap_ci(lambda drawn: float(drawn.mean()), known[~np.isnan(known)]))
 
 
 def measure(
-    heard: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: Encoder
+    songs: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: Encoder
 ) -> dict[str, Any]:
-    """Delete the lines of songs, as they are heard whole and by their lyrics alone."""
-    found: dict[str, list[Deletions]] = {"all that is known": [], "lyrics alone": []}
-    for network, song in tqdm(heard, desc="deleting", unit="song"):
+    """Delete the lines of songs that are predicted from all inputs, and from their lyrics alone."""
+    found: dict[str, list[Deletions]] = {ALL_INPUTS: [], LYRICS_ALONE: []}
+    for network, song in tqdm(songs, desc="deleting", unit="song"):
         text = rewritten(song.track.lyrics or "", encoder)
         if len(text.lines) > 1:
-            found["all that is known"].append(deletions(network, text, song.audio, song.context))
-            found["lyrics alone"].append(deletions(network, text, None, None))
-    return {given: deletion_figures(songs) for given, songs in found.items()}
+            found[ALL_INPUTS].append(deletions(network, text, song.audio, song.context))
+            found[LYRICS_ALONE].append(deletions(network, text, None, None))
+    return {inputs: deletion_figures(deleted) for inputs, deleted in found.items()}

@@ -1,7 +1,7 @@
-"""``python -m mer.research evaluate``: every figure of docs/results/house-model.md, from one command.
+"""``python -m mer.research evaluate``: all figures of docs/results/house-model.md.
 
-Cross-validated figures come from the training and validation splits, dealt to folds by artist;
-test figures from networks trained on both of those with several seeds. Linear probes see the same
+Cross-validated figures use the training and validation splits, in folds with disjoint artists. Test
+figures use networks trained on both splits with several seeds. Linear probes are fitted on the same
 features of the same songs.
 """
 
@@ -22,8 +22,8 @@ from mer.research.datasets import panda4q
 from mer.research.evaluation import breakdown, neighbours, reliability, rivals
 from mer.research.evaluation.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.research.evaluation.probes import fit_and_predict, pooled
-from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
 from mer.research.evaluation.report import markdown
+from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
 from mer.research.files import finite, write_json, write_page
 from mer.research.house.trainer import Recipe
 from mer.research.house.training import Material, add_data_arguments, train_final
@@ -43,73 +43,77 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mer.research.evaluation.questions import Asked, Classes, Said
+    from mer.research.evaluation.tasks import Classes, Predictions, TaskPredictions
     from mer.research.house.mixture import Plane
     from mer.research.inputs.features import TrackFeatures
 
-    Parts = dict[str, dict[str, Asked]]
+    Parts = dict[str, dict[str, TaskPredictions]]
 
 SEEDS: Final = (0, 1, 2, 3, 4)
 PICTURE: Final = "house-model-reliability.png"
 
 
-def measure(asked: Asked, probe: Callable[[Sequence[str]], Classes]) -> dict[str, Any]:
-    """Networks, probes and the majority on the same songs, and the comparisons that matter."""
-    question, labels = asked.question, asked.labels
-    answers = {given: said.answers for given, said in asked.said.items()}
-    probes = {"+".join(parts): probe(parts) for parts in question.modalities}
+def measure(
+    predictions: TaskPredictions, probe: Callable[[Sequence[str]], Classes]
+) -> dict[str, Any]:
+    """Scores of networks, probes and the largest class on the same songs, and their comparisons."""
+    task, labels = predictions.task, predictions.labels
+    predicted = {inputs: output.predicted for inputs, output in predictions.by_inputs.items()}
+    probes = {"+".join(parts): probe(parts) for parts in task.modalities}
     majority = np.full((len(labels), 1), np.bincount(labels).argmax())
-    everything = answers[question.everything]
+    everything = predicted[task.all_inputs]
     return {
-        "majority": scores(labels, majority, question.classes),
-        "network": {given: _scored(asked, said) for given, said in asked.said.items()},
-        "probe": {
-            name: scores(labels, answer, question.classes) for name, answer in probes.items()
+        "majority": scores(labels, majority, task.classes),
+        "network": {
+            inputs: _scored(predictions, output) for inputs, output in predictions.by_inputs.items()
         },
-        "all_against_audio": compare(labels, everything, answers["audio"], question.classes),
+        "probe": {name: scores(labels, classes, task.classes) for name, classes in probes.items()},
+        "all_against_audio": compare(labels, everything, predicted["audio"], task.classes),
         "network_against_probe": {
-            name: compare(labels, answers[name], probes[name], question.classes) for name in answers
+            name: compare(labels, predicted[name], probes[name], task.classes) for name in predicted
         },
     }
 
 
-def _scored(asked: Asked, said: Said) -> dict[str, Any]:
+def _scored(predictions: TaskPredictions, output: Predictions) -> dict[str, Any]:
     figures = {
-        **scores(asked.labels, said.answers, asked.question.classes),
-        "gates": said.gates.mean(axis=(0, 1)).tolist(),
+        **scores(predictions.labels, output.predicted, predictions.task.classes),
+        "gates": output.gates.mean(axis=(0, 1)).tolist(),
     }
     return figures | (
-        _sides(asked.labels, said.answers) if asked.question.name == "quadrant" else {}
+        _sides(predictions.labels, output.predicted) if predictions.task.name == "quadrant" else {}
     )
 
 
-def _sides(labels: Classes, answers: Classes) -> dict[str, float]:
-    """How often the side of each axis is right: Q1 and Q4 are pleasant, Q1 and Q2 aroused."""
+def _sides(labels: Classes, predicted: Classes) -> dict[str, float]:
+    """Accuracy on each axis: Q1 and Q4 have high valence, Q1 and Q2 high arousal."""
     return {
-        name: float(np.mean(np.isin(labels, high)[:, None] == np.isin(answers, high)))
+        name: float(np.mean(np.isin(labels, high)[:, None] == np.isin(predicted, high)))
         for name, high in (("valence_side", (0, 3)), ("arousal_side", (0, 1)))
     }
 
 
-def probe_cross_validated(asked: Asked, modalities: Sequence[str]) -> Classes:
-    """Answers (songs, 1) of probes on the folds that the networks were cross-validated on."""
-    features, labels = pooled(asked.songs, modalities), asked.labels
-    groups = np.array([f"{song.track.artist_group}" for song in asked.songs])
+def probe_cross_validated(predictions: TaskPredictions, modalities: Sequence[str]) -> Classes:
+    """Classes (songs, 1) predicted by probes on the folds of the networks' cross-validation."""
+    features, labels = pooled(predictions.songs, modalities), predictions.labels
+    groups = np.array([f"{song.track.artist_group}" for song in predictions.songs])
     folds = np.array([fold_of(group) for group in groups])
-    answers = np.zeros_like(labels)
+    predicted = np.zeros_like(labels)
     for fold in np.unique(folds):
         held = folds == fold
-        answers[held] = fit_and_predict(
+        predicted[held] = fit_and_predict(
             features[~held], labels[~held], groups[~held].tolist(), features[held]
         )
-    return answers[:, None]
+    return predicted[:, None]
 
 
-def probe_tested(known: Asked, asked: Asked, modalities: Sequence[str]) -> Classes:
-    """Answers (songs, 1) of a probe on what the tested networks were trained on."""
+def probe_tested(
+    known: TaskPredictions, predictions: TaskPredictions, modalities: Sequence[str]
+) -> Classes:
+    """Classes (songs, 1) predicted by a probe that is fitted on `known`."""
     groups = [f"{song.track.artist_group}" for song in known.songs]
     return fit_and_predict(
-        pooled(known.songs, modalities), known.labels, groups, pooled(asked.songs, modalities)
+        pooled(known.songs, modalities), known.labels, groups, pooled(predictions.songs, modalities)
     )[:, None]
 
 
@@ -118,7 +122,7 @@ def measure_texts(
 ) -> dict[str, Any]:
     """Correlations on held-out words (Spearman) and on EmoBank's test sentences (Pearson).
 
-    Words that are a label of any of `examples` are not asked about.
+    Words that are a label of any of `examples` are left out.
     """
     known = {word for e in examples for word in e.track.labels.mood_words}
     result: dict[str, Any] = {}
@@ -136,16 +140,16 @@ def measure_texts(
         outputs = [predict(network, tests).affect.double().numpy() for network in networks]
         for axis, quantity in enumerate(("valence", "arousal")):
             rated = np.array([getattr(test.track.labels, quantity) for test in tests])
-            given = np.stack([output[:, axis] for output in outputs], axis=1)
+            estimated = np.stack([output[:, axis] for output in outputs], axis=1)
 
             def agreement(
                 target: NDArray[np.float64],
-                answers: NDArray[np.float64],
+                predicted: NDArray[np.float64],
                 measure_: Callable[..., float] = measure_,
             ) -> float:
-                return float(np.mean([measure_(target, column) for column in answers.T]))
+                return float(np.mean([measure_(target, column) for column in predicted.T]))
 
-            interval = bootstrap_ci(agreement, rated, given)
+            interval = bootstrap_ci(agreement, rated, estimated)
             result[f"{dataset}_{quantity}_{name}"] = {"texts": len(tests), **asdict(interval)}
     return result
 
@@ -153,23 +157,23 @@ def measure_texts(
 def measure_neighbours(
     networks: Sequence[AffettiNetwork], tests: Sequence[TrackFeatures]
 ) -> dict[str, Any]:
-    """Neighbours of the test clips with a quadrant, among each other."""
-    songs = QUESTIONS[0].songs(tests)
+    """Precision of the nearest neighbours among the test clips of panda4q."""
+    songs = TASKS[0].songs(tests)
     fused = {
-        f"fused, {' and '.join(given)}": [
-            predict(network, songs, given).fused_embedding.double().numpy() for network in networks
+        f"fused, {' and '.join(inputs)}": [
+            predict(network, songs, inputs).fused_embedding.double().numpy() for network in networks
         ]
-        for given in (("audio",), ("audio", "context"))
+        for inputs in (("audio",), ("audio", "context"))
     }
     paths = [song.track.audio_path for song in songs if song.track.audio_path is not None]
     rivals = {"MusiCNN": musicnn_embeddings(songs), "MFCC statistics": mfcc_statistics(paths)}
-    return neighbours.measure(fused, rivals, QUESTIONS[0].labels(songs))
+    return neighbours.measure(fused, rivals, TASKS[0].labels(songs))
 
 
 def calibrated_folds(
     config: AffettiConfig, folds: Sequence[FoldNetwork], plane: Plane
 ) -> list[FoldNetwork]:
-    """Each fold's network, calibrated on the songs of the other folds alone."""
+    """Networks of all folds, each calibrated on the songs of the other folds."""
     return [
         FoldNetwork(
             recalibrated(
@@ -181,8 +185,8 @@ def calibrated_folds(
     ]
 
 
-def unmet_songs(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork]]:
-    """Cross-validate as ``python -m mer.research train`` does, or read what is there: who met which songs.
+def held_out_folds(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork]]:
+    """Cross-validate as ``python -m mer.research train`` does, or read the kept networks.
 
     Parameters
     ----------
@@ -206,7 +210,7 @@ def unmet_songs(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork]]:
 def train_all(
     recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
 ) -> tuple[list[FoldNetwork], list[AffettiNetwork]]:
-    """Train, or read, the network of each fold and of each of `SEEDS`, all calibrated."""
+    """Train or read the network of each fold and of each of `SEEDS`, and calibrate them."""
     folds = cross_validate(recipe, config, material.development, material.plane, folder)
     calibrated = calibrate(config, folds, material.plane)
     networks = [
@@ -218,45 +222,45 @@ def train_all(
     return calibrated_folds(config, folds, material.plane), networks
 
 
-def ask_all(
+def predict_all(
     folds: Sequence[FoldNetwork],
     networks: Sequence[AffettiNetwork],
     development: Sequence[TrackFeatures],
     tests: Sequence[TrackFeatures],
 ) -> Parts:
-    """Every question out of fold and on the test split, by part and by the question's name."""
-    answerers = [partial(predict, network) for network in networks]
+    """Predict all tasks out of fold and on the test split, by part and by the task's name."""
+    predictors = [partial(predict, network) for network in networks]
     return {
         "cross_validation": {
-            question.name: ask(question, development, [partial(out_of_fold, folds)])
-            for question in QUESTIONS
+            task.name: predict_task(task, development, [partial(out_of_fold, folds)])
+            for task in TASKS
         },
-        "test": {question.name: ask(question, tests, answerers) for question in QUESTIONS},
+        "test": {task.name: predict_task(task, tests, predictors) for task in TASKS},
     }
 
 
 def keep_predictions(path: Path, parts: Parts) -> None:
-    """Write what each network says of each song, out of fold and of the test split.
+    """Write the predictions of each network for each song, out of fold and of the test split.
 
-    Arrays are of networks, songs and then classes, or valence and arousal.
+    Arrays are (networks, songs, classes), or (networks, songs, 2) for valence and arousal.
     """
     kept = {
         part: {
             name: {
-                "songs": [song.track.track_id for song in asked.songs],
-                "labels": asked.labels.tolist(),
+                "songs": [song.track.track_id for song in predictions.songs],
+                "labels": predictions.labels.tolist(),
                 "given": {
-                    given: {
-                        "probabilities": said.probabilities.swapaxes(0, 1).round(5).tolist(),
-                        "affect": said.affect.swapaxes(0, 1).round(5).tolist(),
-                        "spread": said.spread.swapaxes(0, 1).round(5).tolist(),
+                    inputs: {
+                        "probabilities": output.probabilities.swapaxes(0, 1).round(5).tolist(),
+                        "affect": output.affect.swapaxes(0, 1).round(5).tolist(),
+                        "spread": output.spread.swapaxes(0, 1).round(5).tolist(),
                     }
-                    for given, said in asked.said.items()
+                    for inputs, output in predictions.by_inputs.items()
                 },
             }
-            for name, asked in questions.items()
+            for name, predictions in tasks.items()
         }
-        for part, questions in parts.items()
+        for part, tasks in parts.items()
     }
     write_json(path, {"seeds": list(SEEDS), **kept})
 
@@ -268,39 +272,41 @@ def sections(
     genres: Mapping[str, Mapping[str, Sequence[str]]],
     others: Mapping[str, Mapping[str, Classes]],
 ) -> dict[str, Callable[[], Any]]:
-    """List what measures each section of the report, in the order of measuring.
+    """Functions that compute the sections of the report, in their order.
 
     Parameters
     ----------
     parts : mapping
-        As `ask_all` returns.
+        From `predict_all`.
     networks : sequence of AffettiNetwork
         Of the test split.
     material : Material
     genres : mapping of data set to mapping of track id to sequence of str
     others : mapping
-        As `mer.research.evaluation.rivals.read_all` returns.
+        From `mer.research.evaluation.rivals.read_all`.
     """
     folds, tested = parts["cross_validation"], parts["test"]
     tests = [example for example in material.examples if example.track.split == "test"]
     return {
         "cross_validation": lambda: {
-            name: measure(asked, partial(probe_cross_validated, asked))
-            for name, asked in folds.items()
+            name: measure(predictions, partial(probe_cross_validated, predictions))
+            for name, predictions in folds.items()
         },
         "test": lambda: {
-            name: measure(asked, partial(probe_tested, folds[name], asked))
-            for name, asked in tested.items()
+            name: measure(predictions, partial(probe_tested, folds[name], predictions))
+            for name, predictions in tested.items()
         },
         "rivals": lambda: {
             name: rivals.measure(tested[name], found) for name, found in others.items() if found
         },
         "details": lambda: {
             part: {
-                name: breakdown.measure(asked, material.plane, genres.get(asked.question.dataset))
-                for name, asked in questions.items()
+                name: breakdown.measure(
+                    predictions, material.plane, genres.get(predictions.task.dataset)
+                )
+                for name, predictions in tasks.items()
             }
-            for part, questions in parts.items()
+            for part, tasks in parts.items()
         },
         "text": partial(measure_texts, networks, material.examples),
         "neighbours": partial(measure_neighbours, networks, tests),
@@ -336,12 +342,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cross-validate, train with five seeds, test, and write the report."""
+    """Cross-validate, train with five seeds, predict the test split, and write the report."""
     if args.threads:
         torch.set_num_threads(args.threads)
     material = Material.load(args.data, args.cache, args.work)
     tests = [example for example in material.examples if example.track.split == "test"]
-    # Both are read before anything is trained: a wrong file must not cost an hour.
+    # Both are read before the training, so that a wrong file costs no hour of computing.
     others = rivals.read_all(args.rivals, tests)
     for name, found in others.items():
         if not found:
@@ -349,7 +355,7 @@ def run(args: argparse.Namespace) -> int:
     genres = {"panda4q": panda4q.genres(args.data)}
     recipe, config = Recipe(), AffettiConfig()
     folds, networks = train_all(recipe, config, material, args.work)
-    parts = ask_all(folds, networks, material.development, tests)
+    parts = predict_all(folds, networks, material.development, tests)
     keep_predictions(args.predictions, parts)
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
@@ -358,7 +364,7 @@ def run(args: argparse.Namespace) -> int:
     }
     for name, section in sections(parts, networks, material, genres, others).items():
         report[name] = finite(section())
-        # What is measured stays measured, whatever fails after it.
+        # Finished sections are kept if a later one fails.
         write_json(args.out / "house-model.json", report, indent=1)
     _write_page(args.out, report)
     return 0
@@ -370,11 +376,11 @@ def _write_page(folder: Path, report: dict[str, Any]) -> None:
 
 
 def _draw(path: Path, report: dict[str, Any]) -> bool:
-    """Draw the reliability diagrams, unless there is nothing to draw with."""
+    """Draw the reliability diagrams; return False if Matplotlib is not installed."""
     rows = {
         f"{name}, {part.replace('_', ' ')}": figures["reliability"]
-        for part, questions in report["details"].items()
-        for name, figures in questions.items()
+        for part, tasks in report["details"].items()
+        for name, figures in tasks.items()
     }
     try:
         reliability.plot(rows, path)

@@ -1,8 +1,8 @@
-"""Whether gates and the timeline say what they should of songs that no network has met.
+"""Checks of the gates and the timeline on held-out songs.
 
-Gates are watched while lyrics lie or are absent and while noise lies over the sound; the timeline
-is held to the whole song, before and after it is anchored there, and to the seam between two clips
-of opposite quadrants.
+Gates are compared before and after lyrics are exchanged or removed, and audio is noisy or removed.
+Timelines are compared with the prediction for the whole song, before and after they are anchored to
+it, and with the boundary between two joined clips of opposite quadrants.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 AXES: Final = ("valence", "arousal")
 OPPOSITES: Final = ((0, 2), (1, 3))
-"""Places in `QUADRANTS` of those that lie across the plane from each other."""
+"""Indices in `QUADRANTS` of opposite quadrants."""
 PAIRS: Final = 50
-"""Pairs of clips for each of `OPPOSITES`, at most."""
+"""Largest number of clip pairs for each of `OPPOSITES`."""
 _MOVED: Final = 1e-4
-"""Least change of a song's gate that counts as one."""
+"""Smallest change of a song's gate that is counted."""
 
 
 def chosen(folds: Sequence[FoldNetwork], dataset: str, modality: str) -> list[list[TrackFeatures]]:
-    """Songs of a set that have a modality, in the order of a hash, those of each fold apart."""
+    """Held-out songs of a data set that have a modality, by fold, in the order of `by_hash`."""
     return [
         sorted(
             (
@@ -59,22 +59,22 @@ def chosen(folds: Sequence[FoldNetwork], dataset: str, modality: str) -> list[li
 
 
 def by_hash(song: TrackFeatures) -> str:
-    """Key that puts songs in an order that means nothing and never changes."""
+    """Sort key: a fixed arbitrary order of songs."""
     name = f"explanations {song.track.dataset} {song.track.track_id}"
     return hashlib.sha256(name.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Songs as something was done to them.
+    """Modified songs.
 
     Parameters
     ----------
     songs : sequence of TrackFeatures
     gate : str
-        Of `MODALITIES`: the one that should lose weight.
+        The modality of `MODALITIES` whose weight should fall.
     must_be_zero : bool
-        Whether it should lose all.
+        Whether its weight should become 0.
     """
 
     songs: Sequence[TrackFeatures]
@@ -85,61 +85,61 @@ class Disturbance:
 def disturbances(
     songs: Sequence[TrackFeatures], noisy: Sequence[TrackFeatures]
 ) -> dict[str, Disturbance]:
-    """Disturb songs that have everything.
+    """Exchange or remove the lyrics of songs, and add noise to or remove their audio.
 
     Parameters
     ----------
     songs : sequence of TrackFeatures
-        At least two.
+        At least two, with all modalities.
     noisy : sequence of TrackFeatures
-        The same under white noise at 0 dB.
+        The same songs with white noise at 0 dB.
 
     Returns
     -------
     dict of str to Disturbance
     """
     others = [*songs[1:], songs[0]]
-    strange = [
+    exchanged = [
         replace(song, lyrics=other.lyrics) for song, other in zip(songs, others, strict=True)
     ]
-    deaf = [replace(song, audio=None) for song in songs]
+    silent = [replace(song, audio=None) for song in songs]
     return {
-        "another song's lyrics": Disturbance(strange, "lyrics"),
+        "another song's lyrics": Disturbance(exchanged, "lyrics"),
         "no lyrics": Disturbance(
             [replace(song, lyrics=None) for song in songs], "lyrics", must_be_zero=True
         ),
         "white noise at 0 dB": Disturbance(noisy, "audio"),
-        "no audio": Disturbance(deaf, "audio", must_be_zero=True),
+        "no audio": Disturbance(silent, "audio", must_be_zero=True),
     }
 
 
 def gate_figures(
-    ask: Callable[[Sequence[TrackFeatures]], AffettiOutput],
+    predict_songs: Callable[[Sequence[TrackFeatures]], AffettiOutput],
     songs: Sequence[TrackFeatures],
     disturbed: Mapping[str, Disturbance],
 ) -> dict[str, Any]:
-    """Compare the gates of the same songs before and after.
+    """Compare the gates of unmodified and modified songs.
 
     Parameters
     ----------
-    ask : callable
-        Takes songs, gives what networks say of them.
+    predict_songs : callable
+        Predicts songs.
     songs : sequence of TrackFeatures
-        As they are.
+        Unmodified.
     disturbed : mapping of str to Disturbance
         Of the same songs in the same order.
 
     Returns
     -------
     dict
-        ``before``, and by disturbance the mean ``gates``, the ``change`` of the one that should
-        fall, the share of songs where it did (``expected``), and whether it ``holds`` that a
-        missing modality has no weight at all.
+        ``before``, and for each disturbance the mean ``gates``, the ``change`` of the gate that
+        should fall, the share of songs whose gate falls (``expected``), and whether a missing
+        modality has weight 0 in all songs (``holds``).
     """
-    before = ask(songs).gates.double().numpy()
+    before = predict_songs(songs).gates.double().numpy()
     found: dict[str, Any] = {"before": dict(zip(MODALITIES, before.mean(axis=0), strict=True))}
     for name, each in disturbed.items():
-        after = ask(each.songs).gates.double().numpy()
+        after = predict_songs(each.songs).gates.double().numpy()
         place = MODALITIES.index(each.gate)
         change = after[:, place] - before[:, place]
         found[name] = {
@@ -153,27 +153,29 @@ def gate_figures(
 
 
 def timeline(network: AffettiNetwork, song: TrackFeatures) -> Floats:
-    """Valence and arousal of each passage of a song, (patches, 2), as the pipeline shows it."""
-    whole, heard = _heard(network, song)
-    points: Floats = anchored(heard, whole).numpy()
+    """Anchored valence and arousal of each passage of a song, (patches, 2)."""
+    whole, parts = _song_and_passages(network, song)
+    points: Floats = anchored(parts, whole).numpy()
     return points
 
 
-def _heard(network: AffettiNetwork, song: TrackFeatures) -> tuple[Tensor, Tensor]:
-    """Ask about a song, (2,), and about each of its passages, (patches, 2)."""
+def _song_and_passages(network: AffettiNetwork, song: TrackFeatures) -> tuple[Tensor, Tensor]:
+    """Valence and arousal of a song, (2,), and of each of its passages, (patches, 2)."""
     parts = [] if song.audio is None else passages(song.audio)
     affect = predict(network, [song, *(replace(song, audio=part) for part in parts)]).affect
     return affect[0].double(), affect[1:].double()
 
 
-def whole_figures(heard: Sequence[tuple[AffettiNetwork, TrackFeatures]]) -> dict[str, Any]:
-    """Hold the mean of each song's timeline to what is said of the whole song.
+def whole_figures(
+    networks_and_songs: Sequence[tuple[AffettiNetwork, TrackFeatures]],
+) -> dict[str, Any]:
+    """Compare the mean of each song's timeline with the prediction for the whole song.
 
-    Patches lie in the middle of equal parts of a song, so each of them weighs the same.
+    Patches lie in the middle of equal parts of a song, so all have the same weight.
 
     Parameters
     ----------
-    heard : sequence of (AffettiNetwork, TrackFeatures)
+    networks_and_songs : sequence of (AffettiNetwork, TrackFeatures)
         Songs with audio.
 
     Returns
@@ -181,12 +183,12 @@ def whole_figures(heard: Sequence[tuple[AffettiNetwork, TrackFeatures]]) -> dict
     dict
         By axis: before anchoring, mean ``distance``, ``bias`` (timeline less whole) and
         ``correlation`` with intervals; after it, the largest distance (``anchored``); and standard
-        deviations ``within`` timelines, as they are shown, and ``between`` songs.
+        deviations ``within`` anchored timelines and ``between`` songs.
     """
-    asked = [_heard(network, song) for network, song in heard]
-    lines = [anchored(points, song) for song, points in asked]
-    whole = torch.stack([song for song, _ in asked]).numpy()
-    means = torch.stack([points.mean(dim=0) for _, points in asked]).numpy()
+    predictions = [_song_and_passages(network, song) for network, song in networks_and_songs]
+    lines = [anchored(points, song) for song, points in predictions]
+    whole = torch.stack([song for song, _ in predictions]).numpy()
+    means = torch.stack([points.mean(dim=0) for _, points in predictions]).numpy()
     left = torch.stack([points.mean(dim=0) for points in lines]).numpy() - whole
     within = torch.stack([points.std(dim=0, correction=0) for points in lines]).numpy()
     return {
@@ -203,7 +205,7 @@ def whole_figures(heard: Sequence[tuple[AffettiNetwork, TrackFeatures]]) -> dict
 
 
 def opposite_pairs(songs: Sequence[TrackFeatures]) -> list[tuple[TrackFeatures, TrackFeatures]]:
-    """Pair the songs of opposite quadrants, in their order: Q1 with Q3, Q2 with Q4."""
+    """Pair songs of opposite quadrants in their order: Q1 with Q3, Q2 with Q4."""
     by = {
         quadrant: [song for song in songs if song.track.labels.quadrant == quadrant]
         for quadrant in QUADRANTS
@@ -216,7 +218,7 @@ def opposite_pairs(songs: Sequence[TrackFeatures]) -> list[tuple[TrackFeatures, 
 
 
 def directions(first: Quadrant | None, second: Quadrant | None) -> Floats:
-    """Give +1 to each axis on which the first quadrant is higher, -1 where the second is, (2,)."""
+    """Sign of the first quadrant less the second on each axis, (2,)."""
     pleasant, aroused = (QUADRANTS[0], QUADRANTS[3]), (QUADRANTS[0], QUADRANTS[1])
     sides = [[quadrant in pleasant, quadrant in aroused] for quadrant in (first, second)]
     signs: Floats = np.subtract(*np.array(sides, dtype=np.float64))
@@ -225,16 +227,16 @@ def directions(first: Quadrant | None, second: Quadrant | None) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """By how much the first of two clips lies further to its side than the second.
+    """Differences between two clips, positive if they have the sign that their quadrants imply.
 
     Parameters
     ----------
     apart : (2,) float64 ndarray
-        By the means of their own timelines; positive is the right side.
+        Between the means of their own timelines.
     spliced : (2, 2) float64 ndarray
-        By the halves of one timeline: of first before second, and of second before first.
+        Between the halves of the timeline of both clips joined, in either order.
     unspliced : (2, 2) float64 ndarray
-        Unsigned difference between the halves of each clip by itself.
+        Absolute difference between the halves of each clip's own timeline.
     """
 
     apart: Floats
@@ -243,13 +245,13 @@ class Splice:
 
 
 def splice(network: AffettiNetwork, first: TrackFeatures, second: TrackFeatures) -> Splice:
-    """Join the sound of two clips, both ways, and look at the halves of the timeline.
+    """Join the audio of two clips in both orders and compare the halves of the timelines.
 
     Parameters
     ----------
     network : AffettiNetwork
     first, second : TrackFeatures
-        With audio and quadrants; title and artist are not given to the network.
+        With audio and quadrants; the network has no title and artist.
 
     Returns
     -------
@@ -257,14 +259,14 @@ def splice(network: AffettiNetwork, first: TrackFeatures, second: TrackFeatures)
     """
     signs = directions(first.track.labels.quadrant, second.track.labels.quadrant)
     clips = [replace(song, lyrics=None, context=None) for song in (first, second)]
-    sounds = [clip.audio for clip in clips if clip.audio is not None]
+    audio = [clip.audio for clip in clips if clip.audio is not None]
     points = [timeline(network, clip) for clip in clips]
     spliced = []
     for order, sign in (((0, 1), 1), ((1, 0), -1)):
         joined = timeline(
-            network, replace(clips[0], audio=torch.cat([sounds[place] for place in order]))
+            network, replace(clips[0], audio=torch.cat([audio[place] for place in order]))
         )
-        spliced.append(sign * signs * _between(joined, len(sounds[order[0]])))
+        spliced.append(sign * signs * _between(joined, len(audio[order[0]])))
     return Splice(
         apart=signs * (points[0].mean(axis=0) - points[1].mean(axis=0)),
         spliced=np.stack(spliced),
@@ -272,9 +274,9 @@ def splice(network: AffettiNetwork, first: TrackFeatures, second: TrackFeatures)
     )
 
 
-def _between(points: Floats, seam: int) -> Floats:
-    """Mean before the seam less the mean after it."""
-    difference: Floats = points[:seam].mean(axis=0) - points[seam:].mean(axis=0)
+def _between(points: Floats, boundary: int) -> Floats:
+    """Mean before the boundary less the mean after it."""
+    difference: Floats = points[:boundary].mean(axis=0) - points[boundary:].mean(axis=0)
     return difference
 
 
@@ -288,9 +290,9 @@ def splice_figures(splices: Sequence[Splice]) -> dict[str, Any]:
     Returns
     -------
     dict
-        By axis: share of pairs on the right side ``apart`` and ``spliced``, share of splices that
-        lie as the clips do apart (``kept``), the mean differences, and what is left of the one
-        apart (``left``).
+        By axis: share of pairs with the expected sign, for separate clips (``right_apart``) and for
+        joined ones (``right_spliced``), share of splices whose sign is that of the separate clips
+        (``kept``), mean differences, and the size of spliced over separate differences (``left``).
     """
     apart = np.stack([each.apart for each in splices])  # (pairs, axes)
     spliced = np.stack([each.spliced for each in splices])  # (pairs, orders, axes)
@@ -312,7 +314,7 @@ def splice_figures(splices: Sequence[Splice]) -> dict[str, Any]:
 
 
 def measure_splices(folds: Sequence[FoldNetwork]) -> dict[str, Any]:
-    """Splice clips of panda4q that one network has met neither artist of."""
+    """Splice clips of panda4q whose artists are both held out from the same network."""
     songs = chosen(folds, "panda4q", "audio")
     pairs = [
         (fold.network, *pair)

@@ -1,7 +1,8 @@
-"""``python -m mer.research explanations``: whether what explains a prediction does explain it.
+"""``python -m mer.research explanations``: tests of lyric lines, gates and timelines.
 
-Networks of the cross-validation are asked about songs that they were not trained on; no test song
-is. `mer.research.evaluation.deletion` looks at lyric lines, `mer.research.evaluation.explanation_checks` at gates and the timeline.
+Each song is predicted by the network of the cross-validation that was not trained on its artist.
+The test split is not used. `mer.research.evaluation.deletion` tests lyric lines, and
+`mer.research.evaluation.explanation_checks` tests gates and timelines.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from mer.encoders.text import TEXT_ENCODER, TextEncoder
 from mer.explain import SHORTLIST
 from mer.prediction import MODALITIES
 from mer.research.evaluation import deletion
-from mer.research.evaluation.evaluate import unmet_songs
+from mer.research.evaluation.deletion import ALL_INPUTS, LYRICS_ALONE
+from mer.research.evaluation.evaluate import held_out_folds
 from mer.research.evaluation.explanation_checks import (
     AXES,
     by_hash,
@@ -28,7 +30,7 @@ from mer.research.house.training import add_data_arguments
 from mer.research.house.validation import out_of_fold
 from mer.research.inputs.distortions import DISTORTIONS
 from mer.research.inputs.features import FeatureCache
-from mer.research.tables import Table, interval, markdown
+from mer.research.tables import Table, bullet, command_block, interval, markdown
 
 if TYPE_CHECKING:
     import argparse
@@ -62,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cross-validate, or read what is cross-validated; check; and write the report."""
-    material, folds = unmet_songs(args)
+    """Cross-validate or read the kept networks, run all tests, and write the report."""
+    material, folds = held_out_folds(args)
     cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
         folds,
@@ -82,7 +84,7 @@ def measure(
     noisy: Callable[[Sequence[TrackFeatures]], Sequence[TrackFeatures]],
     count: int,
 ) -> dict[str, Any]:
-    """Make every check.
+    """Run all tests.
 
     Parameters
     ----------
@@ -90,9 +92,9 @@ def measure(
         Calibrated.
     encoder : Encoder
     noisy : callable
-        Gives songs as they are under white noise at 0 dB.
+        Adds white noise at 0 dB to songs.
     count : int
-        Songs of mirex with lyrics that are asked about, at most; 0 takes all.
+        Largest number of songs of mirex with lyrics; 0 takes all.
 
     Returns
     -------
@@ -100,30 +102,30 @@ def measure(
         ``lines``, ``gates``, ``timeline`` and ``splices``.
     """
     held = chosen(folds, "mirex", "lyrics")
-    heard = [(f.network, song) for f, mine in zip(folds, held, strict=True) for song in mine]
-    heard = sorted(heard, key=lambda pair: by_hash(pair[1]))[: count or None]
-    songs = [song for _, song in heard]
+    pairs = [(f.network, song) for f, mine in zip(folds, held, strict=True) for song in mine]
+    pairs = sorted(pairs, key=lambda pair: by_hash(pair[1]))[: count or None]
+    songs = [song for _, song in pairs]
     return {
-        "lines": deletion.measure(heard, encoder),
+        "lines": deletion.measure(pairs, encoder),
         "gates": {
             "songs": len(songs),
             **gate_figures(
                 lambda rows: out_of_fold(folds, rows), songs, disturbances(songs, noisy(songs))
             ),
         },
-        "timeline": {"songs": len(songs), **whole_figures(heard)},
+        "timeline": {"songs": len(songs), **whole_figures(pairs)},
         "splices": measure_splices(folds),
     }
 
 
 def report(figures: Mapping[str, Any], command: str) -> str:
-    """Tables of what `measure` found.
+    """Page of the figures of `measure`.
 
     Parameters
     ----------
     figures : mapping
     command : str
-        What was typed.
+        Command line.
 
     Returns
     -------
@@ -134,13 +136,13 @@ def report(figures: Mapping[str, Any], command: str) -> str:
     lines = [
         "# Explanations, tested",
         "",
-        (
-            f"Written by `{command}`; figures also in `explanations.json`. {songs} songs of mirex "
-            "with lyrics, and clips of panda4q, by hash, of the training and validation splits, "
-            "each judged by the network of the cross-validation that has not met its artist, "
-            "calibrated on the songs of the other folds. "
-            "Brackets: 95% bootstrap intervals over songs (over pairs for splices)."
-        ),
+        *command_block(command),
+        "The command above writes this page and `explanations.json` with all numbers.",
+        f"It tests {songs} songs of mirex with lyrics, and clips of panda4q.",
+        "They are drawn by hash from the training and validation splits.",
+        "Each song is predicted by the network of the cross-validation that was not trained on its",
+        "artist. That network is calibrated on the songs of the other folds.",
+        "Brackets are 95% bootstrap intervals over songs (over pairs for splices).",
         "",
     ]
     for table in (
@@ -150,22 +152,25 @@ def report(figures: Mapping[str, Any], command: str) -> str:
         _splice_table(figures["splices"]),
     ):
         lines += markdown(table)
-    return "\n".join([*lines, *_READING]) + "\n"
+    for note in _READING:
+        lines += bullet(note)
+    return "\n".join(lines) + "\n"
 
 
+_INPUTS: Final = {ALL_INPUTS: "all inputs", LYRICS_ALONE: "lyrics alone"}
 _LINE_ROWS: Final = {
-    "named": "shift when the named line is deleted",
-    "random": "shift when another line is deleted (mean over all others)",
-    "longest": "shift when the longest line is deleted",
-    "named_less_random": "**named less random, same song**",
-    "named_less_longest": "**named less longest, same song**",
-    "more_than_random": "chance that the named line moves more than a random other one",
-    "first": "share of songs where no line moves more than the named one",
-    "first_unchecked": "the same of the line that leaving out alone would name",
-    "first_longest": "the same of the longest line",
-    "chance": "the same of a line drawn at random",
-    "rank_agreement": "Spearman of lines: left out of the mean against deleted",
-    "turned_named_less_random": "named less random in total variation of the quadrants",
+    "named": "shift if the reported line is deleted",
+    "random": "shift if another line is deleted (mean over all others)",
+    "longest": "shift if the longest line is deleted",
+    "named_less_random": "**reported less other line, same song**",
+    "named_less_longest": "**reported less longest line, same song**",
+    "more_than_random": "probability that the reported line shifts more than another line",
+    "first": "share of songs where the reported line has the largest shift",
+    "first_unchecked": "the same for the line chosen by leaving out alone",
+    "first_longest": "the same for the longest line",
+    "chance": "the same for a line drawn at random",
+    "rank_agreement": "Spearman over lines: shift when left out against shift when deleted",
+    "turned_named_less_random": "total variation of the quadrants, reported less other line",
 }
 
 
@@ -175,13 +180,13 @@ def _line_table(found: Mapping[str, Any]) -> Table:
         (text, *(interval(figures[name]) for figures in found.values()))
         for name, text in _LINE_ROWS.items()
     )
-    about = f"{first['songs']} songs, of which {first['lines']:.1f} different lines are read"
-    return Table(f"Lyric lines: {about}", ("", *found), rows)
+    about = f"{first['songs']} songs, {first['lines']:.1f} different lines each on average"
+    return Table(f"Lyric lines: {about}", ("", *(_INPUTS[name] for name in found)), rows)
 
 
 def _gate_table(found: Mapping[str, Any]) -> Table:
     rows: list[tuple[str | float, ...]] = [
-        ("as they are", *(found["before"][name] for name in MODALITIES), "", "", "")
+        ("unmodified", *(found["before"][name] for name in MODALITIES), "", "", "")
     ]
     for condition, each in found.items():
         if condition in ("songs", "before"):
@@ -190,7 +195,7 @@ def _gate_table(found: Mapping[str, Any]) -> Table:
         weights = (each["gates"][name] for name in MODALITIES)
         change = f"{each['gate']}: {interval(each['change'])}"
         rows.append((condition, *weights, change, interval(each["expected"]), holds))
-    columns = ("Songs", *MODALITIES, "Gate that should fall", "Share that does", "Exactly 0")
+    columns = ("Songs", *MODALITIES, "Gate that should fall", "Share that falls", "Exactly 0")
     return Table(f"Gates of {found['songs']} songs", columns, tuple(rows))
 
 
@@ -202,20 +207,22 @@ def _timeline_table(found: Mapping[str, Any]) -> Table:
         for axis in AXES
     )  # fmt: skip
     columns = (
-        "Axis", "Mean distance", "Timeline less whole", "Correlation", "Largest distance, anchored",
+        "Axis", "Mean distance", "Timeline less song", "Correlation", "Largest distance, anchored",
         "Deviation within songs", "Deviation between songs",
     )  # fmt: skip
-    return Table(f"Mean of the timeline against the whole, {found['songs']} songs", columns, rows)
+    return Table(
+        f"Mean of the timeline against the whole song, {found['songs']} songs", columns, rows
+    )
 
 
 _SPLICE_COLUMNS: Final = {
-    "right_apart": "Right side, clips apart",
-    "right_spliced": "Right side, halves of a splice",
-    "kept": "Splice lies as the clips apart",
-    "difference_apart": "Difference apart",
-    "difference_spliced": "Difference of halves",
-    "size_unspliced": "Size, halves of one clip",
-    "size_spliced": "Size, halves of a splice",
+    "right_apart": "Expected sign, separate clips",
+    "right_spliced": "Expected sign, halves of a splice",
+    "kept": "Splice has the sign of the separate clips",
+    "difference_apart": "Difference, separate clips",
+    "difference_spliced": "Difference, halves of a splice",
+    "size_unspliced": "Absolute difference, halves of one clip",
+    "size_spliced": "Absolute difference, halves of a splice",
 }
 
 
@@ -226,33 +233,39 @@ def _splice_table(found: Mapping[str, Any]) -> Table:
         for name, each in found.items()
         for axis in AXES
     )  # fmt: skip
-    columns = ("Clips", "Axis", *_SPLICE_COLUMNS.values(), "Size left of that apart")
-    return Table("Two clips of opposite quadrants, one after the other", columns, rows)
+    columns = ("Clips", "Axis", *_SPLICE_COLUMNS.values(), "Splice over separate")
+    return Table("Two joined clips of opposite quadrants", columns, rows)
 
 
 _READING: Final = (
     (
-        "- Left out: the tokens of a line, and of its repetitions, are not in the mean that the "
-        "network takes of the lyrics. The "
-        f"{SHORTLIST} lines that move the song most so are then "
-        "deleted from the text, which is encoded anew, and the one that moves most is named. Here "
-        "every line is deleted in its turn; the text is cut before at what the encoder reads, so "
-        "that nothing slides in. Shift: distance on the plane. The longest line, with its "
-        "repetitions, is what naming by length would name."
+        "Lyric lines: the token states of each line and its repetitions are left out of the mean. "
+        f"The {SHORTLIST} lines with the largest shift are then deleted from the text, which is "
+        "encoded again, and the line with the largest shift is reported."
     ),
     (
-        "- Another song's lyrics are those of the next song by hash: whole lyrics, of which only "
-        "sound, title and artist tell that they lie. Half of the songs move either way by chance. "
-        "A gate counts as fallen from a change of .0001 on."
+        "This test deletes every line in turn. The text is first cut to the length that the "
+        "encoder reads, so that no later text moves in."
     ),
     (
-        "- Patches lie in the middle of equal parts of a song, so each weighs the same in the "
-        "mean: distance, difference and correlation of what the network says of passages. "
-        "What is shown is moved by one constant an axis, in log-odds, until its mean is the whole."
+        "Shift is the distance on the plane between both predictions. The longest line, with its "
+        "repetitions, is the line that a choice by length would report."
     ),
     (
-        "- Splices: sound alone, in both orders; passages at the seam hear one patch of the other "
-        "clip. Right: the clip whose quadrant is higher on the axis is the higher half. Halves of "
-        "one clip show how much a timeline moves without a splice."
+        "Another song's lyrics are the whole lyrics of the next song by hash. Only audio, title "
+        "and artist can show the mismatch. A gate counts as fallen from a change of .0001. By "
+        "chance, half of the gates would fall."
+    ),
+    (
+        "Timeline: patches lie in the middle of equal parts of a song, so all have the same weight "
+        "in the mean. Distance, difference and correlation are those of the passages' own "
+        "predictions. The displayed timeline is shifted by one constant per axis, in log-odds, so "
+        "that its mean equals the prediction for the song."
+    ),
+    (
+        "Splices: audio alone, in both orders. Passages at the boundary contain one patch of the "
+        "other clip. The sign is as expected if the half with the higher quadrant on an axis has "
+        "the higher prediction. Halves of one clip show the change of a timeline without a splice."
     ),
 )
+"""Notes under the tables."""

@@ -1,4 +1,4 @@
-"""How often a song's nearest neighbours feel alike: the fused embedding beside what others use."""
+"""Precision of nearest neighbours by the fused embedding and by other embeddings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MFCC: Final = 20
 
 
 def precision(embeddings: Floats, labels: NDArray[np.int64], nearest: int = NEAREST) -> Floats:
-    """Share of each song's nearest neighbours, by cosine, that have its label.
+    """Share of each song's nearest neighbours (by cosine similarity) that have its label.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def precision(embeddings: Floats, labels: NDArray[np.int64], nearest: int = NEAR
 
 
 def musicnn_embeddings(songs: Sequence[TrackFeatures]) -> Floats:
-    """Mean over patches of MusiCNN's penultimate layer, what other recommenders index."""
+    """Mean over patches of MusiCNN's penultimate layer, (songs, 200)."""
     rows = [
         s.audio[:, _PENULTIMATE].double().mean(dim=0).numpy() for s in songs if s.audio is not None
     ]
@@ -63,7 +63,7 @@ def musicnn_embeddings(songs: Sequence[TrackFeatures]) -> Floats:
 
 
 def mfcc_statistics(paths: Sequence[Path]) -> Floats:
-    """Mean and deviation of 20 MFCCs, each column brought to unit variance over the songs."""
+    """Mean and deviation of 20 MFCCs, (songs, 40), each column with unit variance over songs."""
     # Only this function decodes audio: the libraries for it are loaded when it is called.
     import librosa
 
@@ -86,19 +86,19 @@ def measure(
     rivals: Mapping[str, Floats],
     labels: NDArray[np.int64],
 ) -> dict[str, Any]:
-    """Precision of every embedding, and what the fused ones have more than each rival.
+    """Precision of every embedding, and of the fused ones less each rival.
 
     Parameters
     ----------
     fused : mapping of str to sequence of (songs, 256) float ndarrays
-        By what was given; one a network, whose precisions are averaged.
+        By inputs; one embedding per network, whose precisions are averaged.
     rivals : mapping of str to (songs, width) float ndarray
     labels : (songs,) int ndarray
 
     Returns
     -------
     dict
-        ``precision`` by embedding and ``more_than`` by rival and then by what was given.
+        ``precision`` by embedding, and ``more_than`` by rival and then by inputs.
     """
     ours = {
         name: np.mean([precision(e, labels) for e in each], axis=0) for name, each in fused.items()

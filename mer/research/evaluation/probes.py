@@ -1,7 +1,7 @@
-"""Linear probes: what logistic regression makes of the same frozen features.
+"""Linear probes: logistic regression on the same frozen features.
 
-The yardstick of the house network: it sees the same features of the same songs, so whatever the
-network adds is the network's.
+A probe and the house network have the same features of the same songs. The difference of their
+scores is the gain of the network.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mer.research.inputs.features import TrackFeatures
 
 PENALTIES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""Inverse strengths of the L2 penalty to choose from."""
+"""Candidate inverse strengths of the L2 penalty."""
 
 
 def pooled(examples: Sequence[TrackFeatures], modalities: Sequence[str]) -> NDArray[np.float64]:
-    """One row a song: audio's mean and deviation over patches, the texts' mean over tokens.
+    """One row per song: mean and deviation over audio patches, mean over text tokens.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fit_and_predict(
     groups: Sequence[str],
     test: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """Classes of `test` by logistic regression on standardised features.
+    """Classes of `test`, predicted by logistic regression on standardised features.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def fit_and_predict(
     labels : (songs,) int ndarray
         Of `train`.
     groups : sequence of str
-        Artists of `train`; the penalty is chosen by 5-fold cross-validation disjoint in them.
+        Artists of `train`; the penalty is chosen by 5-fold cross-validation with disjoint artists.
 
     Returns
     -------
@@ -75,13 +75,13 @@ def fit_and_predict(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     search = GridSearchCV(
-        # Rotating onto the songs' span changes no answer of a penalised regression, only its time.
+        # The rotation onto the songs' span saves time; penalised regression is invariant to it.
         make_pipeline(StandardScaler(), PCA(), LogisticRegression(max_iter=2000)),
         {"logisticregression__C": list(PENALTIES)},
         cv=GroupKFold(n_splits=5),
         scoring="accuracy",
     )
-    # The problems are small: several BLAS threads wait for each other more than they help.
+    # One thread: for such small problems, several BLAS threads are slower.
     with threadpool_limits(1):
         search.fit(train, labels, groups=np.asarray(groups))
     predicted: NDArray[np.int64] = search.predict(test)

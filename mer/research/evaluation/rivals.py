@@ -1,6 +1,6 @@
-"""The house network beside every architecture and baseline of ``compare``, on the same songs.
+"""Comparison of the house network with the models of ``compare``, on the same songs.
 
-What ``compare`` kept of them is read from its files, so that nothing is trained again.
+The predictions of the models are read from the files that ``compare`` wrote.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from mer.errors import InputError
 from mer.metrics import holm
 from mer.research.architectures.base import architectures
-from mer.research.evaluation.questions import QUESTIONS, compare, scores
+from mer.research.evaluation.tasks import TASKS, compare, scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,95 +21,97 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mer.research.evaluation.questions import Asked, Question
+    from mer.research.evaluation.tasks import Task, TaskPredictions
     from mer.research.inputs.features import TrackFeatures
 
-    Answers = NDArray[np.int64]
+    Classes = NDArray[np.int64]
 
 _AGAIN = (
     "run `python -m mer.research compare --split test` again, or name another folder with --rivals"
 )
 
 
-def read_all(folder: Path, tests: Sequence[TrackFeatures]) -> dict[str, dict[str, Answers]]:
-    """Read what every rival answered, by question and by rival.
+def read_all(folder: Path, tests: Sequence[TrackFeatures]) -> dict[str, dict[str, Classes]]:
+    """Read the predicted classes of every model, by task and by model.
 
     Parameters
     ----------
     folder : Path
-        With the files of ``compare``; no files or no folder is no rivals.
+        With the files of ``compare``; the result is empty without them.
     tests : sequence of TrackFeatures
         Of the test split.
 
     Returns
     -------
     dict of str to dict of str to (songs, networks) int64 ndarray
-        In the order in which a question takes the songs of `tests`.
+        In the order of the task's songs among `tests`.
 
     Raises
     ------
     InputError
-        If a file is damaged or not about the same songs and labels; the message names it.
+        If a file is damaged or has other songs or labels; the message names it.
     """
     return {
-        question.name: {
-            path.stem.removeprefix(f"{question.dataset}-"): read(path, question, tests)
-            for path in sorted(folder.glob(f"{question.dataset}-*.json"))
+        task.name: {
+            path.stem.removeprefix(f"{task.dataset}-"): read(path, task, tests)
+            for path in sorted(folder.glob(f"{task.dataset}-*.json"))
         }
-        for question in QUESTIONS
+        for task in TASKS
     }
 
 
-def read(path: Path, question: Question, tests: Sequence[TrackFeatures]) -> Answers:
-    """Answers of one file, (songs, networks); as `read_all`."""
-    songs = question.songs(tests)
+def read(path: Path, task: Task, tests: Sequence[TrackFeatures]) -> Classes:
+    """Predicted classes of one file, (songs, networks); see `read_all`."""
+    songs = task.songs(tests)
     try:
         kept = json.loads(path.read_text())
-        said = np.array(kept["probabilities"], dtype=np.float64)  # (networks, songs, classes)
+        probabilities = np.array(
+            kept["probabilities"], dtype=np.float64
+        )  # (networks, songs, classes)
         labels = dict(zip(kept["songs"], kept["labels"], strict=True))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error!r}); {_AGAIN}") from error
-    if said.ndim != 3 or said.shape[1:] != (len(kept["songs"]), question.classes):
+    if probabilities.ndim != 3 or probabilities.shape[1:] != (len(kept["songs"]), task.classes):
         raise InputError(
-            f"{path} holds an array of {said.shape} for {len(kept['songs'])} songs and "
-            f"{question.classes} classes; {_AGAIN}"
+            f"{path} holds an array of {probabilities.shape} for {len(kept['songs'])} songs and "
+            f"{task.classes} classes; {_AGAIN}"
         )
     ids = [song.track.track_id for song in songs]
     if len(labels) != len(kept["songs"]) or set(ids) != set(labels):
         strange = sorted(set(ids) ^ set(labels), key=str)
         raise InputError(
-            f"{path} is not about the {len(ids)} test songs of {question.dataset} but about "
-            f"{len(kept['songs'])}, of which {strange[:3]} and others differ; {_AGAIN}"
+            f"{path} should hold the {len(ids)} test songs of {task.dataset}, but holds "
+            f"{len(kept['songs'])} songs, of which {strange[:3]} and others differ; {_AGAIN}"
         )
-    truth = question.labels(songs).tolist()
+    truth = task.labels(songs).tolist()
     if wrong := [name for name, label in zip(ids, truth, strict=True) if labels[name] != label]:
         raise InputError(f"{path} has other labels, as of song {wrong[0]}; {_AGAIN}")
     place = {name: index for index, name in enumerate(kept["songs"])}
-    answers: Answers = said.argmax(axis=2)[:, [place[name] for name in ids]].T
-    return answers
+    predicted: Classes = probabilities.argmax(axis=2)[:, [place[name] for name in ids]].T
+    return predicted
 
 
-def measure(asked: Asked, rivals: Mapping[str, Answers]) -> list[dict[str, Any]]:
-    """Compare the house network, given everything, with each rival on the test songs.
+def measure(predictions: TaskPredictions, rivals: Mapping[str, Classes]) -> list[dict[str, Any]]:
+    """Compare the house network, with all inputs, with each model on the test songs.
 
     Parameters
     ----------
-    asked : Asked
+    predictions : TaskPredictions
         Of the test split.
     rivals : mapping of str to (songs, networks) int64 ndarray
-        By name and, after ``+``, frozen front end.
+        Keys are names, followed by ``+`` and the frozen front end if there is one.
 
     Returns
     -------
     list of dict
         The best macro-F1 first: ``name``, ``title``, ``paper`` (None for a baseline),
         ``front_end``, ``networks``, its ``scores``, and ``house_more`` with paired differences of
-        accuracy and macro-F1, the latter's p also adjusted for all rivals of the question (Holm).
+        accuracy and macro-F1. ``p_holm`` of macro-F1 is adjusted for all models of the task.
     """
-    labels, classes = asked.labels, asked.question.classes
-    house = asked.said[asked.question.everything].answers
+    labels, classes = predictions.labels, predictions.task.classes
+    house = predictions.by_inputs[predictions.task.all_inputs].predicted
     rows = []
-    for key, answers in rivals.items():
+    for key, predicted in rivals.items():
         name, _, front_end = key.partition("+")
         entry = architectures().get(name)
         paper = entry.paper if entry is not None and entry.paper != "baseline" else None
@@ -119,9 +121,9 @@ def measure(asked: Asked, rivals: Mapping[str, Answers]) -> list[dict[str, Any]]
                 "title": entry.title if entry is not None else name,
                 "paper": paper,
                 "front_end": front_end or ("own" if entry is not None else None),
-                "networks": answers.shape[1],
-                "scores": scores(labels, answers, classes),
-                "house_more": compare(labels, house, answers, classes),
+                "networks": predicted.shape[1],
+                "scores": scores(labels, predicted, classes),
+                "house_more": compare(labels, house, predicted, classes),
             }
         )
     adjusted = holm([row["house_more"]["macro_f1"]["p_value"] for row in rows])

@@ -1,8 +1,8 @@
-"""``python -m mer.research robustness``: what distorted audio does to the house network.
+"""``python -m mer.research robustness``: the house network on distorted audio.
 
-Networks of the cross-validation are asked about songs that they were not trained on, first as they
-are and then under each of `mer.research.inputs.distortions.DISTORTIONS`; no test song is. Whatever else the network
-is given, lyrics or title and artist, stays as it was.
+Each song is predicted by the network of the cross-validation that was not trained on its artist,
+first with clean audio and then with each of `mer.research.inputs.distortions.DISTORTIONS`. Lyrics,
+title and artist are not changed. The test split is not used.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mer.metrics import bootstrap_ci, ece, paired_bootstrap
-from mer.research.evaluation.evaluate import unmet_songs
+from mer.research.evaluation.evaluate import held_out_folds
 from mer.research.evaluation.explanation_checks import by_hash
-from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
+from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
 from mer.research.files import write_json, write_page
 from mer.research.house.training import add_data_arguments
 from mer.research.house.validation import out_of_fold
@@ -25,7 +25,7 @@ from mer.research.inputs.distortions import DISTORTIONS
 from mer.research.inputs.features import FeatureCache
 from mer.research.packages import research_package
 from mer.research.plots import new_figure
-from mer.research.tables import Table, interval, markdown
+from mer.research.tables import Table, bullet, command_block, interval, markdown
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mer.research.evaluation.questions import Answerer, Classes, Question, Said
+    from mer.research.evaluation.tasks import Classes, Predictions, Predictor, Task
     from mer.research.inputs.distortions import Distortion
     from mer.research.inputs.features import TrackFeatures
 
@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cross-validate, or read what is cross-validated; ask; and write the report."""
-    research_package("matplotlib", "draws the plot")  # missed now rather than after an hour
-    material, folds = unmet_songs(args)
+    """Cross-validate or read the kept networks, predict, and write the report."""
+    research_package("matplotlib", "draws the plot")  # fail now rather than after an hour
+    material, folds = held_out_folds(args)
     cache = FeatureCache(args.cache, is_wide=True, adapter=material.adapter)
     figures = measure(
         partial(out_of_fold, folds),
@@ -82,65 +82,65 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(
-    answerer: Answerer, examples: Sequence[TrackFeatures], distort: Distort, count: int
+    predictor: Predictor, examples: Sequence[TrackFeatures], distort: Distort, count: int
 ) -> Figures:
-    """Ask every question that audio is part of, under every condition.
+    """Predict all tasks under all conditions, from sets of inputs with audio.
 
     Parameters
     ----------
-    answerer : callable
-        Takes songs and modalities, gives an `AffettiOutput`.
+    predictor : callable
+        From songs and modalities to an `AffettiOutput`.
     examples : sequence of TrackFeatures
-        Songs that `answerer` was not trained on.
+        Songs on which the networks of `predictor` were not trained.
     distort : callable
-        Gives songs as they are under a distortion, in their order.
+        Distorts the audio of songs; keeps their order.
     count : int
-        Songs of each question, at most; 0 takes all.
+        Largest number of songs of each task; 0 takes all.
 
     Returns
     -------
     dict
-        By the question's name: ``songs`` and ``given``, figures by modalities and condition.
+        By the task's name: ``songs``, and ``given``: figures by inputs and condition.
     """
     found: Figures = {}
-    for question in map(_heard, QUESTIONS):
-        songs = sorted(question.songs(examples), key=by_hash)[: count or None]
-        clean = ask(question, songs, [answerer])
-        given: Figures = {
-            name: {CLEAN: _figures(question, clean.labels, said)}
-            for name, said in clean.said.items()
+    for task in map(_with_audio, TASKS):
+        songs = sorted(task.songs(examples), key=by_hash)[: count or None]
+        clean = predict_task(task, songs, [predictor])
+        by_inputs: Figures = {
+            inputs: {CLEAN: _figures(task, clean.labels, output)}
+            for inputs, output in clean.by_inputs.items()
         }
         for distortion in DISTORTIONS.values():
-            asked = ask(question, distort(songs, distortion), [answerer])
-            for name, said in asked.said.items():
-                given[name][distortion.name] = {
-                    **_figures(question, clean.labels, said),
-                    **_changes(question, clean.labels, said, clean.said[name]),
+            predictions = predict_task(task, distort(songs, distortion), [predictor])
+            for inputs, output in predictions.by_inputs.items():
+                by_inputs[inputs][distortion.name] = {
+                    **_figures(task, clean.labels, output),
+                    **_changes(task, clean.labels, output, clean.by_inputs[inputs]),
                 }
-        found[question.name] = {"songs": len(songs), "given": given}
+        found[task.name] = {"songs": len(songs), "given": by_inputs}
     return found
 
 
-def _heard(question: Question) -> Question:
-    """Leave out what would be asked without audio; the songs stay the same."""
-    return replace(question, modalities=tuple(m for m in question.modalities if "audio" in m))
+def _with_audio(task: Task) -> Task:
+    """Drop the sets of inputs without audio; the songs stay the same."""
+    return replace(task, modalities=tuple(m for m in task.modalities if "audio" in m))
 
 
-def _figures(question: Question, labels: Classes, said: Said) -> Figures:
+def _figures(task: Task, labels: Classes, output: Predictions) -> Figures:
     return {
-        **scores(labels, said.answers, question.classes),
-        "audio_gate": asdict(bootstrap_ci(np.mean, said.gates[:, :, 0])),
-        "ece": asdict(bootstrap_ci(ece, labels, said.probabilities[:, 0])),
+        **scores(labels, output.predicted, task.classes),
+        "audio_gate": asdict(bootstrap_ci(np.mean, output.gates[:, :, 0])),
+        "ece": asdict(bootstrap_ci(ece, labels, output.probabilities[:, 0])),
     }
 
 
-def _changes(question: Question, labels: Classes, said: Said, clean: Said) -> Figures:
-    """Differences to the same songs as they are: distorted less clean, paired by song."""
-    moved = np.abs(said.affect - clean.affect)[:, 0]
-    less_clean = compare(labels, said.answers, clean.answers, question.classes)
+def _changes(task: Task, labels: Classes, output: Predictions, clean: Predictions) -> Figures:
+    """Differences of the same songs, distorted less clean."""
+    moved = np.abs(output.affect - clean.affect)[:, 0]
+    less_clean = compare(labels, output.predicted, clean.predicted, task.classes)
     for name, statistic, first, second in (
-        ("audio_gate", _mean_gate, said.gates[:, :, 0], clean.gates[:, :, 0]),
-        ("ece", ece, said.probabilities[:, 0], clean.probabilities[:, 0]),
+        ("audio_gate", _mean_gate, output.gates[:, :, 0], clean.gates[:, :, 0]),
+        ("ece", ece, output.probabilities[:, 0], clean.probabilities[:, 0]),
     ):
         less_clean[name] = asdict(paired_bootstrap(statistic, labels, first, second))
     return {
@@ -167,13 +167,13 @@ _MEASURES: Final = {
 
 
 def report(figures: Mapping[str, Any], command: str) -> str:
-    """Tables of what `measure` found.
+    """Page of the figures of `measure`.
 
     Parameters
     ----------
     figures : mapping
     command : str
-        What was typed.
+        Command line.
 
     Returns
     -------
@@ -184,24 +184,27 @@ def report(figures: Mapping[str, Any], command: str) -> str:
     lines = [
         "# Robustness: distorted audio",
         "",
-        (
-            f"Written by `{command}`; all numbers, with p-values, in `robustness.json`. Songs of "
-            f"the training and validation splits, {counts}, each judged by the network of the "
-            "cross-validation that has not met its artist. Brackets: 95% bootstrap intervals over "
-            "songs; 'less clean' is paired by song."
-        ),
+        *command_block(command),
+        "The command above writes this page, the plot, and `robustness.json` with all numbers and",
+        "p-values.",
+        f"The songs are of the training and validation splits: {counts}.",
+        "Each is predicted by the network of the cross-validation that was not trained on its",
+        "artist.",
+        "Brackets are 95% bootstrap intervals over songs. *Less clean* is paired by song.",
         "",
-        f"![what distortions cost]({PICTURE})",
+        f"![accuracy lost by distortion]({PICTURE})",
         "",
     ]
     for name, found in figures.items():
-        for given, conditions in found["given"].items():
-            title = f"{_TITLES[name]}, {found['songs']} songs: {given.replace('+', ' + ')}"
-            lines += markdown(_table(title, conditions, has_gate="+" in given))
-    return "\n".join([*lines, *_READING]) + "\n"
+        for inputs, conditions in found["given"].items():
+            title = f"{_TITLES[name]}, {found['songs']} songs: {inputs.replace('+', ' + ')}"
+            lines += markdown(_table(title, conditions, has_gate="+" in inputs))
+    for note in _READING:
+        lines += bullet(note)
+    return "\n".join(lines) + "\n"
 
 
-_SETS: Final = {question.name: question.dataset for question in QUESTIONS}
+_SETS: Final = {task.name: task.dataset for task in TASKS}
 
 
 def _table(title: str, conditions: Mapping[str, Any], *, has_gate: bool) -> Table:
@@ -217,41 +220,42 @@ def _table(title: str, conditions: Mapping[str, Any], *, has_gate: bool) -> Tabl
             cells.append(interval(figures[axis]) if changes else "")
         rows.append(tuple(cells))
     pairs = [column for name in measures for column in (_MEASURES[name], "less clean")]
-    return Table(title, ("Audio", *pairs, "Valence moves", "Arousal moves"), tuple(rows))
+    return Table(title, ("Audio", *pairs, "Valence change", "Arousal change"), tuple(rows))
 
 
 _READING: Final = (
     (
-        "- Noise: Gaussian, at a ratio to the power where the song is not silent. "
-        "Low-pass: Butterworth, order 8. MP3: mono at 16 kHz, constant rate, without "
-        "the codec's delay; a stereo file at 44.1 kHz sounds worse at the same rate. Gain up "
-        "clips at full scale. Excerpts are the middle of a clip of 30 s, which is the whole "
-        "song here. Pitch: phase vocoder, same tempo."
+        "Noise: Gaussian; the ratio refers to the power of the song where it is not silent. "
+        "Low-pass: Butterworth, order 8. MP3: mono at 16 kHz, constant rate, without the codec's "
+        "delay; a stereo file at 44.1 kHz sounds worse at the same rate. Gain above 0 dB clips at "
+        "full scale. Excerpts: the middle of a clip of 30 s, which is the whole song here. Pitch: "
+        "phase vocoder, same tempo."
     ),
     (
-        "- Valence and arousal move: mean distance of the prediction from that of the clean song, "
-        "whichever way, between 0 and 1."
+        "Valence and arousal change: mean absolute difference from the prediction for the clean "
+        "song, between 0 and 1."
     ),
     (
-        "- Calibration error has ten bins, and is never 0 on so few songs; each network is "
-        "calibrated on clean songs of the other folds. Bootstrap samples bias it upwards."
+        "Calibration error has ten bins, and is never 0 on so few songs. Each network is "
+        "calibrated on clean songs of the other folds. Bootstrap samples bias the error upwards."
     ),
     (
-        "- Training on distorted copies (`mer.research.inputs.distortions.augment`) meets noise of 0 to 30 dB, "
-        "low-passes from 2.5 kHz, MP3, -9 to +3 dB and pitches within 2 semitones, of other "
-        "songs; never +6 dB or excerpts."
+        "Training uses distorted copies of other songs "
+        "(`mer.research.inputs.distortions.augment`): noise of 0 to 30 dB, low-passes from 2.5 "
+        "kHz, MP3, -9 to +3 dB, and pitches within 2 semitones. It uses neither +6 dB nor excerpts."
     ),
-    "- Intervals are not widened for how many conditions there are.",
+    "Intervals are not corrected for the number of conditions.",
 )
+"""Notes under the tables."""
 
 
 def plot(figures: Mapping[str, Any], path: Path) -> None:
-    """Draw what every condition adds to accuracy, a panel for each question.
+    """Draw the change of accuracy by condition, one panel per task.
 
     Parameters
     ----------
     figures : mapping
-        As `measure` returns.
+        From `measure`.
     path : Path
         Of the PNG.
 
@@ -272,10 +276,10 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _draw(axis: Any, given: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Draw a point with its interval for each condition, modalities side by side."""
+def _draw(axis: Any, by_inputs: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Draw a point with its interval for each condition and set of inputs."""
     axis.axvline(0, color="grey", linewidth=0.8)
-    for row, (modalities, conditions) in enumerate(given.items()):
+    for row, (modalities, conditions) in enumerate(by_inputs.items()):
         each = [conditions[name]["less_clean"]["accuracy"]["difference"] for name in names]
         middle, low, high = (
             np.array([point[key] for point in each]) for key in ("estimate", "low", "high")
@@ -283,7 +287,7 @@ def _draw(axis: Any, given: Mapping[str, Any], names: Sequence[str]) -> None:
         axis.errorbar(
             middle,
             np.arange(len(names)) + 0.2 * row,
-            # A percentile interval need not hold its estimate.
+            # A percentile interval may exclude its estimate.
             xerr=np.maximum(0, [middle - low, high - middle]),
             fmt="o",
             markersize=4,

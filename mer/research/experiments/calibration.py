@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mer.research.evaluation.reliability import BINS, binned, guessed_ece, reliability
+from mer.research.evaluation.reliability import BINS, binned, perfect_ece, reliability
 from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
@@ -227,7 +227,7 @@ def _measured(songs: Songs, row: Calibrated, draws: Draws) -> dict[str, object]:
         parts["before"][name], parts["after"][name] = figures(before), figures(after)
         parts["after_less_before"][name] = figures(after - before)
     seeds = range(row.after.shape[1])
-    found["ece_if_perfect"] = float(np.mean([guessed_ece(row.after[:, seed]) for seed in seeds]))
+    found["ece_if_perfect"] = float(np.mean([perfect_ece(row.after[:, seed]) for seed in seeds]))
     return found | parts
 
 

@@ -17,8 +17,8 @@ import torch
 from mer.errors import InputError
 from mer.metrics import holm, macro_f1
 from mer.research.architectures.base import architectures
-from mer.research.evaluation.questions import compare as paired
-from mer.research.evaluation.questions import scores
+from mer.research.evaluation.tasks import compare as paired
+from mer.research.evaluation.tasks import scores
 from mer.research.files import write_json, write_page
 from mer.research.harness import options
 from mer.research.harness.estimators import ESTIMATORS, fit_estimator
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from mer.research.harness.examples import Example, Material
     from mer.research.harness.run import Trained
 
-QUESTIONS: Final = (("panda4q", "quadrant"), ("mirex", "cluster"))
-"""Sets and targets of the table; of mirex the songs with lyrics are asked about."""
+TASKS: Final = (("panda4q", "quadrant"), ("mirex", "cluster"))
+"""Sets and targets of the table; of mirex the songs with lyrics are predictions about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def entrants(models: Sequence[str], front_ends: Sequence[str]) -> list[Entrant]:
 
 
 def questioned(material: Material, dataset: str, split: Any) -> list[Example]:
-    """Songs of a split that a set's question is about."""
+    """Songs of a split that a set's task is about."""
     songs = material.songs(dataset, split)
     return [s for s in songs if dataset != "mirex" or s.features.lyrics is not None]
 
@@ -110,7 +110,7 @@ def models_of(
 def measure(
     material: Material, dataset: str, target: str, args: argparse.Namespace
 ) -> dict[str, Any]:
-    """Figures of every entrant on one question; also writes their per-song predictions."""
+    """Figures of every entrant on one task; also writes their per-song predictions."""
     songs = questioned(material, dataset, args.split)
     validation = questioned(material, dataset, "val")
     classes = len(CLASS_NAMES[target])
@@ -174,7 +174,7 @@ def _keep_predictions(
 
 
 def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
-    """Print the figures of one question, the best macro-F1 first."""
+    """Print the figures of one task, the best macro-F1 first."""
     best = figures["best_baseline"]
     rows = []
     for row in sorted(figures["rows"].values(), key=lambda row: -row["macro_f1"]["estimate"]):
@@ -229,8 +229,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_asking(parser)
     parser.add_argument(
         "--sets",
-        type=options.names_of(*(dataset for dataset, _ in QUESTIONS)),
-        default=tuple(dataset for dataset, _ in QUESTIONS),
+        type=options.names_of(*(dataset for dataset, _ in TASKS)),
+        default=tuple(dataset for dataset, _ in TASKS),
         metavar="A,B",
         help="panda4q, mirex (default: both)",
     )
@@ -254,11 +254,11 @@ def run(args: argparse.Namespace) -> int:
     """Train what is not trained yet, ask, and write the table."""
     torch.set_num_threads(args.threads or torch.get_num_threads())
     material = options.material(args)
-    questions = [question for question in QUESTIONS if question[0] in args.sets]
+    tasks = [task for task in TASKS if task[0] in args.sets]
     report: dict[str, Any] = {
         "command": options.command(args),
         "protocol": options.protocol(args),
-        **{dataset: measure(material, dataset, target, args) for dataset, target in questions},
+        **{dataset: measure(material, dataset, target, args) for dataset, target in tasks},
     }
     lines = ["# Every architecture on the same songs", ""]
     lines += [f"Written by `{report['command']}`; {report['protocol']}"]
@@ -266,7 +266,7 @@ def run(args: argparse.Namespace) -> int:
     lines += ["Differences are paired; p is two-sided and adjusted for all rows of a set (Holm)."]
     lines += ["Seconds are of training, on a shared machine; the first seed pays for log-mels."]
     lines += ["All numbers: `compare.json`. The story: `five-papers.md`.", ""]
-    for dataset, target in questions:
+    for dataset, target in tasks:
         lines += markdown(table(dataset, target, report[dataset]))
     write_json(args.out / "compare.json", report, indent=1)
     write_page(args.out / "compare.md", "\n".join(lines).rstrip() + "\n")

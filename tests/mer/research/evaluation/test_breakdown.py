@@ -12,7 +12,7 @@ from mer.affect import QUADRANTS, AffectPoint
 from mer.network import AffettiConfig, AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import breakdown
-from mer.research.evaluation.questions import QUESTIONS, Asked, Said
+from mer.research.evaluation.tasks import TASKS, Predictions, TaskPredictions
 from mer.research.house.mixture import Plane
 from mer.research.inputs.features import TrackFeatures
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOMENTS = ((0.5, 0.2), (0.5, 0.2))
 PLANE = Plane(MOMENTS, MOMENTS, MOMENTS)
-QUADRANT = QUESTIONS[0]
+QUADRANT = TASKS[0]
 NAMES = tuple(QUADRANTS)
 PLACES = {"Q1": (0.8, 0.7), "Q2": (0.2, 0.9), "Q3": (0.3, 0.1), "Q4": (0.7, 0.3)}
 
@@ -40,7 +40,7 @@ SONGS = tuple(song(index) for index in range(40))
 LABELS = QUADRANT.labels(SONGS)
 
 
-def said(probabilities: np.ndarray, **changes: np.ndarray) -> Said:
+def said(probabilities: np.ndarray, **changes: np.ndarray) -> Predictions:
     """One network that places songs where their words are."""
     places = np.array([PLANE.place("panda4q", song.track.labels) for song in SONGS])[:, None]
     parts = {
@@ -50,7 +50,7 @@ def said(probabilities: np.ndarray, **changes: np.ndarray) -> Said:
         "spread": np.full((40, 1, 2), 0.1),
         "gates": np.ones((40, 1, 3)),
     }
-    return Said(**{**parts, **changes})
+    return Predictions(**{**parts, **changes})
 
 
 def sure(answers: np.ndarray, confidence: float | np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def test_small_genres_are_other() -> None:
 def test_mistakes_are_the_surest_first_and_have_no_names() -> None:
     answers = np.where(np.arange(40) < 15, (LABELS + 1) % 4, LABELS)
     part = said(sure(answers, np.linspace(0.4, 0.9, 40)))
-    rows = breakdown.mistakes(Asked(QUADRANT, SONGS, {"audio+context": part}))
+    rows = breakdown.confident_errors(TaskPredictions(QUADRANT, SONGS, {"audio+context": part}))
     assert [row["song"] for row in rows] == [f"MT{index}" for index in range(14, 4, -1)]
     assert rows[0]["label"] == "Q3"
     assert rows[0]["said"] == "Q4"
@@ -114,13 +114,13 @@ def test_errors_are_counted_within_their_spreads() -> None:
     places = np.array([PLANE.place("panda4q", song.track.labels) for song in SONGS])
     off = np.where(np.arange(40) < 20, 0.05, np.where(np.arange(40) < 30, 0.15, 0.25))
     affect = places[:, None] + off[:, None, None]
-    figures = breakdown.placed(said(sure(LABELS, 0.9), affect=affect), places)
+    figures = breakdown.affect_figures(said(sure(LABELS, 0.9), affect=affect), places)
     assert figures["songs"] == 40
     assert figures["valence"]["within_one_spread"]["estimate"] == 0.5
     assert figures["valence"]["within_two_spreads"]["estimate"] == 0.75
     assert figures["arousal"]["rmse"]["estimate"] == pytest.approx(np.sqrt((off**2).mean()))
     knowing = np.repeat(off[:, None, None] * 2, 2, axis=2)
-    figures = breakdown.placed(said(sure(LABELS, 0.9), affect=affect, spread=knowing), places)
+    figures = breakdown.affect_figures(said(sure(LABELS, 0.9), affect=affect, spread=knowing), places)
     assert figures["valence"]["spread_with_error"]["estimate"] > 0.9  # rounding breaks ties
     assert figures["valence"]["within_one_spread"]["low"] == 1
     assert figures["valence"]["spread"] == pytest.approx(2 * off.mean())
@@ -130,11 +130,11 @@ def test_errors_are_counted_within_their_spreads() -> None:
 def test_places_of_unknown_words_do_not_count() -> None:
     places = np.array([PLANE.place("panda4q", song.track.labels) for song in SONGS])
     places[5:] = np.nan
-    figures = breakdown.placed(said(sure(LABELS, 0.9)), places)
+    figures = breakdown.affect_figures(said(sure(LABELS, 0.9)), places)
     assert figures["songs"] == 5
     assert figures["agreement"]["estimate"] == 1
     assert figures["valence"]["spearman"]["estimate"] == pytest.approx(1)
-    assert breakdown.placed(said(sure(LABELS, 0.9)), np.full((40, 2), np.nan))["arousal"] is None
+    assert breakdown.affect_figures(said(sure(LABELS, 0.9)), np.full((40, 2), np.nan))["arousal"] is None
 
 
 @pytest.mark.parametrize("point", [(0.5, 0.5), (0.49, 0.5), (0.49, 0.49), (0.5, 0.49), (1, 0)])
@@ -144,31 +144,31 @@ def test_a_place_lies_in_the_quadrant_of_an_affect_point(point: tuple[float, flo
 
 @pytest.mark.usefixtures("few_draws")
 def test_everything_is_measured_for_every_set_of_modalities() -> None:
-    asked = Asked(QUADRANT, SONGS, {"audio": said(sure(LABELS, 0.9)),
+    predictions = TaskPredictions(QUADRANT, SONGS, {"audio": said(sure(LABELS, 0.9)),
                                     "audio+context": said(sure(LABELS, 0.7))})  # fmt: skip
-    figures = breakdown.measure(asked, PLANE, {"MT1": ("Jazz",)})
+    figures = breakdown.measure(predictions, PLANE, {"MT1": ("Jazz",)})
     assert list(figures["reliability"]) == ["audio", "audio+context"]
     assert figures["reliability"]["audio"]["ece"] == pytest.approx(0.1)
     assert figures["place"]["audio"]["agreement"]["estimate"] == 1
     assert figures["ambiguous"]["audio+context"]["share"]["estimate"] == 0
     assert figures["confusion"][3] == [0, 0, 0, 10]
     assert list(figures["genres"]) == ["other"]
-    assert "genres" not in breakdown.measure(asked, PLANE)
+    assert "genres" not in breakdown.measure(predictions, PLANE)
 
 
 def test_cost_is_of_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    predictions: list[int] = []
 
     def seconds(act: Callable[[], AffettiOutput]) -> float:
-        asked.append(len(act().gates))
-        return 0.01 * len(asked)
+        predictions.append(len(act().gates))
+        return 0.01 * len(predictions)
 
     monkeypatch.setattr(breakdown, "_seconds", seconds)
     config = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8)
     network = AffettiNetwork(config).eval()
     figures = breakdown.cost(network, SONGS)
     assert figures["parameters"] == sum(part.numel() for part in network.parameters())
-    assert asked == [1] * 32 + [40]
+    assert predictions == [1] * 32 + [40]
     assert figures["one_at_a_time"] == pytest.approx(0.165)  # the median
     assert figures["in_batches"] == pytest.approx(0.33 / 40)
     assert figures["threads"] == torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Evaluation: questions, scores, probes, calibration, folds and the report."""
+"""Evaluation: tasks, scores, probes, calibration, folds and the report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import evaluate as evaluation
 from mer.research.evaluation.evaluate import calibrated_folds, measure, probe_cross_validated
 from mer.research.evaluation.probes import fit_and_predict, pooled
-from mer.research.evaluation.questions import QUESTIONS, ask, compare, scores
 from mer.research.evaluation.report import markdown
+from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
 from mer.research.files import NOTES, finite, keep_notes, write_json
 from mer.research.house.mixture import Plane
 from mer.research.house.trainer import Recipe
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mer.research.evaluation.questions import Question
+    from mer.research.evaluation.tasks import Task
 
 CONFIG = AffettiConfig(audio_dim=6, text_dim=4, descriptor_dim=0, text_width=8, dropout=0.1)
 RECIPE = Recipe(epochs=8, batch_songs=8, batch_texts=4, averaging=0.8, learning_rate=1e-2)
@@ -52,7 +52,7 @@ PLANE = Plane(
     emobank=((0.5, 0.1), (0.5, 0.05)),
     deezer=((0.5, 0.2), (0.5, 0.2)),
 )
-QUADRANT, CLUSTER = QUESTIONS
+QUADRANT, CLUSTER = TASKS
 
 
 def song(index: int) -> TrackFeatures:
@@ -168,8 +168,8 @@ def said_by_nobody(songs: Sequence[TrackFeatures], modalities: Sequence[str]) ->
 
 def test_probes_take_songs_of_unknown_artists() -> None:
     unknown = [replace(e, track=replace(e.track, artist_group=None)) for e in SONGS[:4]]
-    asked = ask(QUADRANT, [*unknown, *SONGS[4:]], [said_by_nobody])
-    answers = probe_cross_validated(asked, ("audio",))
+    predictions = predict_task(QUADRANT, [*unknown, *SONGS[4:]], [said_by_nobody])
+    answers = probe_cross_validated(predictions, ("audio",))
     assert answers.shape == (40, 1)
     assert np.mean(answers[:, 0] == QUADRANT.labels(SONGS)) > 0.7
 
@@ -177,21 +177,21 @@ def test_probes_take_songs_of_unknown_artists() -> None:
 @pytest.mark.usefixtures("few_draws")
 def test_networks_are_set_beside_probes_and_the_majority() -> None:
     def network(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
-        right = torch.nn.functional.one_hot(torch.from_numpy(question.labels(songs)), 5).float()
+        right = torch.nn.functional.one_hot(torch.from_numpy(task.labels(songs)), 5).float()
         gates = torch.tensor([[1.0, 0.0, 0.0]]).expand(len(songs), 3)
         return said_by_nobody(songs, modalities)._replace(
             quadrant_logits=right[:, :4] * 9, cluster_logits=right * 9, gates=gates
         )
 
-    for question in QUESTIONS:
+    for task in TASKS:
         examples = [*SONGS, *(clustered(index) for index in range(40))]
-        asked = ask(question, examples, [network])
-        wrong = (asked.labels[:, None] + 1) % question.classes
-        figures = measure(asked, lambda _, wrong=wrong: wrong)
+        predictions = predict_task(task, examples, [network])
+        wrong = (predictions.labels[:, None] + 1) % task.classes
+        figures = measure(predictions, lambda _, wrong=wrong: wrong)
         assert figures["network"]["audio"]["accuracy"]["estimate"] == 1
         assert figures["network"]["audio"]["gates"] == [1, 0, 0]
-        assert figures["probe"][question.everything]["macro_f1"]["estimate"] == 0
-        assert figures["majority"]["accuracy"]["estimate"] == 1 / question.classes
+        assert figures["probe"][task.all_inputs]["macro_f1"]["estimate"] == 0
+        assert figures["majority"]["accuracy"]["estimate"] == 1 / task.classes
         assert figures["network_against_probe"]["audio"]["accuracy"]["difference"]["low"] == 1
         assert figures["all_against_audio"]["macro_f1"]["difference"]["estimate"] == 0
 
@@ -234,13 +234,13 @@ def material() -> Material:
     return Material((*songs, *tests, *words), PLANE, {})
 
 
-def keep_rival(folder: Path, name: str, question: Question, examples: Material) -> None:
-    songs = question.songs([e for e in examples.examples if e.track.split == "test"])[::-1]
-    labels = question.labels(songs)
-    said = np.eye(question.classes)[np.stack([labels, (labels + 1) % question.classes])]
+def keep_rival(folder: Path, name: str, task: Task, examples: Material) -> None:
+    songs = task.songs([e for e in examples.examples if e.track.split == "test"])[::-1]
+    labels = task.labels(songs)
+    said = np.eye(task.classes)[np.stack([labels, (labels + 1) % task.classes])]
     ids = [song.track.track_id for song in songs]
     kept = {"songs": ids, "labels": labels.tolist(), "probabilities": said.tolist()}
-    (folder / f"{question.dataset}-{name}.json").write_text(json.dumps(kept))
+    (folder / f"{task.dataset}-{name}.json").write_text(json.dumps(kept))
 
 
 def untrained(seed: int) -> AffettiNetwork:
@@ -250,9 +250,9 @@ def untrained(seed: int) -> AffettiNetwork:
 
 def guess(
     features: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str],
-    asked: NDArray[np.float64],
+    predictions: NDArray[np.float64],
 ) -> NDArray[np.int64]:  # fmt: skip
-    return np.resize(labels, len(asked))
+    return np.resize(labels, len(predictions))
 
 
 def deal(recipe: Recipe, config: AffettiConfig, songs: Sequence[TrackFeatures],
@@ -273,9 +273,9 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) 
     rows = [f"t{index},Jazz; Pop" if index < 12 else f"t{index}," for index in range(16)]
     (folder / "songs.csv").write_text("\n".join(["id,genres", *rows]) + "\n")
     (tmp_path / "rivals").mkdir()
-    for question in QUESTIONS:
-        keep_rival(tmp_path / "rivals", "li+musicnn", question, examples)
-        keep_rival(tmp_path / "rivals", "probe", question, examples)
+    for task in TASKS:
+        keep_rival(tmp_path / "rivals", "li+musicnn", task, examples)
+        keep_rival(tmp_path / "rivals", "probe", task, examples)
 
     for name, replacement in {
         "AffettiConfig": lambda: CONFIG,
@@ -324,7 +324,7 @@ def test_without_rivals_and_matplotlib_the_rest_is_written(
     assert f"no rivals in quadrant: {tmp_path / 'rivals'} holds no predictions" in said
     assert "house-model-reliability.png is not drawn: matplotlib" in said
     page = (tmp_path / "out" / "house-model.md").read_text()
-    assert "No predictions of theirs were at hand" in page
+    assert "No predictions of other models were found." in page
     assert "![" not in page
 
 
@@ -349,7 +349,7 @@ def test_songs_are_read_with_calibrated_networks_that_have_not_met_them(
     evaluated: list[str], tmp_path: Path
 ) -> None:
     args = argparse.Namespace(threads=0, data=tmp_path, cache=tmp_path, work=tmp_path)
-    read, folds = evaluation.unmet_songs(args)
+    read, folds = evaluation.held_out_folds(args)
     assert {song.track.track_id for fold in folds for song in fold.held_out} == {
         song.track.track_id for song in read.development if is_song(song)
     }

@@ -167,7 +167,7 @@ def test_nothing_slides_in_where_the_lyrics_are_cut() -> None:
     assert encoder.texts[1:] == ["c d\ne", "a b\ne", "a b\nc d"]
 
 
-def test_deletion_says_what_the_network_says_of_the_other_text() -> None:
+def test_deletion_is_the_prediction_for_the_other_text() -> None:
     network, text = Mean(), rewritten(LYRICS, Words())
     found = deletions(network, text, None, None)
     # Eight tokens, the special one included; without "joy", twice, six.
@@ -175,20 +175,20 @@ def test_deletion_says_what_the_network_says_of_the_other_text() -> None:
     wanted = [
         total / 8 - (total - gone) / left for gone, left in ((0.2, 6), (8, 6), (0.2, 6), (-1, 7))
     ]
-    assert found.true[:, 0] == pytest.approx(np.array(wanted) / 10, abs=1e-6)
-    assert found.true[:, 1] == pytest.approx(-np.array(wanted) / 10, abs=1e-6)
-    assert found.said == pytest.approx(found.true, abs=1e-6)  # a state knows nothing of others
+    assert found.deleted[:, 0] == pytest.approx(np.array(wanted) / 10, abs=1e-6)
+    assert found.deleted[:, 1] == pytest.approx(-np.array(wanted) / 10, abs=1e-6)
+    assert found.left_out == pytest.approx(found.deleted, abs=1e-6)  # states are independent here
     assert found.tokens.tolist() == [2, 2, 2, 1]
     assert found.turned.argmax() == 1
     assert ((found.turned >= 0) & (found.turned <= 1)).all()
 
 
-def test_a_deletion_is_of_the_song_as_it_is_heard() -> None:
+def test_a_deletion_keeps_the_other_inputs() -> None:
     network, text = AffettiNetwork(CONFIG).eval(), rewritten(LYRICS, Words())
     heard = deletions(network, text, SONGS[0].audio, SONGS[0].context)
     alone = deletions(network, text, None, None)
-    assert np.abs(heard.true - alone.true).max() > 1e-6
-    assert heard.said == pytest.approx(heard.true, abs=1e-6)
+    assert np.abs(heard.deleted - alone.deleted).max() > 1e-6
+    assert heard.left_out == pytest.approx(heard.deleted, abs=1e-6)
 
 
 def made(said: list[float], true: list[float], tokens: list[int]) -> Deletions:
@@ -401,7 +401,7 @@ def test_the_report_is_written_and_keeps_its_notes(
             return [each for track in tracks for each in SONGS if each.track == track]
 
     material = argparse.Namespace(adapter={"layer": None})
-    monkeypatch.setattr(explanations, "unmet_songs", lambda _: (material, folds()))
+    monkeypatch.setattr(explanations, "held_out_folds", lambda _: (material, folds()))
     monkeypatch.setattr(explanations, "FeatureCache", Cache)
     monkeypatch.setattr(explanations.TextEncoder, "from_pretrained", lambda _: encoder)
     (tmp_path / "explanations.md").write_text(f"# Old\n\n{NOTES}\n\nSeen by hand.\n")

@@ -41,8 +41,8 @@ def test_the_error_is_that_of_the_metrics_and_of_each_network() -> None:
 def test_ece_of_the_perfectly_calibrated_is_what_few_songs_leave() -> None:
     even = np.full((1, 4), 0.25)
     # One song in four is right, by .75 more than was said; three are wrong, by .25.
-    assert reliability.guessed_ece(even) == pytest.approx(2 * 0.25 * 0.75, abs=0.05)
-    assert reliability.guessed_ece(even.repeat(2000, axis=0)) < 0.02
+    assert reliability.perfect_ece(even) == pytest.approx(2 * 0.25 * 0.75, abs=0.05)
+    assert reliability.perfect_ece(even.repeat(2000, axis=0)) < 0.02
 
 
 def test_a_row_may_have_fewer_diagrams_than_another(tmp_path: Path) -> None:

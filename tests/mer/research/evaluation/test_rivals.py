@@ -13,13 +13,13 @@ from mer.affect import QUADRANTS
 from mer.errors import InputError
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import rivals
-from mer.research.evaluation.questions import QUESTIONS, Asked, Said
+from mer.research.evaluation.tasks import TASKS, Predictions, TaskPredictions
 from mer.research.inputs.features import TrackFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUADRANT = QUESTIONS[0]
+QUADRANT = TASKS[0]
 STATES = torch.ones(1, 2)
 SONGS = tuple(
     TrackFeatures(
@@ -69,7 +69,7 @@ def test_every_file_of_a_set_is_a_rival(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"songs": [f"MT{index + 1}" for index in range(40)]}, "MT0"),
-        ({"songs": ["MT1"] * 40}, "not about the 40 test songs of panda4q"),
+        ({"songs": ["MT1"] * 40}, "should hold the 40 test songs of panda4q"),
         ({"labels": [0] * 40}, "has other labels, as of song MT1;"),
         ({"labels": [0]}, "is damaged"),
         ({"probabilities": [[[0.5, 0.5]] * 40]}, r"\(1, 40, 2\) for 40 songs and 4 classes"),
@@ -96,10 +96,10 @@ def test_no_json_is_named_too(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few_draws")
 def test_the_house_is_compared_with_each_on_the_same_songs() -> None:
     nothing = np.zeros((40, 1, 1))
-    said = Said(chances(LABELS)[:, None], LABELS[:, None], nothing, nothing, nothing)
+    said = Predictions(chances(LABELS)[:, None], LABELS[:, None], nothing, nothing, nothing)
     half = np.where(np.arange(40) < 20, LABELS, (LABELS + 1) % 4)
     rows = rivals.measure(
-        Asked(QUADRANT, SONGS, {"audio": said, "audio+context": said}),
+        TaskPredictions(QUADRANT, SONGS, {"audio": said, "audio+context": said}),
         {"majority": np.zeros((40, 1), dtype=np.int64), "li+musicnn": LABELS[:, None],
          "li": np.stack([LABELS, half], axis=1)},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Robustness: conditions are asked, compared with clean songs and written down."""
+"""Robustness: conditions are predictions, compared with clean songs and written down."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SONGS = [
 ]
 
 
-def answerer(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
+def predictor(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
     """Hear the loudest column."""
     heard = torch.stack([s.audio.mean(dim=0) for s in songs if s.audio is not None])
     count = len(heard)
@@ -89,7 +89,7 @@ def distort(songs: Sequence[TrackFeatures], distortion: Distortion) -> list[Trac
 
 
 def test_conditions_are_compared_with_the_same_songs() -> None:
-    found = measure(answerer, SONGS, distort, 0)
+    found = measure(predictor, SONGS, distort, 0)
     assert found["quadrant"]["songs"] == 24
     assert found["cluster"]["songs"] == 12  # those with lyrics
     assert list(found["quadrant"]["given"]) == ["audio", "audio+context"]
@@ -116,23 +116,23 @@ def test_conditions_are_compared_with_the_same_songs() -> None:
 
 
 def test_songs_are_drawn_by_hash_and_stay_the_same() -> None:
-    asked: list[list[str]] = []
+    predictions: list[list[str]] = []
 
     def noted(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> AffettiOutput:
-        asked.append([each.track.track_id for each in songs])
-        return answerer(songs, modalities)
+        predictions.append([each.track.track_id for each in songs])
+        return predictor(songs, modalities)
 
     assert measure(noted, SONGS, distort, 5)["quadrant"]["songs"] == 5
     assert measure(noted, SONGS[::-1], distort, 5)["cluster"]["songs"] == 5
-    assert len({tuple(ids) for ids in asked}) == 2  # one draw a question
-    assert asked[0] != [str(index) for index in range(5)]
+    assert len({tuple(ids) for ids in predictions}) == 2  # one draw a task
+    assert predictions[0] != [str(index) for index in range(5)]
 
 
 def test_page_has_a_table_for_each_question_and_modalities() -> None:
     page = report(
-        measure(answerer, SONGS, distort, 0), "python -m mer.research robustness --data D"
+        measure(predictor, SONGS, distort, 0), "python -m mer.research robustness --data D"
     )
-    assert "`python -m mer.research robustness --data D`" in page
+    assert "$ python -m mer.research robustness --data D\n" in page
     assert "24 of panda4q and 12 of mirex" in page
     assert page.count("\n## ") == 5
     alone, both = (
@@ -166,7 +166,7 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> list[Distortion]:
             return distort([by_track[t.dataset, t.track_id] for t in tracks], distortion)
 
     material = SimpleNamespace(adapter={"layer": None})
-    monkeypatch.setattr(robustness, "unmet_songs", lambda args: (material, folds))
+    monkeypatch.setattr(robustness, "held_out_folds", lambda args: (material, folds))
     monkeypatch.setattr(robustness, "FeatureCache", Cache)
     return computed
 

@@ -1,4 +1,4 @@
-"""What the house network is asked on songs, and how answers are scored and compared."""
+"""Classification tasks of the evaluation, their predictions, scores and comparisons."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     Classes = NDArray[np.int64]
     Floats = NDArray[np.float64]
-    Answerer = Callable[[Sequence[TrackFeatures], Sequence[str]], AffettiOutput]
+    Predictor = Callable[[Sequence[TrackFeatures], Sequence[str]], AffettiOutput]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A classification of some songs, asked with several sets of modalities.
+class Task:
+    """A classification task on the songs of one data set, for several sets of inputs.
 
     Parameters
     ----------
     name, dataset : str
     class_names : tuple of str
     modalities : tuple of tuples of str
-        The songs are those that have all of the last one.
+        Sets of inputs; the task's songs have all modalities of the last set.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Question:
 
     @property
     def classes(self) -> int:
-        """How many there are."""
+        """Number of classes."""
         return len(self.class_names)
 
     @property
-    def everything(self) -> str:
-        """The last set of modalities, as the keys of answers name it."""
+    def all_inputs(self) -> str:
+        """Key of the last set of modalities in `TaskPredictions.by_inputs`."""
         return "+".join(self.modalities[-1])
 
     def songs(self, examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
-        """Those of `examples` that the question is about."""
+        """Songs of the task among `examples`."""
         return [
             example
             for example in examples
@@ -62,22 +62,20 @@ class Question:
         ]
 
     def labels(self, songs: Sequence[TrackFeatures]) -> Classes:
-        """Classes of `songs`, from 0."""
+        """Class of each of `songs`, (songs,), from 0."""
         if self.name == "quadrant":
             quadrants = (song.track.labels.quadrant for song in songs)
             return np.array([QUADRANTS.index(quadrant) for quadrant in quadrants if quadrant])
         return np.array([song.track.labels.cluster for song in songs])
 
     def logits(self, output: AffettiOutput) -> torch.Tensor:
-        """Of the question's head."""
+        """Logits of the task's head, (songs, classes)."""
         return output.quadrant_logits if self.name == "quadrant" else output.cluster_logits
 
 
-QUESTIONS: Final = (
-    Question(
-        "quadrant", "panda4q", tuple(QUADRANTS), (("audio",), ("context",), ("audio", "context"))
-    ),
-    Question(
+TASKS: Final = (
+    Task("quadrant", "panda4q", tuple(QUADRANTS), (("audio",), ("context",), ("audio", "context"))),
+    Task(
         "cluster",
         "mirex",
         CLUSTERS,
@@ -93,19 +91,19 @@ QUESTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What networks say of some songs, given some modalities.
+class Predictions:
+    """Predictions of several networks for some songs, from one set of inputs.
 
     Parameters
     ----------
     probabilities : (songs, networks, classes) float64 ndarray
-        Of the question's head; rows sum to 1.
+        Of the task's head; rows sum to 1.
     quadrants : (songs, networks) int64 ndarray
-        Likeliest quadrant, whatever the question.
+        Most probable quadrant, in every task.
     affect : (songs, networks, 2) float64 ndarray in [0, 1]
         Valence, arousal.
     spread : (songs, networks, 2) float64 ndarray above 0
-        Error that is expected of `affect`, as a standard deviation.
+        Expected error of `affect`, as a standard deviation.
     gates : (songs, networks, 3) float64 ndarray
     """
 
@@ -116,81 +114,81 @@ class Said:
     gates: Floats
 
     @property
-    def answers(self) -> Classes:
-        """Likeliest class, (songs, networks)."""
-        likeliest: Classes = self.probabilities.argmax(axis=2)
-        return likeliest
+    def predicted(self) -> Classes:
+        """Most probable class, (songs, networks)."""
+        classes: Classes = self.probabilities.argmax(axis=2)
+        return classes
 
     @property
     def confidence(self) -> Floats:
-        """Probability of the likeliest class, (songs, networks)."""
+        """Probability of the most probable class, (songs, networks)."""
         highest: Floats = self.probabilities.max(axis=2)
         return highest
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, its songs and what was answered.
+class TaskPredictions:
+    """A task, its songs and their predictions from each set of inputs.
 
     Parameters
     ----------
-    question : Question
+    task : Task
     songs : tuple of TrackFeatures
-    said : mapping of str to Said
-        By modalities joined with ``+``.
+    by_inputs : mapping of str to Predictions
+        Keys are modalities joined with ``+``.
     """
 
-    question: Question
+    task: Task
     songs: tuple[TrackFeatures, ...]
-    said: Mapping[str, Said]
+    by_inputs: Mapping[str, Predictions]
 
     @property
     def labels(self) -> Classes:
         """Classes of the songs, (songs,)."""
-        return self.question.labels(self.songs)
+        return self.task.labels(self.songs)
 
 
-def ask(
-    question: Question, examples: Sequence[TrackFeatures], networks: Sequence[Answerer]
-) -> Asked:
-    """Ask networks about the songs of `examples` that the question is about.
+def predict_task(
+    task: Task, examples: Sequence[TrackFeatures], networks: Sequence[Predictor]
+) -> TaskPredictions:
+    """Predict the task's songs among `examples` with several networks.
 
     Parameters
     ----------
-    question : Question
+    task : Task
     examples : sequence of TrackFeatures
     networks : sequence of callable
-        Takes songs and modalities, gives an `AffettiOutput`.
+        From songs and modalities to an `AffettiOutput`.
 
     Returns
     -------
-    Asked
+    TaskPredictions
     """
-    songs = question.songs(examples)
-    said = {}
-    for modalities in question.modalities:
+    songs = task.songs(examples)
+    by_inputs = {}
+    for modalities in task.modalities:
         outputs = [network(songs, modalities) for network in networks]
-        said["+".join(modalities)] = Said(
-            _stacked([question.logits(o).double().softmax(dim=1) for o in outputs]),
+        by_inputs["+".join(modalities)] = Predictions(
+            _stacked([task.logits(o).double().softmax(dim=1) for o in outputs]),
             _stacked([o.quadrant_logits for o in outputs]).argmax(axis=2),
             _stacked([o.affect for o in outputs]),
             _stacked([o.affect_spread for o in outputs]),
             _stacked([o.gates for o in outputs]),
         )
-    return Asked(question, tuple(songs), said)
+    return TaskPredictions(task, tuple(songs), by_inputs)
 
 
 def _stacked(parts: Sequence[torch.Tensor]) -> Floats:
     return np.stack([part.double().numpy() for part in parts], axis=1)
 
 
-def scores(labels: Classes, answers: Classes, classes: int) -> dict[str, Any]:
+def scores(labels: Classes, predicted: Classes, classes: int) -> dict[str, Any]:
     """Accuracy and macro-F1, means over networks, with 95% intervals over songs.
 
     Parameters
     ----------
     labels : (songs,) int ndarray
-    answers : (songs, networks) int ndarray
+    predicted : (songs, networks) int ndarray
     classes : int
 
     Returns
@@ -201,13 +199,13 @@ def scores(labels: Classes, answers: Classes, classes: int) -> dict[str, Any]:
     """
     result: dict[str, Any] = {"songs": len(labels)}
     for name, statistic in _statistics(classes).items():
-        each = [statistic(labels, answers[:, [network]]) for network in range(answers.shape[1])]
-        result[name] = {**asdict(bootstrap_ci(statistic, labels, answers)), "each": each}
+        each = [statistic(labels, predicted[:, [network]]) for network in range(predicted.shape[1])]
+        result[name] = {**asdict(bootstrap_ci(statistic, labels, predicted)), "each": each}
     return result
 
 
 def compare(labels: Classes, first: Classes, second: Classes, classes: int) -> dict[str, Any]:
-    """Paired bootstrap over songs of two predictors; shapes as for `scores`."""
+    """Paired bootstrap over songs of two models; shapes as for `scores`."""
     return {
         name: asdict(paired_bootstrap(statistic, labels, first, second))
         for name, statistic in _statistics(classes).items()
@@ -215,12 +213,12 @@ def compare(labels: Classes, first: Classes, second: Classes, classes: int) -> d
 
 
 def _statistics(classes: int) -> dict[str, Callable[[Classes, Classes], float]]:
-    """Accuracy and macro-F1 of labels (songs,) and answers (songs, networks)."""
+    """Accuracy and macro-F1 of labels (songs,) and predicted classes (songs, networks)."""
 
-    def f1(labels: Classes, answers: Classes) -> float:
-        return float(np.mean([macro_f1(labels, column, classes) for column in answers.T]))
+    def f1(labels: Classes, predicted: Classes) -> float:
+        return float(np.mean([macro_f1(labels, column, classes) for column in predicted.T]))
 
-    def mean_accuracy(labels: Classes, answers: Classes) -> float:
-        return float(np.mean([accuracy(labels, column) for column in answers.T]))
+    def mean_accuracy(labels: Classes, predicted: Classes) -> float:
+        return float(np.mean([accuracy(labels, column) for column in predicted.T]))
 
     return {"accuracy": mean_accuracy, "macro_f1": f1}
