@@ -120,7 +120,9 @@ def test_errors_are_counted_within_their_spreads() -> None:
     assert figures["valence"]["within_two_spreads"]["estimate"] == 0.75
     assert figures["arousal"]["rmse"]["estimate"] == pytest.approx(np.sqrt((off**2).mean()))
     knowing = np.repeat(off[:, None, None] * 2, 2, axis=2)
-    figures = breakdown.affect_figures(said(sure(LABELS, 0.9), affect=affect, spread=knowing), places)
+    figures = breakdown.affect_figures(
+        said(sure(LABELS, 0.9), affect=affect, spread=knowing), places
+    )
     assert figures["valence"]["spread_with_error"]["estimate"] > 0.9  # rounding breaks ties
     assert figures["valence"]["within_one_spread"]["low"] == 1
     assert figures["valence"]["spread"] == pytest.approx(2 * off.mean())
@@ -134,7 +136,10 @@ def test_places_of_unknown_words_do_not_count() -> None:
     assert figures["songs"] == 5
     assert figures["agreement"]["estimate"] == 1
     assert figures["valence"]["spearman"]["estimate"] == pytest.approx(1)
-    assert breakdown.affect_figures(said(sure(LABELS, 0.9)), np.full((40, 2), np.nan))["arousal"] is None
+    assert (
+        breakdown.affect_figures(said(sure(LABELS, 0.9)), np.full((40, 2), np.nan))["arousal"]
+        is None
+    )
 
 
 @pytest.mark.parametrize("point", [(0.5, 0.5), (0.49, 0.5), (0.49, 0.49), (0.5, 0.49), (1, 0)])
