@@ -17,7 +17,10 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+PROJECT_DIR = Path(__file__).resolve().parent
+IS_CHECKOUT = (PROJECT_DIR.parent / "manage.py").exists()
+BASE_DIR = PROJECT_DIR.parent if IS_CHECKOUT else Path.cwd()
+"""The checkout. An installed package has none, so it is the folder that Affetti is started in."""
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -100,7 +103,8 @@ WSGI_APPLICATION = "recommender.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        # In a wheel the templates lie in `recommender/templates`, where APP_DIRS finds them.
+        "DIRS": [BASE_DIR / "templates"] if IS_CHECKOUT else [],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -193,7 +197,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "recommender/web/static"]
+STATICFILES_DIRS = [PROJECT_DIR / "web/static"]
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of an absent folder; collectstatic fills it
 STORAGES = {
