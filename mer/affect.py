@@ -1,7 +1,7 @@
-"""The valence-arousal plane, its quadrants and the eight emotions; no torch here.
+"""The valence-arousal plane, its quadrants and the eight emotions; no torch.
 
-One scale everywhere outside data-set loaders: valence and arousal in [0, 1], 0.5 neutral,
-valence first. The plane is Russell's circumplex [1]_.
+The plane is Russell's circumplex [1]_. Outside data-set loaders there is one scale: valence and
+arousal in [0, 1], 0.5 neutral, valence first.
 
 References
 ----------
@@ -40,11 +40,11 @@ GEMS: Final = (
     "tension",
     "sadness",
 )
-"""Geneva Emotional Music Scale, nine factors, by Emotify's names and in its order."""
+"""The nine factors of the Geneva Emotional Music Scale, named and ordered as in Emotify."""
 
 
 class Quadrant(enum.StrEnum):
-    """The four quadrants of the plane; values are their ids."""
+    """The four quadrants of the plane. The values are public ids."""
 
     Q1 = "Q1"  # V+ A+ happy
     Q2 = "Q2"  # V- A+ angry
@@ -57,7 +57,7 @@ QUADRANTS: Final = tuple(Quadrant)
 
 @dataclass(frozen=True, slots=True)
 class AffectPoint:
-    """A place on the plane.
+    """A point on the plane.
 
     Parameters
     ----------
@@ -86,19 +86,15 @@ class AffectPoint:
             return Quadrant.Q1 if self.valence >= 0.5 else Quadrant.Q2
         return Quadrant.Q4 if self.valence >= 0.5 else Quadrant.Q3
 
-    def distance(self, other: AffectPoint) -> float:
-        """Euclidean distance to `other`, in [0, sqrt(2)]."""
-        return math.hypot(self.valence - other.valence, self.arousal - other.arousal)
-
 
 @dataclass(frozen=True, slots=True)
 class AffectScale:
-    """The range that a data set rates on, mapped to and from the unit plane.
+    """The rating scale of a data set.
 
     Parameters
     ----------
     low, high : float
-        The values that mean 0 and 1; `low` < `high`.
+        The ratings that map to 0 and 1; `low` < `high`.
     """
 
     low: float
@@ -107,10 +103,6 @@ class AffectScale:
     def to_unit(self, value: float) -> float:
         """Map a rating on this scale to [0, 1]."""
         return (value - self.low) / (self.high - self.low)
-
-    def from_unit(self, value: float) -> float:
-        """Map a value in [0, 1] back to this scale."""
-        return self.low + value * (self.high - self.low)
 
 
 UNIT: Final = AffectScale(0.0, 1.0)

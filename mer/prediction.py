@@ -1,4 +1,4 @@
-"""What goes into the emotion model and what comes out of it; plain values, no torch."""
+"""Input and output of the emotion model, as plain values; no torch."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MODALITIES: Final = ("audio", "lyrics", "context")
 """The three modalities, in the order of every array that holds them."""
 
 AMBIGUOUS_BELOW: Final = 0.5
-"""Below this confidence the quadrants that are not the likeliest outweigh it together."""
+"""Below this confidence the other three quadrants together are more probable."""
 
 TOLD_SHIFT: Final = 0.01
-"""Least shift of a lyric line that people are told of: less shows as nothing in two decimals."""
+"""Smallest shift of a lyric line that is shown. Smaller ones are 0.00 in two decimals."""
 
 
 @dataclass(frozen=True, slots=True)
 class SongInput:
-    """One song as the model takes it; any part may be missing, not all.
+    """One song as input. Any part may be missing, but not all.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class SongInput:
     lyrics : str or None
         Plain or timed (LRC) lyrics.
     title, artist : str or None
-        Context.
+        The context.
     """
 
     path: Path | None = None
@@ -59,16 +59,15 @@ class TimelinePoint:
 
 @dataclass(frozen=True, slots=True)
 class LyricLine:
-    """A line of the lyrics, and what it adds to the prediction of its song.
+    """A line of the lyrics and its contribution to the prediction for the song.
 
     Parameters
     ----------
     line : int
-        Place, from 0, of its first occurrence among the lines of the cleaned lyrics that are not
-        blank, as `mer.lyrics.lyric_lines` gives them.
+        Index of its first occurrence in `mer.lyrics.lyric_lines` of the lyrics.
     text : str
     valence, arousal : float in (-1, 1)
-        The prediction with the line less the one without it and its repetitions.
+        The prediction for the song, minus the one without the line and its repetitions.
     """
 
     line: int
@@ -78,18 +77,18 @@ class LyricLine:
 
     @property
     def shift(self) -> float:
-        """How far the line moves the song on the plane, by which lines are ranked.
+        """Distance that the line moves the prediction on the plane; lines are ranked by it.
 
-        Distance on the plane, and not between the quadrants' chances: it is in the unit of what is
-        shown, so anyone can check the ranking, and texts were rated on the plane, while what the
-        network knows of quadrants it mostly learnt from sound.
+        The plane is used rather than quadrant probabilities for two reasons. The distance has the
+        unit of the values that are shown, so the ranking can be checked. Texts in the training
+        data are rated on the plane, while quadrant labels mostly belong to audio.
         """
         return math.hypot(self.valence, self.arousal)
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionPrediction:
-    """What the model says of one song.
+    """The prediction of the model for one song.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ class EmotionPrediction:
         Configuration name and eight hex digits of the checkpoint's sha256.
     valence, arousal : float in [0, 1]
     valence_spread, arousal_spread : float above 0
-        How far the judgement is likely to be off: one standard deviation of its error.
+        Expected error: its standard deviation.
     quadrant : Quadrant
         The most probable quadrant.
     quadrants : mapping of Quadrant to float
@@ -107,17 +106,17 @@ class EmotionPrediction:
     confidence : float in [0, 1]
         Probability of `quadrant`.
     gates : mapping of str to float
-        Weight of each of `MODALITIES` in the fused embedding; they sum to 1, and a
-        missing modality has 0.
+        Weight of each of `MODALITIES` in the fused embedding. They sum to 1; a missing
+        modality has 0.
     timeline : tuple of TimelinePoint
-        In order of time, with mean `valence` and `arousal`; empty without audio.
+        In order of time. Their mean is `valence` and `arousal`. Empty without audio.
     fused_embedding : (256,) float32 ndarray
         Unit norm.
     duration_seconds : float or None
         Length of the recording; None without audio.
     lyric_lines : tuple of LyricLine
-        The few that move the prediction most, the strongest first; empty unless the lyrics have
-        two different lines.
+        Up to three lines that move the prediction most, the strongest first. Empty if the lyrics
+        have fewer than two different lines.
     """
 
     model_version: str
@@ -137,5 +136,5 @@ class EmotionPrediction:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether the song is likelier to lie outside `quadrant` than in it."""
+        """Whether the song is more likely outside `quadrant` than in it."""
         return self.confidence < AMBIGUOUS_BELOW

@@ -6,7 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
+import pytest
+
 from tests.places import ROOT
+
+MOST_PRODUCT_MODULES = 17
+MOST_FILES_OF_MER = 15
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """Imports of the three packages; those in functions and for types alone count, too."""
+    return grimp.build_graph("mer", "catalog", "recommender", cache_dir=None)
 
 
 def run_python(code: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -38,6 +50,22 @@ def test_mer_needs_no_django_and_no_audio_library_to_import(tmp_path):
         tmp_path,
     )
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_the_product_loads_few_modules_of_mer_and_none_of_research(graph):
+    needed = set()
+    for package in ("catalog", "recommender"):
+        needed |= graph.find_upstream_modules(package, as_package=True)
+    of_mer = sorted(name for name in needed if name.partition(".")[0] == "mer")
+    assert "mer.pipeline" in of_mer
+    assert not [name for name in of_mer if name.startswith("mer.research")]
+    assert len(of_mer) <= MOST_PRODUCT_MODULES, of_mer
+
+
+def test_mer_stays_a_library_that_fits_one_screen():
+    files = sorted(path.name for path in (ROOT / "mer").glob("*.py"))
+    assert "pipeline.py" in files
+    assert len(files) <= MOST_FILES_OF_MER, files
 
 
 def test_import_rules_hold():
