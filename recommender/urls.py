@@ -10,6 +10,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from recommender import health
+from recommender.exports import FORMATS
 from recommender.web.views import accounts, ingest, music, playlists
 
 urlpatterns = [
@@ -18,7 +19,15 @@ urlpatterns = [
     path("songs/<int:pk>", music.song, name="song"),
     path("songs/<int:pk>/audio", music.song_audio, name="song-audio"),
     path("playlist", playlists.playlist, name="playlist"),
-    path("playlist.m3u8", playlists.playlist_download, name="playlist-m3u8"),
+    *(
+        path(
+            f"playlist.{suffix}",
+            playlists.playlist_download,
+            {"suffix": suffix},
+            name=f"playlist-{suffix}",
+        )
+        for suffix in FORMATS
+    ),
     path("playlists", playlists.playlist_index, name="playlists"),
     path("playlists/save", playlists.playlist_save, name="playlist-save"),
     path("playlists/<uuid:pk>", playlists.saved_playlist, name="saved-playlist"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from recommender.exports.format import ExportFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from catalog.models import Song
     from recommender.exports.format import ExportEntry
@@ -44,9 +43,3 @@ def _one_line(text: str) -> str:
 
 
 FORMAT: Final = ExportFormat(name="M3U8", suffix="m3u8", media_type="audio/x-mpegurl", write=_write)
-
-
-def playlist_m3u8(*, songs: Iterable[Song], location: Callable[[Song], str], name: str = "") -> str:
-    """Write a list; for pages, until they use `FORMATS`."""
-    entries: list[Any] = [SimpleNamespace(song=song) for song in songs]
-    return _write(entries, location=location, name=name)

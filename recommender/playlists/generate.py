@@ -15,13 +15,6 @@ from recommender.playlists import sequencing
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.constraints import allowed_rows
 from recommender.playlists.reasons import reason_of
-from recommender.playlists.request import PlaylistRequest
-from recommender.playlists.saved import (  # for pages, until they use the face
-    playlist_entries,
-    playlist_name,
-    playlist_save,
-)
-from recommender.playlists.similar import songs_similar
 from recommender.playlists.targets import scores_of, target_of_request
 
 if TYPE_CHECKING:
@@ -33,18 +26,8 @@ if TYPE_CHECKING:
     from catalog.models import SongEmotion
     from recommender.index import IndexSnapshot
     from recommender.playlists.reasons import EntryReason
+    from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.targets import Target
-
-__all__ = [
-    "GeneratedEntry",
-    "GeneratedPlaylist",
-    "PlaylistRequest",
-    "playlist_entries",
-    "playlist_generate",
-    "playlist_name",
-    "playlist_save",
-    "songs_similar",
-]
 
 ALL_SCORED: Final = 50_000
 """In a larger catalogue only the songs nearest to the target in either space are scored."""

@@ -139,13 +139,6 @@ class PlaylistRequest(Values):
             _reject("request", "must be a JSON object")
         return cls(**{str(name): value for name, value in data.items()})
 
-    def to_words(self) -> dict[str, list[str]]:
-        """Return the words that `from_words` turns into an equal request, for an address."""
-        words: dict[str, list[str]] = {}
-        for field in FIELDS.values():
-            words |= field.words(self)
-        return words
-
     @classmethod
     def from_words(cls, given: Mapping[str, Sequence[str]]) -> Self:
         """Return the request that an address or a command describes; unknown names are ignored.
@@ -186,20 +179,3 @@ def _reject(field: str, problem: str) -> NoReturn:
     raise PlaylistRequestError(
         PlaylistErrorCode.REQUEST_INVALID, f"{field} {problem}", {"field": field}
     )
-
-
-def mood_from_text(text: str) -> tuple[str, float]:
-    """Read ``calm`` or ``calm:0.5``; for pages, until they use `from_words`."""
-    try:
-        ((name, weight),) = PlaylistRequest.moods.kind.check(
-            PlaylistRequest.moods.kind.parse([text])
-        )
-    except FieldError as error:
-        _reject("moods", error.problem)
-    return name, weight
-
-
-def mood_to_text(name: str, weight: float) -> str:
-    """Write ``calm`` or ``calm:0.5``; for pages, until they use `to_words`."""
-    (word,) = PlaylistRequest.moods.kind.words([(name, weight)])
-    return word

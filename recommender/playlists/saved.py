@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.contrib.auth.models import User
-    from django.db.models import QuerySet
 
     from recommender.playlists.generate import GeneratedPlaylist
     from recommender.playlists.request import PlaylistRequest
@@ -50,11 +49,6 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
         for position, entry in enumerate(kept)
     )
     return playlist
-
-
-def playlist_entries(*, playlist: Playlist) -> QuerySet[PlaylistEntry]:
-    """Return the entries of a kept list in order, with their songs and libraries loaded."""
-    return playlist.entries.select_related("song__library").order_by("position")
 
 
 def playlist_name(request: PlaylistRequest) -> str:

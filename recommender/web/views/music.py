@@ -14,7 +14,7 @@ from mer.lyrics import clean_lyrics
 from recommender import selectors
 from recommender.errors import PlaylistRequestError
 from recommender.filters import SongFilter
-from recommender.playlists import generate as playlists
+from recommender.playlists import songs_similar, with_songs
 from recommender.web import charts, presentation
 from recommender.web.media import audio_response
 from recommender.web.views.base import page_of
@@ -69,11 +69,10 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _similar(song: Song) -> list[Song]:
     try:
-        found = playlists.songs_similar(song_id=song.pk, k=8)
+        found = songs_similar(song_id=song.pk, k=8)
     except PlaylistRequestError:
         return []  # analysed or deleted this very moment
-    by_id = selectors.songs_by_id(match.song_id for match in found)
-    return [by_id[match.song_id] for match in found if match.song_id in by_id]
+    return [similar for _, similar in with_songs(found)]
 
 
 @require_safe

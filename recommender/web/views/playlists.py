@@ -12,12 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from recommender import selectors
-from recommender.exports.m3u8 import playlist_m3u8
-from recommender.playlists import generate as playlists
-from recommender.playlists.request import MAX_SEED, PlaylistRequest
+from recommender import playlists, selectors
+from recommender.exports import FORMATS
+from recommender.playlists.request import MAX_SEED
 from recommender.web import charts, queries
-from recommender.web.forms import PlaylistNameForm, PlaylistQueryForm, SavePlaylistForm
+from recommender.web.forms import PlaylistNameForm, PlaylistTuningForm, SavePlaylistForm
 from recommender.web.presentation import Entry
 from recommender.web.views.base import account, page_of
 
@@ -26,16 +25,12 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
+    from recommender.models import Playlist
+
 
 def _generate(request: HttpRequest, query: QueryDict) -> playlists.GeneratedPlaylist:
     """Return the list that a query of /playlist asks for; PlaylistRequestError if it cannot be."""
-    form = PlaylistQueryForm(query)
-    if not form.is_valid():
-        raise queries.form_error(form)
-    return playlists.playlist_generate(
-        request=PlaylistRequest.from_json(form.request_json(query)),
-        user=request.user,
-    )
+    return playlists.playlist_generate(request=queries.query_request(query), user=request.user)
 
 
 @require_safe
@@ -50,73 +45,69 @@ def playlist(request: HttpRequest) -> HttpResponse:
     generated = _generate(request, request.GET)
     again = request.GET.copy()
     del again["seed"]
-    by_id = selectors.songs_by_id(entry.song_id for entry in generated.entries)
-    entries = [
-        Entry(by_id[entry.song_id], entry.score, entry.reason["sentence"])
-        for entry in generated.entries
-        if entry.song_id in by_id
-    ]
     context = {
         "name": playlists.playlist_name(generated.request),
         "notes": generated.notes,
         "query": request.GET.urlencode(),
         "again_query": again.urlencode(),
-        "export_url": f"{reverse('playlist-m3u8')}?{request.GET.urlencode()}",
+        "exports": [
+            (form.name, f"{reverse(f'playlist-{suffix}')}?{request.GET.urlencode()}")
+            for suffix, form in FORMATS.items()
+        ],
     }
-    return _render_playlist(request, entries, request.GET, context)
+    return _render_playlist(request, generated, request.GET, context)
 
 
 @login_required
 @require_safe
 def saved_playlist(request: HttpRequest, pk: UUID) -> HttpResponse:
     kept = get_object_or_404(selectors.playlist_list(request.user), pk=pk)
-    rows = list(playlists.playlist_entries(playlist=kept))
-    by_id = selectors.songs_by_id(row.song_id for row in rows)
-    entries = [
-        Entry(by_id[row.song_id], row.score, row.reason["sentence"])
-        for row in rows
-        if row.song_id in by_id
-    ]
-    query = queries.request_query(PlaylistRequest.from_json(kept.request))
+    query = queries.request_query(playlists.PlaylistRequest.from_json(kept.request))
     context = {
         "name": kept.name,
         "playlist": kept,
         "notes": kept.notes,
         "again_query": query.urlencode(),
-        "export_url": reverse("api:playlist-export", args=[kept.pk]),
+        "exports": [
+            (form.name, reverse("api:playlist-export", kwargs={"pk": kept.pk, "suffix": suffix}))
+            for suffix, form in FORMATS.items()
+        ],
     }
-    return _render_playlist(request, entries, query, context)
+    return _render_playlist(request, kept, query, context)
 
 
 def _render_playlist(
     request: HttpRequest,
-    entries: list[Entry],
+    listed: playlists.GeneratedPlaylist | Playlist,
     query: QueryDict,
     context: dict[str, Any],
 ) -> HttpResponse:
-    tuning = PlaylistQueryForm(initial=query.dict())
+    entries = [
+        Entry(entry.song, entry.score, entry.reason["sentence"])
+        for entry in playlists.playlist_listed(listed)
+    ]
     context |= {
         "entries": entries,
         "total_seconds": sum(entry.song.duration_seconds or 0 for entry in entries),
         "path": charts.path_dots(entries),
         "kept_fields": queries.kept_fields(query),
-        "tune_fields": [tuning[name] for name in PlaylistQueryForm.TUNING],
+        "tune_fields": list(PlaylistTuningForm(initial=query.dict())),
     }
     return render(request, "playlist.html", context)
 
 
 @require_safe
-def playlist_download(request: HttpRequest) -> HttpResponse:
-    """Answer with the list of /playlist under the same query, as an M3U8 file."""
+def playlist_download(request: HttpRequest, suffix: str) -> HttpResponse:
+    """Answer with the list of /playlist under the same query, as a file."""
     generated = _generate(request, request.GET)
-    by_id = selectors.songs_by_id(entry.song_id for entry in generated.entries)
-    text = playlist_m3u8(
-        songs=[by_id[entry.song_id] for entry in generated.entries if entry.song_id in by_id],
+    text = FORMATS[suffix].write(
+        playlists.playlist_listed(generated),
         location=lambda song: request.build_absolute_uri(reverse("song-audio", args=[song.pk])),
         name=playlists.playlist_name(generated.request),
     )
-    headers = {"Content-Disposition": 'attachment; filename="playlist.m3u8"'}
-    return HttpResponse(text, content_type="audio/x-mpegurl; charset=utf-8", headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="playlist.{suffix}"'}
+    content_type = f"{FORMATS[suffix].media_type}; charset=utf-8"
+    return HttpResponse(text, content_type=content_type, headers=headers)
 
 
 @login_required
