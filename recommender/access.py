@@ -1,4 +1,4 @@
-"""Who may come in: everybody or only who has an account, and how often a password may be tried."""
+"""Who may use the site, and how often a password may be tried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LoginThrottle(SimpleRateThrottle):
-    """Counts what one address tries with names and passwords, on pages and API together."""
+    """Limits how often one address tries a name and password, on pages and API together."""
 
     scope = "login"
 
@@ -31,17 +31,17 @@ class LoginThrottle(SimpleRateThrottle):
 
 
 class IsListener(BasePermission):
-    """Everybody, or without AFFETTI_PUBLIC everybody who is logged in."""
+    """Allows everybody; without AFFETTI_PUBLIC only users who are logged in."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return settings.AFFETTI_PUBLIC or bool(request.user and request.user.is_authenticated)
 
 
 class PrivateMiddleware(LoginRequiredMiddleware):
-    """Without AFFETTI_PUBLIC, sends whoever is not logged in to the login page.
+    """Without AFFETTI_PUBLIC, redirects visitors who are not logged in to the login page.
 
-    A token of the API is as good, for players that follow its addresses of audio. The API itself
-    is not concerned: its views state who may call them.
+    A token of the API counts as a login, because players send it to the audio addresses. Views of
+    the API have permissions of their own.
     """
 
     def process_view(
@@ -52,14 +52,14 @@ class PrivateMiddleware(LoginRequiredMiddleware):
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
         is_open = settings.AFFETTI_PUBLIC or not getattr(view_func, "login_required", True)
-        # Open views, the probes among them, are answered without the database.
+        # An open view, such as a probe, must not need the database.
         if is_open or _has_token(request):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 
 
 def site(request: HttpRequest) -> dict[str, bool]:
-    """Tell every template whether one can sign up (a context processor)."""
+    """Give every template whether visitors can sign up (a context processor)."""
     return {"is_signup_open": settings.AFFETTI_SIGNUP}
 
 

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can do its work."""
+"""Probes: whether this process runs, and whether it can do its work."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _BROKER_TIMEOUT_SECONDS: Final = 2
 
 
 class NotReadyError(Exception):
-    """A part is not usable; the message says what to do."""
+    """A part cannot be used; the message says what to do."""
 
 
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers at all."""
+    """Answer 200 while the process runs."""
     return JsonResponse({"status": "ok"})
 
 
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every part can be used, 503 with the same body when one cannot."""
+    """Answer 200 if every part can be used, else 503 with the same body."""
     checks = {name: _checked(check) for name, check in _CHECKS.items()}
     is_ready = all(check["ok"] for check in checks.values())
     return JsonResponse(

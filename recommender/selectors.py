@@ -65,7 +65,7 @@ def song_list() -> QuerySet[Song]:
 
 def song_details() -> QuerySet[Song]:
     """Return the songs of `song_list` with all that a page of one song shows."""
-    return _songs().defer("current_emotion__fused_embedding")
+    return _songs().defer("current_emotion__fused_embedding")  # type: ignore[misc]
 
 
 def _songs() -> QuerySet[Song]:

@@ -1,4 +1,4 @@
-"""What the generated OpenAPI schema cannot know by itself."""
+"""What the generated OpenAPI schema does not contain by itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ERROR_RESPONSE = {
 
 
 def document_errors(result: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
-    """Say of every operation which shape its errors have (a drf-spectacular hook)."""
+    """Add the error shape to every operation (a drf-spectacular hook)."""
     result["components"].setdefault("schemas", {})["Error"] = _ERROR
     for operations in result["paths"].values():
         for operation in operations.values():

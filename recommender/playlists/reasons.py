@@ -20,7 +20,7 @@ _SHARED_FROM: Final = 0.5
 """A song shares an emotion if more than this share of the catalogue has less of it."""
 _REQUESTED_FROM: Final = 0.15
 """A target requests an emotion from this weight on: words give all eight a little."""
-_MODALITY_WORDS: Final = {
+MODALITY_WORDS: Final = {
     "audio": "sound",
     "lyrics": "lyrics",
     "context": "title and artist",
@@ -81,5 +81,5 @@ def _sentence(
         share = min(shares[shared[0]], 0.99)
         words.append(f"More {EMOTIONS[shared[0]]} than {share:.0%} of the collection.")
     words.append(f"Distance from the target on the plane: {distance:.2f}.")
-    words.append(f"Rated mostly by its {_MODALITY_WORDS[modality]}.")
+    words.append(f"Rated mostly by its {MODALITY_WORDS[modality]}.")
     return " ".join(words)

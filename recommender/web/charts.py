@@ -28,9 +28,9 @@ class PathDot:
 
 @dataclass(frozen=True, slots=True)
 class PlanePlace:
-    """Where a song lies on a square plane of side 100, y downwards, and how surely.
+    """A song on a square plane of side 100, y downwards, with its expected error.
 
-    `ellipses` are the half-axes of two spreads and of one; empty if no spread is known.
+    `ellipses` holds the half-axes of twice the spread and of the spread; empty if it is unknown.
     """
 
     x: float
@@ -50,7 +50,7 @@ class TimelineChart:
 
 
 def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
-    """Return where the songs of a list lie, in its order."""
+    """Return the dots of a list's songs, in its order."""
     return [
         PathDot(
             x=round(100 * entry.emotion.valence, 1),
@@ -64,7 +64,7 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
 
 
 def plane_place(emotion: SongEmotion) -> PlanePlace:
-    """Return where a song lies on its page's plane."""
+    """Return the place of a song on the plane of its page."""
     ellipses: tuple[tuple[float, float], ...] = ()
     if emotion.valence_spread is not None and emotion.arousal_spread is not None:
         half_axes = (100 * emotion.valence_spread, 100 * emotion.arousal_spread)
@@ -80,7 +80,7 @@ def plane_place(emotion: SongEmotion) -> PlanePlace:
 def timeline_chart(
     timeline: Sequence[Mapping[str, float]], duration_seconds: float | None
 ) -> TimelineChart | None:
-    """Return the chart of a song's timeline; None if there is no time to draw."""
+    """Return the chart of a timeline; None without points or without a duration."""
     if not timeline or not duration_seconds:
         return None
 

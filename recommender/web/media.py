@@ -36,14 +36,14 @@ class ByteRange(NamedTuple):
 
 
 class RangeNotSatisfiableError(Exception):
-    """The asked-for range holds no byte of the file."""
+    """The requested range holds no byte of the file."""
 
 
 def range_parse(header: str, size: int) -> ByteRange | None:
-    """Return the asked-for bytes of a file of `size` bytes; None means send all of it.
+    """Return the requested bytes of a file of `size` bytes; None means the whole file.
 
-    Several ranges at once, units other than bytes and malformed headers are answered whole,
-    as the standard allows. Raises RangeNotSatisfiableError when the range lies past the end.
+    Several ranges, units other than bytes and malformed headers mean the whole file, as the
+    standard allows. Raises RangeNotSatisfiableError if the range lies past the end.
     """
     match = _RANGE.fullmatch(header)
     if match is None:
@@ -63,7 +63,7 @@ def range_parse(header: str, size: int) -> ByteRange | None:
 
 
 class _FileSlice:
-    """Blocks of part of a file; `close` closes the file even if nothing was read."""
+    """Blocks of a part of a file; `close` closes the file even if nothing was read."""
 
     def __init__(self, file: IO[bytes], part: ByteRange) -> None:
         self._file = file
@@ -80,9 +80,9 @@ class _FileSlice:
 
 
 def audio_response(request: HttpRequest, path: Path, etag: str) -> HttpResponseBase:
-    """Answer with the file, or the part of it that the request asks for; the file gets closed.
+    """Answer with the file or the requested part of it; the response closes the file.
 
-    `etag` is the quoted entity tag of the file's present bytes.
+    `etag` is the quoted entity tag of the file's current bytes.
     """
     headers = {
         "Accept-Ranges": "bytes",
@@ -122,7 +122,7 @@ def _is_cached(request: HttpRequest, etag: str) -> bool:
 
 
 def _range_header(request: HttpRequest, etag: str) -> str:
-    """Return the Range header, or nothing when it must be ignored."""
+    """Return the Range header; empty if it must be ignored."""
     if request.method != "GET":  # the standard defines ranges for GET alone
         return ""
     condition = request.headers.get("If-Range")

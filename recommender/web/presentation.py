@@ -9,6 +9,7 @@ from mer.affect import QUADRANTS, AffectPoint
 from mer.prediction import TOLD_SHIFT
 from recommender import selectors
 from recommender.moods import MOODS
+from recommender.playlists.reasons import MODALITY_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +31,12 @@ class Entry:
 
     @property
     def emotion(self) -> SongEmotion | None:
-        """What the model now in use says of the song."""
+        """The emotion by the model now in use; None if there is none yet."""
         return selectors.current_emotion(self.song)
 
     @property
     def quadrant(self) -> str:
-        """Where the song lies; the likeliest quadrant may differ for an ambiguous song."""
+        """The quadrant of the song's point; not always the one with the highest probability."""
         emotion = self.emotion
         return AffectPoint(emotion.valence, emotion.arousal).quadrant if emotion else ""
 
@@ -65,8 +66,13 @@ def moods_by_quadrant() -> list[tuple[str, list[str]]]:
     ]
 
 
+def parts(gates: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the parts of a song in plain words, with their weights."""
+    return [(MODALITY_WORDS[name], weight) for name, weight in gates.items()]
+
+
 def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
-    """Return what to tell of the lyric lines of a song: those that move it visibly."""
+    """Return the lyric lines of a song that move it visibly."""
     return [
         LineMove(line["text"], line["valence"], line["arousal"], _move_in_words(line))
         for line in lines
@@ -75,7 +81,7 @@ def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
 
 
 def _move_in_words(line: Mapping[str, Any]) -> str:
-    """Name the axes along which a line moves its song, unless the other moves it far more."""
+    """Name the axes along which a line moves its song, without an axis that adds little."""
     directions = (
         (line["valence"], "more pleasant", "less pleasant"),
         (line["arousal"], "livelier", "quieter"),

@@ -70,7 +70,7 @@ def test_keys_alone_are_enough(page: Page, songs: list[Song]) -> None:
     for key in ("Shift+ArrowLeft", "ArrowRight", "Shift+ArrowUp", "ArrowDown"):
         page.keyboard.press(key)
     expect(page.locator("[data-plane-reading]")).to_have_text(
-        "Valence 0.62, arousal 0.43: calm, content"
+        "Pleasant 0.62, lively 0.43: calm, content"
     )
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"valence=0\.62&arousal=0\.43"))
@@ -145,7 +145,7 @@ def test_timeline_seeks(page: Page, songs: list[Song]) -> None:
 def test_the_plane_says_in_words_how_sure_a_place_is(page: Page, songs: list[Song]) -> None:
     SongEmotion.objects.filter(song=songs[0]).update(valence_spread=0.3)
     page.goto(f"/songs/{songs[0].pk}")
-    plane = page.get_by_role("img", name="Valence 0.25 ± 0.30, arousal 0.25 ± 0.08")
+    plane = page.get_by_role("img", name="Pleasant 0.25 ± 0.30, lively 0.25 ± 0.08")
     expect(plane.locator("ellipse")).to_have_count(2)
     # what lies beyond the plane is cut off
     assert plane.locator("svg").evaluate("drawn => getComputedStyle(drawn).overflow") == "hidden"

@@ -36,7 +36,7 @@ def listening(request: HttpRequest) -> HttpResponse:
 def login_throttled(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """Let one address send a form with a password only so often."""
+    """Limit how often one address may send a form with a password."""
 
     @functools.wraps(view)
     def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

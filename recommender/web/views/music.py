@@ -60,7 +60,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1])[:2],
             "line_moves": presentation.line_moves(emotion.lyric_lines),
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
-            "gates": emotion.gates.items(),
+            "parts": presentation.parts(emotion.gates),
             "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),
             "similar": _similar(song),
         }
@@ -71,7 +71,7 @@ def _similar(song: Song) -> list[Song]:
     try:
         found = songs_similar(song_id=song.pk, k=8)
     except PlaylistRequestError:
-        return []  # analysed or deleted this very moment
+        return []  # deleted since the page's own query
     return [similar for _, similar in with_songs(found)]
 
 

@@ -81,7 +81,7 @@ class TestHome:
     ) -> None:
         with django_assert_max_num_queries(2):
             page = text(client.get("/"))
-        assert "12 songs on the plane" in page
+        assert "12 songs on the map" in page
         assert "Log in" in page
 
     def test_empty_catalogue_points_staff_to_ingest(self, client: Client, staff: User) -> None:
@@ -124,21 +124,21 @@ class TestSongs:
         assert "&lt;b&gt;Bold&lt;/b&gt;" in page
         assert "<i>my" not in page
         assert "happy" in page
-        assert "ambiguous" not in page
+        assert "unclear" not in page
         assert page.count("<polyline") == 2
 
     def test_low_confidence_is_called_ambiguous(self, client: Client) -> None:
         chances = {"Q1": 0.1, "Q2": 0.1, "Q3": 0.38, "Q4": 0.42}
         song = SongEmotionFactory(quadrant="Q4", quadrants=chances, confidence=0.42).song
         page = text(client.get(f"/songs/{song.pk}"))
-        assert "ambiguous" in page
-        assert "leaning calm (42\N{NO-BREAK SPACE}%), or sad (38\N{NO-BREAK SPACE}%)<" in page
+        assert "unclear" in page
+        assert ">calm (42\N{NO-BREAK SPACE}%) or sad (38\N{NO-BREAK SPACE}%)<" in page
 
     def test_the_plane_shows_how_sure_a_place_is(self, client: Client) -> None:
         emotion = SongEmotionFactory(valence=0.9, arousal=0.25, valence_spread=0.125)
         page = text(client.get(f"/songs/{emotion.song_id}"))
-        assert ">Valence 0.90 ± 0.12,<" in page
-        assert ">arousal 0.25 ± 0.08<" in page
+        assert ">Pleasant 0.90 ± 0.12,<" in page
+        assert ">lively 0.25 ± 0.08<" in page
         assert '<ellipse cx="90.0" cy="75.0" rx="25.0" ry="16.0"/>' in page
         assert '<ellipse cx="90.0" cy="75.0" rx="12.5" ry="8.0"/>' in page
 
@@ -159,11 +159,11 @@ class TestSongs:
         page = text(client.get(f"/songs/{song.pk}"))
         first, second = re.findall(r"<li><q>(.*?)</span></span></li>", page)
         assert re.sub("<[^>]+>", "", first) == (
-            "&lt;0&gt; less pleasant (valence \N{MINUS SIGN}0.06, arousal +0.01)"
+            "&lt;0&gt; less pleasant (pleasant \N{MINUS SIGN}0.06, lively +0.01)"
         )
         assert "more pleasant and quieter" in second
         unmoved = SongEmotionFactory(lyric_lines=lines[2:]).song
-        assert "Lines that moved it" not in text(client.get(f"/songs/{unmoved.pk}"))
+        assert "Lines that count most" not in text(client.get(f"/songs/{unmoved.pk}"))
 
     def test_song_without_emotion(self, client: Client) -> None:
         waiting = SongFactory(status="pending")
@@ -401,7 +401,7 @@ class TestAccounts:
             page = text(client.get("/history"))
         assert songs[0].title in page
         client.force_login(UserFactory())
-        assert "Nothing heard yet" in text(client.get("/history"))
+        assert "You have not listened to a song yet" in text(client.get("/history"))
         assert Listen.objects.count() == 3
 
 

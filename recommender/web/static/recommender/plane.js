@@ -1,5 +1,5 @@
-// The valence-arousal plane as an instrument: point with mouse, finger or keys, and it plays.
-// The form with two sliders below it is the same instrument without JavaScript.
+// The mood map: a point chosen with mouse, finger or keys is played.
+// Without JavaScript the two sliders below it do the same.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = 1000;
@@ -40,7 +40,7 @@ function current() {
 function show(valence, arousal) {
   cursor.setAttribute("transform", `translate(${toX(valence)} ${toY(arousal)})`);
   reading.textContent =
-    `Valence ${valence.toFixed(2)}, arousal ${arousal.toFixed(2)}: ` +
+    `Pleasant ${valence.toFixed(2)}, lively ${arousal.toFixed(2)}: ` +
     QUADRANTS[quadrant(valence, arousal)];
   markNearest(valence, arousal);
 }

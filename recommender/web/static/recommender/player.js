@@ -1,5 +1,5 @@
 // Plays the songs of the page in order: [data-play] buttons are the queue, [data-player] the
-// sticky bar. A song heard for 30 seconds, or half of it, is noted for users who are logged in.
+// sticky bar. A song played for 30 seconds, or half of it, is recorded for users who are logged in.
 
 const LISTEN_SECONDS = 30;
 const JUMP_SECONDS = 1.5; // a larger step between two time updates is a seek, not listening
