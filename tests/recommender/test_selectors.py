@@ -29,6 +29,7 @@ LISTS = (
     "/api/v1/songs/?ordering=-valence",
     "/api/v1/songs/{song}/similar/",
     "/playlist?mood=calm&seed=1",
+    "/playlists/{playlist}",
     "/playlist.m3u8?mood=calm&seed=1",
     "/api/v1/playlists/{playlist}/",
     "/api/v1/playlists/{playlist}/export.m3u8",

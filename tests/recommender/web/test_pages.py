@@ -295,7 +295,7 @@ class TestPlaylist:
             {"query": "valence=0.3&arousal=0.7&seed=1&count=4&genre=rock", "name": "X"},
         )
         page = text(client.get(f"/playlists/{Playlist.objects.get().pk}"))
-        again = re.search(r'href="/playlist\?([^"]*)">Another draw', page)
+        again = re.search(r'href="/playlist\?([^"]*)">Different songs', page)
         assert again
         query = parse_qs(again[1].replace("&amp;", "&"))
         assert query == {
