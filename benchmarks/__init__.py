@@ -1,0 +1,1 @@
+"""Benchmarks of the product; run each with `python -m benchmarks.NAME`."""

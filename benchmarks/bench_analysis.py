@@ -1,11 +1,20 @@
-"""Seconds to analyse a four-minute MP3 on one CPU thread, by stage, beside the naive way.
+"""Time to analyse a four-minute MP3 on one CPU thread, by stage, compared with a naive way.
 
-Run it from the checkout: ``python -m benchmarks.bench_analysis [--json] [--rounds N] [FILE]``.
-Without FILE, a stereo MP3 at 44.1 kHz is made. Both ways run in turn, round by round, so that a
-busy machine disturbs both; medians are printed. The naive way is `librosa.load` at 16 kHz, the mel
-spectrogram of the whole song by librosa, and every three-second patch, one by one as the original
-``musicnn`` does, through both networks layer by layer as its source has them; and the lyrics read
-anew without each of their lines, to know which of them counts.
+    python -m benchmarks.bench_analysis [--json] [--rounds N] [FILE]
+
+Without FILE, it writes a stereo MP3 at 44.1 kHz. Both ways run alternately, so other load affects
+both; the medians of all rounds are printed.
+
+================  ======================================  ====================================
+stage             Affetti                                 naive
+================  ======================================  ====================================
+decode            the segments of the patches             the whole song, `librosa.load`
+features          log-mel spectrogram of each patch       mel spectrogram of the whole song
+audio networks    all patches as one batch                every patch alone, layer by layer
+lyric lines       text without each shortlisted line      text without each line
+================  ======================================  ====================================
+
+The naive networks follow the source of ``musicnn``. Stages that are not listed are the same.
 """
 
 from __future__ import annotations
@@ -67,7 +76,7 @@ CONTEXT = "A song of four minutes by nobody at all"
 
 
 def write_song(path: Path, seconds: int = 240, sample_rate: int = 44_100) -> None:
-    """Write chords, a beat and noise; enough for an MP3 of ordinary bit rate."""
+    """Write chords, a beat and noise: an MP3 of an ordinary bit rate."""
     rng = np.random.default_rng(0)
     with soundfile.SoundFile(path, "w", sample_rate, 2) as file:
         for second in range(seconds):
@@ -96,7 +105,7 @@ class Stopwatch:
 
 
 class Affetti:
-    """The way the product goes, taken apart into its stages."""
+    """The product's analysis, by stage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -105,7 +114,7 @@ class Affetti:
         self.text_encoder = TextEncoder.from_pretrained()
         try:
             self.pipeline = EmotionPipeline.from_pretrained()
-        except CheckpointError:  # before the first training; as fast as a trained one
+        except CheckpointError:  # no packaged checkpoint: an untrained network is as fast
             network = AffettiNetwork(AffettiConfig())
             self.pipeline = EmotionPipeline(network, "untrained", torch.device("cpu"))
 
@@ -128,7 +137,7 @@ class Affetti:
             )
         with watch.stage("text network"):
             texts = {text: self.text_encoder.encode([text]) for text in (LYRIC, CONTEXT)}
-        # With encoders that only hand out what is known, the rest of the pipeline is the fusion.
+        # With encoders that return stored results, the rest of the pipeline is the fusion.
         for name, rows in zip(NETWORKS, (first, second), strict=True):
             self.pipeline.encoder.audio_encoders[name] = _Known(embedded=rows)
         reader = _Known(texts=texts, encoder=self.text_encoder, watch=watch)
@@ -141,7 +150,7 @@ class Affetti:
 
 
 class _Known:
-    """Stands in for the encoders with what they said before; lyrics without a line are read."""
+    """Returns stored results in place of an encoder; encodes only lyrics without a line."""
 
     def __init__(
         self,
@@ -165,7 +174,7 @@ class _Known:
 
 
 class Naive:
-    """Everything decoded, every patch heard, layer by layer."""
+    """The naive analysis, by stage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -277,8 +286,8 @@ def table(result: dict[str, object]) -> str:
     lines.append(f"| **all** | **{1e3 * totals[0]:.0f}** | **{1e3 * totals[1]:.0f}** | {ratio} |")
     patches = result["patches"]
     note = (
-        f"{result['song_seconds']:.0f} s of MP3; {patches['affetti']} patches heard against "
-        f"{patches['naive']}, {SHORTLIST} lines deleted against {result['lines']}; medians of "
+        f"{result['song_seconds']:.0f} s of MP3; {patches['affetti']} patches encoded against "
+        f"{patches['naive']}, {SHORTLIST} lines removed against {result['lines']}; medians of "
         f"{result['rounds']} rounds; {result['machine']}."
     )
     lines += ["", note]

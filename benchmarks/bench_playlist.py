@@ -1,11 +1,13 @@
-"""How long a playlist request takes over HTTP, beside the naive way, in one run.
+"""Time of a playlist request over HTTP, compared with a naive implementation.
 
-Fills a throw-away database (SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`) with
-synthetic songs, builds the index, starts gunicorn and asks for playlists by mood, point and seed
-song, with one client and with four. The naive way reads every row from the database and ranks them
-in Python, without HTTP. Needs no network weights and leaves nothing behind.
+    python -m benchmarks.bench_playlist [--songs 10000] [--requests 300] [--json]
 
-    python benchmarks/bench_playlist.py [--songs 10000] [--requests 300] [--json]
+It fills a temporary database with synthetic songs, builds the index and starts gunicorn. Then one
+client, and after it four, request playlists by mood, point and seed song. The naive implementation
+reads every row from the database and ranks the songs in Python, without HTTP.
+
+The database is SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`. No network weights
+are needed, and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import io
 import json
 import math
 import os
@@ -26,7 +29,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import django
 import numpy as np
+import psycopg
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+
+from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +53,9 @@ MOODS = ("calm", "angry", "happy", "melancholy", "dark", "uplifting", "tense", "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", type=int, default=10_000)
-    parser.add_argument("--requests", type=int, default=300, help="a kind and number of clients")
+    parser.add_argument(
+        "--requests", type=int, default=300, help="requests per kind and number of clients"
+    )
     parser.add_argument("--workers", type=int, default=2, help="gunicorn processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -55,7 +67,7 @@ def main() -> None:
 @contextlib.contextmanager
 def throw_away_database(folder: Path) -> Iterator[None]:
     checkpoint = folder / f"{MODEL_VERSION}.safetensors"
-    checkpoint.touch()  # only its name is read: no request here needs the network
+    checkpoint.touch()  # only its name is read, because no request here runs the network
     server = os.environ.get("DATABASE_URL", "")
     os.environ |= {
         "AFFETTI_VAR_DIR": str(folder),
@@ -63,15 +75,13 @@ def throw_away_database(folder: Path) -> Iterator[None]:
         "AFFETTI_SECRET_KEY": uuid.uuid4().hex,
         "AFFETTI_THROTTLE_ANON": "1000000/second",
         "AFFETTI_LOG_LEVEL": "WARNING",
-        # One request is one thread; more would wait for each other's cores.
+        # One thread a request: requests share the cores.
         "OMP_NUM_THREADS": "1",
         "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}",
     }
     if not server.startswith("postgres"):
         yield
         return
-    import psycopg
-
     name = f"affetti_bench_{uuid.uuid4().hex[:8]}"
     os.environ["DATABASE_URL"] = f"{server.rpartition('/')[0]}/{name}"
     with psycopg.connect(server, autocommit=True) as connection:
@@ -83,20 +93,12 @@ def throw_away_database(folder: Path) -> Iterator[None]:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    sys.path.insert(0, str(ROOT))
     os.environ["DJANGO_SETTINGS_MODULE"] = "recommender.settings"
-    import django
-
     django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    from recommender.index import index_build
-
     call_command("migrate", verbosity=0)
     song_ids = fill(options.songs)
     started = time.perf_counter()
-    build = index_build()
+    call_command("build_index", stdout=io.StringIO())
     build_seconds = time.perf_counter() - started
     rows: list[dict[str, Any]] = []
     with web_server(options.workers) as (port, first_ms):
@@ -115,7 +117,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "requests": options.requests,
         "workers": options.workers,
         "cores": os.cpu_count(),
-        "index_rows": build.row_count,
+        "index_rows": apps.get_model("recommender.IndexBuild").objects.get().row_count,
         "index_build_seconds": build_seconds,
         "first_request_ms": first_ms,
         "rows": rows,
@@ -123,21 +125,20 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def fill(count: int) -> list[int]:
-    """Write songs whose places crowd the middle and whose embeddings lie in clusters."""
-    from catalog.models import Library, Song, SongEmotion
-    from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
-
+    """Write songs with points near the centre of the plane and embeddings in clusters."""
+    song_model = apps.get_model("catalog.Song")
+    emotion_model = apps.get_model("catalog.SongEmotion")
     rng = np.random.default_rng(0)
-    library = Library.objects.create(name="bench", root="/nowhere")
+    library = apps.get_model("catalog.Library").objects.create(name="bench", root="/nowhere")
     centres = rng.standard_normal((100, 256))
     fused = centres[rng.integers(100, size=count)] + 0.7 * rng.standard_normal((count, 256))
     fused /= np.linalg.norm(fused, axis=1, keepdims=True)
     places = np.clip(rng.normal(0.5, 0.12, (count, 2)), 0, 1)
     emotions = rng.dirichlet(np.ones(len(EMOTIONS)), count)
     quadrants = rng.dirichlet(np.ones(len(QUADRANTS)), count)
-    Song.objects.bulk_create(
+    song_model.objects.bulk_create(
         (
-            Song(
+            song_model(
                 content_sha256=f"{number:064x}",
                 library=library,
                 relative_path=f"{number}.flac",
@@ -149,16 +150,16 @@ def fill(count: int) -> list[int]:
                 year=1970 + number % 55,
                 duration_seconds=200.0,
                 lyrics="la " * 300,
-                status=Song.Status.ANALYSED,
+                status=song_model.Status.ANALYSED,
             )
             for number in range(count)
         ),
         batch_size=1_000,
     )
-    song_ids = list(Song.objects.order_by("relative_path").values_list("pk", flat=True))
-    SongEmotion.objects.bulk_create(
+    song_ids = list(song_model.objects.order_by("relative_path").values_list("pk", flat=True))
+    emotion_model.objects.bulk_create(
         (
-            SongEmotion(
+            emotion_model(
                 song_id=song_id,
                 model_version=MODEL_VERSION,
                 valence=places[number, 0],
@@ -181,7 +182,7 @@ def fill(count: int) -> list[int]:
 
 
 def bodies(song_ids: list[int]) -> dict[str, Callable[[int], dict[str, Any]]]:
-    """Return, for each kind of request, the body of the n-th; no two are the same."""
+    """Return, for each kind of request, a function that gives the body of the n-th request."""
     return {
         "mood": lambda n: {"moods": [MOODS[n % len(MOODS)]], "count": COUNT, "seed": n},
         "point": lambda n: {
@@ -199,7 +200,7 @@ def bodies(song_ids: list[int]) -> dict[str, Callable[[int], dict[str, Any]]]:
 
 @contextlib.contextmanager
 def web_server(workers: int) -> Iterator[tuple[int, float]]:
-    """Serve on a free port; yields it and the milliseconds of the very first playlist."""
+    """Serve on a free port; yield the port and the milliseconds of the first playlist."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -220,7 +221,7 @@ def web_server(workers: int) -> Iterator[tuple[int, float]]:
                     raise
                 time.sleep(0.1)
         first = over_http(port, lambda _: {"moods": ["calm"], "count": COUNT}, 1, 1)[0]
-        # Every worker reads its own snapshot once.
+        # Every worker reads its own snapshot before the measurement.
         over_http(port, lambda n: {"moods": ["calm"], "seed": n}, 4, 20 * workers)
         yield port, first
     finally:
@@ -231,7 +232,7 @@ def web_server(workers: int) -> Iterator[tuple[int, float]]:
 def over_http(
     port: int, body_of: Callable[[int], dict[str, Any]], clients: int, requests: int
 ) -> list[float]:
-    """Return the milliseconds of each of `requests` answered playlists, checked for length."""
+    """Return the milliseconds of each playlist; exit if one has a wrong length."""
     times: list[float] = []
     errors: list[str] = []
 
@@ -262,10 +263,9 @@ def over_http(
 
 
 def naive(kind: str, seed_song: int) -> list[int]:
-    """Rank all songs as one would at first: every row from the database, a loop in Python."""
-    from catalog.models import SongEmotion
-
-    emotions = list(SongEmotion.objects.filter(model_version=MODEL_VERSION).select_related("song"))
+    """Rank all songs in a Python loop over every row of the database."""
+    songs = apps.get_model("catalog.SongEmotion").objects
+    emotions = list(songs.filter(model_version=MODEL_VERSION).select_related("song"))
     scores = []
     query = None
     if kind == "song":

@@ -1,17 +1,16 @@
-"""Where the model places the demo pieces, beside where the composer meant them to lie.
+"""Predicted points of the demo pieces, compared with the composer's intended points.
 
     python -m benchmarks.demo_plane [--checkpoint affetti] [--recordings FOLDER]
 
-Composes the pieces into a temporary folder and analyses each twice: with its lyrics, title and
-artist, and by its audio alone. Prints rank correlations, the share of the pieces on the intended
-side of each axis, and every place. Real recordings in FOLDER (by default ../shared/data/songs,
-where it exists) are placed too; nobody has rated those.
+It composes the pieces into a temporary folder and analyses each twice: with lyrics, title and
+artist, and with its audio alone. It prints rank correlations, the share of pieces on the intended
+side of each axis, and the prediction for every piece. The recordings in FOLDER, by default
+../shared/data/songs, are analysed too; there are no ratings for them.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -40,25 +39,25 @@ RECORDINGS = Path(__file__).resolve().parents[2] / "shared/data/songs"
 HEADER = """# The demo pieces on the plane
 
 `python -m benchmarks.demo_plane > docs/results/demo-plane.md`, model {version}, {seconds:.0f} s
-for composing everything and analysing it twice on one CPU thread.
+for composing all pieces and analysing each twice on one CPU thread.
 
-Meant is the composer's intention, heard the model's prediction. Ensembles that a provisional
-checkpoint (affetti-d8588cdc) heard on the wrong side were rearranged, and titles and lyrics were
-written for the mood: the correlations say that the way from file to plane works, not how good
-the model is.
+*Intended* is the composer's target, *predicted* the model's output.
+Ensembles that a provisional checkpoint (affetti-d8588cdc) predicted on the wrong side were
+rearranged, and titles and lyrics were written for the mood.
+So the correlations show that the path from file to plane works, not how good the model is.
 """
 
 
 @dataclass(frozen=True)
 class Placed:
     piece: Piece
-    heard: EmotionPrediction
-    heard_alone: EmotionPrediction
+    predicted: EmotionPrediction
+    predicted_alone: EmotionPrediction
 
 
 def place(pipeline: EmotionPipeline, folder: Path) -> list[Placed]:
     rows = []
-    for piece in tqdm(PIECES, desc="composing and listening", disable=None):
+    for piece in tqdm(PIECES, desc="composing and analysing", disable=None):
         path = writer.piece_write(folder, piece)
         whole = SongInput(path, piece.lyrics or None, piece.title, piece.artist)
         rows.append(Placed(piece, *pipeline.predict([whole, SongInput(path)])))
@@ -66,25 +65,27 @@ def place(pipeline: EmotionPipeline, folder: Path) -> list[Placed]:
     return rows
 
 
-def gates(heard: EmotionPrediction) -> str:
-    return "/".join(f"{heard.gates[name]:.2f}" for name in ("audio", "lyrics", "context"))
+def gates(predicted: EmotionPrediction) -> str:
+    return "/".join(f"{predicted.gates[name]:.2f}" for name in ("audio", "lyrics", "context"))
 
 
-def summary(meant: Sequence[Piece], heard: Sequence[EmotionPrediction], name: str) -> str:
+def summary(intended: Sequence[Piece], predicted: Sequence[EmotionPrediction], name: str) -> str:
     cells = []
     for axis in ("valence", "arousal"):
         pairs = [
             (getattr(piece.intended, axis), getattr(prediction, axis))
-            for piece, prediction in zip(meant, heard, strict=True)
+            for piece, prediction in zip(intended, predicted, strict=True)
         ]
         rho = spearmanr(*zip(*pairs, strict=True)).statistic
         same = sum((m >= 0.5) == (h >= 0.5) for m, h in pairs) / len(pairs)
         cells += [f"{rho:.2f}", f"{same:.0%}"]
     same_quadrant = sum(
         piece.intended.quadrant == prediction.quadrant
-        for piece, prediction in zip(meant, heard, strict=True)
+        for piece, prediction in zip(intended, predicted, strict=True)
     )
-    return f"| {name} | {len(meant)} | {' | '.join(cells)} | {same_quadrant / len(meant):.0%} |"
+    return (
+        f"| {name} | {len(intended)} | {' | '.join(cells)} | {same_quadrant / len(intended):.0%} |"
+    )
 
 
 def summaries(rows: Sequence[Placed]) -> list[str]:
@@ -99,25 +100,30 @@ def summaries(rows: Sequence[Placed]) -> list[str]:
     ]
     for name, group in groups.items():
         pieces = [row.piece for row in group]
-        lines.append(summary(pieces, [row.heard for row in group], name))
-        lines.append(summary(pieces, [row.heard_alone for row in group], f"{name}, audio alone"))
+        lines.append(summary(pieces, [row.predicted for row in group], name))
+        lines.append(
+            summary(pieces, [row.predicted_alone for row in group], f"{name}, audio alone")
+        )
     return lines
 
 
 def places(rows: Sequence[Placed]) -> list[str]:
     lines = [
         "",
-        "| ensemble | title | lyrics | V meant → heard (alone) | A | quadrant | gates a/l/c |",
+        (
+            "| ensemble | title | lyrics | V intended → predicted (alone) | A | quadrant "
+            "| gates a/l/c |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        piece, heard, alone = row.piece, row.heard, row.heard_alone
-        meant = piece.intended
+        piece, predicted, alone = row.piece, row.predicted, row.predicted_alone
+        intended = piece.intended
         lines.append(
             f"| {piece.ensemble} | {piece.title} | {'yes' if piece.lyrics else ''} "
-            f"| {meant.valence:.2f} → {heard.valence:.2f} ({alone.valence:.2f}) "
-            f"| {meant.arousal:.2f} → {heard.arousal:.2f} ({alone.arousal:.2f}) "
-            f"| {meant.quadrant} → {heard.quadrant} | {gates(heard)} |"
+            f"| {intended.valence:.2f} → {predicted.valence:.2f} ({alone.valence:.2f}) "
+            f"| {intended.arousal:.2f} → {predicted.arousal:.2f} ({alone.arousal:.2f}) "
+            f"| {intended.quadrant} → {predicted.quadrant} | {gates(predicted)} |"
         )
     return lines
 
@@ -131,21 +137,21 @@ def recordings(pipeline: EmotionPipeline, folder: Path) -> list[str]:
     for path in sorted(p for p in folder.iterdir() if p.suffix in SUPPORTED_SUFFIXES):
         tags = read_tags(path)
         song = SongInput(path, tags.lyrics or None, tags.title or None, tags.artist or None)
-        heard = pipeline.predict([song])[0]
-        first = sorted(heard.emotions.items(), key=lambda item: -item[1])[:2]
+        predicted = pipeline.predict([song])[0]
+        first = sorted(predicted.emotions.items(), key=lambda item: -item[1])[:2]
         emotions = ", ".join(f"{name} {value:.2f}" for name, value in first)
         lines.append(
-            f"| {tags.artist}: {tags.title} | {heard.valence:.2f} | {heard.arousal:.2f} "
-            f"| {heard.quadrant} | {emotions} | {gates(heard)} |"
+            f"| {tags.artist}: {tags.title} | {predicted.valence:.2f} | {predicted.arousal:.2f} "
+            f"| {predicted.quadrant} | {emotions} | {gates(predicted)} |"
         )
     return lines
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--checkpoint", default="affetti")
     parser.add_argument("--recordings", type=Path, default=RECORDINGS)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     torch.set_num_threads(1)
     pipeline = EmotionPipeline.from_pretrained(options.checkpoint)
     start = time.perf_counter()
@@ -159,4 +165,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

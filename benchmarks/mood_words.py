@@ -1,11 +1,14 @@
-"""Where everyday mood words and phrases land on the plane, beside where a person would put them.
+"""Predicted points of everyday mood words and phrases, compared with one person's expectations.
 
-Run it from the checkout: ``python -m benchmarks.mood_words``. It writes docs/results/mood-words.md.
-The expectations were written down before the words were asked, and none was changed afterwards.
+    python -m benchmarks.mood_words
+
+It writes docs/results/mood-words.md. The expectations were written before the first prediction and
+have not been changed.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -40,13 +43,14 @@ _BORDER = 0.1
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     pipeline = EmotionPipeline.from_pretrained()
     rows, right, near = [], 0, 0
     for quadrant, words in EXPECTED.items():
         for word in words:
-            said = pipeline.predict_text(word)
-            place = AffectPoint(said.valence, said.arousal)
+            predicted = pipeline.predict_text(word)
+            place = AffectPoint(predicted.valence, predicted.arousal)
             is_right = place.quadrant in quadrant
             right += is_right
             near += is_right or is_near(place, quadrant)
@@ -54,16 +58,16 @@ def main() -> None:
                 "yes" if is_right else "at the border" if is_near(place, quadrant) else "**no**"
             )
             rows.append(
-                f"| {word} | {quadrant} | {said.valence:.2f} | {said.arousal:.2f} | "
-                f"{place.quadrant} | {said.quadrant} | {verdict} |"
+                f"| {word} | {quadrant} | {predicted.valence:.2f} | {predicted.arousal:.2f} | "
+                f"{place.quadrant} | {predicted.quadrant} | {verdict} |"
             )
-    asked = len(rows)
+    count = len(rows)
     lines = [
         "# Everyday mood words on the plane", "",
         f"Written by `python -m benchmarks.mood_words`; model {pipeline.model_version}.",
-        f"Of {asked} words and phrases {right} lie in the quadrant that was expected of them,",
+        f"Of {count} words and phrases {right} lie in the expected quadrant,",
         f"{near} in it or within {_BORDER} of it.",
-        "The expectations are one person's, written down before the model was asked.", "",
+        "The expectations are one person's, written before the first prediction.", "",
         "| words | expected | valence | arousal | place | quadrant head | as expected |",
         "|---|---|--:|--:|---|---|---|", *rows,
     ]  # fmt: skip
@@ -72,7 +76,7 @@ def main() -> None:
 
 
 def is_near(place: AffectPoint, quadrant: str) -> bool:
-    """Whether a step of `_BORDER` along each axis leads into the quadrant."""
+    """Return whether a step of up to `_BORDER` along each axis leads into the quadrant."""
     steps = (-_BORDER, 0.0, _BORDER)
     corners = [
         AffectPoint(min(1, max(0, place.valence + v)), min(1, max(0, place.arousal + a)))
