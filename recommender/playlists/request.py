@@ -78,7 +78,7 @@ class PlaylistRequest(Values):
         Number(0, 1),
         0.3,
         "0 best matches, 1 most different songs among good matches",
-        label="Variety: best matches to most various",
+        label="Variety: best matches to most different songs",
         is_tuning=True,
     )
     seed = Field[int | None](

@@ -1,4 +1,4 @@
-"""Which of the scored songs make a list, and in what order; plain arrays, no database.
+"""Which of the scored songs are in a list, and in which order; plain arrays, no database.
 
 Songs are *chosen* by maximal marginal relevance [1]_ and *ordered* as a path of small steps on the
 valence-arousal plane.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEAR_TIE: Final = 0.02
-"""Scores closer than this are as good as equal; the seed decides between them."""
+"""Scores that differ by less count as equal; the seed decides between them."""
 _POOL: Final = 100
 _POOL_PER_PLACE: Final = 5
 _TWO_OPT_PASSES: Final = 5
@@ -41,14 +41,14 @@ def choose(
     max_per_artist: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Return up to `count` places in the arrays, best first, at most so many by one artist.
+    """Return at most `count` places in the arrays, best first, `max_per_artist` of each artist.
 
-    `fused` gives the unit vectors of some places. The choice depends on the songs and the seed,
-    not on the order that the songs come in.
+    `fused` returns the unit vectors of some places. The choice depends on the songs and the seed,
+    not on the order of the songs in the arrays.
     """
     seen_scores = scores + NEAR_TIE * _seeded_uniform(song_ids, seed)
     order = np.lexsort((song_ids, -seen_scores))
-    # With only the best few of each artist in the pool, whatever is picked keeps the limit.
+    # The pool has only the best few songs of each artist, so any choice from it keeps the limit.
     order = order[_rank_within(artists[order]) < max_per_artist]
     pool = order[: max(_POOL, _POOL_PER_PLACE * count)]
     picked = _mmr(seen_scores[pool], fused(pool), min(count, len(pool)), diversity)
@@ -56,7 +56,7 @@ def choose(
 
 
 def widest_spacing(artists: Sequence[int], spacing: int) -> int:
-    """Return the widest spacing, up to the one asked for, in which these songs can be ordered."""
+    """Return the widest spacing, at most `spacing`, in which these songs can be ordered."""
     counts = Counter(artists)
     while spacing and not _can_finish(counts, deque(), spacing):
         spacing -= 1
@@ -66,8 +66,8 @@ def widest_spacing(artists: Sequence[int], spacing: int) -> int:
 def arrange(points: NDArray[np.float64], artists: Sequence[int], spacing: int) -> list[int]:
     """Return an order of all points that starts with the first and takes small steps.
 
-    Between two of one artist stand at least `spacing` others; it must be one that
-    `widest_spacing` allows. Which point is first gives way to the spacing if it has to.
+    There are at least `spacing` others between two of one artist; `spacing` must be one that
+    `widest_spacing` allows. If the spacing requires it, another point is first.
     """
     steps = np.linalg.norm(points[:, np.newaxis] - points[np.newaxis], axis=2)
     path = _nearest_neighbours(steps, artists, spacing)
@@ -78,14 +78,14 @@ def _mmr(
     scores: NDArray[np.float64], fused: NDArray[np.float32], count: int, diversity: float
 ) -> NDArray[np.int64]:
     cosines = fused @ fused.T
-    # Embeddings of one network all look alike; what counts is who is more alike than usual.
+    # The embeddings of one network are all similar; what counts is similarity above the mean.
     typical = min(float(cosines.mean()), 0.999)
     alike = np.clip((cosines - typical) / (1 - typical), 0.0, 1.0)
     worth = (1 - diversity) * scores
     nearest = np.zeros(len(scores))
     picked = np.empty(count, np.int64)
     for place in range(count):
-        # The first is always the best match, even when only difference counts after it.
+        # The first is always the best match, even if `diversity` is 1.
         gain = worth - diversity * nearest if place else scores.copy()
         gain[picked[:place]] = -np.inf
         picked[place] = np.argmax(gain)
@@ -118,10 +118,10 @@ def _nearest_neighbours(
 
 
 def _can_finish(counts: Counter[int], recent: deque[int], spacing: int) -> bool:
-    """Say whether taking the artist with most songs left, again and again, places every song.
+    """Whether all songs can be placed by always taking the artist with the most songs left.
 
-    `recent` are the artists of the last places, oldest first; `_nearest_neighbours` relies on it
-    that where this succeeds, it still does after the first artist that it takes.
+    `recent` are the artists of the last places, oldest first. `_nearest_neighbours` relies on this:
+    if it is true, it is still true after the first artist that it takes.
     """
     waiting = deque(
         (spacing - len(recent) + place + 1, -counts[artist], artist)
@@ -144,7 +144,7 @@ def _can_finish(counts: Counter[int], recent: deque[int], spacing: int) -> bool:
 def _two_opt(
     path: list[int], steps: NDArray[np.float64], artists: Sequence[int], spacing: int
 ) -> list[int]:
-    """Turn round stretches of the path while that shortens it and keeps the spacing."""
+    """Reverse stretches of the path while that shortens it and keeps the spacing."""
     for _ in range(_TWO_OPT_PASSES):
         is_shorter = False
         for start in range(1, len(path) - 1):
@@ -192,8 +192,8 @@ def _rank_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 def _seeded_uniform(song_ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each song that depends on its id and the seed alone.
 
-    The finaliser of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number
-    generators"), so that a song keeps its number wherever it stands in the arrays.
+    A song therefore has the same number at any place in the arrays. The function is the finaliser
+    of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
     """
     golden = 0x9E37_79B9_7F4A_7C15
     z = song_ids.astype(np.uint64) * np.uint64(golden) + np.uint64(seed * golden % 2**64)

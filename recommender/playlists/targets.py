@@ -1,17 +1,16 @@
-"""What a request aims at, and how well each song meets it.
+"""The target of a request, and the score of each song for it.
 
-Every ingredient of a request (mood, point, words, songs, history) becomes a place on the plane,
-emotions that it stresses and, for words and songs, a direction in the fused space; the ingredients
-are averaged into one target. A song's score is the weighted mean of three parts, each in [0, 1]:
+Each target field of a request (moods, point, text, songs, history) becomes a place on the plane,
+emotions that it stresses and, for text, songs and history, a direction in the fused space. Their
+weighted mean is the target. A song's score is the weighted mean of three parts, each in [0, 1]:
 
-- *closeness* ``exp(-d² / 2 TOLERANCE²)``, where d is the mean of the distance on the plane and of
-  the distance in catalogue-relative terms, in which each axis counts the share of the catalogue
-  below. Predicted places crowd around the middle; without the second, "happy" would lie outside
-  the crowd and whichever axis is wider would decide alone. It is multiplied by the *quadrant
-  match*: how sure it is that the song lies on the target's side of both axes (`quadrant_match`).
+- *closeness* ``exp(-d² / 2 TOLERANCE²)`` times the *quadrant match* (`quadrant_match`). d is the
+  mean of two distances: on the plane, and in shares of the catalogue that lie below on each axis.
+  Predictions lie around the middle of the plane. With the first distance alone most moods would
+  be far from every song, and the axis with the wider spread would decide.
 - *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
 - *likeness* ``(cos - m) / (1 - m)``, at least 0, where m is the cosine of the target and the
-  average song: 0 is no more alike than chance, 1 the same.
+  average song. 0 is as similar as the average song, 1 is identical.
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ if TYPE_CHECKING:
     from recommender.playlists.request import PlaylistRequest
 
 LISTENER_SPREAD: Final = 0.19
-"""Listeners who rate the same song differ by about so much on each axis."""
+"""Standard deviation of the ratings of one song by different listeners, on each axis."""
 TOLERANCE: Final = LISTENER_SPREAD * math.sqrt(2)
 SIDE_SCALE: Final = LISTENER_SPREAD * math.sqrt(3) / math.pi
-"""Scale of the logistic distribution whose standard deviation is the listeners'."""
-SURE_SHARE: Final = 0.95
-"""As sure as can be asked of a catalogue is what this share of it falls short of."""
+"""Scale of the logistic distribution whose standard deviation is `LISTENER_SPREAD`."""
+FULL_MATCH_SHARE: Final = 0.95
+"""The quadrant match at this quantile of the catalogue counts as a full match."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartWeights:
-    """How much closeness, emotion match and likeness count."""
+    """The weights of closeness, emotion match and likeness."""
 
     closeness: float
     emotions: float = 0.0
@@ -61,16 +60,16 @@ class PartWeights:
 
 MOOD: Final = PartWeights(closeness=1.0, emotions=0.5)
 POINT: Final = PartWeights(closeness=1.0)
-WORDS: Final = PartWeights(closeness=1.0, emotions=0.5, likeness=0.25)
+TEXT: Final = PartWeights(closeness=1.0, emotions=0.5, likeness=0.25)
 SONGS: Final = PartWeights(closeness=0.75, emotions=0.25, likeness=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request aims at.
+    """What the songs of a list should be like.
 
-    `place` is (valence, arousal), `relative` the same in shares of the catalogue; `emotions` are
-    eight weights that sum to 1, or all 0; `fused` is a unit vector, or all 0.
+    `place` is (valence, arousal); `relative` is the same in shares of the catalogue. `emotions` are
+    eight weights that sum to 1, or all 0. `fused` is a unit vector, or all 0.
     """
 
     place: NDArray[np.float64]
@@ -85,23 +84,23 @@ def target_of_request(
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
 ) -> Target:
-    """Return the target of a request; `PlaylistRequestError` if an ingredient cannot be had."""
-    ingredients: list[tuple[float, Target]] = []
+    """Return the target of a request; `PlaylistRequestError` if a part of it has none."""
+    parts: list[tuple[float, Target]] = []
     mood_total = sum(weight for _, weight in request.moods)
     for name, weight in request.moods:
         mood = mood_find(name)
-        ingredient = _words(name, "moods", snapshot) if mood is None else _mood(mood)
-        ingredients.append((weight / mood_total, ingredient))
+        part = _text(name, "moods", snapshot) if mood is None else _mood(mood)
+        parts.append((weight / mood_total, part))
     if request.point is not None:
-        ingredients.append((1.0, _point(request.point, snapshot)))
-    if request.text.strip():
-        ingredients.append((1.0, _words(request.text, "text", snapshot)))
+        parts.append((1.0, _point(request.point, snapshot)))
+    if request.text:
+        parts.append((1.0, _text(request.text, "text", snapshot)))
     if request.song_ids:
         _check_seed_songs(request.song_ids, snapshot)
-        ingredients.append((1.0, _songs(dict.fromkeys(request.song_ids, 1.0), snapshot)))
+        parts.append((1.0, _songs(dict.fromkeys(request.song_ids, 1.0), snapshot)))
     if request.history:
-        ingredients.append((1.0, _history(user, snapshot)))
-    return _blend(ingredients)
+        parts.append((1.0, _history(user, snapshot)))
+    return _blend(parts)
 
 
 def scores_of(
@@ -109,7 +108,7 @@ def scores_of(
 ) -> NDArray[np.float64]:
     """Return the score of each row, exact and in [0, 1]."""
     weights = target.weights
-    closeness = _closeness(target, snapshot, rows) * _surety(target, snapshot, rows)
+    closeness = _closeness(target, snapshot, rows) * _quadrant_factor(target, snapshot, rows)
     score = weights.closeness * closeness
     if weights.emotions:
         for number in np.flatnonzero(target.emotions):
@@ -124,16 +123,17 @@ def scores_of(
 def quadrant_match(
     place: NDArray[np.float64], quadrants: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return how sure it is, in [0, 1], that songs lie in the quadrant of a place.
+    """Return the probability, in [0, 1], that songs lie in the quadrant of a place.
 
-    The place has each quadrant q by a weight t(q), the product of its sides of both axes, where the
-    high side of an axis has ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))`` and the low side
-    ``1 - high``. With the probabilities p of a row of `quadrants` (Q1 to Q4), the match is::
+    The place belongs to each quadrant q with a weight t(q), the product of its weights on both
+    axes. On an axis, the high side has the weight ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))``
+    and the low side ``1 - high``. With the probabilities p of a row of `quadrants` (Q1 to Q4), the
+    match is::
 
         sum_q t(q) p(q) / max_q t(q)  =  1 - sum_q (1 - t(q) / max_q t(q)) p(q)
 
-    So it is continuous in the place; far from the axes it is the probability of one quadrant, on an
-    axis that of two; in the middle, exactly 1 for every song.
+    It is continuous in the place. Far from the axes it is the probability of one quadrant; on an
+    axis, that of two; in the middle, exactly 1 for every song.
     """
     high = 1 / (1 + np.exp(-(place - 0.5) / SIDE_SCALE))
     valence, arousal = high.tolist()
@@ -147,18 +147,18 @@ def quadrant_match(
     return np.asarray(np.clip(1 - quadrants @ lost, 0.0, 1.0))
 
 
-def _surety(
+def _quadrant_factor(
     target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the mean of the quadrant match and of the same beside the surest of the catalogue.
+    """Return the mean of the quadrant match and the match relative to the catalogue.
 
-    As with closeness: without the second, no song of a collection that has next to nothing in the
-    target's quadrant would score anything, and chance would decide between them.
+    Without the second, all songs of a catalogue with hardly any in the target's quadrant would
+    score almost 0, and the seed would decide between them.
     """
     match = quadrant_match(target.place, snapshot.quadrants.take(rows, axis=0))
     typical = quadrant_match(target.place, snapshot.typical_quadrants)
-    surest = max(float(np.quantile(typical, SURE_SHARE)), np.finfo(np.float64).tiny)
-    return (match + np.minimum(match / surest, 1.0)) / 2
+    full_match = max(float(np.quantile(typical, FULL_MATCH_SHARE)), np.finfo(np.float64).tiny)
+    return (match + np.minimum(match / full_match, 1.0)) / 2
 
 
 def _closeness(
@@ -180,19 +180,18 @@ def _likeness(
     return np.clip((cosines - typical) / (1 - typical), 0.0, 1.0)
 
 
-def _blend(ingredients: Sequence[tuple[float, Target]]) -> Target:
-    """Return the weighted mean of ingredients, part by part."""
-    total = sum(weight for weight, _ in ingredients)
+def _blend(parts: Sequence[tuple[float, Target]]) -> Target:
+    """Return the weighted mean of targets."""
+    total = sum(weight for weight, _ in parts)
 
     def mean(name: str) -> float:
-        parts = [weight * float(getattr(part.weights, name)) for weight, part in ingredients]
-        return sum(parts) / total
+        return sum(weight * float(getattr(part.weights, name)) for weight, part in parts) / total
 
-    emotions = np.sum([w * part.weights.emotions * part.emotions for w, part in ingredients], 0)
-    fused = np.sum([w * part.weights.likeness * part.fused for w, part in ingredients], 0)
+    emotions = np.sum([w * part.weights.emotions * part.emotions for w, part in parts], 0)
+    fused = np.sum([w * part.weights.likeness * part.fused for w, part in parts], 0)
     return Target(
-        place=np.sum([w * part.place for w, part in ingredients], 0) / total,
-        relative=np.sum([w * part.relative for w, part in ingredients], 0) / total,
+        place=np.sum([w * part.place for w, part in parts], 0) / total,
+        relative=np.sum([w * part.relative for w, part in parts], 0) / total,
         emotions=emotions / (emotions.sum() or 1.0),
         fused=(fused / (np.linalg.norm(fused) or 1.0)).astype(np.float32),
         weights=PartWeights(
@@ -206,7 +205,7 @@ def _blend(ingredients: Sequence[tuple[float, Target]]) -> Target:
 def _mood(mood: Mood) -> Target:
     place = np.array([mood.valence, mood.arousal])
     emotions = np.array([mood.emotions.get(name, 0.0) for name in EMOTIONS])
-    # A mood is meant within this collection: "happy" is its happiest sixth, wherever that lies.
+    # The coordinates of a mood are shares: "joy" is the happiest sixth of this catalogue.
     return Target(place, place, emotions / emotions.sum(), _no_direction(), MOOD)
 
 
@@ -217,13 +216,13 @@ def _point(point: AffectPoint, snapshot: IndexSnapshot) -> Target:
     )
 
 
-def _words(text: str, field: str, snapshot: IndexSnapshot) -> Target:
+def _text(text: str, field: str, snapshot: IndexSnapshot) -> Target:
     try:
         prediction = analysis.text_analyse(text=text)
     except InputError as error:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"{field} has no words to place on the plane: {text!r}",
+            f"{field} has no words that the network can rate: {text!r}",
             {"field": field},
         ) from error
     place = np.array([prediction.valence, prediction.arousal])
@@ -233,7 +232,7 @@ def _words(text: str, field: str, snapshot: IndexSnapshot) -> Target:
         _relative(place, snapshot),
         _stressed(emotions, snapshot),
         prediction.fused_embedding,
-        WORDS,
+        TEXT,
     )
 
 
@@ -257,13 +256,13 @@ def _songs(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Target:
 def _history(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> Target:
     weights = history_weights(user=user) if user is not None and user.is_authenticated else {}
     known = set(snapshot.song_ids[snapshot.rows_of(weights)].tolist())
-    heard = {song_id: weight for song_id, weight in weights.items() if song_id in known}
-    if not heard:
+    known_weights = {song_id: weight for song_id, weight in weights.items() if song_id in known}
+    if not known_weights:
         raise PlaylistRequestError(
             PlaylistErrorCode.HISTORY_EMPTY,
-            "No analysed song has been heard yet; sign in, listen to some, or ask for a mood",
+            "You have listened to no analysed song yet; log in, listen to some, or ask for a mood",
         )
-    return _songs(heard, snapshot)
+    return _songs(known_weights, snapshot)
 
 
 def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:
@@ -274,14 +273,14 @@ def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:
 
 
 def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
-    """Return the error that says why these songs, which are in no snapshot, cannot be used."""
+    """Return the error that says why songs that are in no snapshot cannot be used."""
     available = Song.objects.filter(pk__in=song_ids, is_available=True)
     there = set(available.values_list("pk", flat=True))
     absent = [song_id for song_id in song_ids if song_id not in there]
     code = PlaylistErrorCode.SONG_NOT_FOUND if absent else PlaylistErrorCode.SONG_NOT_ANALYSED
     named = absent or list(song_ids)
     listed = ", ".join(str(song_id) for song_id in named)
-    message = f"No such song: {listed}" if absent else f"Not analysed (yet): song {listed}"
+    message = f"No such song: {listed}" if absent else f"Not analysed yet: song {listed}"
     return PlaylistRequestError(code, message, {"song_ids": named})
 
 
@@ -295,7 +294,7 @@ def _relative(place: NDArray[np.float64], snapshot: IndexSnapshot) -> NDArray[np
 
 
 def _stressed(emotions: NDArray[np.float64], snapshot: IndexSnapshot) -> NDArray[np.float64]:
-    """Return the emotions that stand above the catalogue's mean, as weights that sum to 1."""
+    """Return the emotions above the mean of the catalogue, as weights that sum to 1."""
     above = np.maximum(emotions - snapshot.mean_affect[2:], 0.0)
     return above / (above.sum() or 1.0)
 
