@@ -1,7 +1,7 @@
-"""What every architecture of the comparison shares: its inputs, its outputs, its registry entry.
+"""Inputs, outputs and registry of the architectures of the comparison.
 
-An architecture is one file of this package that defines ``ARCHITECTURES``, a mapping from names
-to `Architecture`; `architectures` finds them all, so that adding one is adding a file.
+An architecture is one file of this package with a mapping ``ARCHITECTURES`` from names to
+`Architecture`. `architectures` finds all such files, so adding an architecture is adding a file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
@@ -27,25 +27,25 @@ InputName = Literal["log_mel", "waveform", "patches", "lyrics", "context", "word
 
 
 class SongBatch(NamedTuple):
-    """Inputs of some songs; an architecture reads those that it names.
+    """Inputs of some songs.
 
-    A song without audio has zeros in all three audio inputs and False in `has_audio`; a song
-    without a text has a row of `lyrics_mask` or `context_mask` that is all False and no words.
-    What an architecture does not name is given with a step of one and may be anything.
+    A song without audio has zeros in all three audio inputs and False in `has_audio`. A song
+    without a text has only False in its row of `lyrics_mask` or `context_mask`, and no words.
+    Inputs that an architecture does not list are placeholders of length 1. Do not read them.
 
     Attributes
     ----------
     log_mel : (songs, n_mels, frames) float Tensor
-        A window of the song, standardised; every window has the same number of frames, because
-        clips that are too short are repeated, never padded.
+        A window of the song, standardised. All windows have the same number of frames, because
+        short clips are repeated, not padded.
     waveform : (songs, samples) float Tensor
         The same window.
     patches : (songs, patches, 1756) float Tensor
-        Frozen MusiCNN over the whole clip.
+        Output of the frozen MusiCNN for the whole clip.
     patches_mask : (songs, patches) bool Tensor
     has_audio : (songs,) bool Tensor
     lyrics, context : (songs, tokens, text_dim) float Tensor
-        Token states of the lyrics, and of title and artist, by the frozen text encoder.
+        Token states of the lyrics, and of title and artist, from the frozen text encoder.
     lyrics_mask, context_mask : (songs, tokens) bool Tensor
     words : tuple of tuple of str
         Cleaned words of the text, one tuple a song.
@@ -63,7 +63,7 @@ class SongBatch(NamedTuple):
     words: tuple[tuple[str, ...], ...]
 
     def text(self) -> tuple[Tensor, Tensor]:
-        """Context and then lyrics, for architectures that know one text only.
+        """Concatenate context and lyrics, for architectures with one text input.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class SongBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """What an architecture says of some songs.
+    """Output of an architecture for some songs.
 
     Parameters
     ----------
@@ -86,15 +86,15 @@ class ModelOutput:
     affect : (songs, 2) float Tensor in (0, 1)
         Valence, arousal.
     auxiliary : mapping of str to () float Tensor
-        Losses of the architecture's own, already weighted; added in training.
+        Weighted losses of the architecture itself, added to the loss in training.
     gates : mapping of str to (songs,) float Tensor in [0, 1]
-        Readable weights of modalities; empty where the architecture has none.
+        Weights of the modalities; empty if the architecture has none.
     attention : (songs, heads, queries, keys) float Tensor or None
-        Of the audio over the text, where there is such a thing.
+        Attention of the audio over the text, if the architecture has it.
     audio_mask : (songs, queries) bool Tensor or None
-        Which queries of `attention` are real steps of the audio.
+        True for the queries of `attention` that are real steps of the audio.
     text_mask : (songs, keys) bool Tensor or None
-        Which keys of `attention` are real tokens.
+        True for the keys of `attention` that are real tokens.
     """
 
     logits: Tensor
@@ -108,26 +108,26 @@ class ModelOutput:
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What the harness asks of an architecture when it builds a network.
+    """Options with which the harness builds a network.
 
     Parameters
     ----------
     classes : int
-        Of the classification head.
+        Number of classes.
     size : {'paper', 'small'}
-        ``small`` is the stated reduction that two CPU cores can train.
+        ``small`` is reduced so that two CPU cores can train it.
     front_end : {'own', 'musicnn'}
-        ``musicnn`` puts frozen MusiCNN patches in place of the architecture's audio encoder.
+        ``musicnn`` replaces the architecture's audio encoder by frozen MusiCNN patches.
     variant : str
-        Ablation, of the architecture's `variants`; ``full`` is the architecture itself.
+        Ablation, one of the architecture's `variants`. ``full`` has no ablation.
     text_dim : int
         Width of the text encoder's token states.
     documents : tuple of tuple of str
-        Cleaned words of the training songs, for vocabularies; fitted on nothing else.
+        Cleaned words of the training songs. Vocabularies are fitted on these only.
     patch_mean, patch_std : (1756,) float Tensor or None
-        Of the training songs' patches.
+        Moments of the training songs' patches.
     seed : int
-        For what is fitted outside torch.
+        Seed of everything that is fitted outside torch.
     """
 
     classes: int
@@ -141,27 +141,19 @@ class BuildOptions:
     seed: int = 0
 
 
-class Network(Protocol):
-    """A torch module from `SongBatch` to `ModelOutput`."""
-
-    def __call__(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs; at least one modality of the architecture's in every song."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingDefaults:
-    """How the paper, or our resolution where it is silent, trains an architecture.
+    """Training of an architecture: the paper's values, or ours if the paper gives none.
 
     Parameters
     ----------
     learning_rate, weight_decay : float
         Of AdamW.
     batch_songs, epochs, patience : int
-        Training ends when `patience` epochs bring no better validation score.
+        Training ends after `epochs`, or after `patience` epochs without a better validation score.
     label_smoothing : float in [0, 1)
     affect_weight : float
-        Of ``1 - CCC`` beside the cross-entropy.
+        Weight of ``1 - CCC`` relative to the cross-entropy.
     """
 
     learning_rate: float = 1e-3
@@ -180,25 +172,26 @@ class Architecture:
     Parameters
     ----------
     name, title : str
-        As typed on the command line, and as printed in tables.
+        Name on the command line, and heading in tables.
     paper : str
         Name of the source in `mer`, or ``baseline``.
     modalities : tuple of str
-        Of ``audio``, ``lyrics``, ``context``: what it can use.
+        The modalities it uses, of ``audio``, ``lyrics`` and ``context``.
     inputs : mapping from front end to frozenset of str
-        Inputs of `SongBatch` that it reads.
+        Fields of `SongBatch` that it reads.
     mel_preset : str or None
-        Row of `mer.research.inputs.front_ends.FRONT_ENDS`; None where it takes no log-mel and no waveform.
+        Row of `front_ends.FRONT_ENDS`; None without a log-mel or waveform input.
     window_seconds : mapping from size to float
         Length of a training window.
     test_windows : int
-        Windows spread over a clip at test; their probabilities are averaged.
+        Number of windows spread over a clip at test. Their probabilities are averaged.
     build : callable
-        Takes `BuildOptions`, returns a ``torch.nn.Module`` that is a `Network`.
+        From `BuildOptions` to a ``torch.nn.Module`` that maps a `SongBatch` to a `ModelOutput`.
+        Every song of the batch has at least one of the `modalities`.
     variants : tuple of str
-        Ablations that `build` knows; ``full`` first.
+        Ablations that `build` accepts; ``full`` first.
     variant_modalities : mapping of str to tuple of str
-        What a variant can use, where that is less than `modalities`.
+        Modalities of the variants that use fewer than `modalities`.
     training : mapping from front end to TrainingDefaults
     """
 
@@ -220,7 +213,7 @@ class Architecture:
 
 @functools.cache
 def architectures() -> Mapping[str, Architecture]:
-    """Every architecture by name: the papers' five and the baselines."""
+    """Every architecture by name, in the order of their files."""
     found: dict[str, Architecture] = {}
     package = importlib.import_module("mer.research.architectures")
     for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
@@ -236,7 +229,7 @@ def architecture(name: str) -> Architecture:
     Raises
     ------
     InputError
-        If there is none of that name; the message lists them.
+        If there is no architecture of that name. The message lists the known names.
     """
     known = architectures()
     if name not in known:
@@ -245,7 +238,7 @@ def architecture(name: str) -> Architecture:
 
 
 def pad(rows: Sequence[Tensor | None], width: int) -> tuple[Tensor, Tensor]:
-    """Stack sequences of different length.
+    """Stack sequences of different lengths.
 
     Parameters
     ----------
@@ -255,7 +248,7 @@ def pad(rows: Sequence[Tensor | None], width: int) -> tuple[Tensor, Tensor]:
     Returns
     -------
     states : (songs, steps, width) float32 Tensor
-        Zero where padded; one step where no song has any.
+        Padded with zeros; one step if no song has any.
     mask : (songs, steps) bool Tensor
     """
     steps = max(1, *(0 if row is None else len(row) for row in rows))

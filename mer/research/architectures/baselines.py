@@ -1,12 +1,24 @@
-"""Plain networks beside which the papers' ideas must show their worth.
+"""Simple baselines of the comparison, with one modality or several.
 
-One modality: ``cnn``, ``crnn`` and ``transformer`` hear, ``text-only`` reads. Several:
-``late-fusion`` averages the softmaxes of the CNN and the reader, ``early-concat`` puts pooled
-audio, lyrics and context side by side. Layers and sizes are ours; the papers name such baselines
-and do not describe them. The CRNN is Gujar's audio branch.
+================  =================================================================
+``cnn``           audio: four conv blocks, mean over time
+``crnn``          audio: Gujar's convolutions and BiGRU
+``transformer``   audio: a Transformer encoder over stacked frames
+``text-only``     context and lyrics as one text, attention pooling
+``late-fusion``   mean of the softmaxes of ``cnn`` and ``text-only``
+``early-concat``  pooled audio, lyrics and context concatenated before an MLP
+================  =================================================================
 
-``small`` costs, forward and backward, 0.19 GFLOP a window of 6 s (convolutions) and 0.05 GFLOP
-(Transformer); ``paper`` 4.7 and 2.2 GFLOP a window of 10 s.
+The papers name such baselines but do not describe them. Layers and sizes are ours.
+
+Cost of a window, forward and backward, in GFLOP:
+
+=========  =======  ============  ===========
+size       window   convolutions  Transformer
+=========  =======  ============  ===========
+``small``  6 s      0.19          0.05
+``paper``  10 s     4.7           2.2
+=========  =======  ============  ===========
 """
 
 from __future__ import annotations
@@ -50,14 +62,14 @@ STACKED_FRAMES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """What the two sizes differ in.
+    """Numbers that differ between the two sizes.
 
     Parameters
     ----------
     channels : tuple of int
         Of the convolutions.
     features : int
-        Of a branch.
+        Output width of a branch.
     width, heads, layers : int
         Of the Transformer.
     """
@@ -92,12 +104,12 @@ class PooledAudio(nn.Module):
         self.project = nn.Linear(channels[-1], features)
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take songs that have audio to (songs, features)."""
+        """Map songs with audio to (songs, features)."""
         return F.relu(self.project(masked_mean(*self.stem(batch))))
 
 
 class StackedFrames(nn.Module):
-    """Log-mel to steps of four frames each, projected.
+    """Map the log-mel to projected steps of four frames each.
 
     Parameters
     ----------
@@ -109,7 +121,7 @@ class StackedFrames(nn.Module):
         self.project = nn.Linear(N_MELS * STACKED_FRAMES, width)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, steps, width) and a mask that keeps all; the last step is filled with 0."""
+        """Return states (songs, steps, width), the last padded with 0, and an all-True mask."""
         missing = -batch.log_mel.shape[2] % STACKED_FRAMES
         frames = F.pad(batch.log_mel, (0, missing)).transpose(1, 2)
         steps = self.project(frames.reshape(len(frames), -1, self.project.in_features))
@@ -139,11 +151,11 @@ class TransformerAudio(nn.Module):
         self.project = nn.Linear(width, widths.features)
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take songs that have audio to (songs, features)."""
+        """Map songs with audio to (songs, features)."""
         states, mask = self.stem(batch)
         states = states + sinusoidal_positions(*states.shape[1:]).to(states)
-        unheard = ~mask & mask.any(dim=1, keepdim=True)  # nothing to attend gives nan
-        states = self.encoder(states, src_key_padding_mask=unheard)
+        padding = ~mask & mask.any(dim=1, keepdim=True)  # a fully masked row gives nan
+        states = self.encoder(states, src_key_padding_mask=padding)
         return F.relu(self.project(masked_mean(states, mask)))
 
 
@@ -154,7 +166,7 @@ class PooledText(nn.Module):
     ----------
     text_dim, features : int
     texts : sequence of str
-        Of ``lyrics`` and ``context``; both are read as one text.
+        Of ``lyrics`` and ``context``; both are concatenated to one text.
     """
 
     def __init__(
@@ -167,7 +179,7 @@ class PooledText(nn.Module):
         self.project = nn.Linear(text_dim, features)
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take songs to (songs, features)."""
+        """Map songs to (songs, features)."""
         if self.texts == ("lyrics",):
             states, mask = batch.lyrics, batch.lyrics_mask
         elif self.texts == ("context",):
@@ -178,7 +190,7 @@ class PooledText(nn.Module):
 
 
 class MlpHead(nn.Module):
-    """One hidden layer; classes, and valence and arousal.
+    """One hidden layer, then outputs for the classes and for valence and arousal.
 
     Parameters
     ----------
@@ -192,20 +204,20 @@ class MlpHead(nn.Module):
         self.affect = nn.Linear(hidden, 2)
 
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (songs, inputs) to logits (songs, classes) and affect (songs, 2) in (0, 1)."""
+        """Map (songs, inputs) to logits (songs, classes) and affect (songs, 2) in (0, 1)."""
         states = self.trunk(states)
         return self.classes(states), torch.sigmoid(self.affect(states))
 
 
 class ConcatNetwork(nn.Module):
-    """Branches side by side before one head; with one branch, that modality's own network.
+    """Concatenated branches before one head; with one branch, a unimodal network.
 
     Parameters
     ----------
     branches : sequence of nn.Module
         As `AudioBranch`: features (songs, width) and presence.
     head : nn.Module
-        Takes all features to logits and affect.
+        Maps all features to logits and affect.
     """
 
     def __init__(self, branches: Sequence[nn.Module], head: nn.Module) -> None:
@@ -214,7 +226,7 @@ class ConcatNetwork(nn.Module):
         self.head = head
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs; learned vectors stand for what one lacks."""
+        """Predict; a missing modality is replaced by its branch's learned vector."""
         return ModelOutput(*self.head(torch.cat([part(batch)[0] for part in self.branches], dim=1)))
 
 
@@ -225,7 +237,7 @@ def text_branch(
     *,
     alone: bool = False,
 ) -> TextBranch:
-    """Pooled tokens of the named texts; `alone` as of `TextBranch`."""
+    """Pooled tokens of the named texts; `alone` as for `TextBranch`."""
     encoder = PooledText(options.text_dim, features, texts)
     return TextBranch(encoder, features, texts, alone=alone)
 
@@ -274,7 +286,7 @@ def build_late_fusion(options: BuildOptions) -> nn.Module:
 
 
 def build_early_concat(options: BuildOptions) -> nn.Module:
-    """Pooled audio, lyrics and context side by side before one MLP."""
+    """Pooled audio, lyrics and context, concatenated before one MLP."""
     features = SIZES[options.size].features
     texts = [text_branch(options, features, [text]) for text in ("lyrics", "context")]
     return ConcatNetwork([_cnn_branch(options, alone=False), *texts], _head(options, 3))
@@ -283,11 +295,11 @@ def build_early_concat(options: BuildOptions) -> nn.Module:
 def without_variants(
     name: str, build: Callable[[BuildOptions], nn.Module]
 ) -> Callable[[BuildOptions], nn.Module]:
-    """Let `build` refuse, by an `InputError`, every variant but ``full``."""
+    """Wrap `build` so that every variant but ``full`` raises an `InputError`."""
 
     def checked(options: BuildOptions) -> nn.Module:
         if options.variant != "full":
-            raise InputError(f"{name} has no variant {options.variant!r}; it has full alone")
+            raise InputError(f"{name} has no variant {options.variant!r}; it has only full")
         return build(options)
 
     return checked
@@ -305,7 +317,7 @@ def _baseline(
     modalities: tuple[str, ...],
     learning_rate: float = 1e-3,
 ) -> Architecture:
-    hears = "audio" in modalities
+    has_audio = "audio" in modalities
     texts: frozenset[InputName] = TEXT_INPUTS if "lyrics" in modalities else frozenset()
     return Architecture(
         name=name,
@@ -313,11 +325,11 @@ def _baseline(
         paper="baseline",
         modalities=modalities,
         inputs={"own": AUDIO_INPUTS | texts, "musicnn": PATCH_INPUTS | texts}
-        if hears
+        if has_audio
         else {"own": texts},
-        mel_preset=MEL_PRESET if hears else None,
+        mel_preset=MEL_PRESET if has_audio else None,
         window_seconds=WINDOW_SECONDS,
-        test_windows=TEST_WINDOWS if hears else 1,
+        test_windows=TEST_WINDOWS if has_audio else 1,
         build=without_variants(name, build),
         training={
             "own": TrainingDefaults(learning_rate=learning_rate),

@@ -1,4 +1,4 @@
-"""Parts that several architectures truly share."""
+"""Parts that several architectures share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sinusoidal_positions(steps: int, width: int) -> Tensor:
-    """Absolute positions as sines and cosines.
+    """Encode absolute positions as sines and cosines.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ def sinusoidal_positions(steps: int, width: int) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention that shows its weights; with a learned null token beside the keys.
+    """Multi-head attention that returns its weights, with a learned null token after the keys.
 
     ``softmax(Q K^T / sqrt(d_head)) V``, heads concatenated and projected [Li, eqs. 5-6; Wang,
-    eqs. 6-13; HCMA, eqs. 1-2]. None of the papers says what is attended when there is no text:
-    here it is the null token, which is masked wherever there is a real key.
+    eqs. 6-13; HCMA, eqs. 1-2]. The papers do not define attention over an empty text. Here the
+    queries then attend to the null token, which is masked if there is a real key.
 
     Parameters
     ----------
     width, heads : int
         `heads` divides `width`.
     dropout : float in [0, 1)
-        On the weights.
+        Applied to the weights.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -66,7 +66,7 @@ class CrossAttention(nn.Module):
     def forward(
         self, queries: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Let `queries` ask `keys`.
+        """Attend from `queries` to `keys`.
 
         Parameters
         ----------
@@ -79,9 +79,9 @@ class CrossAttention(nn.Module):
 
         Returns
         -------
-        answers : (songs, queries, width) float Tensor
+        attended : (songs, queries, width) float Tensor
         weights : (songs, heads, queries, keys + 1) float Tensor
-            Rows sum to 1; the last key is the null token, with weight 0 wherever a key is real.
+            Rows sum to 1. The last key is the null token; its weight is 0 if a key is real.
         """
         songs, _, width = queries.shape
         keys = torch.cat([keys, self.null.expand(songs, -1, -1)], dim=1)
@@ -94,12 +94,12 @@ class CrossAttention(nn.Module):
         if bias is not None:
             scores = scores + F.pad(bias, (0, 1)).unsqueeze(1)
         weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
-        answers = (self.dropout(weights) @ v).transpose(1, 2).flatten(2)
-        return self.out(answers), weights
+        attended = (self.dropout(weights) @ v).transpose(1, 2).flatten(2)
+        return self.out(attended), weights
 
 
 class MusicnnStem(nn.Module):
-    """Frozen MusiCNN patches in place of an architecture's own audio encoder.
+    """Frozen MusiCNN patches, as a replacement of an architecture's own audio encoder.
 
     Parameters
     ----------
@@ -107,12 +107,12 @@ class MusicnnStem(nn.Module):
         With the moments of the training songs' patches.
     width : int
     dropout : float in [0, 1)
-        On the standardised patches.
+        Applied to the standardised patches.
 
     Raises
     ------
     InputError
-        If the moments are not given.
+        If the moments are missing.
     """
 
     mean: Tensor
@@ -128,23 +128,23 @@ class MusicnnStem(nn.Module):
         self.project = nn.Linear(len(self.mean), width)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Turn patches into (songs, patches, width) states and their (songs, patches) mask."""
+        """Map patches to states (songs, patches, width) and their mask (songs, patches)."""
         patches = (batch.patches - self.mean) / self.std
         return self.project(self.dropout(patches)), batch.patches_mask
 
 
 def real_keys(mask: Tensor) -> Tensor:
-    """Which keys of `CrossAttention` are real: (songs, keys) to (songs, keys + 1).
+    """Extend a mask (songs, keys) by the null token of `CrossAttention`: (songs, keys + 1).
 
-    The null token, which is the last, is real where nothing else is.
+    The null token is the last key. It is True for songs without a real key.
     """
     return torch.cat([mask, ~mask.any(dim=1, keepdim=True)], dim=1)
 
 
-def heard_steps(encoder: nn.Module, batch: SongBatch, null: Tensor) -> tuple[Tensor, Tensor]:
-    """Encode the songs that have audio; the others have one learned null step.
+def audio_steps(encoder: nn.Module, batch: SongBatch, null: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode the songs with audio; the others get one learned null step.
 
-    Silent rows never enter the encoder: in training they would move its batch statistics.
+    Songs without audio stay out of the encoder: in training they would change its batch statistics.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def heard_steps(encoder: nn.Module, batch: SongBatch, null: Tensor) -> tuple[Ten
     else:
         states = null.expand(len(batch.has_audio), 1, -1)
         mask = batch.has_audio.unsqueeze(1)
-    heard = mask.any(dim=1, keepdim=True)
-    states = torch.where(heard.unsqueeze(2), states, null)
+    encoded_any = mask.any(dim=1, keepdim=True)
+    states = torch.where(encoded_any.unsqueeze(2), states, null)
     first = F.one_hot(torch.zeros_like(mask[:, 0], dtype=torch.long), mask.shape[1]).bool()
-    return states, mask | (first & ~heard)
+    return states, mask | (first & ~encoded_any)

@@ -1,4 +1,4 @@
-"""Parts of the networks of one or two branches: Gujar's and the baselines'."""
+"""Parts of networks with one or two branches: Gujar's and the baselines."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def conv_blocks(channels: tuple[int, ...]) -> nn.Sequential:
-    """Blocks of convolution 3 x 3, normalisation, ReLU and pool 2 x 2.
+    """Blocks of 3 x 3 convolution, normalisation, ReLU and 2 x 2 pooling.
 
-    Takes ``(songs, 1, n_mels, frames)`` to ``(songs, channels[-1], n_mels / 2^b, frames / 2^b)``,
-    rounded up, for ``b`` blocks.
+    ``b`` blocks map ``(songs, 1, n_mels, frames)`` to
+    ``(songs, channels[-1], n_mels / 2^b, frames / 2^b)``, rounded up.
     """
     layers: list[nn.Module] = []
     for inputs, outputs in zip((1, *channels), channels, strict=False):
@@ -38,7 +38,7 @@ def conv_blocks(channels: tuple[int, ...]) -> nn.Sequential:
 
 
 class ConvStem(nn.Module):
-    """Log-mel to a sequence: conv blocks, mean over frequency.
+    """Map the log-mel to a sequence: conv blocks, then a mean over frequency.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ class ConvStem(nn.Module):
         self.blocks = conv_blocks(channels)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give states (songs, steps, channels[-1]) and a (songs, steps) mask that keeps all."""
+        """Return states (songs, steps, channels[-1]) and an all-True mask (songs, steps)."""
         states = self.blocks(batch.log_mel.unsqueeze(1)).mean(dim=2).transpose(1, 2)
         return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
 
 
 class BiGru(nn.Module):
-    """A bidirectional GRU that does not see padding; mean over the real steps.
+    """A bidirectional GRU over the real steps, then their mean.
 
     Parameters
     ----------
     inputs, hidden : int
-        The answer is ``2 * hidden`` wide.
+        The output is ``2 * hidden`` wide.
     layers : int
     """
 
@@ -70,9 +70,9 @@ class BiGru(nn.Module):
         self.gru = nn.GRU(inputs, hidden, layers, batch_first=True, bidirectional=True)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Take (songs, steps, inputs) and (songs, steps) to (songs, 2 hidden).
+        """Map states (songs, steps, inputs) and mask (songs, steps) to (songs, 2 hidden).
 
-        A song without a real step answers as to its first, padded one.
+        The output of a song without a real step is that of its first padded step.
         """
         order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)  # real steps to the front
         states = states.gather(1, order.unsqueeze(-1).expand_as(states))
@@ -98,46 +98,48 @@ class AttentionPool(nn.Module):
         )
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Take (songs, steps, inputs) to (songs, inputs); 0 where `mask` keeps no step."""
+        """Map (songs, steps, inputs) to (songs, inputs); 0 if `mask` keeps no step."""
         scores = self.score(states).squeeze(-1).masked_fill(~mask, -torch.inf)
         weights = torch.nan_to_num(scores.softmax(dim=1))
         return torch.einsum("st,stw->sw", weights, states * mask.unsqueeze(-1))
 
 
 def encode_present(encoder: nn.Module, batch: SongBatch, null: Tensor) -> Tensor:
-    """Encode the songs that have audio; silence in place of a song would enter BatchNorm's moments.
+    """Encode the songs with audio; the others get `null`.
+
+    Songs without audio stay out of the encoder, because they would change BatchNorm's moments.
 
     Parameters
     ----------
     encoder : nn.Module
-        Takes songs that have audio to (songs, width).
+        Maps the songs with audio to (songs, width).
     batch : SongBatch
     null : (width,) float Tensor
-        Of songs without audio.
+        Output for songs without audio.
 
     Returns
     -------
     (songs, width) float Tensor
     """
     present = batch.has_audio
-    # With none at all everything is encoded and dropped: each parameter is in every graph, as
-    # training on several devices needs it.
+    # If no song has audio, all are encoded and dropped: training on several devices needs every
+    # parameter in every graph.
     rows = present if bool(present.any()) else torch.ones_like(present)
-    heard = batch._replace(
+    with_audio = batch._replace(
         log_mel=batch.log_mel[rows],
         patches=batch.patches[rows],
         patches_mask=batch.patches_mask[rows],
     )
-    encoded: Tensor = encoder(heard)
+    encoded: Tensor = encoder(with_audio)
     nulls = null.to(encoded.dtype).expand(len(present), -1)
     return nulls.masked_scatter(present.unsqueeze(1), encoded)
 
 
 class SongNorm(nn.BatchNorm1d):
-    """BatchNorm over songs; a batch of one has no moments, and is measured by the running ones."""
+    """BatchNorm over songs; a batch of one song is normalised by the running moments."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """Take (songs, width) to (songs, width)."""
+        """Map (songs, width) to (songs, width)."""
         if self.training and len(states) == 1:
             return F.batch_norm(
                 states, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
@@ -146,7 +148,7 @@ class SongNorm(nn.BatchNorm1d):
 
 
 def mean_of_softmaxes(logits: Tensor, present: Tensor) -> Tensor:
-    """Log of the mean probability over the modalities that are there.
+    """Log of the mean probability over the modalities that are present.
 
     Parameters
     ----------
@@ -157,7 +159,7 @@ def mean_of_softmaxes(logits: Tensor, present: Tensor) -> Tensor:
     Returns
     -------
     (songs, classes) float Tensor
-        Their softmax is the mean of the softmaxes.
+        The softmax of the result is the mean of the modalities' softmaxes.
     """
     logs = logits.log_softmax(dim=2).masked_fill(~present.unsqueeze(2), -torch.inf)
     return logs.logsumexp(dim=1) - present.sum(dim=1, keepdim=True).log()
@@ -171,15 +173,16 @@ def _add_null(branch: nn.Module, width: int, *, learned: bool) -> None:
 
 
 class AudioBranch(nn.Module):
-    """What a song sounds like; a learned vector for songs without audio.
+    """Encoded audio; songs without audio get a learned vector.
 
     Parameters
     ----------
     encoder : nn.Module
-        Takes the songs that have audio to (songs, width).
+        Maps the songs with audio to (songs, width).
     width : int
     alone : bool
-        Nothing is fused with it, so that no song of the training lacks it: zeros stand for it.
+        True if the branch is not fused with others. Then songs without audio get zeros, because
+        nothing would train a learned vector.
     """
 
     null: Tensor
@@ -190,22 +193,22 @@ class AudioBranch(nn.Module):
         _add_null(self, width, learned=not alone)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, width) and which (songs,) have audio."""
+        """Return features (songs, width) and `has_audio` (songs,)."""
         return encode_present(self.encoder, batch, self.null), batch.has_audio
 
 
 class TextBranch(nn.Module):
-    """What a song's text says; a learned vector for songs without one.
+    """Encoded text; songs without a text get a learned vector.
 
     Parameters
     ----------
     encoder : nn.Module
-        Takes songs to (songs, width).
+        Maps songs to (songs, width).
     width : int
     texts : sequence of str
-        Of ``lyrics`` and ``context``: one of them must be there.
+        Of ``lyrics`` and ``context``. A song has a text if it has one of them.
     alone : bool
-        As of `AudioBranch`.
+        As for `AudioBranch`.
     """
 
     null: Tensor
@@ -224,22 +227,23 @@ class TextBranch(nn.Module):
         _add_null(self, width, learned=not alone)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, width) and which (songs,) have the text."""
+        """Return features (songs, width) and which (songs,) have a text."""
         masks = {"lyrics": batch.lyrics_mask, "context": batch.context_mask}
         present = torch.stack([masks[text].any(dim=1) for text in self.texts]).any(dim=0)
         return torch.where(present.unsqueeze(1), self.encoder(batch), self.null), present
 
 
 class LateFusion(nn.Module):
-    """Branches that judge alone; the mean of their softmaxes, valences and arousals.
+    """Mean of the softmaxes, valences and arousals of separate branches.
+
+    Only the branches whose modality a song has are averaged.
 
     Parameters
     ----------
     branches : sequence of nn.Module
-        As `AudioBranch` and `TextBranch`, made `alone`, for what a song lacks is not averaged; one
-        branch is that modality's own network.
+        As `AudioBranch` and `TextBranch` with `alone`. A single branch is a unimodal network.
     heads : sequence of nn.Module
-        One a branch: features to logits (songs, classes) and affect (songs, 2).
+        One a branch, from features to logits (songs, classes) and affect (songs, 2).
     """
 
     def __init__(self, branches: Sequence[nn.Module], heads: Sequence[nn.Module]) -> None:
@@ -248,17 +252,17 @@ class LateFusion(nn.Module):
         self.heads = nn.ModuleList(heads)
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs by the branches that each has."""
+        """Predict from the branches whose modality each song has."""
         logits, affects, presence = [], [], []
         for branch, head in zip(self.branches, self.heads, strict=True):
-            features, present = branch(batch)
-            said, felt = head(features)
-            logits.append(said)
-            affects.append(felt)
-            presence.append(present)
-        there = torch.stack(presence, dim=1)
-        there = there | ~there.any(dim=1, keepdim=True)  # without any, all that was learned of it
+            features, has_modality = branch(batch)
+            branch_logits, branch_affect = head(features)
+            logits.append(branch_logits)
+            affects.append(branch_affect)
+            presence.append(has_modality)
+        present = torch.stack(presence, dim=1)
+        present = present | ~present.any(dim=1, keepdim=True)  # a song without any uses all
         return ModelOutput(
-            mean_of_softmaxes(torch.stack(logits, dim=1), there),
-            masked_mean(torch.stack(affects, dim=1), there),
+            mean_of_softmaxes(torch.stack(logits, dim=1), present),
+            masked_mean(torch.stack(affects, dim=1), present),
         )

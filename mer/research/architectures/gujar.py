@@ -1,4 +1,4 @@
-r"""Gujar: a CRNN over log-mel, three views of the text, and bilinear attention between the two.
+r"""Gujar: a CRNN over log-mel, three text representations, and bilinear attention between the two.
 
 Shapes at the paper's size, for ``S`` songs:
 
@@ -13,23 +13,31 @@ head                      256, 128, classes
 
 Notes
 -----
-Resolutions of what the paper leaves open or says twice:
+Choices where the paper is incomplete or contradicts itself:
 
-- 128 frames and 128 x 256: 256 frames; windows are cut from the clip and averaged at test.
-- Four pools leave 8 frequencies of 256 channels, not 256 values: their mean.
-- BiGRU (section 5.1), not LSTM (algorithm 1); convolution, normalisation, ReLU, pool.
-- BERT is given the raw lyrics, and is frozen; in place of its [CLS] stands the mean of its
-  tokens, which every sentence encoder has.
-- The compatibility is ``e_a = f_a^T W_a f_t + b_a`` and ``e_t = f_t^T W_t f_a + b_t``; W begins
-  small, so that the two alphas begin near one half.
-- 768 is ``f_fused`` beside a projection of ``[f_a; f_t]``.
-- The consistency loss is ``1 - cos(f_a, f_t)``, weight 0.1, of songs that have both.
+- Input: the paper has both 128 frames and 128 x 256. Windows have 256 frames; the predictions of
+  a clip's windows are averaged at test.
+- Four poolings leave 8 frequencies of 256 channels, not 256 values. Their mean is used.
+- BiGRU as in section 5.1, not LSTM as in algorithm 1. A block is convolution, normalisation, ReLU
+  and pooling.
+- BERT reads the raw lyrics and is frozen. The mean of its tokens replaces [CLS], because every
+  sentence encoder has tokens.
+- The compatibility is ``e_a = f_a^T W_a f_t + b_a`` and ``e_t = f_t^T W_t f_a + b_t``. W starts
+  small, so the two alphas start near one half.
+- 768 is ``f_fused`` concatenated with a projection of ``[f_a; f_t]``.
+- The consistency loss is ``1 - cos(f_a, f_t)`` over the songs with both modalities, weight 0.1.
 - Valence and arousal are ours: a second output of the head's last layer.
 - A missing modality is a learned vector with alpha exactly 0.
-- Adam with weight decay is AdamW here, and there is no cosine schedule but that of the harness.
+- Adam with weight decay is AdamW here. The learning-rate schedule is the harness's.
 
-``small`` has a quarter of the convolutions' channels and of `f`: 31 million multiply-adds a
-window forward (0.19 GFLOP with the backward pass) against 464 million (2.8 GFLOP).
+``small`` has a quarter of the convolutions' channels and of `f`. Cost of a window:
+
+=========  ======================  ===========================
+size       multiply-adds, forward  GFLOP, forward and backward
+=========  ======================  ===========================
+``small``  31 million              0.19
+``paper``  464 million             2.8
+=========  ======================  ===========================
 """
 
 from __future__ import annotations
@@ -85,7 +93,7 @@ VARIANTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """What the two sizes differ in.
+    """Widths that differ between the two sizes.
 
     Parameters
     ----------
@@ -96,10 +104,11 @@ class Widths:
     features : int
         Of `f_a` and `f_t`.
     concat : int
-        To which ``[f_a; f_t]`` is projected.
+        Of the projection of ``[f_a; f_t]``.
     head : (int, int)
+        Of the head's hidden layers.
     attention : int
-        Of the question asked of word vectors.
+        Of the hidden layer of the attention over word vectors.
     """
 
     channels: tuple[int, ...]
@@ -134,17 +143,17 @@ class Crnn(nn.Module):
         self.project = nn.Linear(2 * widths.hidden, widths.features)
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take songs that have audio to (songs, features)."""
+        """Map songs with audio to (songs, features)."""
         return F.relu(self.project(self.rnn(*self.stem(batch))))
 
 
 class TextViews(nn.Module):
-    """TF-IDF, pooled word vectors and the encoder's sentence, side by side; 684 to `features`.
+    """TF-IDF, pooled word vectors and pooled tokens, concatenated (684) and mapped to `features`.
 
     Parameters
     ----------
     options : BuildOptions
-        ``no-tfidf``, ``no-word2vec`` and ``no-bert`` leave one view out.
+        ``no-tfidf``, ``no-word2vec`` and ``no-bert`` omit one of the three.
     widths : Widths
     """
 
@@ -173,7 +182,7 @@ class TextViews(nn.Module):
         )
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take the songs' words and tokens to (songs, features)."""
+        """Map the songs' words and tokens to (songs, features)."""
         parts = []
         if "tfidf" in self.views:
             parts.append(self.views["tfidf"](self.table.tf_idf(batch.words)))
@@ -186,7 +195,7 @@ class TextViews(nn.Module):
 
 
 class BilinearFusion(nn.Module):
-    """Weigh audio and text by how they suit each other.
+    """Weight audio and text by their bilinear compatibility.
 
     Parameters
     ----------
@@ -202,22 +211,22 @@ class BilinearFusion(nn.Module):
             nn.init.normal_(layer.weight, std=1 / features)
 
     def forward(self, audio: Tensor, text: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse.
+        """Fuse audio and text.
 
         Parameters
         ----------
         audio, text : (songs, features) float Tensor
         present : (songs, 2) bool Tensor
-            Audio, text.
+            Which songs have audio, and which a text.
 
         Returns
         -------
         fused : (songs, features) float Tensor
             ``alpha_a f_a + alpha_t f_t``.
         alphas : (songs, 2) float Tensor
-            Softmax over what is present; exactly 0 for what is missing.
+            Softmax over the present modalities; exactly 0 for a missing one.
         """
-        # f_a^T W_a f_t and f_t^T W_t f_a, by layers that mixed precision knows
+        # f_a^T W_a f_t and f_t^T W_t f_a, with layers that support mixed precision
         products = (audio * self.audio(text), text * self.text(audio))
         scores = torch.stack([product.sum(dim=1) for product in products], dim=1) + self.bias
         alphas = torch.nan_to_num(scores.masked_fill(~present, -torch.inf).softmax(dim=1))
@@ -225,7 +234,7 @@ class BilinearFusion(nn.Module):
 
 
 def consistency_loss(audio: Tensor, text: Tensor, both: Tensor) -> Tensor:
-    """Mean of ``1 - cos(f_a, f_t)`` over the songs that have both; 0 where none has.
+    """Mean of ``1 - cos(f_a, f_t)`` over the songs with both modalities; 0 if there are none.
 
     Parameters
     ----------
@@ -241,18 +250,18 @@ def consistency_loss(audio: Tensor, text: Tensor, both: Tensor) -> Tensor:
 
 
 def infonce_loss(audio: Tensor, text: Tensor, both: Tensor) -> Tensor:
-    """Contrast a song's audio and text with those of the batch's other songs, both ways.
+    """Contrast a song's audio and text with those of the other songs, in both directions.
 
     Parameters
     ----------
     audio, text : (songs, features) float Tensor
     both : (songs,) bool Tensor
-        Songs that take part.
+        Songs with both modalities; the others are ignored.
 
     Returns
     -------
     () float Tensor, not negative
-        0 where fewer than two songs take part.
+        0 for fewer than two songs with both.
     """
     pairs = torch.where(both.unsqueeze(1) & both, 0.0, -torch.inf).fill_diagonal_(0.0)
     similarity = F.normalize(audio, dim=1) @ F.normalize(text, dim=1).T / TEMPERATURE + pairs
@@ -264,7 +273,7 @@ def infonce_loss(audio: Tensor, text: Tensor, both: Tensor) -> Tensor:
 
 
 class EmotionHead(nn.Module):
-    """MLP 256, 128 with BatchNorm and dropout .4; classes, and valence and arousal.
+    """MLP (256, 128) with BatchNorm and dropout 0.4; outputs for the classes and for affect.
 
     Parameters
     ----------
@@ -288,13 +297,13 @@ class EmotionHead(nn.Module):
         self.affect = nn.Linear(hidden[1], 2)
 
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (songs, inputs) to logits (songs, classes) and affect (songs, 2) in (0, 1)."""
+        """Map (songs, inputs) to logits (songs, classes) and affect (songs, 2) in (0, 1)."""
         states = self.trunk(states)
         return self.classes(states), torch.sigmoid(self.affect(states))
 
 
 class GujarNetwork(nn.Module):
-    """Attention fusion of audio and text, the paper's network.
+    """The paper's network: attention fusion of audio and text.
 
     Parameters
     ----------
@@ -313,7 +322,7 @@ class GujarNetwork(nn.Module):
         self.head = EmotionHead(widths.features + widths.concat, widths.head, options.classes)
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs; `gates` are the alphas."""
+        """Predict; `gates` are the alphas."""
         audio, has_audio = self.audio(batch)
         text, has_text = self.text(batch)
         fused, alphas = self.fusion(audio, text, torch.stack([has_audio, has_text], dim=1))
@@ -344,7 +353,7 @@ def _text_branch(options: BuildOptions, *, alone: bool = False) -> TextBranch:
 
 
 def _own_baseline(options: BuildOptions) -> LateFusion:
-    """Audio alone, text alone, or the mean of what the two say: the paper's own baselines."""
+    """Build one of the paper's baselines: audio only, text only, or late fusion of the two."""
     widths = WIDTHS[options.size]
     branches: list[nn.Module] = []
     if options.variant != "text-only":
@@ -356,7 +365,7 @@ def _own_baseline(options: BuildOptions) -> LateFusion:
 
 
 def build(options: BuildOptions) -> nn.Module:
-    """Make a network; the vocabulary is fitted on ``options.documents``.
+    """Build a network; the vocabulary is fitted on ``options.documents``.
 
     Raises
     ------

@@ -1,32 +1,42 @@
-"""HCMA: the sound asks the lyrics, and what comes of it asks title and artist.
+"""HCMA: audio attends to the lyrics, and the result attends to title and artist.
 
-Built to [HCMA, eqs. 1-3]. Where the paper is silent, this is what is done:
+Built to [HCMA, eqs. 1-3]. Choices where the paper is incomplete:
 
-- *Clip*: rate and length are not printed. 30 s at 44.1 kHz, as in the work whose front end it
-  follows (Delbouys et al., 2018): 1292 frames of 40 bands, which five poolings make 40 steps of one
-  band, "flattened and spliced in the channel dimension" to 128 channels.
-- *ReLU* after each batch normalisation: none is printed, and hardly left out on purpose.
-- *Width*: all three sequences are projected to d = 256, eight heads. The root of d in eq. 1 is
-  read as that of one head's width, as everywhere since Vaswani et al. (2017).
-- *Residual*: said to help gradients reach the ConvNet, so it lies on the query stream:
-  ``CMA(a, b) = LN(a + Drop(MHA(a, b, b)))``, with a dropout of 0.1.
-- *Positions*: none; the tokens bring those of their encoder, the steps have none.
-- *Longer texts*: segments of 128 tokens, "averaged" literally, position by position. They are
-  segments of the encoder's output; our encoder may have read further than 128 tokens.
+- *Clip*: the paper does not print rate and length. 30 s at 44.1 kHz are used, as in Delbouys et al.
+  (2018), whose front end the paper follows. This gives 1292 frames of 40 bands. Five poolings leave
+  40 steps of one band, "flattened and spliced in the channel dimension" to 128 channels.
+- *ReLU*: follows each batch normalisation. The paper prints none, probably by omission.
+- *Width*: all three sequences are projected to d = 256, with eight heads. The root of d in eq. 1 is
+  taken as the root of a head's width, as in Vaswani et al. (2017).
+- *Residual*: the paper says that it helps gradients reach the ConvNet, so it is on the query
+  stream: ``CMA(a, b) = LN(a + Drop(MHA(a, b, b)))``, with a dropout of 0.1.
+- *Positions*: none are added. The tokens have those of their encoder, the steps have none.
+- *Longer texts*: segments of 128 tokens are averaged position by position. They are segments of the
+  encoder's output, whose context may be longer than 128 tokens.
 - *Pooling and heads*: mean over steps, dropout 0.3, one linear layer for valence and arousal and
-  one for classes. The harness trains the first by concordance, not by squared error.
-- *Augmentation* (pitch, downsampling) is no part of the network and not done.
-- *Missing modalities*: the paper has none. Where a text is missing the attention meets a learned
-  null token; where the sound is, one learned null step asks the texts in its place, so that they
-  reach the head by the same two attentions.
+  one for the classes. The harness trains the first with the concordance, not the squared error.
+- *Augmentation* (pitch, downsampling) is not part of the network and is not done.
+- *Missing modalities*: the paper has none. If a text is missing, the attention goes to a learned
+  null token. If the audio is missing, one learned null step is the query, so that the texts reach
+  the head through the same two attentions.
 
-Ablations: ``non-hierarchical`` is the paper's "audio and context first", read as the two attentions
-in the other order; ``concat`` pads the three sequences to one length and joins them along the
-width, a linear layer in place of both attentions; ``bi-modal`` leaves out title and artist.
+Ablations:
 
-``small`` keeps every layer and cuts filters to 8, 16, 24, 48, 24, d to 64 and heads to 4: 0.11
-million parameters rather than 1.4, and 0.26 rather than 4.9 GFLOP for one clip forward and
-backward.
+====================  ==========================================================================
+``non-hierarchical``  the two attentions in reverse order (the paper's "audio and context first")
+``concat``            the three sequences, padded to one length and joined along the width, with a
+                      linear layer in place of both attentions
+``bi-modal``          without title and artist
+====================  ==========================================================================
+
+``small`` keeps every layer. Filters are 8, 16, 24, 48, 24, d is 64, with four heads.
+
+=========  ====================  ===============================
+size       parameters (million)  GFLOP a clip, forward, backward
+=========  ====================  ===============================
+``small``  0.11                  0.26
+``paper``  1.4                   4.9
+=========  ====================  ===============================
 """
 
 from __future__ import annotations
@@ -42,7 +52,7 @@ from torch import nn
 from mer.errors import InputError
 from mer.network import masked_mean
 from mer.research.architectures.base import Architecture, ModelOutput, TrainingDefaults
-from mer.research.architectures.blocks import CrossAttention, MusicnnStem, heard_steps, real_keys
+from mer.research.architectures.blocks import CrossAttention, MusicnnStem, audio_steps, real_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +63,8 @@ if TYPE_CHECKING:
 
 N_MELS: Final = 40
 SEGMENT: Final = 128
-"""Tokens that the paper's text encoder takes at once."""
-ASKED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+"""Number of tokens that the paper's text encoder takes at once."""
+TEXT_ORDER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "full": ("lyrics", "context"),
         "non-hierarchical": ("context", "lyrics"),
@@ -62,7 +72,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "bi-modal": ("lyrics",),
     }
 )
-"""Whom the sound asks, in what order, by variant."""
+"""Texts that the audio attends to, in this order, by variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ SIZES: Final[Mapping[Size, HcmaSizes]] = MappingProxyType(
 
 
 class ConvNet(nn.Module):
-    """Five times convolution, normalisation and pooling by two in both directions [HCMA].
+    """Five blocks of convolution, normalisation, ReLU and 2 x 2 pooling [HCMA].
 
     Parameters
     ----------
@@ -115,14 +125,14 @@ class ConvNet(nn.Module):
         self.project = nn.Linear(taken * bands, width)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Turn (songs, 40, frames) into (songs, frames // 32, width); 32 frames at least."""
+        """Map (songs, 40, frames) to (songs, frames // 32, width); at least 32 frames."""
         maps = self.layers(log_mel.unsqueeze(1))  # (songs, filters, 1, steps)
         states: Tensor = self.project(maps.flatten(1, 2).transpose(1, 2))
         return states
 
 
 def average_segments(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut a text into segments of `SEGMENT` tokens and average them position by position.
+    """Split a text into segments of `SEGMENT` tokens and average them position by position.
 
     Parameters
     ----------
@@ -132,7 +142,7 @@ def average_segments(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     states : (songs, positions, text_dim) float Tensor
-        At most `SEGMENT` positions; 0 where none of a song's segments has a token.
+        At most `SEGMENT` positions; 0 if none of a song's segments has a token there.
     mask : (songs, positions) bool Tensor
     """
     # Real tokens first, so that a token's segment does not depend on padding.
@@ -164,7 +174,7 @@ class CrossModalAttention(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Let one modality ask another.
+        """Attend from one modality to another.
 
         Parameters
         ----------
@@ -177,12 +187,12 @@ class CrossModalAttention(nn.Module):
         fused : (songs, queries, width) float Tensor
         weights : (songs, heads, queries, keys + 1) float Tensor
         """
-        answers, weights = self.attention(queries, keys, mask)
-        return self.norm(queries + self.dropout(answers)), weights
+        attended, weights = self.attention(queries, keys, mask)
+        return self.norm(queries + self.dropout(attended)), weights
 
 
 class SplicedFusion(nn.Module):
-    """The ablation without attention: three sequences of one length, joined along the width.
+    """Ablation without attention: three sequences of one length, joined along the width.
 
     Parameters
     ----------
@@ -194,14 +204,14 @@ class SplicedFusion(nn.Module):
         self.project = nn.Linear(3 * width, width)
 
     def forward(self, sequences: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """Join (songs, steps, width) states with (songs, steps) masks, steps of any number each.
+        """Join states (songs, steps, width) with masks (songs, steps); lengths may differ.
 
         Returns
         -------
         fused : (songs, steps, width) float Tensor
-            As long as the longest.
+            As long as the longest sequence.
         mask : (songs, steps) bool Tensor
-            Where at least one sequence has a step.
+            True where at least one sequence has a real step.
         """
         steps = max(mask.shape[1] for _, mask in sequences)
         masks = [F.pad(mask, (0, steps - mask.shape[1])) for _, mask in sequences]
@@ -218,40 +228,42 @@ class HcmaNetwork(nn.Module):
     Parameters
     ----------
     options : BuildOptions
-        With a variant of `ASKED`.
+        With a variant of `TEXT_ORDER`.
 
     Raises
     ------
     InputError
-        If the variant is unknown, or the moments that the musicnn front end needs are missing.
+        If the variant is unknown, or the musicnn front end lacks the moments of the patches.
     """
 
     def __init__(self, options: BuildOptions) -> None:
         super().__init__()
-        if options.variant not in ASKED:
-            raise InputError(f"hcma has no variant {options.variant!r}; it has {', '.join(ASKED)}")
+        if options.variant not in TEXT_ORDER:
+            raise InputError(
+                f"hcma has no variant {options.variant!r}; it has {', '.join(TEXT_ORDER)}"
+            )
         sizes = SIZES[options.size]
         width = sizes.width
-        self.asked = ASKED[options.variant]
+        self.text_order = TEXT_ORDER[options.variant]
         self.audio: ConvNet | MusicnnStem = (
             MusicnnStem(options, width)
             if options.front_end == "musicnn"
             else ConvNet(sizes.filters, width)
         )
         self.null_audio = nn.Parameter(torch.zeros(width))
-        texts = self.asked or ("lyrics", "context")
+        texts = self.text_order or ("lyrics", "context")
         self.text_in = nn.ModuleDict({name: nn.Linear(options.text_dim, width) for name in texts})
         self.ask = nn.ModuleDict(
-            {name: CrossModalAttention(width, sizes.heads) for name in self.asked}
+            {name: CrossModalAttention(width, sizes.heads) for name in self.text_order}
         )
-        self.splice = None if self.asked else SplicedFusion(width)
+        self.splice = None if self.text_order else SplicedFusion(width)
         self.dropout = nn.Dropout(0.3)
         self.class_head = nn.Linear(width, options.classes)
         self.affect_head = nn.Linear(width, 2)
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge a clip of each song; `attention` is of the sound over (averaged) lyrics."""
-        fused, real = heard_steps(self.audio, batch, self.null_audio)
+        """Predict for a clip of each song; `attention` is from audio to averaged lyrics."""
+        fused, real = audio_steps(self.audio, batch, self.null_audio)
         texts = {
             "lyrics": average_segments(batch.lyrics, batch.lyrics_mask),
             "context": average_segments(batch.context, batch.context_mask),
@@ -260,7 +272,7 @@ class HcmaNetwork(nn.Module):
             name: (layer(texts[name][0]), texts[name][1]) for name, layer in self.text_in.items()
         }
         weights: dict[str, Tensor] = {}
-        for name in self.asked:
+        for name in self.text_order:
             fused, weights[name] = self.ask[name](fused, *tokens[name])
         if self.splice is not None:
             fused, real = self.splice(((fused, real), *tokens.values()))
@@ -270,7 +282,7 @@ class HcmaNetwork(nn.Module):
             affect=torch.sigmoid(self.affect_head(features)),
             attention=weights.get("lyrics"),
             audio_mask=real,
-            text_mask=real_keys(texts["lyrics"][1]) if self.asked else None,
+            text_mask=real_keys(texts["lyrics"][1]) if self.text_order else None,
         )
 
 
@@ -289,7 +301,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             window_seconds={"paper": 30.0, "small": 30.0},
             test_windows=1,
             build=HcmaNetwork,
-            variants=tuple(ASKED),
+            variants=tuple(TEXT_ORDER),
             variant_modalities={"bi-modal": ("audio", "lyrics")},
             training={
                 "own": TrainingDefaults(

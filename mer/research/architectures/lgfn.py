@@ -1,33 +1,35 @@
-"""LGFN-style: lyrics brought to the audio's clock, and a gate between the two.
+"""LGFN-style: lyrics aligned to the audio's time steps, and a gate between the two.
 
-A reconstruction, never a reproduction: of the lyrics-aware gate fusion network only the abstract
-[LGFN] is public, without an equation or a number. From it come a ResNet on the mel and a 1-D CNN
-on the waveform, BERT for the lyrics, an attentional alignment layer (AAL) against the misalignment
-of lyrics and audio, and a dynamic gate (DGFM) that weighs modalities by reliability. Ours are:
+This is a reconstruction, not a reproduction. Only the abstract of the lyrics-aware gate fusion
+network [LGFN] is public, without equations or numbers. It names these parts: a ResNet on the mel
+and a 1-D CNN on the waveform, BERT for the lyrics, an attentional alignment layer (AAL) against the
+misalignment of lyrics and audio, and a dynamic gate (DGFM) that weights the modalities by
+reliability. The rest is ours:
 
-- A = Linear([A1; A2]): A1 is a ResNet-18 (transformers' `ResNetModel`, one input channel, random
-  weights), pooled over frequency; A2 is four strided convolutions, pooled to A1's T steps.
-  T is frames / 32, about one step a second with our front end, where its ancestors answer twice a
-  second; our labels are one a song.
-- L = Linear(tokens) + sinusoidal positions; the tokens come frozen, context and lyrics one text.
-- AAL: softmax(A Wq (L Wk)^T / sqrt(d)) L Wv, one head. Its bias from time stamps is left out: a
-  batch carries none. The residual is the lyrics' mean and not the audio that asks, which would
-  put audio into the lyrics' side of the gate, whose reading would then mean nothing.
-- r_A reads A, energy and spectral flatness; the log-mel is standardised, so both are the shape of
-  the standardised spectrum, not decibels. r_L reads L~, the entropy of the attention over the
-  logarithm of the number of tokens, and whether there are lyrics beside title and artist.
-- g = sigma(W_g [A; L~; A * L~; r_A; r_L] + b), H = g * A + (1 - g) * L~, with g exactly 1 without
-  a text and exactly 0 without audio, in ``no-gate`` (0.5 where both are there) too.
-- A song without audio is one step of a learned null state, which asks the lyrics.
-- Head: BiLSTM over the real steps, then V(t), A(t) and classes at every step; means over time.
-- With the musicnn front end A is the stem, the energies are mean and deviation of every patch, and
-  there is no waveform: ``no-waveform`` is then ``full``.
-- ``no-aal`` gives every step the lyrics' mean; ``concat`` is Linear([A; L~]) in place of the gate.
-- Optimiser, rates and sizes are ours; the rate, 5e-4 from scratch, was chosen and not tuned.
+- A = Linear([A1; A2]). A1 is a ResNet-18 (transformers' `ResNetModel`, one input channel, random
+  weights), pooled over frequency. A2 is four strided convolutions, pooled to A1's T steps. T is
+  frames / 32, about one step a second with our front end. Related networks have two steps a second,
+  but our labels are one a song.
+- L = Linear(tokens) + sinusoidal positions. The tokens are frozen; context and lyrics are one text.
+- AAL: softmax(A Wq (L Wk)^T / sqrt(d)) L Wv, one head. The bias from time stamps is omitted,
+  because a batch has none. The residual is the lyrics' mean, not the audio query. Otherwise the
+  lyrics' side of the gate would contain audio, and the gate could not be interpreted.
+- r_A depends on A, energy and spectral flatness. The log-mel is standardised, so both describe the
+  shape of the standardised spectrum, not decibels. r_L depends on L~, on the entropy of the
+  attention divided by the logarithm of the number of tokens, and on whether there are lyrics in
+  addition to title and artist.
+- g = sigma(W_g [A; L~; A * L~; r_A; r_L] + b), H = g * A + (1 - g) * L~. g is exactly 1 without a
+  text and exactly 0 without audio, also in ``no-gate``, where it is 0.5 otherwise.
+- A song without audio has one step, a learned null state, which is the query of the alignment.
+- Head: BiLSTM over the real steps, then valence, arousal and classes at every step, and their means
+  over time.
+- With the musicnn front end, A is the stem, the energies are mean and deviation of every patch, and
+  there is no waveform, so ``no-waveform`` equals ``full``.
+- ``no-aal`` gives every step the lyrics' mean. ``concat`` replaces the gate by Linear([A; L~]).
+- Optimiser, rates and sizes are ours. The rate, 5e-4 from scratch, was not tuned.
 
-``paper`` has width 256 and a BiLSTM of 128; ``small`` keeps every part: ResNet 16/(16, 32, 64, 128)
-with one block a stage, convolutions of (16, 32, 64, 64), width 64, BiLSTM 32, 5-second windows;
-230 MFLOP forward and backward with 200 tokens.
+``small`` keeps every part, has 5-second windows, and costs 230 MFLOP forward and backward with 200
+tokens. The numbers of both sizes are in `SIZES`.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
 
 VARIANTS: Final = ("full", "no-aal", "no-gate", "concat", "no-waveform")
 _KERNELS: Final = ((64, 16), (8, 4), (8, 4), (8, 4))
-"""Width and stride of the waveform's convolutions: 1,024 samples a step in the end."""
+"""Width and stride of the waveform's convolutions; a step of the last has 1,024 samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class LgfnSize:
     width : int
         Of A, L~ and the gate; even.
     recurrent : int
-        Of the BiLSTM, a direction.
+        Of the BiLSTM, one direction.
     stem : int
         Channels after the ResNet's first convolution.
     channels, blocks : tuple of int
@@ -97,28 +99,28 @@ SIZES: Final[dict[Size, LgfnSize]] = {
 }
 
 
-class Clock(NamedTuple):
-    """Audio on its own clock.
+class AudioSteps(NamedTuple):
+    """Audio by time step.
 
     Attributes
     ----------
     states : (songs, T, width) float Tensor
-        A; a song without audio has the null state in its first step.
+        A. A song without audio has the null state in its first step.
     energies : (songs, T, 2) float Tensor
-        Loudness and flatness; 0 without audio.
+        Energy and flatness; 0 without audio.
     mask : (songs, T) bool Tensor
-        Real steps and the null one, never a gap before a real step.
-    heard : (songs,) bool Tensor
+        True for real steps and the null step. Real steps have no gap between them.
+    has_audio : (songs,) bool Tensor
     """
 
     states: Tensor
     energies: Tensor
     mask: Tensor
-    heard: Tensor
+    has_audio: Tensor
 
 
 def mel_energies(log_mel: Tensor, steps: int) -> Tensor:
-    """Log-energy and log-flatness of the frames, averaged to `steps`.
+    """Log-energy and log-flatness of the frames, averaged over time to `steps`.
 
     Parameters
     ----------
@@ -128,8 +130,8 @@ def mel_energies(log_mel: Tensor, steps: int) -> Tensor:
     Returns
     -------
     (songs, steps, 2) float Tensor
-        Logarithm of the arithmetic mean over bands; logarithm of the geometric over the arithmetic
-        mean, at most 0, which a flat spectrum reaches.
+        First the logarithm of the arithmetic mean over bands. Then the logarithm of the geometric
+        divided by the arithmetic mean; it is at most 0, the value of a flat spectrum.
     """
     energy = log_mel.logsumexp(dim=1) - math.log(log_mel.shape[1])
     flatness = log_mel.mean(dim=1) - energy
@@ -165,7 +167,7 @@ class OwnAudio(nn.Module):
     ----------
     size : LgfnSize
     waveform : bool
-        False leaves A2 out.
+        False omits A2.
     """
 
     def __init__(self, size: LgfnSize, *, waveform: bool) -> None:
@@ -184,28 +186,28 @@ class OwnAudio(nn.Module):
         self.join = nn.Linear(joined, size.width)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Turn a batch into states (songs, T, width), energies (songs, T, 2), mask (songs, T)."""
-        heard = batch.has_audio
-        songs, width = len(heard), self.join.out_features
-        if not bool(heard.any()):
+        """Return states (songs, T, width), energies (songs, T, 2) and mask (songs, T)."""
+        has_audio = batch.has_audio
+        songs, width = len(has_audio), self.join.out_features
+        if not bool(has_audio.any()):
             empty = batch.log_mel.new_zeros(songs, 1, width)
-            return empty, empty[..., :2], heard.unsqueeze(1)
-        # Silent rows stay out of the batch normalisation, whose statistics they would bend.
-        log_mel = batch.log_mel[heard]
+            return empty, empty[..., :2], has_audio.unsqueeze(1)
+        # Songs without audio stay out of the encoder: they would change BatchNorm's statistics.
+        log_mel = batch.log_mel[has_audio]
         parts = [self.resnet(log_mel.unsqueeze(1)).last_hidden_state.mean(dim=2)]  # A1
         steps = parts[0].shape[2]
         if self.waveform is not None:
-            samples = self.waveform(batch.waveform[heard].unsqueeze(1))
+            samples = self.waveform(batch.waveform[has_audio].unsqueeze(1))
             parts.append(F.adaptive_avg_pool1d(samples, steps))  # A2
         rows = self.join(torch.cat(parts, dim=1).transpose(1, 2))
         states, energies = rows.new_zeros(songs, steps, width), log_mel.new_zeros(songs, steps, 2)
-        states[heard] = rows
-        energies[heard] = mel_energies(log_mel, steps)
-        return states, energies, heard.unsqueeze(1).expand(-1, steps)
+        states[has_audio] = rows
+        energies[has_audio] = mel_energies(log_mel, steps)
+        return states, energies, has_audio.unsqueeze(1).expand(-1, steps)
 
 
 class MusicnnAudio(nn.Module):
-    """A of the frozen MusiCNN patches.
+    """A from the frozen MusiCNN patches.
 
     Parameters
     ----------
@@ -218,18 +220,18 @@ class MusicnnAudio(nn.Module):
         self.stem = MusicnnStem(options, width)
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Turn a batch into states (songs, T, width), energies (songs, T, 2), mask (songs, T)."""
+        """Return states (songs, T, width), energies (songs, T, 2) and mask (songs, T)."""
         states, mask = self.stem(batch)
         patches = (batch.patches - self.stem.mean) / self.stem.std
         energies = torch.stack([patches.mean(dim=2), patches.std(dim=2)], dim=2)
-        # A patch that was dropped leaves no gap: the BiLSTM packs what comes first.
+        # Real patches first, because packing for the BiLSTM keeps the first steps.
         order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
         states, energies = (x.take_along_dim(order[..., None], 1) for x in (states, energies))
         return states, energies, mask.take_along_dim(order, 1)
 
 
 class Alignment(nn.Module):
-    """AAL: the lyrics on the audio's clock.
+    """AAL: the lyrics at the audio's time steps.
 
     Parameters
     ----------
@@ -247,7 +249,7 @@ class Alignment(nn.Module):
     def forward(
         self, audio: Tensor, text: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Resample the lyrics.
+        """Compute the lyrics of every time step.
 
         Parameters
         ----------
@@ -260,18 +262,18 @@ class Alignment(nn.Module):
         aligned : (songs, T, width) float Tensor
             L~.
         entropy : (songs, T, 1) float Tensor in [0, 1]
-            Of the attention; 1 where it is spread evenly.
+            Relative entropy of the attention; 1 if the weights are equal.
         weights : (songs, 1, T, tokens + 1) float Tensor or None
         """
         lyrics = self.tokens(text)
-        # Positions count real tokens: how far the context is padded must not move the lyrics.
+        # Positions count real tokens, so the padding of the context does not change the lyrics.
         table = sinusoidal_positions(mask.shape[1], lyrics.shape[2]).to(lyrics)
         lyrics = lyrics + table[(mask.cumsum(dim=1) - 1).clamp(min=0)]
         aligned = masked_mean(lyrics, mask).unsqueeze(1).expand_as(audio)
         entropy, weights = torch.ones_like(audio[..., :1]), None
         if self.attention is not None:
-            answers, weights = self.attention(audio, lyrics, mask)
-            aligned = aligned + answers
+            attended, weights = self.attention(audio, lyrics, mask)
+            aligned = aligned + attended
             # The floor keeps the gradient of 0 log 0 finite.
             nats = -(weights * weights.clamp(min=1e-9).log()).sum(dim=3).transpose(1, 2)
             most = mask.sum(dim=1).clamp(min=2).log()
@@ -280,13 +282,13 @@ class Alignment(nn.Module):
 
 
 class Gate(nn.Module):
-    """DGFM: how much of every step and coordinate is audio.
+    """DGFM: the weight of the audio at every step and coordinate.
 
     Parameters
     ----------
     width : int
     fixed : bool
-        True gives 0.5 wherever both modalities are there.
+        True gives 0.5 to songs with both modalities.
     """
 
     def __init__(self, width: int, *, fixed: bool) -> None:
@@ -301,37 +303,42 @@ class Gate(nn.Module):
             self.gate = nn.Linear(3 * width + 2, width)
 
     def forward(
-        self, clock: Clock, aligned: Tensor, entropy: Tensor, written: Tensor, sung: Tensor
+        self,
+        steps: AudioSteps,
+        aligned: Tensor,
+        entropy: Tensor,
+        has_text: Tensor,
+        has_lyrics: Tensor,
     ) -> Tensor:
-        """Weigh the audio.
+        """Compute the weight of the audio.
 
         Parameters
         ----------
-        clock : Clock
+        steps : AudioSteps
         aligned : (songs, T, width) float Tensor
         entropy : (songs, T, 1) float Tensor
-        written, sung : (songs,) bool Tensors
-            Whether there is a text at all, and whether there are lyrics in it.
+        has_text, has_lyrics : (songs,) bool Tensors
+            Whether a song has any text, and whether it has lyrics.
 
         Returns
         -------
         (songs, T, width) float Tensor in [0, 1]
             g; exactly 1 without a text, and otherwise exactly 0 without audio.
         """
-        audio = clock.states
+        audio = steps.states
         gate = torch.full_like(audio, 0.5)
         if not self.fixed:
-            has_lyrics = sung[:, None, None].to(audio).expand_as(entropy)
-            r_audio = self.audio(torch.cat([audio, clock.energies], dim=2)).sigmoid()
-            r_lyrics = self.lyrics(torch.cat([aligned, entropy, has_lyrics], dim=2)).sigmoid()
+            lyrics_flag = has_lyrics[:, None, None].to(audio).expand_as(entropy)
+            r_audio = self.audio(torch.cat([audio, steps.energies], dim=2)).sigmoid()
+            r_lyrics = self.lyrics(torch.cat([aligned, entropy, lyrics_flag], dim=2)).sigmoid()
             parts = [audio, aligned, audio * aligned, r_audio, r_lyrics]
             gate = self.gate(torch.cat(parts, dim=2)).sigmoid()
-        gate = gate.masked_fill(~clock.heard[:, None, None], 0.0)
-        return gate.masked_fill(~written[:, None, None], 1.0)
+        gate = gate.masked_fill(~steps.has_audio[:, None, None], 0.0)
+        return gate.masked_fill(~has_text[:, None, None], 1.0)
 
 
 class Lgfn(nn.Module):
-    """The whole architecture, from `SongBatch` to `ModelOutput`.
+    """The whole network, from `SongBatch` to `ModelOutput`.
 
     Parameters
     ----------
@@ -340,7 +347,7 @@ class Lgfn(nn.Module):
     Raises
     ------
     InputError
-        If there is no such variant, or the musicnn front end lacks the patches' moments.
+        If the variant is unknown, or the musicnn front end lacks the moments of the patches.
     """
 
     def __init__(self, options: BuildOptions) -> None:
@@ -357,7 +364,7 @@ class Lgfn(nn.Module):
         self.null_audio = nn.Parameter(torch.zeros(width))
         self.align = Alignment(options.text_dim, width, attend=variant != "no-aal")
         if self.align.attention is not None and variant != "concat":
-            # A text that is not there weighs 0: nothing could teach its token.
+            # The gate gives a missing text the weight 0, so its null token gets no gradient.
             self.align.attention.null.requires_grad = False
         self.mix = (
             nn.Linear(2 * width, width)
@@ -369,28 +376,30 @@ class Lgfn(nn.Module):
         self.affect = nn.Linear(2 * size.recurrent, 2)
         self.classify = nn.Linear(2 * size.recurrent, options.classes)
 
-    def listen(self, batch: SongBatch) -> Clock:
-        """Bring the audio, or the null state in its place, on its clock."""
+    def encode_audio(self, batch: SongBatch) -> AudioSteps:
+        """Encode the audio; songs without audio get the null state as their only step."""
         states, energies, mask = self.audio(batch)
         mask = mask & batch.has_audio.unsqueeze(1)
-        heard = mask.any(dim=1)
-        empty = F.pad(~heard.unsqueeze(1), (0, mask.shape[1] - 1))
+        has_audio = mask.any(dim=1)
+        empty = F.pad(~has_audio.unsqueeze(1), (0, mask.shape[1] - 1))
         states = torch.where(empty.unsqueeze(-1), self.null_audio, states)
         energies = energies.masked_fill(~mask.unsqueeze(-1), 0.0)
-        return Clock(states, energies, mask | empty, heard)
+        return AudioSteps(states, energies, mask | empty, has_audio)
 
-    def fuse(self, batch: SongBatch, clock: Clock) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Bring the lyrics on the clock and mix: H, g (songs, T, width), attention."""
+    def fuse(
+        self, batch: SongBatch, steps: AudioSteps
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Align the lyrics and mix both: H and g (songs, T, width), and the attention."""
         text, mask = batch.text()
-        aligned, entropy, attention = self.align(clock.states, text, mask)
+        aligned, entropy, attention = self.align(steps.states, text, mask)
         if isinstance(self.mix, nn.Linear):
-            return self.mix(torch.cat([clock.states, aligned], dim=2)), None, attention
-        sung = batch.lyrics_mask.any(dim=1)
-        gate = self.mix(clock, aligned, entropy, mask.any(dim=1), sung)
-        return gate * clock.states + (1.0 - gate) * aligned, gate, attention
+            return self.mix(torch.cat([steps.states, aligned], dim=2)), None, attention
+        has_lyrics = batch.lyrics_mask.any(dim=1)
+        gate = self.mix(steps, aligned, entropy, mask.any(dim=1), has_lyrics)
+        return gate * steps.states + (1.0 - gate) * aligned, gate, attention
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs.
+        """Predict.
 
         Parameters
         ----------
@@ -399,29 +408,29 @@ class Lgfn(nn.Module):
         Returns
         -------
         ModelOutput
-            Gates ``audio`` and ``lyrics``, means of g and of 1 - g; none in ``concat``.
-            `attention` unless the variant is ``no-aal``.
+            The gates ``audio`` and ``lyrics`` are the means of g and of 1 - g; ``concat`` has none.
+            `attention` is None in ``no-aal``.
         """
-        clock = self.listen(batch)
-        mixed, gate, attention = self.fuse(batch, clock)
-        lengths = clock.mask.sum(dim=1).cpu()
-        # Not every processor has an LSTM of half precision, and this one is small.
+        audio = self.encode_audio(batch)
+        mixed, gate, attention = self.fuse(batch, audio)
+        lengths = audio.mask.sum(dim=1).cpu()
+        # float32, because not every device has an LSTM of half precision.
         with torch.autocast(mixed.device.type, enabled=False):
             packed = pack_padded_sequence(
                 mixed.float(), lengths, batch_first=True, enforce_sorted=False
             )
             states, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
-        states, steps = self.dropout(states), clock.mask[:, : states.shape[1]]
+        states, steps = self.dropout(states), audio.mask[:, : states.shape[1]]
         gates = {}
         if gate is not None:
-            weight = masked_mean(gate, clock.mask).mean(dim=1)
+            weight = masked_mean(gate, audio.mask).mean(dim=1)
             gates = {"audio": weight, "lyrics": 1.0 - weight}
         return ModelOutput(
             logits=masked_mean(self.classify(states), steps),
             affect=masked_mean(self.affect(states).sigmoid(), steps),
             gates=gates,
             attention=attention,
-            audio_mask=clock.mask,
+            audio_mask=audio.mask,
             text_mask=None if attention is None else real_keys(batch.text()[1]),
         )
 

@@ -1,30 +1,37 @@
-"""Li: two seconds of sound, frame by frame, ask the words; a Transformer block and a mean.
+"""Li: the audio frames of two seconds attend to the words; a Transformer block and a mean.
 
-Built to [Li, eqs. 1-8]. Where the paper is silent or contradicts itself, this is what is done:
+Built to [Li, eqs. 1-8]. Choices where the paper is incomplete or contradicts itself:
 
-- *Sizes*: kernels, widths, heads and dropout are not printed. Four convolutions of
-  (3, 32), (5, 64), (7, 128), (9, 256) (bands, channels), three frames wide, each followed by a
-  max-pool over two bands (40 -> 20 -> 10 -> 5 -> 2); d = 512, eight heads, dropout 0.3 in the head,
-  0.1 on what the block adds; its inner layer has 2048 units. "Strict time alignment" forbids any
-  pooling of time.
-- *40 mels*, as in table 1 and section 3.1, not the 96 x 198 of section 4.1; but 198 frames are what
-  25 ms every 10 ms make of 2.0 s, so a window has 198 frames. Our frames are centred, theirs lie
-  inside the window, hence `WINDOW_SECONDS` is the 1.97 s between the first and the last centre.
-- *No residual, no feed-forward layer* in the equations: by eq. 6 alone the head sees lyric values
-  only, never the sound. Here ``x = LN(x + MHA)``, ``x = LN(x + FFN(x))``; the variant
-  ``no-residual`` is the literal one.
-- *Positions*: eq. 4 gives them to the words only; the sound gets none.
-- *Words*: "512-dimensional BERT" is read as W_p to d = 512 from whatever the frozen encoder gives.
-  Li knows one text: it is the context and then the lyrics. There are no time stamps in our data, so
+- *Sizes*: kernels, widths, heads and dropout are not printed. There are four convolutions of
+  (3, 32), (5, 64), (7, 128), (9, 256) (bands, channels), three frames wide. Each is followed by a
+  max pooling over two bands (40 -> 20 -> 10 -> 5 -> 2). d = 512, eight heads, inner layer 2048.
+  Dropout is 0.3 in the head and 0.1 on the residual branches. Time is not pooled, because the paper
+  demands "strict time alignment".
+- *40 mels*, as in table 1 and section 3.1, not the 96 x 198 of section 4.1. A window has 198
+  frames, the number of 25 ms frames every 10 ms in 2.0 s. Our frames are centred, theirs lie inside
+  the window. `WINDOW_SECONDS` is therefore 1.97 s, the time from the first centre to the last.
+- *Residual and feed-forward layer*: the equations have none. By eq. 6 alone the head depends on the
+  values of the lyrics and not on the audio. Here ``x = LN(x + MHA)``, ``x = LN(x + FFN(x))``. The
+  variant ``no-residual`` follows the equations.
+- *Positions*: eq. 4 adds them to the words only. The audio has none.
+- *Words*: "512-dimensional BERT" is implemented as W_p from the frozen encoder's width to d = 512.
+  Li has one text. Here it is the context followed by the lyrics. Our data have no time stamps, so
   nothing is aligned by time.
-- *Without words* eq. 5 is undefined: the attention has a learned null token. *Without sound* one
-  learned null frame asks the words instead, so that they reach the head through eqs. 5-6.
-- *Valence and arousal* are evaluated but no head for them is defined: a second linear layer beside
-  eq. 8, on the same features. Classes are exclusive (softmax), although the text says multi-label.
+- *Missing modalities*: without words eq. 5 is undefined, and the attention goes to a learned null
+  token. Without audio one learned null frame is the query, so the words reach the head by eqs. 5-6.
+- *Valence and arousal*: the paper evaluates them but defines no head. A second linear layer beside
+  eq. 8 computes them from the same features.
+- *Classes* are exclusive (softmax), although the paper's text says multi-label.
 
-``small`` keeps every layer and cuts channels to 4, 8, 16, 16, d to 64, the inner layer to 128 and
-heads to 4: 0.08 million parameters rather than 5.0, and 0.17 rather than 12.4 GFLOP for one
-window, with 172 tokens, forward and backward.
+``small`` keeps every layer. Channels are 4, 8, 16, 16, d is 64, the inner layer 128, with four
+heads. Cost of a window with 172 tokens:
+
+=========  ====================  ========================
+size       parameters (million)  GFLOP, forward, backward
+=========  ====================  ========================
+``small``  0.08                  0.17
+``paper``  5.0                   12.4
+=========  ====================  ========================
 """
 
 from __future__ import annotations
@@ -42,7 +49,7 @@ from mer.research.architectures.base import Architecture, ModelOutput, TrainingD
 from mer.research.architectures.blocks import (
     CrossAttention,
     MusicnnStem,
-    heard_steps,
+    audio_steps,
     real_keys,
     sinusoidal_positions,
 )
@@ -56,7 +63,7 @@ if TYPE_CHECKING:
 
 N_MELS: Final = 40
 WINDOW_SECONDS: Final = 197 * 220 / 22_050
-"""Of 198 centred frames."""
+"""Duration of 198 centred frames."""
 VARIANTS: Final = ("full", "no-residual", "no-lyrics", "no-positions")
 
 
@@ -87,9 +94,9 @@ SIZES: Final[Mapping[Size, LiSizes]] = MappingProxyType(
 
 
 class FrameEncoder(nn.Module):
-    """Four convolutions whose kernels grow along frequency; every frame stays [Li, eq. 2].
+    """Four convolutions whose kernels grow along frequency; time is not pooled [Li, eq. 2].
 
-    ``ReLU(BN(W * f + b))``, then the larger of each two bands.
+    ``ReLU(BN(W * f + b))``, then max pooling over two bands.
 
     Parameters
     ----------
@@ -113,7 +120,7 @@ class FrameEncoder(nn.Module):
         self.project = nn.Linear(taken * bands, width)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Turn (songs, 40, frames) into (songs, frames, width)."""
+        """Map (songs, 40, frames) to (songs, frames, width)."""
         maps = self.layers(log_mel.unsqueeze(1))  # (songs, channels, 2, frames)
         states: Tensor = self.project(maps.flatten(1, 2).transpose(1, 2))
         return states
@@ -134,26 +141,26 @@ class LyricTokens(nn.Module):
         self.has_positions = has_positions
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Turn (songs, tokens, text_dim) into (songs, tokens, width); `mask` is (songs, tokens)."""
+        """Map (songs, tokens, text_dim) to (songs, tokens, width); `mask` is (songs, tokens)."""
         tokens: Tensor = self.project(states)
         if not self.has_positions:
             return tokens
         table = sinusoidal_positions(states.shape[1], tokens.shape[2]).to(tokens)
-        # Counted over real tokens: padding between context and lyrics must not move the lyrics.
+        # Positions count real tokens, so padding between context and lyrics does not change them.
         ranks = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
         return tokens + table[ranks]
 
 
 class LiBlock(nn.Module):
-    """Frames ask tokens [Li, eqs. 5-6]; with the residuals and the layers that the paper omits.
+    """Attention from frames to tokens [Li, eqs. 5-6], with residuals and feed-forward layer.
 
     Parameters
     ----------
     sizes : LiSizes
     is_literal : bool
-        Eq. 6 and nothing else: the output is made of the tokens' values only.
+        True computes eq. 6 only, whose output depends on the tokens' values only.
     dropout : float in [0, 1)
-        On what each half of the block adds.
+        On each residual branch.
     """
 
     def __init__(self, sizes: LiSizes, *, is_literal: bool = False, dropout: float = 0.1) -> None:
@@ -171,7 +178,7 @@ class LiBlock(nn.Module):
             self.dropout = nn.Dropout(dropout)
 
     def forward(self, frames: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse two sequences.
+        """Fuse the two sequences.
 
         Parameters
         ----------
@@ -184,10 +191,10 @@ class LiBlock(nn.Module):
         fused : (songs, frames, width) float Tensor
         weights : (songs, heads, frames, tokens + 1) float Tensor
         """
-        answers, weights = self.attention(frames, tokens, mask)
+        attended, weights = self.attention(frames, tokens, mask)
         if self.is_literal:
-            return answers, weights
-        fused = self.attended_norm(frames + self.dropout(answers))
+            return attended, weights
+        fused = self.attended_norm(frames + self.dropout(attended))
         return self.out_norm(fused + self.dropout(self.feed_forward(fused))), weights
 
 
@@ -197,13 +204,13 @@ class LiNetwork(nn.Module):
     Parameters
     ----------
     options : BuildOptions
-        With a variant of `VARIANTS`: ``no-residual`` is eqs. 1-8 to the letter, ``no-lyrics`` hides
-        the words, ``no-positions`` drops p_i of eq. 4.
+        With a variant of `VARIANTS`. ``no-residual`` is eqs. 1-8 as printed, ``no-lyrics`` masks
+        all words, ``no-positions`` omits p_i of eq. 4.
 
     Raises
     ------
     InputError
-        If the variant is unknown, or the moments that the musicnn front end needs are missing.
+        If the variant is unknown, or the musicnn front end lacks the moments of the patches.
     """
 
     def __init__(self, options: BuildOptions) -> None:
@@ -218,7 +225,7 @@ class LiNetwork(nn.Module):
             else FrameEncoder(sizes.channels, width)
         )
         self.null_audio = nn.Parameter(torch.zeros(width))
-        self.hears_words = options.variant != "no-lyrics"
+        self.uses_words = options.variant != "no-lyrics"
         self.tokens = LyricTokens(
             options.text_dim, width, has_positions=options.variant != "no-positions"
         )
@@ -228,11 +235,11 @@ class LiNetwork(nn.Module):
         self.affect_head = nn.Linear(width, 2)
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge a window of each song; `attention` is of frames over context and lyrics."""
+        """Predict for a window of each song; `attention` is from frames to context and lyrics."""
         states, mask = batch.text()
-        if not self.hears_words:
+        if not self.uses_words:
             mask = torch.zeros_like(mask)
-        frames, real = heard_steps(self.audio, batch, self.null_audio)
+        frames, real = audio_steps(self.audio, batch, self.null_audio)
         fused, weights = self.block(frames, self.tokens(states, mask), mask)
         features = self.features(masked_mean(fused, real))  # [Li, eq. 7]
         return ModelOutput(

@@ -1,22 +1,34 @@
 """Two published fusions of audio and lyrics, rebuilt for the comparison [HCMA, section 4].
 
 Delbouys et al. (2018), "Music mood detection based on audio and lyrics with deep neural net",
-ISMIR: 40 mel bands of 1024-sample windows without overlap, convolutions along time; word vectors,
-convolutions and a recurrent layer; the two meet in the middle, before the last dense layers.
+ISMIR. Audio: 40 mel bands of 1024-sample windows without overlap, convolutions along time. Lyrics:
+word vectors, convolutions and a recurrent layer. Both are concatenated before the last dense
+layers.
 
 Pyrovolakis, Tzouveli & Stamou (2022), "Multi-modal song mood detection with deep learning",
-Sensors 22(3), 1065: a CNN over log-mel, BERT over the lyrics; the two meet late.
+Sensors 22(3), 1065. A CNN over log-mel and BERT over the lyrics, with late fusion.
 
 Notes
 -----
-Reconstructions after the papers' descriptions, not ports: numbers of channels and units are ours.
-Ours too are the second output for valence and arousal beside the classes, the mean over time in
-place of a flattening that fixes the length, and what stands for a missing modality. Word2Vec is
-fitted on the training songs, for Delbouys' corpus of lyrics is not public; the text encoder is
-frozen. Both read title and artist before the lyrics, as all text networks of the comparison do.
+These are reconstructions from the papers' descriptions, not ports. These choices are ours:
 
-``small`` is ``paper`` for Delbouys, whose convolutions cost 0.06 GFLOP forward and backward for
-30 s; for Pyrovolakis it has a quarter of the channels and 6 s: 0.22 GFLOP against 5.4.
+- the numbers of channels and units;
+- the second output for valence and arousal;
+- a mean over time, where the papers flatten to a fixed length;
+- the learned vector for a missing modality;
+- Word2Vec is fitted on the training songs, because Delbouys' corpus of lyrics is not public;
+- the text encoder is frozen;
+- title and artist precede the lyrics, as in all text networks of the comparison.
+
+Cost of a window, forward and backward, in GFLOP. Delbouys has one size. The ``small`` Pyrovolakis
+has a quarter of the channels.
+
+=============  ==============  ==============
+..             ``small``       ``paper``
+=============  ==============  ==============
+Delbouys       0.06 (30 s)     0.06 (30 s)
+Pyrovolakis    0.22 (6 s)      5.4 (10 s)
+=============  ==============  ==============
 """
 
 from __future__ import annotations
@@ -67,9 +79,9 @@ DELBOUYS_HIDDEN: Final = 100
 
 
 class TimeConvolutions(nn.Module):
-    """Two pairs of convolution along time and pool, over all bands [Delbouys].
+    """Two pairs of convolution along time and pooling, over all bands [Delbouys].
 
-    ``(songs, 40, 1292)`` becomes ``(songs, 82, 16)`` for 30 s.
+    For 30 s the shape changes from ``(songs, 40, 1292)`` to ``(songs, 82, 16)``.
     """
 
     def __init__(self) -> None:
@@ -86,7 +98,7 @@ class TimeConvolutions(nn.Module):
         )
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give states (songs, steps, 16) and a (songs, steps) mask that keeps all."""
+        """Return states (songs, steps, 16) and an all-True mask (songs, steps)."""
         states = self.layers(batch.log_mel).transpose(1, 2)
         return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
 
@@ -106,12 +118,12 @@ class DelbouysAudio(nn.Module):
         self.project = nn.Linear(16, DELBOUYS_FEATURES)
 
     def forward(self, batch: SongBatch) -> Tensor:
-        """Take songs that have audio to (songs, 64)."""
+        """Map songs with audio to (songs, 64)."""
         return F.relu(self.project(masked_mean(*self.stem(batch))))
 
 
 class DelbouysWords(nn.Module):
-    """Word vectors, two pairs of convolution and pool, a GRU [Delbouys].
+    """Word vectors, two pairs of convolution and pooling, a GRU [Delbouys].
 
     Parameters
     ----------
@@ -130,11 +142,11 @@ class DelbouysWords(nn.Module):
         self.null = nn.Parameter(0.02 * torch.randn(DELBOUYS_FEATURES))
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Give (songs, 64) and which (songs,) have a word of the vocabulary."""
+        """Return features (songs, 64) and which (songs,) have a word of the vocabulary."""
         states, mask = self.table.look_up(batch.words)
         present = mask.any(dim=1)
         for convolution in self.convolutions:
-            # Padding is 0 going in and 0 coming out, which no maximum of ReLUs sees.
+            # Padded steps are 0 before and after, so max pooling of ReLUs ignores them.
             states = F.relu(convolution(states.transpose(1, 2))) * mask.unsqueeze(1)
             states = F.max_pool1d(states, 2, ceil_mode=True).transpose(1, 2)
             mask = mask[:, ::2]
@@ -143,7 +155,7 @@ class DelbouysWords(nn.Module):
 
 
 def build_delbouys(options: BuildOptions) -> nn.Module:
-    """Time convolutions and word convolutions, side by side before two dense layers.
+    """Time convolutions and word convolutions, concatenated before two dense layers.
 
     Raises
     ------
@@ -156,9 +168,9 @@ def build_delbouys(options: BuildOptions) -> nn.Module:
 
 
 def build_pyrovolakis(options: BuildOptions) -> nn.Module:
-    """Put a CNN over log-mel and pooled tokens of the text encoder, side by side before an MLP."""
+    """CNN over log-mel and pooled tokens of the text encoder, concatenated before an MLP."""
     widths = SIZES[options.size]
-    # One block deeper than our CNN, so that a step sees more of a bar.
+    # One block deeper than our CNN, for a longer receptive field of a step.
     channels = (*widths.channels, widths.channels[-1])
     audio = AudioBranch(PooledAudio(options, channels, widths.features), widths.features)
     text = text_branch(options, widths.features)

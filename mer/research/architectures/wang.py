@@ -1,36 +1,40 @@
-"""Wang: text and a mel image ask each other, then a Transformer reads both.
+"""Wang: bidirectional cross-attention of text and mel image, then a Transformer over both.
 
 DeBERTa and ResNet-50 with bidirectional cross-attention [Wang, eqs. 1-23]. The paper's equations
-clash with one another and with its text; what is built here, and why:
+contradict one another and its text. Choices:
 
-- The abstract's BiLSTM is left out: section 2 and its equations, DeBERTa and ResNet-50, are built.
-- Eq. 1: token states come frozen with the batch, of DeBERTa or any BERT; fine-tuning one on a
-  thousand songs would drown what is compared. Context and lyrics are one text.
-- Eq. 3: ResNet-50 is transformers' `ResNetModel` with one input channel, so that the mel is not
-  copied three times; random weights, since nothing is fetched. M = H'W' cells of the last stage.
-- Eq. 5: the Conv2d of the audio's MLP is 1 x 1, a Linear at every cell, so that M positions stay.
-- Eqs. 6-13: cross-attention keeps the length of its queries, though the paper types it otherwise.
-- Eq. 14: g1 and g2 are means over positions, vectors, though the paper types them as sequences.
-- Eqs. 2, 4, 15-18: self-attention over the pooled summaries s_T and s_A would see one token and do
-  nothing, so it reads T and A. The summaries then only serve ``infonce``, and exist only there.
-- Eq. 19: (+) concatenates along time; a learned embedding says which modality a position is.
-  No positions are added: the token states know theirs, and no equation has any.
-- Eqs. 20-21: D is pooled after the encoder, by a mean over its real positions.
-- Eq. 22: a softmax of a sum of two softmaxes is nearly flat, so the two heads' logits are averaged;
-  ``literal-head`` is the equation, its W_o starting as the identity.
-- Eq. 23 is cross-entropy only, but a discrete and continuous loss is claimed: valence and arousal
-  have a head of their own, whose loss the harness weighs (0 is the paper's equation).
-- Mutual information is claimed without an equation: ``infonce`` adds InfoNCE between s_T and s_A,
-  a lower bound of it, at temperature 0.07 and weight 0.1.
-- Width, heads, depth, optimiser are not printed: 256, 8, 2 layers, feed-forward 1024, dropout 0.1.
-  A rate for fine-tuning (2e-5, and 1e-4 for the rest) has no use where the ResNet starts from
-  nothing and the text is frozen: 3e-4 throughout, which was chosen and not tuned.
-- A missing modality is one learned null position; asked by the other one, it is the null token of
-  `CrossAttention`.
+- *BiLSTM*: only the abstract has it. Section 2 and its equations, with DeBERTa and ResNet-50, are
+  built.
+- *Eq. 1*: the token states of the batch are frozen, of DeBERTa or any BERT. Fine-tuning on a
+  thousand songs would dominate the differences that are compared. Context and lyrics are one text.
+- *Eq. 3*: ResNet-50 is transformers' `ResNetModel` with one input channel, so the mel is not copied
+  three times. Its weights are random, because nothing is downloaded. M = H'W' cells of the last
+  stage.
+- *Eq. 5*: the Conv2d of the audio's MLP is 1 x 1, a Linear at every cell, which keeps M positions.
+- *Eqs. 6-13*: cross-attention keeps the length of its queries; the paper's shapes differ.
+- *Eq. 14*: g1 and g2 are means over positions, which are vectors; the paper's are sequences.
+- *Eqs. 2, 4, 15-18*: self-attention over the pooled summaries s_T and s_A would have one token and
+  no effect, so its input is T and A. Only ``infonce`` uses the summaries, and only there they
+  exist.
+- *Eq. 19*: (+) concatenates along time. A learned embedding marks the modality of a position. No
+  positions are added: the token states contain theirs, and no equation has any.
+- *Eqs. 20-21*: D is pooled after the encoder, by a mean over its real positions.
+- *Eq. 22*: a softmax of a sum of two softmaxes is nearly flat, so the two heads' logits are
+  averaged. ``literal-head`` is the equation; its W_o starts as the identity.
+- *Eq. 23*: the equation is cross-entropy only, but the paper claims a discrete and continuous loss.
+  Valence and arousal have their own head, with a weight of its loss in the harness. Weight 0 is the
+  paper's equation.
+- *Mutual information*: claimed without an equation. ``infonce`` adds InfoNCE between s_T and s_A, a
+  lower bound of it, with temperature 0.07 and weight 0.1.
+- *Sizes*: width, heads, depth and optimiser are not printed. They are 256, 8, 2 layers,
+  feed-forward 1024, dropout 0.1.
+- *Rate*: the paper's rates (2e-5, and 1e-4 for the rest) are for fine-tuning. Here the ResNet
+  starts from random weights and the text is frozen, so the rate is 3e-4. It was not tuned.
+- *Missing modalities*: a missing modality is one learned null position. As the key of the other
+  modality it is the null token of `CrossAttention`.
 
-``small`` keeps every part: bottleneck ResNet 12/(32, 64, 128, 256) channels with one block a stage,
-width 48, 4 heads, 1 layer, feed-forward 192, 5-second windows;
-240 MFLOP forward and backward with 200 tokens.
+``small`` keeps every part, has 5-second windows, and costs 240 MFLOP forward and backward with 200
+tokens. The numbers of both sizes are in `SIZES`.
 """
 
 from __future__ import annotations
@@ -99,7 +103,7 @@ SIZES: Final[dict[Size, WangSize]] = {
 
 
 def with_null(states: Tensor, mask: Tensor, null: Tensor) -> tuple[Tensor, Tensor]:
-    """Put a null state in the first position of the songs that have no state at all.
+    """Put a null state in the first position of the songs without a real state.
 
     Parameters
     ----------
@@ -139,20 +143,20 @@ class MelGrid(nn.Module):
         )
 
     def forward(self, batch: SongBatch) -> tuple[Tensor, Tensor]:
-        """Turn log-mels into (songs, M, channels) cells and their (songs, M) mask."""
-        heard = batch.has_audio
-        if not bool(heard.any()):
-            return batch.log_mel.new_zeros(len(heard), 1, self.width), heard.unsqueeze(1)
-        # Silent rows stay out of the batch normalisation, whose statistics they would bend.
-        grid = self.resnet(batch.log_mel[heard].unsqueeze(1)).last_hidden_state
+        """Map log-mels to cells (songs, M, channels) and their mask (songs, M)."""
+        has_audio = batch.has_audio
+        if not bool(has_audio.any()):
+            return batch.log_mel.new_zeros(len(has_audio), 1, self.width), has_audio.unsqueeze(1)
+        # Songs without audio stay out of the encoder: they would change BatchNorm's statistics.
+        grid = self.resnet(batch.log_mel[has_audio].unsqueeze(1)).last_hidden_state
         rows = grid.flatten(2).transpose(1, 2)
-        cells = rows.new_zeros(len(heard), *rows.shape[1:])
-        cells[heard] = rows
-        return cells, heard.unsqueeze(1).expand(-1, rows.shape[1])
+        cells = rows.new_zeros(len(has_audio), *rows.shape[1:])
+        cells[has_audio] = rows
+        return cells, has_audio.unsqueeze(1).expand(-1, rows.shape[1])
 
 
 class BidirectionalAttention(nn.Module):
-    """Text asks audio and audio asks text; a mean of each [Wang, eqs. 6-14].
+    """Attention from text to audio and from audio to text, and a mean of each [Wang, eqs. 6-14].
 
     Parameters
     ----------
@@ -165,33 +169,33 @@ class BidirectionalAttention(nn.Module):
         self.audio_asks = CrossAttention(size.width, size.heads, size.dropout)
 
     def forward(
-        self, text: Tensor, spoken: Tensor, audio: Tensor, heard: Tensor
+        self, text: Tensor, text_mask: Tensor, audio: Tensor, audio_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Let the modalities ask each other.
+        """Attend in both directions.
 
         Parameters
         ----------
         text : (songs, V, width) float Tensor
         audio : (songs, M, width) float Tensor
-            With a null state where a song has none.
-        spoken, heard : (songs, V) and (songs, M) bool Tensors
-            Real positions, the null states not among them.
+            Each has a null state in the first position of songs without the modality.
+        text_mask, audio_mask : (songs, V) and (songs, M) bool Tensors
+            Real positions, without the null states.
 
         Returns
         -------
         g1, g2 : (songs, width) float Tensors
-            Means of the text's answers and of the audio's [Wang, eq. 14].
+            Means over the positions of the text and of the audio [Wang, eq. 14].
         weights : (songs, heads, M, V + 1) float Tensor
-            Of the audio over the text.
+            Attention of the audio over the text.
         """
-        to_text, _ = self.text_asks(text, audio, heard)  # (songs, V, width) [Wang, eqs. 6-9]
-        to_audio, weights = self.audio_asks(audio, text, spoken)  # (songs, M, width) [eqs. 10-13]
-        return _mean_or_null(to_text, spoken), _mean_or_null(to_audio, heard), weights
+        to_text, _ = self.text_asks(text, audio, audio_mask)  # (songs, V, width) [eqs. 6-9]
+        to_audio, weights = self.audio_asks(audio, text, text_mask)  # (songs, M, width) [10-13]
+        return _mean_or_null(to_text, text_mask), _mean_or_null(to_audio, audio_mask), weights
 
 
-def _mean_or_null(answers: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the real positions, or the first, which holds the null state, if none is real."""
-    return torch.where(mask.any(dim=1, keepdim=True), masked_mean(answers, mask), answers[:, 0])
+def _mean_or_null(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the real positions; without any, the first position, which has the null state."""
+    return torch.where(mask.any(dim=1, keepdim=True), masked_mean(states, mask), states[:, 0])
 
 
 class JointEncoder(nn.Module):
@@ -201,7 +205,7 @@ class JointEncoder(nn.Module):
     ----------
     size : WangSize
     self_attention, transformer : bool
-        False leaves eqs. 15-18, or the layers of eq. 19, out.
+        False omits eqs. 15-18, or the layers of eq. 19.
     """
 
     def __init__(self, size: WangSize, *, self_attention: bool, transformer: bool) -> None:
@@ -219,35 +223,35 @@ class JointEncoder(nn.Module):
             )
             self.encoder = nn.TransformerEncoder(layer, size.layers, enable_nested_tensor=False)
 
-    def forward(self, text: Tensor, spoken: Tensor, audio: Tensor, heard: Tensor) -> Tensor:
-        """Read both modalities and pool them.
+    def forward(self, text: Tensor, text_mask: Tensor, audio: Tensor, audio_mask: Tensor) -> Tensor:
+        """Encode both modalities together and pool them.
 
         Parameters
         ----------
         text : (songs, V, width) float Tensor
-        spoken : (songs, V) bool Tensor
+        text_mask : (songs, V) bool Tensor
         audio : (songs, M, width) float Tensor
-        heard : (songs, M) bool Tensor
-            Of both masks, at least one True in every row.
+        audio_mask : (songs, M) bool Tensor
+            Both masks have at least one True in every row.
 
         Returns
         -------
         (songs, width) float Tensor
-            Mean of D over its V + M positions, as far as they are real.
+            Mean of D over the real ones of its V + M positions.
         """
         if self.text_self is not None and self.audio_self is not None:
             # D_SS [Wang, eqs. 15-16], D_UU [Wang, eqs. 17-18]
-            text, _ = self.text_self(text, text, text, ~spoken, need_weights=False)
-            audio, _ = self.audio_self(audio, audio, audio, ~heard, need_weights=False)
+            text, _ = self.text_self(text, text, text, ~text_mask, need_weights=False)
+            audio, _ = self.audio_self(audio, audio, audio, ~audio_mask, need_weights=False)
         both = torch.cat([text + self.types[0], audio + self.types[1]], dim=1)
-        mask = torch.cat([spoken, heard], dim=1)
+        mask = torch.cat([text_mask, audio_mask], dim=1)
         if self.encoder is not None:
             both = self.encoder(both, src_key_padding_mask=~mask)  # D [Wang, eq. 19]
         return masked_mean(both, mask)
 
 
 class Heads(nn.Module):
-    """Two heads over D and over g1 or g2, and what they say together [Wang, eqs. 20-22].
+    """Two heads over D with g1 or g2, and their combination [Wang, eqs. 20-22].
 
     Parameters
     ----------
@@ -256,7 +260,7 @@ class Heads(nn.Module):
     size : WangSize
     classes : int
     literal : bool
-        Combine by eq. 22 rather than by the mean of the logits.
+        True combines by eq. 22, False by the mean of the logits.
     """
 
     def __init__(self, inputs: int, size: WangSize, classes: int, *, literal: bool) -> None:
@@ -266,25 +270,25 @@ class Heads(nn.Module):
         self.affect = nn.Linear(2 * size.width, 2)
         self.combine = nn.Linear(classes, classes) if literal else None
         if self.combine is not None:
-            # A random W_o leaves classes that no sum of two softmaxes reaches.
+            # With a random W_o no sum of two softmaxes gives some of the classes.
             nn.init.eye_(self.combine.weight)
         self.dropout = nn.Dropout(size.dropout)
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge (songs, inputs) twice: (songs, classes) logits, (songs, 2) valence and arousal."""
+        """Map two inputs (songs, inputs) to logits (songs, classes) and affect (songs, 2)."""
         inputs = (first, second)
         hidden = [
             self.dropout(layer(x).relu()) for layer, x in zip(self.hidden, inputs, strict=True)
         ]
-        said = [layer(x) for layer, x in zip(self.classify, hidden, strict=True)]
+        logits = [layer(x) for layer, x in zip(self.classify, hidden, strict=True)]
         affect = torch.sigmoid(self.affect(torch.cat(hidden, dim=1)))
         if self.combine is None:
-            return (said[0] + said[1]) / 2, affect
-        return self.combine(said[0].softmax(dim=1) + said[1].softmax(dim=1)), affect
+            return (logits[0] + logits[1]) / 2, affect
+        return self.combine(logits[0].softmax(dim=1) + logits[1].softmax(dim=1)), affect
 
 
 class Contrast(nn.Module):
-    """InfoNCE between the summaries s_T and s_A of the songs that have both [Wang, eqs. 2, 4].
+    """InfoNCE between the summaries s_T and s_A of the songs with both [Wang, eqs. 2, 4].
 
     Parameters
     ----------
@@ -296,14 +300,14 @@ class Contrast(nn.Module):
         self.text = nn.Linear(text_dim, width)
         self.audio = nn.Linear(audio_dim, width)
 
-    def forward(self, text: Tensor, spoken: Tensor, audio: Tensor, heard: Tensor) -> Tensor:
-        """Unweighted () loss of (songs, steps, dim) H_T and H_A; 0 for fewer than two songs."""
-        both = spoken.any(dim=1) & heard.any(dim=1)
+    def forward(self, text: Tensor, text_mask: Tensor, audio: Tensor, audio_mask: Tensor) -> Tensor:
+        """Unweighted () loss of H_T and H_A (songs, steps, dim); 0 for fewer than two songs."""
+        both = text_mask.any(dim=1) & audio_mask.any(dim=1)
         if int(both.sum()) < 2:
             return text.new_zeros(())
         summaries = (
-            self.text(masked_mean(text, spoken)[both]).relu(),  # s_T [Wang, eq. 2]
-            self.audio(masked_mean(audio, heard)[both]).relu(),  # s_A [Wang, eq. 4]
+            self.text(masked_mean(text, text_mask)[both]).relu(),  # s_T [Wang, eq. 2]
+            self.audio(masked_mean(audio, audio_mask)[both]).relu(),  # s_A [Wang, eq. 4]
         )
         left, right = (F.normalize(summary, dim=1) for summary in summaries)
         scores = left @ right.T / TEMPERATURE
@@ -312,7 +316,7 @@ class Contrast(nn.Module):
 
 
 class Wang(nn.Module):
-    """The whole architecture, from `SongBatch` to `ModelOutput`.
+    """The whole network, from `SongBatch` to `ModelOutput`.
 
     Parameters
     ----------
@@ -321,7 +325,7 @@ class Wang(nn.Module):
     Raises
     ------
     InputError
-        If there is no such variant, or the musicnn front end lacks the patches' moments.
+        If the variant is unknown, or the musicnn front end lacks the moments of the patches.
     """
 
     def __init__(self, options: BuildOptions) -> None:
@@ -354,7 +358,7 @@ class Wang(nn.Module):
             self.contrast = Contrast(options.text_dim, audio_dim, width)
 
     def forward(self, batch: SongBatch) -> ModelOutput:
-        """Judge some songs.
+        """Predict.
 
         Parameters
         ----------
@@ -363,31 +367,33 @@ class Wang(nn.Module):
         Returns
         -------
         ModelOutput
-            Without gates; with `attention` unless the variant has no cross-attention.
+            Without gates. `attention` is None in ``no-cross-attention``.
         """
-        read, spoken = batch.text()  # H_T (songs, V, text_dim) [Wang, eq. 1]
-        listened, heard = self.audio(batch)  # H_A (songs, M, audio_dim) [Wang, eq. 3]
-        heard = heard & batch.has_audio.unsqueeze(1)
+        h_text, real_text = batch.text()  # H_T (songs, V, text_dim) [Wang, eq. 1]
+        h_audio, real_audio = self.audio(batch)  # H_A (songs, M, audio_dim) [Wang, eq. 3]
+        real_audio = real_audio & batch.has_audio.unsqueeze(1)
         # T and A (songs, V or M, width) [Wang, eq. 5]
-        text, text_mask = with_null(self.text_in(read), spoken, self.null_text)
-        audio, audio_mask = with_null(self.audio_in(listened), heard, self.null_audio)
+        text, text_mask = with_null(self.text_in(h_text), real_text, self.null_text)
+        audio, audio_mask = with_null(self.audio_in(h_audio), real_audio, self.null_audio)
         pooled = self.joint(text, text_mask, audio, audio_mask)  # [Wang, eqs. 15-19]
         attention = None
         first = second = pooled
         if self.cross is not None:
-            g1, g2, attention = self.cross(text, spoken, audio, heard)  # [Wang, eqs. 6-14]
+            # [Wang, eqs. 6-14]
+            g1, g2, attention = self.cross(text, real_text, audio, real_audio)
             first, second = (torch.cat([pooled, g], dim=1) for g in (g1, g2))
         logits, affect = self.heads(first, second)  # [Wang, eqs. 20-22]
         losses = {}
         if self.contrast is not None:
-            losses["infonce"] = INFONCE_WEIGHT * self.contrast(read, spoken, listened, heard)
+            loss = self.contrast(h_text, real_text, h_audio, real_audio)
+            losses["infonce"] = INFONCE_WEIGHT * loss
         return ModelOutput(
             logits,
             affect,
             losses,
             attention=attention,
             audio_mask=audio_mask,
-            text_mask=None if attention is None else real_keys(spoken),
+            text_mask=None if attention is None else real_keys(real_text),
         )
 
 

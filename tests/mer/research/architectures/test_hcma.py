@@ -9,10 +9,10 @@ from mer.errors import InputError
 from mer.research.architectures.base import BuildOptions, SongBatch
 from mer.research.architectures.hcma import (
     ARCHITECTURES,
-    ASKED,
     N_MELS,
     SEGMENT,
     SIZES,
+    TEXT_ORDER,
     ConvNet,
     CrossModalAttention,
     HcmaNetwork,
@@ -208,7 +208,7 @@ def test_spliced_sequences_are_padded_to_the_longest() -> None:
 
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
-@pytest.mark.parametrize("variant", ASKED)
+@pytest.mark.parametrize("variant", TEXT_ORDER)
 def test_lyrics_reach_the_head_without_sound(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     other = songs._replace(lyrics=songs.lyrics * -1)
@@ -218,7 +218,7 @@ def test_lyrics_reach_the_head_without_sound(variant: str, front_end: str) -> No
 
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
-@pytest.mark.parametrize("variant", ASKED)
+@pytest.mark.parametrize("variant", TEXT_ORDER)
 def test_a_null_token_stands_for_missing_sound(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     other = songs._replace(log_mel=songs.log_mel + 1, patches=songs.patches * 2)
@@ -237,7 +237,7 @@ def test_a_bare_title_reaches_the_head() -> None:
 
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
-@pytest.mark.parametrize("variant", ASKED)
+@pytest.mark.parametrize("variant", TEXT_ORDER)
 def test_padding_and_company_do_not_matter(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     whole = net(songs)

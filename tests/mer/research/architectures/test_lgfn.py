@@ -1,4 +1,4 @@
-"""The LGFN-style network: its clock, its alignment, its gate."""
+"""The LGFN-style network: time steps, alignment, gate."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_paper_size_is_a_resnet_18() -> None:
     assert sum(p.numel() for p in audio.resnet.parameters()) == 11_176_512 - 2 * 64 * 49
 
 
-def test_a_step_of_the_clock_is_thirty_two_frames() -> None:
+def test_a_time_step_is_thirty_two_frames() -> None:
     states, energies, mask = OwnAudio(SMALL, waveform=True).eval()(songs())
     assert states.shape == (3, 160 // 32, WIDTH)
     assert energies.shape == (3, 160 // 32, 2)
@@ -174,12 +174,12 @@ def test_without_a_text_the_gate_is_one_and_the_mixture_is_the_audio(
     network = build(variant, front_end)
     batch = songs(EVERYTHING, ("audio",), EVERYTHING, front_end=front_end)
     with torch.no_grad():
-        clock = network.listen(batch)
-        mixed, gate, _ = network.fuse(batch, clock)
+        steps = network.encode_audio(batch)
+        mixed, gate, _ = network.fuse(batch, steps)
     assert gate is not None
     assert (gate[1] == 1).all()
-    assert torch.equal(mixed[1], clock.states[1])
-    assert not torch.equal(mixed[0], clock.states[0])
+    assert torch.equal(mixed[1], steps.states[1])
+    assert not torch.equal(mixed[0], steps.states[0])
 
 
 @pytest.mark.parametrize("front_end", KINDS)
@@ -190,19 +190,19 @@ def test_without_audio_the_gate_is_zero_and_the_mixture_is_the_lyrics(
     network = build(variant, front_end)
     batch = songs(EVERYTHING, ("lyrics",), ("context",), front_end=front_end)
     with torch.no_grad():
-        clock = network.listen(batch)
-        mixed, gate, _ = network.fuse(batch, clock)
-        aligned, _, _ = network.align(clock.states, *batch.text())
+        steps = network.encode_audio(batch)
+        mixed, gate, _ = network.fuse(batch, steps)
+        aligned, _, _ = network.align(steps.states, *batch.text())
     assert gate is not None
     assert (gate[1:] == 0).all()
     assert torch.equal(mixed[1:], aligned[1:])
-    assert clock.mask[1:].sum(dim=1).tolist() == [1, 1]
+    assert steps.mask[1:].sum(dim=1).tolist() == [1, 1]
 
 
 def test_with_both_the_gate_is_open_to_both() -> None:
     network, batch = build(), songs()
     with torch.no_grad():
-        _, gate, _ = network.fuse(batch, network.listen(batch))
+        _, gate, _ = network.fuse(batch, network.encode_audio(batch))
     assert gate is not None
     assert gate.shape == (3, 5, WIDTH)
     assert ((gate > 0) & (gate < 1)).all()
@@ -214,7 +214,7 @@ def test_readable_gates_are_the_means_of_g() -> None:
     batch = songs(EVERYTHING, ("audio",), ("lyrics",), ("audio", "context"))
     output = judge(network, batch)
     with torch.no_grad():
-        _, gate, _ = network.fuse(batch, network.listen(batch))
+        _, gate, _ = network.fuse(batch, network.encode_audio(batch))
     assert gate is not None
     torch.testing.assert_close(output.gates["audio"][0], gate[0].mean())
     assert output.gates["audio"][1:3].tolist() == [1.0, 0.0]
@@ -228,24 +228,24 @@ def test_a_fixed_gate_is_a_half_where_there_is_a_choice() -> None:
     assert not judge(build("concat"), songs()).gates
 
 
-@pytest.mark.parametrize("what", ["energies", "entropy", "sung"])
+@pytest.mark.parametrize("what", ["energies", "entropy", "has_lyrics"])
 def test_the_gate_heeds_what_reliability_is_read_from(what: str) -> None:
     network, batch = build(), songs()
     gate = network.mix
     assert isinstance(gate, Gate)
     with torch.no_grad():
-        clock = network.listen(batch)
-        aligned, entropy, _ = network.align(clock.states, *batch.text())
+        steps = network.encode_audio(batch)
+        aligned, entropy, _ = network.align(steps.states, *batch.text())
         there = torch.ones(3, dtype=torch.bool)
-        before = gate(clock, aligned, entropy, there, there)
+        before = gate(steps, aligned, entropy, there, there)
         if what == "energies":
-            clock = clock._replace(energies=clock.energies + 3.0)
+            steps = steps._replace(energies=steps.energies + 3.0)
         after = gate(
-            clock,
+            steps,
             aligned,
             entropy * (what != "entropy"),
             there,
-            there & (what != "sung"),
+            there & (what != "has_lyrics"),
         )
     assert not torch.allclose(before, after, atol=1e-6)
 
@@ -256,11 +256,11 @@ def test_the_gate_reads_both_modalities_their_product_and_their_reliabilities() 
     assert isinstance(gate, Gate)
     gate.gate.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     with torch.no_grad():
-        clock = network.listen(batch)
-        aligned, _, _ = network.align(clock.states, *batch.text())
-        _, weights, _ = network.fuse(batch, clock)
+        steps = network.encode_audio(batch)
+        aligned, _, _ = network.align(steps.states, *batch.text())
+        _, weights, _ = network.fuse(batch, steps)
     assert weights is not None
-    whole = torch.cat([clock.states, aligned, clock.states * aligned], dim=2)
+    whole = torch.cat([steps.states, aligned, steps.states * aligned], dim=2)
     torch.testing.assert_close(seen[0][..., : 3 * WIDTH], whole)
     reliabilities = seen[0][..., 3 * WIDTH :]
     assert reliabilities.shape == (3, 5, 2)
