@@ -1,13 +1,12 @@
-"""Checkpoints: weights with their configuration in one safetensors file, and a card beside it.
+"""Checkpoints: a safetensors file of weights and configuration, and a model card.
 
 ::
 
     affetti-1f0e9c2a.safetensors    weights; its header holds FORMAT_VERSION and the configuration
     affetti-1f0e9c2a.json           model card for people, and the sha256 of the other file
 
-The eight hex digits are the first of the safetensors file's sha256. A file is written aside,
-synced and renamed, the weights last: whoever finds them finds a whole checkpoint. The model
-version can be asked for without loading torch.
+The eight hex digits begin the sha256 of the safetensors file. The weights are written last, so a
+checkpoint that is visible is complete. Reading the model version does not load torch.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT_VERSION: Final = 3
-"""Raised when an older reader could not make sense of a file."""
+"""Increased when older code could not read a new file."""
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
-"""Where the packaged checkpoints are."""
+"""Folder of the packaged checkpoints."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9_]+)*")
 _HEADER_KEY: Final = "affetti"
@@ -55,31 +54,31 @@ def save(
     Parameters
     ----------
     state : mapping of str to Tensor
-        Weights; moved to the CPU and made contiguous.
+        Weights. They are saved as contiguous CPU tensors.
     config : mapping
-        What builds the network again; plain JSON.
+        Configuration that rebuilds the network; plain JSON.
     card : mapping
-        Licence, data, measures and limits, for people; plain JSON.
+        Licence, data, measures and limits, for readers of the model card; plain JSON.
     directory : Path
-        Made if absent.
+        Created if absent.
     name : str
         Configuration name: lower-case letters, digits, ``_`` and ``-``.
 
     Returns
     -------
     Path
-        Of the safetensors file. The same arguments always give the same file.
+        Path of the safetensors file. The same arguments always give the same file.
 
     Raises
     ------
     InputError
-        If `name` is no configuration name.
+        If `name` is not a configuration name.
     """
-    import safetensors.torch
+    import safetensors.torch  # noqa: PLC0415  # loads torch; the model version needs none
 
     if not _NAME.fullmatch(name):
-        raise InputError(f"name {name!r}: use lower-case letters, digits, _ and - alone")
-    # One metadata key: safetensors does not keep the order of several.
+        raise InputError(f"name {name!r}: use only lower-case letters, digits, _ and -")
+    # One metadata key, because safetensors does not keep the order of several.
     header = json.dumps({"format_version": FORMAT_VERSION, "config": dict(config)}, sort_keys=True)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
     data = safetensors.torch.save(tensors, metadata={_HEADER_KEY: header})
@@ -98,7 +97,7 @@ def save(
     )
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{version}.safetensors"
-    # The weights last: whoever finds them finds their card, too.
+    # The weights last: a checkpoint that is visible has its card.
     with written_aside(path.with_suffix(".json")) as part:
         part.write_bytes(text.encode() + b"\n")
     with written_aside(path) as part:
@@ -107,17 +106,17 @@ def save(
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint, after checking it.
+    """Verify and read a checkpoint.
 
     Parameters
     ----------
     path : Path
-        Of the safetensors file; its card lies beside it.
+        Path of the safetensors file. The card lies beside it.
 
     Returns
     -------
     state : dict of str to Tensor
-        On the CPU, bit for bit as saved.
+        On the CPU, bit-identical to the saved weights.
     config : dict
 
     Raises
@@ -125,11 +124,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     CheckpointError
         If a file is absent or cannot be read.
     CheckpointCorruptError
-        If the bytes do not match the checksum, or are no checkpoint.
+        If the checksum does not match, or the file is not a checkpoint.
     CheckpointVersionError
         If the format is not `FORMAT_VERSION`.
     """
-    import safetensors.torch
+    import safetensors.torch  # noqa: PLC0415  # as in `save`
 
     card = read_card(path)
     data = _read(path)
@@ -145,7 +144,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         return safetensors.torch.load(data), dict(header["config"])
     except (safetensors.SafetensorError, KeyError, TypeError) as error:
-        raise CheckpointCorruptError(f"{path}: not a whole checkpoint; {_RETRAIN}") from error
+        raise CheckpointCorruptError(f"{path}: not a complete checkpoint; {_RETRAIN}") from error
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -156,7 +155,7 @@ def read_card(path: Path) -> dict[str, Any]:
     CheckpointError
         If it is absent.
     CheckpointCorruptError
-        If it is no JSON object.
+        If it is not a JSON object.
     """
     card_path = path.with_suffix(".json")
     try:
@@ -187,7 +186,7 @@ def packaged_path(name: str = "affetti") -> Path:
 
 
 def packaged_version(name: str = "affetti") -> str:
-    """Model version of the packaged checkpoint, from its file's name alone.
+    """Model version of the packaged checkpoint, from its file name alone.
 
     Raises
     ------
@@ -198,7 +197,7 @@ def packaged_version(name: str = "affetti") -> str:
 
 
 def _header(data: bytes, path: Path) -> dict[str, Any]:
-    """Read our entry in the metadata; safetensors' own reader of bytes leaves it out."""
+    """Read the metadata entry of Affetti, which safetensors.torch.load does not return."""
     try:
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER_KEY])

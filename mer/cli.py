@@ -1,7 +1,6 @@
-"""``python -m mer``: analyse files or words, and measure the model on songs of your own.
+"""``python -m mer``: analyses files or text, and measures the model on labelled songs of a user.
 
-Exit codes: 0 when all went well, 1 when something could not be done, 2 when the command line is
-wrong, 130 when interrupted. An error is one line.
+Exit codes: 0 success, 1 an error, 2 a wrong command line, 130 interrupted. An error is one line.
 """
 
 from __future__ import annotations
@@ -13,8 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tqdm import tqdm
+
 from mer.errors import MerError
 from mer.lyrics import read_lyrics
+from mer.own_songs import evaluate_table, report
 from mer.prediction import TOLD_SHIFT, SongInput
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from mer.prediction import EmotionPrediction
 
 _BATCH_FILES: Final = 8
-"""Files that go through the networks together."""
+"""Files in one batch of the networks."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None
-        Arguments after the program's name; those of this process by default.
+        Arguments after the program name; None for those of this process.
 
     Returns
     -------
@@ -44,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(parse: Callable[[list[str]], argparse.Namespace], arguments: list[str]) -> int:
-    """Parse arguments, run the command that they name, and turn its errors into one line each.
+    """Parse arguments, run their command, and print its error as one line.
 
     Parameters
     ----------
     parse : function
-        Of the arguments to a Namespace whose `run` takes it and returns an exit code.
+        Converts arguments to a Namespace. Its `run` takes the Namespace and returns an exit code.
     arguments : list of str
 
     Returns
@@ -61,16 +63,16 @@ def run_command(parse: Callable[[list[str]], argparse.Namespace], arguments: lis
         options = parse(arguments)
         return int(options.run(options))
     except MerError as error:
-        _complain(f"{error.code}: {error}")
+        _print_error(f"{error.code}: {error}")
         return 1
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         else:
-            _complain(str(error))
+            _print_error(str(error))
         return 1
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _print_error("interrupted")
         return 130
 
 
@@ -80,9 +82,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         description="Music emotion recognition from audio, lyrics and context.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    analyze = commands.add_parser("analyze", help="say what files or words express")
+    analyze = commands.add_parser("analyze", help="predict the emotion of files or text")
     _add_analyze_arguments(analyze)
-    evaluate = commands.add_parser("evaluate", help="measure the model on songs of your own")
+    evaluate = commands.add_parser("evaluate", help="measure the model on your own labelled songs")
     _add_evaluate_arguments(evaluate)
     options = parser.parse_args(arguments)
     if options.command == "analyze":
@@ -91,9 +93,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Say what files or words express: one line each, in the order given."
+    parser.description = "Predict the emotion of files or text: one line each, in the order given."
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="audio file")
-    parser.add_argument("--text", help="judge these words in place of files")
+    parser.add_argument("--text", help="predict this text instead of files")
     parser.add_argument(
         "--lyrics", type=Path, metavar="FILE", help="lyrics of the one audio file, plain or LRC"
     )
@@ -121,17 +123,18 @@ def _add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
 def _check_analyze(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.text is not None:
         if options.files or options.lyrics or options.title or options.artist:
-            parser.error("--text stands alone: give no FILE, --lyrics, --title or --artist with it")
+            parser.error("--text cannot be combined with FILE, --lyrics, --title or --artist")
     elif not options.files:
         parser.error("give at least one FILE, or --text")
     if len(options.files) > 1 and (options.lyrics or options.title):
-        parser.error("--lyrics and --title are for one FILE alone")
+        parser.error("--lyrics and --title need exactly one FILE")
     if options.embedding and not options.json:
         parser.error("--embedding needs --json")
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from mer.pipeline import EmotionPipeline
+    # Loads torch, which takes seconds: not for --help and wrong command lines.
+    from mer.pipeline import EmotionPipeline  # noqa: PLC0415
 
     pipeline = EmotionPipeline.from_pretrained(options.model, device=options.device)
     if options.text is not None:
@@ -147,15 +150,14 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="a table with path and valence and arousal, quadrant or mood",
+        help="table with the column path, and quadrant, mood, or valence and arousal",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from mer.own_songs import evaluate_table, report
-    from mer.pipeline import EmotionPipeline
+    from mer.pipeline import EmotionPipeline  # noqa: PLC0415  # loads torch, as above
 
     figures = evaluate_table(options.csv, EmotionPipeline.from_pretrained(device="auto"))
     for line in [json.dumps(figures)] if options.json else report(figures):
@@ -164,15 +166,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _analyze_files(pipeline: EmotionPipeline, options: argparse.Namespace) -> bool:
-    """Show each file's prediction or error; whether there was no error."""
-    from tqdm import tqdm
-
+    """Print the prediction or error of each file; return whether there was no error."""
     is_complete = True
     files = options.files
     with tqdm(total=len(files), unit="file", file=sys.stderr, disable=len(files) == 1) as bar:
         for start in range(0, len(files), _BATCH_FILES):
-            outcomes = _judge(pipeline, files[start : start + _BATCH_FILES], options)
-            with bar.external_write_mode():  # the bar steps aside while lines are written
+            outcomes = _predict(pipeline, files[start : start + _BATCH_FILES], options)
+            with bar.external_write_mode():  # hides the bar while lines are written
                 for path, outcome in outcomes:
                     if isinstance(outcome, MerError):
                         is_complete = False
@@ -183,10 +183,10 @@ def _analyze_files(pipeline: EmotionPipeline, options: argparse.Namespace) -> bo
     return is_complete
 
 
-def _judge(
+def _predict(
     pipeline: EmotionPipeline, paths: Sequence[Path], options: argparse.Namespace
 ) -> list[tuple[Path, EmotionPrediction | MerError]]:
-    """Predict for the files that can be read; the others get their error, in the same order."""
+    """Prediction or error of each file, in the order of `paths`."""
     outcomes: dict[int, EmotionPrediction | MerError] = {}
     prepared = {}
     for position, path in enumerate(paths):
@@ -211,31 +211,31 @@ def _show(
     emotions = sorted(prediction.emotions.items(), key=lambda item: -item[1])[:3]
     gates = [f"{name} {gate:.2f}" for name, gate in prediction.gates.items() if gate > 0]
     name = " ".join(" ".join(subject.values()).split())
-    doubt = ", ambiguous" if prediction.is_ambiguous else ""
+    ambiguous = ", ambiguous" if prediction.is_ambiguous else ""
     _print(
         f"{name}: valence {prediction.valence:.2f} ± {prediction.valence_spread:.2f}, "
         f"arousal {prediction.arousal:.2f} ± {prediction.arousal_spread:.2f}, "
-        f"{prediction.quadrant} ({prediction.confidence:.0%}{doubt}); "
+        f"{prediction.quadrant} ({prediction.confidence:.0%}{ambiguous}); "
         f"{', '.join(f'{emotion} {share:.0%}' for emotion, share in emotions)}; "
-        f"by {', '.join(gates)}{_lines_named(prediction)}"
+        f"by {', '.join(gates)}{_quoted_lines(prediction)}"
     )
 
 
-def _lines_named(prediction: EmotionPrediction) -> str:
-    """Quote the two lyric lines that count most, as far as they can be seen in two digits."""
-    named = [
+def _quoted_lines(prediction: EmotionPrediction) -> str:
+    """Quote the two most important lyric lines, if their shift is visible in two decimals."""
+    quoted = [
         f'"{line.text}" (valence {line.valence:+.2f}, arousal {line.arousal:+.2f})'
         for line in prediction.lyric_lines[:2]
         if line.shift >= TOLD_SHIFT
     ]
-    return f"; most by {', '.join(named)}" if named else ""
+    return f"; most by {', '.join(quoted)}" if quoted else ""
 
 
 def _show_error(path: Path, error: MerError, options: argparse.Namespace) -> None:
     if options.json:
         _print(json.dumps({"path": str(path), "code": error.code, "message": str(error)}))
     else:
-        _complain(f"{error.code}: {error}")
+        _print_error(f"{error.code}: {error}")
 
 
 def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str, Any]:
@@ -276,11 +276,11 @@ def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str
 
 
 def _print(line: str) -> None:
-    # A path may hold what the terminal's encoding cannot say.
+    # A path may contain characters that the encoding of the terminal lacks.
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     sys.stderr.write(f"mer: {' '.join(message.split())}\n")

@@ -19,8 +19,8 @@
     ├── DatasetError                      code DATASET_INVALID
     └── ShapeError                        code SHAPE_INVALID
 
-Each class carries a stable ``code``; the message says what happened, to which
-file or field, and what to do next.
+Each class has a stable ``code``. The message says what happened, to which file or field, and what
+to do next.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MerError(Exception):
 
 
 class AudioError(MerError):
-    """An audio file cannot be used; `path` and `reason` say which and why."""
+    """An audio file cannot be used; `path` and `reason` are kept as attributes."""
 
     code = "AUDIO_UNREADABLE"
 
@@ -61,19 +61,19 @@ class AudioEmptyError(AudioError):
 
 
 class AudioTooShortError(AudioError):
-    """The recording is shorter than the model can judge."""
+    """The recording is shorter than the model needs."""
 
     code = "AUDIO_TOO_SHORT"
 
 
 class AudioTooLongError(AudioError):
-    """The recording or file is larger than the stated limit."""
+    """The recording or file exceeds the limit."""
 
     code = "AUDIO_TOO_LONG"
 
 
 class AudioSilentError(AudioError):
-    """Every sample that was heard is (nearly) zero."""
+    """Every decoded sample is (nearly) zero."""
 
     code = "AUDIO_SILENT"
 
@@ -85,13 +85,13 @@ class LyricsError(MerError):
 
 
 class InputError(MerError):
-    """An argument is outside what a function accepts."""
+    """An argument is invalid."""
 
     code = "INPUT_INVALID"
 
 
 class EncoderMissingError(MerError):
-    """A frozen encoder is in no package, folder or cache of this machine."""
+    """A frozen encoder is in no installed package, local folder or local cache."""
 
     code = "ENCODER_MISSING"
 
@@ -109,19 +109,19 @@ class CheckpointError(MerError):
 
 
 class CheckpointCorruptError(CheckpointError):
-    """A checkpoint's bytes do not match its checksum or structure."""
+    """The bytes of a checkpoint do not match its checksum or structure."""
 
     code = "CHECKPOINT_CORRUPT"
 
 
 class CheckpointVersionError(CheckpointError):
-    """A checkpoint was written in a format this code does not read."""
+    """The format of a checkpoint is one that this code does not read."""
 
     code = "CHECKPOINT_VERSION"
 
 
 class DatasetError(MerError):
-    """A data set on disk is absent or not as its loader expects."""
+    """A data set on disk is absent, or differs from what its loader expects."""
 
     code = "DATASET_INVALID"
 

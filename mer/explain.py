@@ -1,11 +1,11 @@
-"""Why a song is judged as it is: the passages of its timeline, and the lyric lines that count.
+"""Explains a prediction: the timeline of a song, and the lyric lines that matter most.
 
-A line counts as much as the prediction moves when the line is deleted, with its repetitions, for a
-chorus is one thing said several times. To encode the lyrics anew for every line would cost more
-than all the rest of an analysis. So a few are chosen first by leaving their token states out of
-those that the network takes the mean of; what is left has still seen the line, which is near
-enough to choose by, and only those few are deleted in earnest. `mer.research.evaluation.deletion` measures how often
-the line that counts most is named.
+The importance of a line is the distance that the prediction moves when the line and all its
+repetitions are removed. Encoding the lyrics again for every line would cost more than the rest of
+an analysis. A shortlist is therefore made first, by leaving the token states of a line out of the
+mean over tokens. This is an estimate, because the other states still depend on the line. Only the
+lines of the shortlist are deleted from the text. `mer.research.evaluation.deletion` measures how
+often the most important line is found.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
     from mer.network import AffettiNetwork, AffettiOutput
 
 NAMED_LINES: Final = 3
-"""Lines that a prediction names."""
+"""Lyric lines in a prediction."""
 SHORTLIST: Final = 4
-"""Lines that are deleted in earnest, of all that were read."""
+"""Lines that are deleted from the text and encoded again."""
 _EDGE: Final = 1e-9
-"""How near to 0 and 1 a place on the plane is told from them; float32 reaches them."""
+"""Values are kept this far from 0 and 1, which float32 sigmoids reach."""
 _HALVINGS: Final = 40
-"""Of a range of at most 42 in log-odds; what is left of it moves nothing."""
+"""Bisection steps over at most 42 in log-odds; the remaining error is below 1e-10."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """A line that the text encoder read, wholly or in part.
+    """A lyric line of which at least one token was encoded.
 
     Parameters
     ----------
     line : int
-        Place, from 0, of its first occurrence among the lines that are not blank.
+        Index of its first occurrence among the lines that are not blank.
     text : str
     tokens : (tokens,) bool Tensor
-        Which of the lyrics' tokens are its own or its repetitions'.
+        True at the tokens of the line and of its repetitions.
     rest : str
-        The lyrics, as far as they were read, without it and its repetitions; blank if it is all.
+        The encoded part of the lyrics without the line and its repetitions. May be empty.
     """
 
     line: int
@@ -57,24 +57,24 @@ class ReadLine:
 
 
 def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
-    r"""Find the different lines of lyrics among their tokens.
+    r"""Find the distinct lines of lyrics and their tokens.
 
-    Lines that differ in nothing but case, spacing and punctuation are one.
+    Lines that differ only in case, spacing and punctuation count as repetitions.
 
     Parameters
     ----------
     lyrics : str
-        As they were encoded; lines end with ``\n``.
+        The encoded text; lines end with ``\n``.
     offsets : (tokens, 2) int64 Tensor
-        Of one text, as in `mer.encoders.text.TokenStates`, without padding.
+        Of `mer.encoding.EncodedText`.
 
     Returns
     -------
     list of ReadLine
-        In order; lines of which the encoder's limit left no token are not among them.
+        In order, without lines beyond the token limit of the encoder.
     """
     first, end = offsets.unbind(dim=1)
-    # A SentencePiece token may begin with the break before its line, but never ends with one.
+    # A SentencePiece token may start with the line break before its line, but never ends with one.
     last = torch.where(end > first, end - 1, -1)
     groups: dict[str, ReadLine] = {}
     start, number = 0, 0
@@ -89,8 +89,8 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
             known = groups.setdefault(key, ReadLine(number, text, tokens))
             groups[key] = ReadLine(known.line, known.text, known.tokens | tokens)
         number += 1
-    # What lies beyond the encoder's limit is cut off, so that a deletion lets nothing slide in; a
-    # repetition that the limit cuts short is known by its whole line.
+    # Text beyond the token limit is dropped, so that a deletion does not bring new text in. A
+    # truncated repetition is recognised by its whole line.
     read = list(zip(lyrics[: int(offsets.max())].split("\n"), keys, strict=False))
     return [
         replace(line, rest="\n".join(part for part, of in read if of != key).strip("\n"))
@@ -99,7 +99,7 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
 
 
 def line_key(text: str) -> str:
-    """Reduce a line to what its repetitions share: letters and digits, without case."""
+    """Reduce a line to its letters and digits, without case; repetitions have the same key."""
     letters = "".join(sign if sign.isalnum() else " " for sign in text.casefold())
     return " ".join(letters.split()) or text.strip()
 
@@ -111,7 +111,7 @@ def without_each(
     context: Tensor | None,
     lines: Sequence[ReadLine],
 ) -> AffettiOutput:
-    """Judge a song whole, and then without each of some of its lines.
+    """Compute the outputs for a song, and for the song with the tokens of each line left out.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def without_each(
     Returns
     -------
     AffettiOutput
-        Of ``1 + len(lines)`` songs on the network's device.
+        For ``1 + len(lines)`` songs, the whole song first; on the device of the network.
     """
     everything = torch.ones(len(lyrics), dtype=torch.bool)
     masks = torch.stack([everything, *(~line.tokens for line in lines)])
@@ -141,47 +141,47 @@ def without_each(
 
 
 def shortlist(output: AffettiOutput, lines: Sequence[ReadLine]) -> list[ReadLine]:
-    """Choose the lines that are worth deleting in earnest.
+    """Choose the lines to delete from the text.
 
     Parameters
     ----------
     output : AffettiOutput
-        As `without_each` gives it for `lines`.
+        Of `without_each` for `lines`.
     lines : sequence of ReadLine
 
     Returns
     -------
     list of ReadLine
-        At most `SHORTLIST`, the likeliest first.
+        At most `SHORTLIST`, the largest estimated importance first.
     """
     moved = (output.affect[0] - output.affect[1:]).double().norm(dim=1)
     return [lines[place] for place in moved.argsort(descending=True, stable=True)[:SHORTLIST]]
 
 
 def strongest_lines(output: AffettiOutput, lines: Sequence[ReadLine]) -> tuple[LyricLine, ...]:
-    """Name the lines without which the song would be judged most differently.
+    """Rank lines by their importance.
 
     Parameters
     ----------
     output : AffettiOutput
-        Of the whole song, and of the song with the `rest` of each of `lines` as its lyrics.
+        For the whole song, then for the song with the `rest` of each of `lines` as lyrics.
     lines : sequence of ReadLine
 
     Returns
     -------
     tuple of LyricLine
-        At most `NAMED_LINES`, the strongest first, equal ones in the order of `lines`.
+        At most `NAMED_LINES`, the most important first; ties in the order of `lines`.
     """
     affect = output.affect.double().cpu()
-    named = [
+    ranked = [
         LyricLine(line.line, line.text, *added)
         for line, added in zip(lines, (affect[0] - affect[1:]).tolist(), strict=True)
     ]
-    return tuple(sorted(named, key=lambda line: -line.shift)[:NAMED_LINES])
+    return tuple(sorted(ranked, key=lambda line: -line.shift)[:NAMED_LINES])
 
 
 def passages(audio: Tensor) -> list[Tensor]:
-    """Cut a song into what the timeline hears at each patch: the patch and its neighbours.
+    """Passages of a song for the timeline: each patch with its neighbours on either side.
 
     Parameters
     ----------
@@ -190,30 +190,29 @@ def passages(audio: Tensor) -> list[Tensor]:
     Returns
     -------
     list of (2 or 3, audio_dim) float Tensors
-        One a patch; of a song of one patch, that patch.
+        One for each patch. A song of one patch has one passage of one patch.
     """
     return [audio[max(0, patch - 1) : patch + 2] for patch in range(len(audio))]
 
 
 def anchored(points: Tensor, whole: Tensor) -> Tensor:
-    r"""Move a song's passages together until their mean is the song.
+    r"""Shift the points of a timeline so that their mean is the prediction for the song.
 
-    What the network says of a song is not the mean of what it says of the passages: it is not
-    linear, and a passage varies less than a song. Whole songs are what it was trained on and
-    measured by, so the whole stands, and each axis of the passages moves by one constant before
-    the sigmoid:
+    The network is not linear, so its prediction for a song is not the mean of its predictions for
+    the passages. It was trained and evaluated on whole songs, so the prediction for the song is
+    kept. On each axis the points are shifted by one constant before the sigmoid:
 
     .. math:: \frac 1 n \sum_i \sigma(\operatorname{logit} p_i + c) = w
 
-    Their order, and how far apart they lie in log-odds, is kept. They weigh the same, because
-    patches lie in the middle of equal parts of a song.
+    Their order and their differences in log-odds are kept. All points have equal weight, because
+    patches lie in the middle of equal parts of the song.
 
     Parameters
     ----------
     points : (patches, 2) float Tensor in [0, 1]
-        As the network says them of `passages`; there may be none.
+        Predictions for `passages`. May be empty.
     whole : (2,) float Tensor in [0, 1]
-        Of the song.
+        Prediction for the song.
 
     Returns
     -------
@@ -223,7 +222,7 @@ def anchored(points: Tensor, whole: Tensor) -> Tensor:
     if not len(points):
         return points.double()
     odds, goal = points.double().logit(eps=_EDGE), whole.double().logit(eps=_EDGE)
-    # With the highest passage at the goal the mean lies below it, with the lowest above it.
+    # With the highest point at the goal the mean is below the goal; with the lowest, above it.
     low, high = goal - odds.amax(dim=0), goal - odds.amin(dim=0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -233,7 +232,7 @@ def anchored(points: Tensor, whole: Tensor) -> Tensor:
 
 
 def _repeated(states: Tensor | None, width: int, times: int) -> tuple[Tensor, Tensor]:
-    """One song's rows, as float32 and without copies, for every song of a batch; and their mask."""
+    """Rows and mask of one song for a batch of `times` songs, as float32 views without copies."""
     steps = 1 if states is None else len(states)
     rows = torch.zeros(1, width) if states is None else states.float()
     mask = torch.full((times, steps), states is not None)

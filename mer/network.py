@@ -1,12 +1,14 @@
-"""The house network: four members, each a gate over what is heard, sung and named.
+"""The house network: four members that weight audio, lyrics and context with a gate.
 
-A member sums each modality up, weighs the sums by a readable reliability gate [LGFN] that doubts
-odd audio and lyrics that do not meet the title, and judges what comes of it; the context is fused
-last and weighed like the rest [HCMA]. Its share of the embedding is a quarter, so that four that
-err differently make one network: the average of several seeds was the only thing that helped every
-question (docs/results/house-model-tries.md). Attention of audio patches over lyric tokens [Li] was
-measured and earned nothing, so it is not here. Ours is that every modality may be missing: a bare
-sentence passes through the same network.
+Each member pools every modality, weights the pooled vectors with a gate [LGFN], and classifies
+their sum. The gate lowers the weight of unusual audio and of lyrics that do not match the title.
+The context is fused last and has its own weight [HCMA].
+
+A member computes a quarter of the embedding; outputs are averaged over members. Averaging several
+seeds was the only change that improved every task (docs/results/house-model-tries.md). Attention
+of audio patches over lyric tokens [Li] was measured and gave no gain, so it is not used.
+
+Any modality may be missing, so a single sentence is a valid input. `mer.research` lists the papers.
 """
 
 from __future__ import annotations
@@ -30,21 +32,21 @@ if TYPE_CHECKING:
 
 
 _EMPHASIS: Final = 3.0
-"""Descriptors are few beside the encoders' columns: this brings them to a fifth of the sum."""
+"""Factor on the descriptors, which are few: they contribute a fifth of the sum with it."""
 _CLIP: Final = 12.0
-"""Standard deviations beyond which a patch of strange audio is not followed."""
+"""Standardised columns are clipped here, in standard deviations."""
 _CUED: Final = MODALITIES[:2]
-"""Modalities that `AffettiNetwork.cues` speaks of, in the same places."""
-_MET_TOKENS: Final = 3
-"""Tokens of title and artist that are looked for in the lyrics: few songs sing their whole name."""
+"""Modalities that `AffettiNetwork.cues` are about, in the same order."""
+_MATCHED_TOKENS: Final = 3
+"""Tokens of title and artist that are matched in the lyrics; few lyrics contain all of them."""
 _LIKENESS: Final = (0.70, 0.12)
-"""About the mean and deviation of training songs' own lyrics; another song's are two below it."""
+"""Mean and standard deviation for training songs; lyrics of another song lie 2 deviations lower."""
 _ODDNESS: Final = (-1.07, 0.5)
-"""Mean and deviation of the oddness of training songs."""
+"""Mean and standard deviation of the oddness of training songs."""
 _CUE_LIMIT: Final = 1.5
-"""Deviations beyond which a cue says no more: music of a kind never met is odd, but not spoilt."""
+"""Cues are clipped here, in deviations: an unknown genre is unusual, but not a bad recording."""
 _COUNTS: Final = (1, 2, 4)
-"""What audio, lyrics and context add to the number of a set of modalities."""
+"""Bits of audio, lyrics and context in the index of a set of modalities."""
 _CALIBRATION: Final = (
     "quadrant_temperatures",
     "cluster_temperatures",
@@ -56,33 +58,33 @@ _CALIBRATION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AffettiConfig:
-    """Sizes and calibration of `AffettiNetwork`; all that a checkpoint needs beside its weights.
+    """Sizes and calibration of `AffettiNetwork`. With the weights, they make a checkpoint.
 
     Parameters
     ----------
     audio_dim, text_dim : int
         Width of one audio patch (two MusiCNNs and the descriptors) and of one text token.
     descriptor_dim : int
-        How many of a patch's last columns are `mer.audio.descriptors`.
+        Number of `mer.audio.descriptors` columns, the last ones of a patch.
     members : int
-        Of the network; a divisor of 256.
+        Number of members, a divisor of 256.
     text_width : int
-        Hidden units between a member's mean token state and its embedding of a text.
+        Hidden units of a member between the mean token state and its embedding of the lyrics.
     clusters : int
-        MIREX clusters.
+        Number of MIREX clusters.
     dropout, text_dropout : float in [0, 1)
-        On the summaries of songs, and on those of texts that stand alone in training.
+        On pooled vectors of songs, and on those of single texts in training.
     quadrant_temperatures, cluster_temperatures : 8 floats > 0
-        The logits are divided by them (temperature scaling, fit on held-out songs): one for each
-        set of modalities, where audio counts 1, lyrics 2 and context 4.
+        Temperatures of the logits, fit on held-out songs. One for each set of modalities; its
+        index is the sum of 1 for audio, 2 for lyrics and 4 for context.
     emotion_temperature : float > 0
-        The same for the emotions, whatever is known of the song.
+        Temperature of the emotion logits, the same for every set of modalities.
     affect_blend : float in [0, 1]
-        How much of valence and arousal is read off the quadrants: the rest is their own head's.
+        Share of valence and arousal that follows from the quadrants. The rest is from their head.
     affect_scale, affect_shift : (valence, arousal) floats
-        Slope and shift before the sigmoid of valence and arousal, fit on held-out songs.
+        Slope and shift of valence and arousal before the sigmoid, fit on held-out songs.
     spread_scales : 8 pairs (valence, arousal) of floats > 0
-        Factors of the predicted spreads, by set as the temperatures.
+        Factors of the predicted spreads, indexed as the temperatures.
     """
 
     audio_dim: int = 3581
@@ -103,7 +105,7 @@ class AffettiConfig:
 
 
 class AffettiBatch(NamedTuple):
-    """Encoder features of some songs; a row whose mask is all False is a missing modality.
+    """Encoded songs. A modality is missing where a row of its mask is all False.
 
     Attributes
     ----------
@@ -123,7 +125,7 @@ class AffettiBatch(NamedTuple):
 
 
 class AffettiOutput(NamedTuple):
-    """What the network says of some songs.
+    """Outputs of the network for a batch of songs.
 
     Attributes
     ----------
@@ -132,12 +134,12 @@ class AffettiOutput(NamedTuple):
     cluster_logits : (songs, 5) float Tensor, calibrated
     affect : (songs, 2) float Tensor in (0, 1), valence first, calibrated
     affect_spread : (songs, 2) float Tensor above 0
-        Standard deviation of the error of `affect` that is to be expected, calibrated.
+        Expected standard deviation of the error of `affect`, calibrated.
     emotion_logits : (songs, 8) float Tensor, calibrated
     gems_logits : (songs, 9) float Tensor
-        Of the Geneva Emotional Music Scale, by lyrics; learnt beside the rest and not calibrated.
+        Geneva Emotional Music Scale, trained on lyrics only, not calibrated.
     gates : (songs, 3) float Tensor
-        Weights of audio, lyrics and context; they sum to 1, a missing one has exactly 0.
+        Weights of audio, lyrics and context. They sum to 1; a missing modality has exactly 0.
     """
 
     fused_embedding: Tensor
@@ -151,15 +153,15 @@ class AffettiOutput(NamedTuple):
 
 
 class MemberStates(NamedTuple):
-    """What the members make of some songs' modalities.
+    """Pooled modalities of a batch of songs, for each member.
 
     Attributes
     ----------
     states : (members, songs, 3, share) float Tensor
-        Unit vectors of audio, lyrics and context; a learnt one where the song has none.
+        Unit vectors of audio, lyrics and context; a learned vector where a modality is missing.
     present : (songs, 3) bool Tensor
     cues : (songs, 2) float Tensor
-        As `AffettiNetwork.cues` gives them.
+        Of `AffettiNetwork.cues`.
     """
 
     states: Tensor
@@ -173,19 +175,19 @@ def collate(
     context: Sequence[Tensor | None],
     config: AffettiConfig,
 ) -> AffettiBatch:
-    """Pad some songs' encoder features into one batch.
+    """Pad encoded songs into one batch.
 
     Parameters
     ----------
     audio : sequence of (patches, audio_dim) float Tensor or None
-        One a song; None or no rows is a missing modality.
+        One for each song. None or no rows is a missing modality.
     lyrics, context : sequence of (tokens, text_dim) float Tensor or None
     config : AffettiConfig
 
     Returns
     -------
     AffettiBatch
-        float32; one padding step where no song has the modality.
+        float32. A modality that no song has consists of one padding step.
     """
     parts: list[Tensor] = []
     for column, width in (
@@ -211,60 +213,60 @@ def _present(batch: AffettiBatch) -> Tensor:
 
 
 def _likeness(batch: AffettiBatch) -> Tensor:
-    """How well the title and artist are met in the lyrics, (songs,); 0 where either is missing.
+    """Match of title and artist with the lyrics, (songs,), in deviations; 0 if either is missing.
 
-    Cosine of a token of the context, the special ones among them, and the lyric token that is most
-    like it; mean of the best.
+    The match of a context token is its cosine with the most similar lyric token. The result is the
+    mean of the best matches. Special tokens count.
     """
     tokens = F.normalize(batch.lyrics, dim=-1)
     cosines = F.normalize(batch.context, dim=-1) @ tokens.transpose(1, 2)
-    met = cosines.masked_fill(~batch.lyrics_mask.unsqueeze(1), -torch.inf).amax(dim=2)
-    met = met.masked_fill(~batch.context_mask, -torch.inf)
-    best = met.topk(min(_MET_TOKENS, met.shape[1]), dim=1).values
-    known = best.isfinite()  # of a short text not all, of a missing one none
+    matches = cosines.masked_fill(~batch.lyrics_mask.unsqueeze(1), -torch.inf).amax(dim=2)
+    matches = matches.masked_fill(~batch.context_mask, -torch.inf)
+    best = matches.topk(min(_MATCHED_TOKENS, matches.shape[1]), dim=1).values
+    known = best.isfinite()  # a short context has fewer, a missing text none
     likeness = masked_mean(best.masked_fill(~known, 0.0).unsqueeze(2), known).squeeze(1)
     mean, deviation = _LIKENESS
     return torch.where(known.any(dim=1), (likeness - mean) / deviation, 0.0)
 
 
 def _log_odds(quadrant_logits: Tensor) -> Tensor:
-    """Log-odds (…, 2) that valence and arousal are high, by quadrant logits (…, 4)."""
+    """Log-odds (…, 2) of high valence and high arousal, from quadrant logits (…, 4)."""
     q1, q2, q3, q4 = quadrant_logits.log_softmax(dim=-1).unbind(dim=-1)
     valence = torch.logaddexp(q1, q4) - torch.logaddexp(q2, q3)
     arousal = torch.logaddexp(q1, q2) - torch.logaddexp(q3, q4)
     return torch.stack([valence, arousal], dim=-1)
 
 
-def _open_side(quadrant_logits: Tensor) -> Tensor:
-    """Give the deviation (…, 2) of being on the high side: .5 where the quadrants leave it open.
+def _side_deviation(quadrant_logits: Tensor) -> Tensor:
+    """Compute the deviation (…, 2) of "valence is high" and "arousal is high", at most .5.
 
-    Of all that was tried to foretell the errors of valence and arousal (a head trained for it, the
-    members' disagreement, the distance from the middle) this did best out of fold.
+    It predicted the errors of valence and arousal best in cross-validation. The alternatives were
+    a trained head, the disagreement of the members and the distance from the neutral point.
     """
     high = torch.sigmoid(_log_odds(quadrant_logits))
     return torch.sqrt(high * (1 - high) + 1e-4)
 
 
 class MemberLinear(nn.Module):
-    """One linear layer a member: (songs, inputs) or (members, songs, inputs) to outputs."""
+    """A linear layer for each member: (songs, inputs) or (members, songs, inputs) to outputs."""
 
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(inputs)  # as torch.nn.Linear starts
+        bound = 1 / math.sqrt(inputs)  # the initialisation of torch.nn.Linear
         self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Every member's answer, (members, songs, outputs)."""
+        """Compute the outputs of all members, (members, songs, outputs)."""
         if states.ndim == 2:
             states = states.expand(len(self.weight), -1, -1)
         return torch.baddbmm(self.bias, states, self.weight)
 
 
 class AffettiNetwork(nn.Module):
-    """Frozen-encoder features to a unit-norm embedding, quadrant, cluster, affect and emotions.
+    """Computes embedding, quadrant, cluster, affect and emotions from encoded songs.
 
-    The audio's standardisation is part of the weights (buffers), so a checkpoint is whole.
+    The standardisation of the audio is stored with the weights, as buffers.
 
     Parameters
     ----------
@@ -297,7 +299,7 @@ class AffettiNetwork(nn.Module):
         self.lyrics_out = MemberLinear(members, config.text_width, share)
         self.context_in = MemberLinear(members, text_dim, share)
         self.null_parts = nn.Parameter(torch.zeros(members, 1, len(MODALITIES), share))
-        # States, and their products pair by pair.
+        # Inputs: the states and their pairwise products.
         self.gate = MemberLinear(members, 2 * len(MODALITIES) * share, len(MODALITIES))
         self.doubt = MemberLinear(members, len(_CUED), len(MODALITIES))
         self.quadrant_head = MemberLinear(members, share, len(QUADRANTS))
@@ -307,12 +309,12 @@ class AffettiNetwork(nn.Module):
         self.gems_head = MemberLinear(members, share, len(GEMS))
 
     def standardise_to(self, audio: list[Tensor]) -> None:
-        """Take the audio's standardisation from the patches of the training songs.
+        """Fit the standardisation of the audio to training songs.
 
         Parameters
         ----------
         audio : list of (patches, audio_dim) float Tensors
-            One a song.
+            One for each song.
         """
         patches = torch.cat(audio).float()
         self.patch_mean.copy_(patches.mean(dim=0))
@@ -325,12 +327,12 @@ class AffettiNetwork(nn.Module):
         self.spread_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
 
     def forward(self, batch: AffettiBatch) -> AffettiOutput:
-        """Embed and judge some songs.
+        """Compute the calibrated outputs, averaged over members.
 
         Parameters
         ----------
         batch : AffettiBatch
-            At least one modality present in every song.
+            Every song has at least one modality.
 
         Returns
         -------
@@ -339,7 +341,7 @@ class AffettiNetwork(nn.Module):
         Raises
         ------
         ShapeError
-            If a width is not the configured one, or a song has no modality at all.
+            If a width differs from the configuration, or a song has no modality.
         """
         members = self.members(batch)
         config = self.config
@@ -355,30 +357,36 @@ class AffettiNetwork(nn.Module):
             cluster_logits=members.cluster_logits.mean(dim=0)
             / self.cluster_temperatures[known, None],
             affect=torch.sigmoid(affect * self.affect_scale + self.affect_shift),
-            affect_spread=_open_side(quadrant_logits) * self.spread_scales[known],
+            affect_spread=_side_deviation(quadrant_logits) * self.spread_scales[known],
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
             gems_logits=members.gems_logits.mean(dim=0),
             gates=members.gates.mean(dim=0),
         )
 
     def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
-        """Ask each member by itself, before calibration; arguments and errors as `forward`.
+        """Compute the outputs of each member, without calibration.
 
         Parameters
         ----------
         batch : AffettiBatch
+            As `forward`.
         are_texts : bool
-            Whether `text_dropout` holds in training rather than `dropout`.
+            In training, apply `text_dropout` instead of `dropout`.
 
         Returns
         -------
         AffettiOutput
-            Each with a first axis of members; an embedding has its member's share of 256.
+            All tensors have a first axis of members. An embedding has 256 / members numbers.
+
+        Raises
+        ------
+        ShapeError
+            As `forward`.
         """
         return self.fuse(self.states(batch, are_texts=are_texts))
 
     def states(self, batch: AffettiBatch, *, are_texts: bool = False) -> MemberStates:
-        """Sum each modality up, for each member, before they are weighed; as `members`."""
+        """Pool each modality, for each member; parameters and errors as `members`."""
         present = _present(batch)
         self._check(batch, present)
         rate = self.config.text_dropout if are_texts else self.config.dropout
@@ -386,7 +394,7 @@ class AffettiNetwork(nn.Module):
         embeds = (self._embed_audio, self._embed_lyrics, self._embed_context)
         states = torch.stack(
             [
-                # A modality that no song has costs nothing.
+                # A modality that no song has is not computed.
                 torch.where(there[:, None], F.normalize(embed(batch, rate), dim=-1), null)
                 if bool(there.any())
                 else null
@@ -397,16 +405,17 @@ class AffettiNetwork(nn.Module):
         return MemberStates(states, present, self.cues(batch))
 
     def fuse(self, known: MemberStates) -> AffettiOutput:
-        """Weigh each member's states and judge their sum."""
+        """Weight the states of each member with its gate, and classify their sum."""
         gates = self.weigh(known)
-        return self.judge(torch.einsum("ksm,ksme->kse", gates, known.states), gates)
+        return self.classify(torch.einsum("ksm,ksme->kse", gates, known.states), gates)
 
     def cues(self, batch: AffettiBatch) -> Tensor:
-        """Signs of evidence that does not deserve trust, (songs, 2), 0 where there is none to see.
+        """Cues about the reliability of the input, (songs, 2); 0 where a modality is missing.
 
-        How odd the audio is: the logarithm of how far a song lies from the training songs, on
-        average over columns, odd above 0; and how well the lyrics meet title and artist, another
-        song's below 0. In deviations of training songs, up to a limit.
+        The first is the oddness of the audio: the logarithm of the mean squared distance from the
+        training songs, above 0 for unusual audio. The second is the match of the lyrics with title
+        and artist, below 0 for lyrics of another song. Both are in standard deviations of training
+        songs, and clipped.
         """
         if not bool(batch.audio_mask.any()):
             oddness = batch.audio.new_zeros(len(batch.audio))
@@ -418,16 +427,16 @@ class AffettiNetwork(nn.Module):
         return torch.stack([oddness, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
 
     def scores(self, known: MemberStates) -> Tensor:
-        """Score each modality by the states, (members, songs, 3), before doubts."""
+        """Gate scores (members, songs, 3) from the states, without the cues."""
         audio, lyrics, context = known.states.unbind(dim=2)
         pairs = torch.cat([audio * lyrics, audio * context, lyrics * context], dim=-1)
-        scale = known.states.shape[-1] ** 0.5  # a product of unit vectors is small
+        scale = known.states.shape[-1] ** 0.5  # products of unit vectors are small
         seen = torch.cat([known.states.flatten(2), scale * pairs], dim=-1)
         scores: Tensor = self.gate(self._drop(seen, self.config.dropout))
         return scores
 
     def weigh(self, known: MemberStates) -> Tensor:
-        """Weights (members, songs, 3) of the modalities; a missing one has exactly 0."""
+        """Gate weights (members, songs, 3); a missing modality has exactly 0."""
         scores = self.scores(known) + self.doubt(known.cues)
         return F.softmax(scores.masked_fill(~known.present, -torch.inf), dim=-1)
 
@@ -445,15 +454,15 @@ class AffettiNetwork(nn.Module):
         return ((patches - self.patch_mean) / self.patch_std).clamp(-_CLIP, _CLIP)
 
     def _drop(self, states: Tensor, rate: float) -> Tensor:
-        """Dropout, different for each member."""
+        """Apply dropout, different for each member."""
         if states.ndim == 2:
             states = states.expand(self.config.members, -1, -1)
         return F.dropout(states, rate, self.training)
 
     def _embed_audio(self, batch: AffettiBatch, rate: float) -> Tensor:
-        """Mean and spread over patches to (members, songs, share)."""
+        """Embed mean and standard deviation over patches, (members, songs, share)."""
         mean, spread = masked_mean_and_std(self._standardised(batch.audio), batch.audio_mask)
-        # One patch has no spread: call it average rather than exceptionally even.
+        # A single patch has no deviation; 0 stands for an average one.
         several = (batch.audio_mask.sum(dim=1, keepdim=True) > 1).to(spread.dtype)
         spread = (spread - self.spread_mean) / self.spread_std * several
         embedded: Tensor = self.audio_in(self._drop(torch.cat([mean, spread], dim=1), rate))
@@ -469,8 +478,11 @@ class AffettiNetwork(nn.Module):
         embedded: Tensor = self.context_in(self._drop(mean, rate))
         return embedded
 
-    def judge(self, parts: Tensor, gates: Tensor) -> AffettiOutput:
-        """Judge sums of states (members, songs, share), or states of one modality alone."""
+    def classify(self, parts: Tensor, gates: Tensor) -> AffettiOutput:
+        """Compute the heads for weighted sums of states, or one modality: (members, songs, share).
+
+        `gates` (members, songs, 3) pass through.
+        """
         fused = F.normalize(parts, dim=-1)
         features = fused * fused.shape[-1] ** 0.5  # unit variance per coordinate, for the heads
         quadrant_logits = self.quadrant_head(features)
@@ -479,7 +491,7 @@ class AffettiNetwork(nn.Module):
             quadrant_logits=quadrant_logits,
             cluster_logits=self.cluster_head(features),
             affect=torch.sigmoid(self.affect_head(features)),
-            affect_spread=_open_side(quadrant_logits),
+            affect_spread=_side_deviation(quadrant_logits),
             emotion_logits=self.emotion_head(features),
             gems_logits=self.gems_head(features),
             gates=gates,
@@ -487,7 +499,7 @@ class AffettiNetwork(nn.Module):
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the second axis of the rows that `mask` keeps; 0 where it keeps none.
+    """Mean over the steps where `mask` is True; 0 if there is none.
 
     Parameters
     ----------
@@ -503,7 +515,7 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population standard deviation over the steps that `mask` keeps.
+    """Mean and population standard deviation over the steps where `mask` is True.
 
     Parameters
     ----------

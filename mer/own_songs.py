@@ -1,9 +1,20 @@
-"""``python -m mer evaluate --csv FILE``: how right the model is on a user's own labelled songs.
+"""``python -m mer evaluate --csv FILE``: measures the model on labelled songs of a user.
 
-The table has one song a row: ``path`` (relative to the table's folder), and any of ``valence`` and
-``arousal`` (both, from 0 to 1), ``quadrant`` (Q1 to Q4) and ``mood`` (a word or a few). ``lyrics``
-(path of a text file), ``title`` and ``artist`` are given to the model where they stand. A song that
-cannot be read is named and left out; a wrong cell stops everything before any song is heard.
+The table has one song in each row:
+
+======================= ==========================================================
+column                  content
+======================= ==========================================================
+``path``                audio file, relative to the folder of the table; required
+``valence``, ``arousal`` both from 0 to 1
+``quadrant``            Q1 to Q4
+``mood``                one word or a few
+``lyrics``              path of a text file
+``title``, ``artist``   context
+======================= ==========================================================
+
+Every row needs a label: a quadrant, a mood, or valence and arousal. A wrong cell is an error
+before any song is decoded. A song that cannot be used is reported and skipped.
 """
 
 from __future__ import annotations
@@ -14,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from tqdm import tqdm
 
 from mer.affect import QUADRANTS, AffectPoint, Quadrant
 from mer.errors import DatasetError, MerError
@@ -45,7 +57,7 @@ class OwnSong:
     Parameters
     ----------
     line : int
-        Of the table, for messages.
+        Line in the table, for messages.
     song : SongInput
     quadrant : Quadrant or None
     point : AffectPoint or None
@@ -60,7 +72,7 @@ class OwnSong:
 
 
 def read_songs(table: Path) -> list[OwnSong]:
-    """Read a table of labelled songs; no song is heard yet.
+    """Read a table of labelled songs; decodes no audio.
 
     Parameters
     ----------
@@ -73,8 +85,8 @@ def read_songs(table: Path) -> list[OwnSong]:
     Raises
     ------
     DatasetError
-        If the table is absent, has no ``path`` or no label, or a cell is wrong; the message names
-        the line and the column.
+        If the table is absent, lacks the column ``path`` or every label, or a cell is wrong. The
+        message names line and column.
     LyricsError
         If a lyrics file cannot be read.
     """
@@ -135,10 +147,10 @@ def _point(cells: Mapping[str, str], where: str) -> AffectPoint | None:
     return AffectPoint(values["valence"], values["arousal"])
 
 
-def judge(
+def predict_songs(
     pipeline: EmotionPipeline, songs: Sequence[OwnSong]
 ) -> tuple[list[tuple[OwnSong, EmotionPrediction]], list[dict[str, str]]]:
-    """Predict every song that can be read, with a progress bar.
+    """Predict every usable song, with a progress bar.
 
     Parameters
     ----------
@@ -147,15 +159,13 @@ def judge(
 
     Returns
     -------
-    judged : list of (OwnSong, EmotionPrediction)
+    predicted : list of (OwnSong, EmotionPrediction)
     failed : list of dict
-        ``path``, ``code`` and ``message`` of each song that cannot be used.
+        ``path``, ``code`` and ``message`` of each unusable song.
     """
-    from tqdm import tqdm
-
-    judged: list[tuple[OwnSong, EmotionPrediction]] = []
+    predicted: list[tuple[OwnSong, EmotionPrediction]] = []
     failed: list[dict[str, str]] = []
-    with tqdm(total=len(songs), desc="listening", unit="song") as bar:
+    with tqdm(total=len(songs), desc="songs", unit="song") as bar:
         for start in range(0, len(songs), _BATCH):
             readable, prepared = [], []
             for song in songs[start : start + _BATCH]:
@@ -165,54 +175,54 @@ def judge(
                 except MerError as error:
                     path = str(song.song.path)
                     failed.append({"path": path, "code": error.code, "message": str(error)})
-            judged += zip(readable, pipeline.predict_prepared(prepared), strict=True)
+            predicted += zip(readable, pipeline.predict_prepared(prepared), strict=True)
             bar.update(min(_BATCH, len(songs) - start))
-    return judged, failed
+    return predicted, failed
 
 
 def measure(
-    judged: Sequence[tuple[OwnSong, EmotionPrediction]],
+    predicted: Sequence[tuple[OwnSong, EmotionPrediction]],
     moods: Mapping[str, EmotionPrediction],
 ) -> dict[str, Any]:
-    """Figures of every kind of label that stands in the table.
+    """Measure the predictions against every kind of label in the table.
 
     Parameters
     ----------
-    judged : sequence of (OwnSong, EmotionPrediction)
+    predicted : sequence of (OwnSong, EmotionPrediction)
     moods : mapping of str to EmotionPrediction
-        Each mood word of the table, by itself.
+        Prediction for each mood of the table as a text.
 
     Returns
     -------
     dict
-        ``quadrant``, ``affect``, ``mood`` where there are labels for them, and ``worst``.
+        ``songs`` and ``worst``; ``quadrant``, ``affect`` and ``mood`` if the table has labels.
     """
-    figures: dict[str, Any] = {"songs": len(judged)}
+    figures: dict[str, Any] = {"songs": len(predicted)}
     for name, part in (
-        ("quadrant", _quadrants([pair for pair in judged if pair[0].quadrant])),
-        ("affect", _affect([pair for pair in judged if pair[0].point])),
-        ("mood", _moods([pair for pair in judged if pair[0].mood], moods)),
+        ("quadrant", _quadrants([pair for pair in predicted if pair[0].quadrant])),
+        ("affect", _affect([pair for pair in predicted if pair[0].point])),
+        ("mood", _moods([pair for pair in predicted if pair[0].mood], moods)),
     ):
         if part:
             figures[name] = part
-    figures["worst"] = _worst(judged, moods)
+    figures["worst"] = _worst(predicted, moods)
     return figures
 
 
-def _quadrants(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, Any]:
-    if not judged:
+def _quadrants(predicted: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, Any]:
+    if not predicted:
         return {}
-    target = np.array([QUADRANTS.index(song.quadrant) for song, _ in judged if song.quadrant])
-    chances = np.array([[said.quadrants[q] for q in QUADRANTS] for _, said in judged])
-    answers = chances.argmax(axis=1)
-    ambiguous = np.array([said.is_ambiguous for _, said in judged])
+    target = np.array([QUADRANTS.index(song.quadrant) for song, _ in predicted if song.quadrant])
+    probabilities = np.array([[p.quadrants[name] for name in QUADRANTS] for _, p in predicted])
+    answers = probabilities.argmax(axis=1)
+    ambiguous = np.array([prediction.is_ambiguous for _, prediction in predicted])
     right = bootstrap_ci(accuracy, target, answers)
     return {
         "songs": len(target),
         "accuracy": {"estimate": right.estimate, "low": right.low, "high": right.high},
         "macro_f1": macro_f1(target, answers, len(QUADRANTS)),
         "majority": float(np.bincount(target).max() / len(target)),
-        "ece": ece(target, chances),
+        "ece": ece(target, probabilities),
         "confusion": confusion(target, answers, len(QUADRANTS)).tolist(),
         "sure": _part(answers == target, ~ambiguous),
         "ambiguous": _part(answers == target, ambiguous),
@@ -220,49 +230,49 @@ def _quadrants(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str,
 
 
 def _part(is_right: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> dict[str, Any]:
-    """How many songs are chosen, and how often the model is right on them; None of none."""
+    """Count the chosen songs and measure accuracy on them; None for no songs."""
     songs = int(chosen.sum())
     return {"songs": songs, "accuracy": float(is_right[chosen].mean()) if songs else None}
 
 
-def _affect(judged: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, Any]:
-    if len(judged) < _FEWEST_FOR_AGREEMENT:
+def _affect(predicted: Sequence[tuple[OwnSong, EmotionPrediction]]) -> dict[str, Any]:
+    if len(predicted) < _FEWEST_FOR_AGREEMENT:
         return {}
-    true = np.array([[s.point.valence, s.point.arousal] for s, _ in judged if s.point])
-    said = np.array([[p.valence, p.arousal] for _, p in judged])
-    spreads = np.array([[p.valence_spread, p.arousal_spread] for _, p in judged])
-    off = np.abs(true - said) / spreads
+    true = np.array([[s.point.valence, s.point.arousal] for s, _ in predicted if s.point])
+    affect = np.array([[p.valence, p.arousal] for _, p in predicted])
+    spreads = np.array([[p.valence_spread, p.arousal_spread] for _, p in predicted])
+    errors = np.abs(true - affect) / spreads
     measures = {"ccc": ccc, "pearson": pearson, "rmse": rmse}
     return {"songs": len(true)} | {
-        axis: {name: each(true[:, i], said[:, i]) for name, each in measures.items()}
+        axis: {name: each(true[:, i], affect[:, i]) for name, each in measures.items()}
         | {
             "spread": float(spreads[:, i].mean()),
-            "within_one_spread": float((off[:, i] <= 1).mean()),
-            "within_two_spreads": float((off[:, i] <= 2).mean()),
+            "within_one_spread": float((errors[:, i] <= 1).mean()),
+            "within_two_spreads": float((errors[:, i] <= 2).mean()),
         }
         for i, axis in enumerate(("valence", "arousal"))
     }
 
 
 def _moods(
-    judged: Sequence[tuple[OwnSong, EmotionPrediction]], moods: Mapping[str, EmotionPrediction]
+    predicted: Sequence[tuple[OwnSong, EmotionPrediction]], moods: Mapping[str, EmotionPrediction]
 ) -> dict[str, Any]:
-    """How often a song lies nearest to its own mood, of the moods in the table."""
-    if not judged or len(moods) < 2:
+    """How often the nearest of all moods in the table is the label of the song."""
+    if not predicted or len(moods) < 2:
         return {}
     names = sorted(moods)
     counts = {name: {"songs": 0, "right": 0} for name in names}
-    for song, said in judged:
-        nearest = min(names, key=lambda name: _distance(said, moods[name]))
+    for song, prediction in predicted:
+        nearest = min(names, key=lambda name: _distance(prediction, moods[name]))
         counts[str(song.mood)]["songs"] += 1
         counts[str(song.mood)]["right"] += int(nearest == song.mood)
     right = sum(count["right"] for count in counts.values())
     most = max(count["songs"] for count in counts.values())
     return {
-        "songs": len(judged),
+        "songs": len(predicted),
         "moods": len(names),
-        "accuracy": right / len(judged),
-        "majority": most / len(judged),
+        "accuracy": right / len(predicted),
+        "majority": most / len(predicted),
         "each": counts,
     }
 
@@ -272,24 +282,24 @@ def _distance(one: EmotionPrediction, other: EmotionPrediction) -> float:
 
 
 def _worst(
-    judged: Sequence[tuple[OwnSong, EmotionPrediction]], moods: Mapping[str, EmotionPrediction]
+    predicted: Sequence[tuple[OwnSong, EmotionPrediction]], moods: Mapping[str, EmotionPrediction]
 ) -> list[dict[str, Any]]:
-    """Songs that the model is furthest from, by its chance of the truth, or by distance."""
+    """Songs with the largest error: 1 - probability of the quadrant, or distance to the mood."""
     rows = []
-    for song, said in judged:
+    for song, prediction in predicted:
         if song.quadrant:
-            error = 1 - said.quadrants[song.quadrant]
+            error = 1 - prediction.quadrants[song.quadrant]
         else:
-            error = min(1.0, _distance(said, moods[str(song.mood)]))
+            error = min(1.0, _distance(prediction, moods[str(song.mood)]))
         truth = song.quadrant or song.mood
         rows.append(
             {
                 "path": str(song.song.path),
                 "truth": str(truth),
-                "said": str(said.quadrant),
-                "confidence": said.confidence,
-                "valence": said.valence,
-                "arousal": said.arousal,
+                "said": str(prediction.quadrant),
+                "confidence": prediction.confidence,
+                "valence": prediction.valence,
+                "arousal": prediction.arousal,
                 "error": float(error),
             }
         )
@@ -297,29 +307,51 @@ def _worst(
 
 
 def evaluate_table(table: Path, pipeline: EmotionPipeline) -> dict[str, Any]:
-    """Everything from the table to the figures.
+    """Read a table, predict its songs and measure the predictions.
+
+    Parameters
+    ----------
+    table : Path
+    pipeline : EmotionPipeline
+
+    Returns
+    -------
+    dict
+        Of `measure`, with ``model_version`` and ``failed``.
 
     Raises
     ------
     DatasetError
-        As `read_songs`; or if not one song could be used.
+        As `read_songs`; or if no song could be used.
+    LyricsError
+        As `read_songs`.
     """
     songs = read_songs(table)
-    judged, failed = judge(pipeline, songs)
-    if not judged:
+    predicted, failed = predict_songs(pipeline, songs)
+    if not predicted:
         first = failed[0]
-        raise DatasetError(f"not one song of {table} could be used; the first: {first['message']}")
-    moods = {m: pipeline.predict_text(m) for m in sorted({s.mood for s, _ in judged if s.mood})}
+        raise DatasetError(f"no song of {table} could be used; the first: {first['message']}")
+    moods = {m: pipeline.predict_text(m) for m in sorted({s.mood for s, _ in predicted if s.mood})}
     return {
         "model_version": pipeline.model_version,
-        **measure(judged, moods),
+        **measure(predicted, moods),
         "failed": failed,
     }
 
 
 def report(figures: Mapping[str, Any]) -> Iterator[str]:
-    """Lines that say the figures of `evaluate_table` to a person."""
-    yield f"{figures['songs']} songs judged by {figures['model_version']}"
+    """Format the result of `evaluate_table` as lines of text.
+
+    Parameters
+    ----------
+    figures : mapping
+        Of `evaluate_table`.
+
+    Yields
+    ------
+    str
+    """
+    yield f"{figures['songs']} songs predicted by {figures['model_version']}"
     if quadrant := figures.get("quadrant"):
         yield from _report_quadrants(quadrant)
     if affect := figures.get("affect"):
@@ -327,24 +359,24 @@ def report(figures: Mapping[str, Any]) -> Iterator[str]:
             values = affect[axis]
             yield (
                 f"{axis}: CCC {values['ccc']:.3f}, Pearson {values['pearson']:.3f}, "
-                f"RMSE {values['rmse']:.3f} over {affect['songs']} songs; spread "
-                f"{values['spread']:.3f} on average, {values['within_one_spread']:.0%} of the "
-                f"songs within one (expected: {_WITHIN_ONE:.0%}), "
+                f"RMSE {values['rmse']:.3f} over {affect['songs']} songs; mean spread "
+                f"{values['spread']:.3f}, {values['within_one_spread']:.0%} of the "
+                f"songs within one spread (expected: {_WITHIN_ONE:.0%}), "
                 f"{values['within_two_spreads']:.0%} within two ({_WITHIN_TWO:.0%})"
             )
     if mood := figures.get("mood"):
         yield (
-            f"moods: {mood['accuracy']:.3f} of {mood['songs']} songs lie nearest to their own of "
-            f"{mood['moods']} moods; always the commonest: {mood['majority']:.3f}"
+            f"moods: accuracy {mood['accuracy']:.3f} over {mood['songs']} songs and "
+            f"{mood['moods']} moods; most frequent mood: {mood['majority']:.3f}"
         )
-    yield "furthest off:"
+    yield "largest errors:"
     for row in figures["worst"]:
         yield (
-            f"  {row['path']}: {row['truth']}, said {row['said']} ({row['confidence']:.0%}), "
-            f"valence {row['valence']:.2f}, arousal {row['arousal']:.2f}"
+            f"  {row['path']}: label {row['truth']}, predicted {row['said']} "
+            f"({row['confidence']:.0%}), valence {row['valence']:.2f}, arousal {row['arousal']:.2f}"
         )
     for failure in figures["failed"]:
-        yield f"  left out: {failure['code']}: {failure['message']}"
+        yield f"  skipped: {failure['code']}: {failure['message']}"
 
 
 def _report_quadrants(quadrant: Mapping[str, Any]) -> Iterator[str]:
@@ -352,11 +384,11 @@ def _report_quadrants(quadrant: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"quadrants: accuracy {right['estimate']:.3f} [{right['low']:.3f}, {right['high']:.3f}]"
         f", macro-F1 {quadrant['macro_f1']:.3f}, calibration error {quadrant['ece']:.3f};"
-        f" always the commonest: {quadrant['majority']:.3f}"
+        f" most frequent quadrant: {quadrant['majority']:.3f}"
     )
-    yield "confusion (rows: truth, columns: said)  " + "  ".join(QUADRANTS)
+    yield "confusion (rows: label, columns: prediction)  " + "  ".join(QUADRANTS)
     for name, row in zip(QUADRANTS, quadrant["confusion"], strict=True):
-        yield f"{name:>38}  " + "  ".join(f"{count:2d}" for count in row)
+        yield f"{name:>44}  " + "  ".join(f"{count:2d}" for count in row)
     for kind in ("sure", "ambiguous"):
         part = quadrant[kind]
         if part["songs"]:

@@ -232,4 +232,4 @@ def test_evaluate_measures_a_table_of_ones_own(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["quadrant"]["songs"] == 1
     table.write_text("path,quadrant\na.wav,Q1\nb.wav,Q2\n")
     assert main(["evaluate", "--csv", str(table)]) == 1
-    assert "left out: AUDIO" in capsys.readouterr().out
+    assert "skipped: AUDIO" in capsys.readouterr().out

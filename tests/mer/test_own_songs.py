@@ -179,12 +179,12 @@ def test_a_bad_song_is_left_out_and_named(tmp_path: Path) -> None:
     (failure,) = figures["failed"]
     assert failure["path"].endswith("broken.wav")
     text = "\n".join(report(figures))
-    assert "2 songs judged by affetti-" in text
-    assert f"left out: {failure['code']}" in text
+    assert "2 songs predicted by affetti-" in text
+    assert f"skipped: {failure['code']}" in text
 
 
 def test_when_no_song_can_be_used_the_first_reason_is_given(tmp_path: Path) -> None:
     path = table(tmp_path, "path,quadrant\nnone.wav,Q3\n")
     pipeline = EmotionPipeline.from_pretrained(save_untrained(tmp_path))
-    with pytest.raises(DatasetError, match=r"not one song .*none\.wav"):
+    with pytest.raises(DatasetError, match=r"no song .*none\.wav"):
         evaluate_table(path, pipeline)
