@@ -160,7 +160,7 @@ class _Row:
     code: ErrorCode
     heading: str
     words: str | Callable[[Any], str]
-    """What to say, or a function of the exception that says it."""
+    """The message, or a function of the exception that returns it."""
 
 
 RETRY_AFTER_SECONDS: Final = 10
@@ -188,7 +188,7 @@ def _invalid(code: ErrorCode, words: str | Callable[[Any], str]) -> _Row:
 
 
 def _away(what: str) -> _Row:
-    words = f"{what} cannot be used now. Try again later; the server's log says why."
+    words = f"{what} cannot be used now. Try again later. The reason is in the server's log."
     return _Row(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "Not available now", words)
 
 
@@ -204,7 +204,7 @@ _BUG: Final = _Row(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.INTERNAL_ERROR,
     "Something broke",
-    "The server failed; its log says why.",
+    "The server failed. The reason is in its log.",
 )
 
 _TABLE: Final[Mapping[type[BaseException], _Row]] = {

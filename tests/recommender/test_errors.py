@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -252,6 +253,21 @@ def database_refused() -> Iterator[None]:
 
     with connection.execute_wrapper(refuse):
         yield
+
+
+def test_a_locked_sqlite_database_is_no_bug(tmp_path: Path) -> None:
+    path = tmp_path / "locked.sqlite3"
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder,
+        contextlib.closing(sqlite3.connect(path, timeout=0)) as other,
+    ):
+        holder.execute("CREATE TABLE songs (id)")
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked") as locked:
+            other.execute("SELECT id FROM songs")
+    error = OperationalError("database is locked")
+    error.__cause__ = locked.value
+    assert errors.error_answer(error).status == 503
 
 
 class TestNoDatabase:

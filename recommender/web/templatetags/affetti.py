@@ -49,7 +49,7 @@ def duration(seconds: float) -> str:
 
 @register.simple_tag
 def bar(value: float) -> SafeString:
-    """Draw a number from 0 to 1; the number itself stands beside it as text."""
+    """Draw a number from 0 to 1; the page also shows the number as text."""
     return format_html(
         '<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
         '<rect width="{}" height="1"/></svg>',

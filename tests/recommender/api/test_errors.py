@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, get_resolver, resolve
 from rest_framework.test import APIClient
 
 from catalog.errors import TransientError
@@ -72,8 +72,6 @@ def test_method_not_allowed(api: APIClient, staff: User, path: str) -> None:
 
 @pytest.mark.parametrize("path", addresses())
 def test_every_view_states_who_may_call_it(path: str) -> None:
-    from django.urls import resolve
-
     view = resolve(path).func
     view_class = getattr(view, "cls", None) or view.view_class
     assert "permission_classes" in view_class.__dict__ or "permission_classes" in view.initkwargs
