@@ -52,7 +52,10 @@ _RequestInput: Any = serializer_of(FIELDS)
 
 
 class PlaylistInput(_RequestInput):  # type: ignore[misc]  # a class made of the fields
-    """A request: at least one target (the first five fields, blended), choice and constraints."""
+    """A request: at least one target (the first five fields, blended), choice and constraints.
+
+    The listener is the user who is logged in.
+    """
 
     name = request_field(
         Text(cast("int", Playlist._meta.get_field("name").max_length)),

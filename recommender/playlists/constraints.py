@@ -163,7 +163,7 @@ class HeardSongs(Constraint):
     exclude_heard_days = Field[int](
         WholeNumber(0, 3650),
         0,
-        "Leave out what the listener heard in the last N days; needs a login",
+        "Leave out what the listener heard in the last N days",
         group=Group.CONSTRAINT,
     )
 

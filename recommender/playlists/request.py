@@ -67,7 +67,7 @@ class PlaylistRequest(Values):
     history = Field[bool](
         Flag(),
         False,  # noqa: FBT003
-        "What the listener has heard; needs a login",
+        "What the listener has heard",
         metavar="USERNAME",
         group=Group.TARGET,
     )
@@ -96,7 +96,7 @@ class PlaylistRequest(Values):
         WholeNumber(1, MAX_COUNT), 3, "At most this many songs by one artist"
     )
 
-    def __init__(self, **given: object) -> None:
+    def __init__(self, /, **given: object) -> None:
         for name in given:
             if name not in FIELDS:
                 _reject(name, f"is not a field; these are: {', '.join(sorted(FIELDS))}")
@@ -120,7 +120,7 @@ class PlaylistRequest(Values):
     def __repr__(self) -> str:
         return f"PlaylistRequest.from_json({self.to_json()!r})"
 
-    def replace(self, **changes: object) -> PlaylistRequest:
+    def replace(self, /, **changes: object) -> PlaylistRequest:
         """Return the request with some fields changed."""
         return PlaylistRequest(**{**self._values, **changes})
 

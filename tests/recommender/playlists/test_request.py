@@ -110,6 +110,7 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"text": "x", "exclude_song_ids": {"a": 1}}, "exclude_song_ids"),
         ({"text": "x", "exclude_heard_days": -1}, "exclude_heard_days"),
         ({"text": "x", "colour": "blue"}, "colour"),
+        ({"text": "x", "self": 1}, "self"),
     ],
 )
 def test_every_wrong_field_is_named(plain: object, field: str) -> None:
