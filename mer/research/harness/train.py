@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=HOUSE,
         metavar="NAME",
-        help="architecture; the house network and its checkpoint by default. "
-        "What follows is for the others",
+        help=f"one of {', '.join((HOUSE, *architectures()))} (default: {HOUSE}, the house network "
+        "and its checkpoint). The options below are for the other architectures",
     )
     parser.add_argument("--dataset", choices=SETS, default="panda4q", help="default: %(default)s")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Tiny made-up copies of the official layout of every data set, and how to spoil each."""
+"""Small made-up copies of the official layout of every data set, and ways to damage each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Files of a set, and three ways to spoil one of them.
+    """Files of a set and two ways to damage its table.
 
-    `drop` takes a column out of the table's header (or its row, where it has no header), `spoil`
-    puts a bad value into a cell, and `place` is where that cell is.
+    `drop` removes a column from the header, or from a row if there is no header; the message then
+    contains `missing`. `spoil` writes a bad value into the cell at `place`.
     """
 
     files: dict[str, str | bytes]

@@ -1,4 +1,4 @@
-"""Synthetic songs for the harness: short tones, invented features, labels that can be learnt."""
+"""Synthetic songs for the harness: short tones, random features, labels that can be learned."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_tone(path: Path, hertz: float, seconds: float = 3.2) -> Path:
 
 
 def material(folder: Path, songs: int = 24, dataset: str = "panda4q") -> Material:
-    """Songs whose class shows in every modality; a third of them lack lyrics."""
+    """Songs whose class can be predicted from every modality; a third have no lyrics."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(0)
     examples = []

@@ -1,7 +1,7 @@
-"""Synthetic songs for tests of architectures, as strict as `mer.research.architectures.base` allows.
+"""Synthetic songs for the tests of architectures.
 
-What an architecture does not name among its inputs is not a number here, so that whoever reads it
-nonetheless answers with none either.
+Inputs that an architecture does not list are nan, so an architecture that reads them has nan
+outputs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def song_batch(
     frames: int = FRAMES,
     seed: int = 0,
 ) -> SongBatch:
-    """Songs of different length, each with a colour of its own under the noise.
+    """Songs of different lengths, each with noise around its own mean.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def song_batch(
     songs : int
     front_end : {'own', 'musicnn'}
     present : sequence of collections of modalities
-        What the first song has, the second, and so on; then from the start again.
+        Modalities of the first song, the second, and so on, repeated cyclically.
     frames : int
         Of the window.
     seed : int
@@ -64,7 +64,7 @@ def song_batch(
         ("context", "context", TEXT_DIM, 5),
     ):
         rows = [
-            _coloured((1 + (song * 3 + seed) % longest, width), generator)
+            _noise_around_mean((1 + (song * 3 + seed) % longest, width), generator)
             if modality in has[song]
             else None
             for song in range(songs)
@@ -90,7 +90,7 @@ def options(
     classes: int = 4,
     seed: int = 0,
 ) -> BuildOptions:
-    """What the harness would ask for songs such as these, in the small size."""
+    """Options of the harness for songs such as these, in the small size."""
     generator = torch.Generator().manual_seed(seed)
     words = "words" in architecture.inputs[front_end]
     return BuildOptions(
@@ -108,7 +108,7 @@ def options(
 
 
 def alone(batch: SongBatch, song: int) -> SongBatch:
-    """One song of a batch, without the padding that the others brought."""
+    """One song of a batch, without the padding of the batch."""
     row = {name: value[song : song + 1] for name, value in batch._asdict().items()}
     for name in ("patches", "lyrics", "context"):
         steps = max(1, int(row[f"{name}_mask"].sum()))
@@ -117,7 +117,7 @@ def alone(batch: SongBatch, song: int) -> SongBatch:
 
 
 def padded(batch: SongBatch, steps: int = 3) -> SongBatch:
-    """Lengthen every sequence by steps that are no part of a song, and look as if they were."""
+    """Append masked steps with plausible values to every sequence."""
     longer: dict[str, Any] = {}
     for name in ("patches", "lyrics", "context"):
         states, mask = getattr(batch, name), getattr(batch, f"{name}_mask")
@@ -129,7 +129,7 @@ def padded(batch: SongBatch, steps: int = 3) -> SongBatch:
 
 
 def other(batch: SongBatch, another: SongBatch, modality: str) -> SongBatch:
-    """Give songs the audio, the lyrics or the context of others."""
+    """Replace one modality of the songs by that of `another` batch."""
     fields = {
         "audio": ("log_mel", "waveform", "patches", "patches_mask", "has_audio"),
         "lyrics": ("lyrics", "lyrics_mask", "words"),
@@ -138,8 +138,8 @@ def other(batch: SongBatch, another: SongBatch, modality: str) -> SongBatch:
     return batch._replace(**{name: getattr(another, name) for name in fields})
 
 
-def _coloured(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Noise (steps, width) around a mean that is the song's own."""
+def _noise_around_mean(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Noise (steps, width) around the song's own mean."""
     return torch.randn(shape, generator=generator) * 0.7 + torch.randn(
         shape[1], generator=generator
     )
@@ -148,11 +148,13 @@ def _coloured(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
 def _windows(
     architecture: Architecture, songs: int, frames: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Standardised log-mels (songs, n_mels, frames), and waveforms that last as long."""
+    """Standardised log-mels (songs, n_mels, frames), and waveforms of the same duration."""
     if architecture.mel_preset is None:
         return _nothing(songs, 1, 1), _nothing(songs, 1)
     row = mel_front_end(architecture.mel_preset)
-    log_mel = torch.stack([_coloured((frames, row.n_mels), generator).T for _ in range(songs)])
+    log_mel = torch.stack(
+        [_noise_around_mean((frames, row.n_mels), generator).T for _ in range(songs)]
+    )
     samples = (frames - 1) * row.hop_length
     hertz = 80 * 2 ** (4 * torch.rand(songs, 1, generator=generator))
     tone = 0.3 * torch.sin(6.2832 * hertz * torch.arange(samples) / row.sample_rate)
@@ -162,7 +164,7 @@ def _windows(
 def _words(
     has: Sequence[Collection[str]], generator: torch.Generator
 ) -> tuple[tuple[str, ...], ...]:
-    """Ten words a song, one of them unknown to every vocabulary; none where there is no text."""
+    """Ten words a song, one of them unknown to every vocabulary; none without a text."""
     songs: list[tuple[str, ...]] = []
     for modalities in has:
         picks = torch.randint(len(VOCABULARY), (9,), generator=generator).tolist()

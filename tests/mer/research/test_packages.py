@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_an_absent_package_is_named_with_its_remedy() -> None:
+def test_the_message_names_an_absent_package_and_its_installation() -> None:
     with pytest.raises(PackageMissingError, match=r"nowhere, which knits, .*\[research\]"):
         research_package("nowhere.at_all", "knits")
 
@@ -30,7 +30,7 @@ def test_an_absent_package_is_named_with_its_remedy() -> None:
         (["experiment", "noise", "--models", "lee"], "no architecture is called 'lee'"),
     ],
 )
-def test_a_wrong_wish_is_told_before_any_work(
+def test_wrong_options_fail_before_any_work(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments, "--data", str(tmp_path)]) == 1
@@ -49,14 +49,14 @@ def test_the_product_imports_no_research_package() -> None:
         "import mer.research.experiments.command;"
         "print([m for m in ('accelerate', 'gensim', 'matplotlib') if m in sys.modules])"
     )
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip() == "[]"
+    assert printed.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0

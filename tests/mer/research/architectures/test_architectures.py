@@ -1,7 +1,7 @@
-"""One suite that every architecture of the comparison passes, whatever its file holds.
+"""The suite that every architecture of the comparison passes.
 
-The songs are synthetic, the networks small; `tests.mer.research.song_batches` is strict about inputs that
-an architecture does not name.
+The songs are synthetic and the networks small. In `tests.mer.research.song_batches`, inputs that an
+architecture does not list are nan.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EVERY = pytest.mark.parametrize(("name", "kind"), CASES, ids=["-".join(case) for
 
 
 def subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Every choice of at least one modality, the whole first."""
+    """All non-empty subsets of the modalities, the full set first."""
     names = tuple(names)
     counts = range(len(names), 0, -1)
     return [chosen for count in counts for chosen in itertools.combinations(names, count)]
@@ -58,7 +58,7 @@ def build(
 
 @functools.cache
 def network(name: str, kind: FrontEndKind, variant: str = "full", classes: int = 4) -> nn.Module:
-    """Build a network for evaluation, nudged: what starts as zero would hide mistakes."""
+    """Build a network for evaluation, with noise on all parameters: zeros would hide errors."""
     built = build(name, kind, variant, classes).eval()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
@@ -68,7 +68,7 @@ def network(name: str, kind: FrontEndKind, variant: str = "full", classes: int =
 
 
 @torch.no_grad()
-def judge(net: nn.Module, batch: SongBatch) -> ModelOutput:
+def predict(net: nn.Module, batch: SongBatch) -> ModelOutput:
     output = net(batch)
     assert isinstance(output, ModelOutput)
     return output
@@ -80,7 +80,7 @@ def assert_finite(output: ModelOutput) -> None:
 
 
 def assert_same(one: ModelOutput, another: ModelOutput, song: int | slice) -> None:
-    """Songs of `another` are as in `one`, where they stand at `song`."""
+    """The outputs `another` equal those of `one` at the position `song`."""
     pairs = {"logits": (one.logits, another.logits), "affect": (one.affect, another.affect)}
     pairs |= {gate: (one.gates[gate], another.gates[gate]) for gate in one.gates}
     for what, (left, right) in pairs.items():
@@ -89,7 +89,7 @@ def assert_same(one: ModelOutput, another: ModelOutput, song: int | slice) -> No
 
 
 def loss(output: ModelOutput, labels: Tensor) -> Tensor:
-    """Cross-entropy, the architecture's own losses, and something that affect depends on."""
+    """Cross-entropy, the architecture's own losses, and a squared error of affect."""
     target = torch.stack([labels % 2, labels // 2 % 2], dim=1).float()
     return (
         F.cross_entropy(output.logits, labels)
@@ -140,7 +140,7 @@ def test_an_unknown_variant_is_refused(name: str) -> None:
 @pytest.mark.parametrize(("songs", "classes"), [(1, 5), (3, 4), (3, 5)])
 def test_shapes(name: str, kind: FrontEndKind, songs: int, classes: int) -> None:
     batch = song_batch(architecture(name), songs, front_end=kind)
-    output = judge(network(name, kind, classes=classes), batch)
+    output = predict(network(name, kind, classes=classes), batch)
     assert output.logits.shape == (songs, classes)
     assert output.affect.shape == (songs, 2)
     assert ((output.affect > 0) & (output.affect < 1)).all()
@@ -155,7 +155,7 @@ def test_attention_rows_sum_to_one_over_real_tokens(name: str, kind: FrontEndKin
     row = architecture(name)
     present = subsets(row.modalities)
     batch = song_batch(row, len(present), front_end=kind, present=present)
-    output = judge(network(name, kind), batch)
+    output = predict(network(name, kind), batch)
     if output.attention is None:
         assert output.text_mask is None
         return
@@ -177,13 +177,13 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("name", "kind", "variant"), VARIANTS, ids=map("-".join, VARIANTS))
-def test_every_variant_runs_with_whatever_is_there(
+def test_every_variant_runs_with_every_set_of_modalities(
     name: str, kind: FrontEndKind, variant: str
 ) -> None:
     row = architecture(name)
     present = subsets(row.modalities)
     batch = song_batch(row, len(present), front_end=kind, present=present)
-    output = judge(network(name, kind, variant), batch)
+    output = predict(network(name, kind, variant), batch)
     assert output.logits.shape == (len(present), 4)
     assert_finite(output)
 
@@ -202,22 +202,24 @@ CHOICES = [
     CHOICES,
     ids=["-".join((name, kind, *present)) for name, kind, present in CHOICES],
 )
-def test_a_batch_without_a_modality_is_judged(
+def test_a_batch_without_a_modality_gets_finite_outputs(
     name: str, kind: FrontEndKind, present: tuple[str, ...]
 ) -> None:
     batch = song_batch(architecture(name), 2, front_end=kind, present=[present])
-    output = judge(network(name, kind), batch)
+    output = predict(network(name, kind), batch)
     assert_finite(output)
-    assert not torch.allclose(output.logits[0], output.logits[1], atol=1e-6), "heeds no song"
+    assert not torch.allclose(output.logits[0], output.logits[1], atol=1e-6), (
+        "the output ignores the song"
+    )
 
 
 @EVERY
-def test_every_modality_is_heeded(name: str, kind: FrontEndKind) -> None:
+def test_every_modality_changes_the_output(name: str, kind: FrontEndKind) -> None:
     row = architecture(name)
     batch, another = (song_batch(row, 3, front_end=kind, seed=seed) for seed in (0, 9))
-    before = judge(network(name, kind), batch)
+    before = predict(network(name, kind), batch)
     for modality in row.modalities:
-        after = judge(network(name, kind), other(batch, another, modality))
+        after = predict(network(name, kind), other(batch, another, modality))
         change = (after.logits - before.logits).abs().amax(dim=1)
         assert (change > 1e-6).all(), modality
 
@@ -228,10 +230,10 @@ def test_a_song_alone_equals_the_song_among_others(name: str, kind: FrontEndKind
     present = subsets(row.modalities)
     songs = max(3, len(present))
     batch = song_batch(row, songs, front_end=kind, present=present)
-    together = judge(network(name, kind), batch)
+    together = predict(network(name, kind), batch)
     for song in range(songs):
-        by_itself = judge(network(name, kind), alone(batch, song))
-        assert_same(together, by_itself, slice(song, song + 1))
+        song_alone = predict(network(name, kind), alone(batch, song))
+        assert_same(together, song_alone, slice(song, song + 1))
 
 
 @EVERY
@@ -239,18 +241,18 @@ def test_padding_changes_nothing(name: str, kind: FrontEndKind) -> None:
     row = architecture(name)
     present = subsets(row.modalities)
     batch = song_batch(row, max(3, len(present)), front_end=kind, present=present)
-    before = judge(network(name, kind), batch)
-    assert_same(before, judge(network(name, kind), padded(batch)), slice(None))
+    before = predict(network(name, kind), batch)
+    assert_same(before, predict(network(name, kind), padded(batch)), slice(None))
 
 
 @pytest.mark.parametrize("name", [name for name, kind in CASES if kind == "own"])
-def test_a_whole_training_window_is_judged(name: str) -> None:
+def test_a_whole_training_window_gets_finite_outputs(name: str) -> None:
     row = architecture(name)
     frames = 1
     if row.mel_preset is not None:
         mel = front_end(row.mel_preset)
         frames = mel.frames(round(row.window_seconds["small"] * mel.sample_rate))
-    assert_finite(judge(network(name, "own"), song_batch(row, 1, frames=frames)))
+    assert_finite(predict(network(name, "own"), song_batch(row, 1, frames=frames)))
 
 
 # --- training ----------------------------------------------------------------------------------
@@ -273,7 +275,7 @@ def test_gradients_reach_every_parameter(name: str, kind: FrontEndKind) -> None:
         assert parameter.grad is None or parameter.grad.isfinite().all(), key
 
 
-LESSONS = [
+OVERFIT_CASES = [
     (name, kind, present)
     for name, kind in CASES
     for present in subsets(architecture(name).modalities)
@@ -281,20 +283,20 @@ LESSONS = [
 ]
 STEPS = 150
 SHORT = 32
-"""Frames that every architecture's pools leave something of."""
+"""Number of frames that leaves every architecture at least one step after pooling."""
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "present"),
-    LESSONS,
-    ids=["-".join((name, kind, *present)) for name, kind, present in LESSONS],
+    OVERFIT_CASES,
+    ids=["-".join((name, kind, *present)) for name, kind, present in OVERFIT_CASES],
 )
-def test_sixteen_songs_are_learnt_by_heart(
+def test_sixteen_songs_are_overfitted(
     name: str, kind: FrontEndKind, present: tuple[str, ...]
 ) -> None:
-    """From everything, and from each modality by itself, at the architecture's own rate and decay.
+    """From all modalities and from each one, at the architecture's own rate and weight decay.
 
-    Dropout and the smoothing of labels alone are off.
+    Dropout and label smoothing are off.
     """
     row = architecture(name)
     defaults = row.training[kind]
@@ -316,7 +318,7 @@ def test_sixteen_songs_are_learnt_by_heart(
         learner.zero_grad()
         loss(output, labels).backward()  # type: ignore[no-untyped-call]
         learner.step()
-    pytest.fail(f"{STEPS} steps teach {best:.0%} of 16 songs")
+    pytest.fail(f"{STEPS} steps fit {best:.0%} of 16 songs")
 
 
 @EVERY
@@ -350,9 +352,9 @@ def test_cuda_equals_the_cpu(name: str, kind: FrontEndKind) -> None:
     batch = song_batch(row, len(present), front_end=kind, present=present)
     moved = {key: value.cuda() for key, value in batch._asdict().items() if key != "words"}
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        there = judge(copy.deepcopy(network(name, kind)).cuda(), batch._replace(**moved))
+        there = predict(copy.deepcopy(network(name, kind)).cuda(), batch._replace(**moved))
     assert there.logits.is_cuda
-    here = judge(network(name, kind), batch)
+    here = predict(network(name, kind), batch)
     torch.testing.assert_close(there.logits.cpu(), here.logits, atol=1e-3, rtol=1e-3)
 
 
@@ -360,10 +362,10 @@ def test_cuda_equals_the_cpu(name: str, kind: FrontEndKind) -> None:
 
 
 @EVERY
-def test_a_checkpoint_brings_the_network_back_bit_for_bit(
+def test_a_checkpoint_restores_the_network_bit_for_bit(
     name: str, kind: FrontEndKind, tmp_path: Path
 ) -> None:
-    """Also where the second network has seen no training song: vocabularies are in the file."""
+    """Also if the second network was built without training songs: the file has the vocabulary."""
     row = architecture(name)
     net = network(name, kind)
     path = checkpoint.save(net.state_dict(), {"architecture": name}, {}, tmp_path, "tiny")
@@ -377,6 +379,6 @@ def test_a_checkpoint_brings_the_network_back_bit_for_bit(
         again = architecture(config["architecture"]).build(blank)
     again.load_state_dict(state)
     batch = song_batch(row, 3, front_end=kind)
-    before, after = judge(net, batch), judge(again.eval(), batch)
+    before, after = predict(net, batch), predict(again.eval(), batch)
     assert torch.equal(before.logits, after.logits)
     assert torch.equal(before.affect, after.affect)

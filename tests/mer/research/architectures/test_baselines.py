@@ -1,4 +1,4 @@
-"""What is particular to one baseline; what all must hold is in `test_architectures`."""
+"""Tests of single baselines; `test_architectures` has the tests of all architectures."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ def batch(songs: int = 2, n_mels: int = 128, seed: int = 0) -> SongBatch:
     )
 
 
-def heeds(name: str, **changed: Any) -> bool:
+def depends_on(name: str, **changed: Any) -> bool:
     net, songs = build(name), batch()
     with torch.no_grad():
         return not torch.equal(net(songs).logits, net(songs._replace(**changed)).logits)
 
 
 @pytest.mark.parametrize("name", ["cnn", "crnn", "transformer"])
-def test_audio_baselines_read_nothing(name: str) -> None:
+def test_audio_baselines_ignore_the_text(name: str) -> None:
     another = batch(seed=1)
-    assert heeds(name, log_mel=another.log_mel)
-    assert not heeds(name, lyrics=another.lyrics, context=another.context)
+    assert depends_on(name, log_mel=another.log_mel)
+    assert not depends_on(name, lyrics=another.lyrics, context=another.context)
 
 
-def test_text_only_hears_nothing() -> None:
+def test_text_only_ignores_the_audio() -> None:
     another = batch(seed=1)
-    assert not heeds("text-only", log_mel=another.log_mel)
-    assert heeds("text-only", lyrics=another.lyrics)
-    assert heeds("text-only", context=another.context)
+    assert not depends_on("text-only", log_mel=another.log_mel)
+    assert depends_on("text-only", lyrics=another.lyrics)
+    assert depends_on("text-only", context=another.context)
 
 
 @torch.no_grad()
-def test_early_concatenation_keeps_lyrics_and_context_apart() -> None:
+def test_early_concatenation_separates_lyrics_and_context() -> None:
     songs = batch()
     joined = PooledText(16, 8).eval()
     swapped = songs._replace(
@@ -73,8 +73,8 @@ def test_early_concatenation_keeps_lyrics_and_context_apart() -> None:
     net = build("early-concat")
     assert not torch.allclose(net(songs).logits, net(swapped).logits)
     another = batch(seed=1)
-    assert heeds("early-concat", lyrics=another.lyrics)
-    assert heeds("early-concat", context=another.context)
+    assert depends_on("early-concat", lyrics=another.lyrics)
+    assert depends_on("early-concat", context=another.context)
 
 
 @torch.no_grad()
@@ -85,9 +85,9 @@ def test_late_fusion_without_text_is_the_audio_branch() -> None:
     )
     features, _ = net.branches[0](songs)
     logits, affect = net.heads[0](features)
-    judged = net(silent)
-    torch.testing.assert_close(judged.logits, logits.log_softmax(dim=1))
-    torch.testing.assert_close(judged.affect, affect)
+    output = net(silent)
+    torch.testing.assert_close(output.logits, logits.log_softmax(dim=1))
+    torch.testing.assert_close(output.affect, affect)
 
 
 def test_the_mean_of_softmaxes() -> None:
@@ -99,7 +99,7 @@ def test_the_mean_of_softmaxes() -> None:
 
 
 @torch.no_grad()
-def test_the_transformer_reads_four_frames_a_step() -> None:
+def test_the_transformer_has_four_frames_a_step() -> None:
     frames = StackedFrames(8)
     songs = batch(1)
     steps, mask = frames(songs)
@@ -120,10 +120,10 @@ def test_delbouys_convolves_along_time() -> None:
 
 
 @torch.no_grad()
-def test_delbouys_reads_known_words_in_their_order() -> None:
+def test_delbouys_uses_known_words_in_their_order() -> None:
     torch.manual_seed(0)
     words = DelbouysWords(BuildOptions(classes=4, documents=DOCUMENTS)).eval()
-    torch.nn.init.normal_(words.table.vectors)  # six songs embed next to nothing
+    torch.nn.init.normal_(words.table.vectors)  # six songs give vectors near zero
     songs = batch(2)
 
     def read(*document: str) -> torch.Tensor:
@@ -134,7 +134,7 @@ def test_delbouys_reads_known_words_in_their_order() -> None:
     torch.testing.assert_close(read("sun", "night"), read("sun", "unheard", "night"))
     assert not torch.allclose(read("sun", "rain", "dance"), read("dance", "rain", "sun"))
     alone, _ = words(batch(1)._replace(words=(("sun", "rain", "dance"),)))
-    torch.testing.assert_close(alone[0], read("sun", "rain", "dance"))  # whatever pads it
+    torch.testing.assert_close(alone[0], read("sun", "rain", "dance"))  # padding has no effect
     assert torch.equal(read("unheard"), words.null)
     assert words(songs._replace(words=(("unheard",), ("sun",))))[1].tolist() == [False, True]
 

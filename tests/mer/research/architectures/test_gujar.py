@@ -1,4 +1,4 @@
-"""Gujar, equation by equation; what every architecture must hold is in `test_architectures`."""
+"""Gujar, equation by equation; `test_architectures` has the tests of all architectures."""
 
 from __future__ import annotations
 
@@ -200,26 +200,26 @@ def test_variants_of_the_loss() -> None:
 # --- variants ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("variant", "deaf_to"), [("audio-only", "text"), ("text-only", "audio")])
+@pytest.mark.parametrize(("variant", "ignored"), [("audio-only", "text"), ("text-only", "audio")])
 @torch.no_grad()
-def test_one_modality_ignores_the_other(variant: str, deaf_to: str) -> None:
+def test_one_modality_ignores_the_other(variant: str, ignored: str) -> None:
     net, songs = network(variant), batch()
     before = net(songs).logits
-    assert torch.equal(before, net(with_other(songs, deaf_to)).logits)
-    heard = "audio" if deaf_to == "text" else "text"
-    assert not torch.allclose(before, net(with_other(songs, heard)).logits)
+    assert torch.equal(before, net(with_other(songs, ignored)).logits)
+    used = "audio" if ignored == "text" else "text"
+    assert not torch.allclose(before, net(with_other(songs, used)).logits)
 
 
 @pytest.mark.parametrize(
     ("variant", "width"), [("no-tfidf", 556), ("no-word2vec", 384), ("no-bert", 428)]
 )
-def test_a_view_left_out_is_not_there(variant: str, width: int) -> None:
+def test_an_omitted_view_has_no_parameters(variant: str, width: int) -> None:
     net = network(variant)
     assert net.text.encoder.mlp[0].in_features == width
 
 
 @torch.no_grad()
-def test_each_view_of_the_text_is_read() -> None:
+def test_each_view_of_the_text_changes_the_output() -> None:
     views = {
         "no-tfidf": {"word2vec", "bert"},
         "no-word2vec": {"tfidf", "bert"},
@@ -236,19 +236,19 @@ def test_each_view_of_the_text_is_read() -> None:
 
 
 @torch.no_grad()
-def test_late_fusion_is_the_mean_of_the_softmaxes_that_are_there() -> None:
+def test_late_fusion_is_the_mean_of_the_present_softmaxes() -> None:
     net = network("late-fusion")
     songs = without_audio(without_text(batch(), 0), 1)
     alone = [head(branch(songs)[0]) for branch, head in zip(net.branches, net.heads, strict=True)]
     audio, text = (logits.softmax(dim=1) for logits, _ in alone)
-    judged = net(songs)
+    output = net(songs)
     expected = torch.stack([audio[0], text[1], (audio[2] + text[2]) / 2])
-    torch.testing.assert_close(judged.logits.softmax(dim=1), expected)
-    torch.testing.assert_close(judged.affect[2], (alone[0][1][2] + alone[1][1][2]) / 2)
-    torch.testing.assert_close(judged.affect[0], alone[0][1][0])
+    torch.testing.assert_close(output.logits.softmax(dim=1), expected)
+    torch.testing.assert_close(output.affect[2], (alone[0][1][2] + alone[1][1][2]) / 2)
+    torch.testing.assert_close(output.affect[0], alone[0][1][0])
 
 
-def test_the_vocabulary_is_of_the_given_songs() -> None:
+def test_the_vocabulary_comes_from_the_given_songs() -> None:
     net = network()
     text = net.text.encoder
     assert text.table.words == ("night", "alone", "dance", "rain", "sun")

@@ -1,4 +1,4 @@
-"""HCMA to its equations: steps, segments, the residual, the hierarchy, what is missing."""
+"""HCMA by its equations: steps, segments, residual, hierarchy, missing modalities."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ def network(variant: str = "full", front_end: str = "own") -> HcmaNetwork:
     )
     for name, parameter in made.named_parameters():
         if "null" in name:
-            torch.nn.init.normal_(parameter)  # zeros would hide mistakes
+            torch.nn.init.normal_(parameter)  # zeros would hide errors
     return made.eval()
 
 
 def batch() -> SongBatch:
     """Some songs; the second has no audio, the third no text, the last three lyric tokens."""
     generator = torch.Generator().manual_seed(1)
-    heard = torch.tensor([True, False, True, True])
+    has_audio = torch.tensor([True, False, True, True])
     lyrics_mask = torch.ones(SONGS, LYRICS, dtype=torch.bool)
     context_mask = torch.ones(SONGS, CONTEXT, dtype=torch.bool)
     lyrics_mask[2], context_mask[2], lyrics_mask[3, 3:] = False, False, False
-    patches_mask = heard.unsqueeze(1).repeat(1, 5)
+    patches_mask = has_audio.unsqueeze(1).repeat(1, 5)
     patches_mask[3, 2:] = False
     return SongBatch(
-        log_mel=torch.randn(SONGS, N_MELS, FRAMES, generator=generator) * heard[:, None, None],
+        log_mel=torch.randn(SONGS, N_MELS, FRAMES, generator=generator) * has_audio[:, None, None],
         waveform=torch.zeros(SONGS, 1),
         patches=torch.randn(SONGS, 5, 1756, generator=generator),
         patches_mask=patches_mask,
-        has_audio=heard,
+        has_audio=has_audio,
         lyrics=torch.randn(SONGS, LYRICS, TEXT_DIM, generator=generator),
         lyrics_mask=lyrics_mask,
         context=torch.randn(SONGS, CONTEXT, TEXT_DIM, generator=generator),
@@ -67,7 +67,7 @@ def batch() -> SongBatch:
 
 
 def song(whole: SongBatch, index: int) -> SongBatch:
-    """One song of a batch, without the padding that the others need."""
+    """One song of a batch, without the padding of the batch."""
     row = slice(index, index + 1)
     patches, lyrics, context = (
         max(1, int(mask[index].sum()))
@@ -161,16 +161,16 @@ def test_attention_rows_sum_to_one_over_real_tokens(variant: str, front_end: str
 
 
 @pytest.mark.parametrize(
-    ("variant", "is_asked_of_the_sound"), [("full", True), ("non-hierarchical", False)]
+    ("variant", "lyrics_come_first"), [("full", True), ("non-hierarchical", False)]
 )
-def test_hierarchy_is_who_is_asked_first(variant: str, *, is_asked_of_the_sound: bool) -> None:
-    """The first attention's weights know nothing of the second one's keys."""
+def test_hierarchy_is_the_order_of_the_attentions(variant: str, *, lyrics_come_first: bool) -> None:
+    """The weights of the first attention do not depend on the keys of the second."""
     net, songs = network(variant), batch()
     other = songs._replace(context=songs.context + torch.randn(TEXT_DIM))
     before, after = net(songs), net(other)
     assert before.attention is not None
     assert after.attention is not None
-    assert torch.equal(before.attention, after.attention) == is_asked_of_the_sound
+    assert torch.equal(before.attention, after.attention) == lyrics_come_first
     assert not torch.equal(before.logits[0], after.logits[0])
 
 
@@ -209,7 +209,7 @@ def test_spliced_sequences_are_padded_to_the_longest() -> None:
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
 @pytest.mark.parametrize("variant", TEXT_ORDER)
-def test_lyrics_reach_the_head_without_sound(variant: str, front_end: str) -> None:
+def test_lyrics_reach_the_head_without_audio(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     other = songs._replace(lyrics=songs.lyrics * -1)
     moved = (net(songs).logits - net(other).logits).abs().amax(dim=1)
@@ -219,7 +219,7 @@ def test_lyrics_reach_the_head_without_sound(variant: str, front_end: str) -> No
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
 @pytest.mark.parametrize("variant", TEXT_ORDER)
-def test_a_null_token_stands_for_missing_sound(variant: str, front_end: str) -> None:
+def test_a_null_step_replaces_missing_audio(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     other = songs._replace(log_mel=songs.log_mel + 1, patches=songs.patches * 2)
     before = net(songs).logits
@@ -229,7 +229,7 @@ def test_a_null_token_stands_for_missing_sound(variant: str, front_end: str) -> 
     assert moved.tolist() == [False, True, False, False]
 
 
-def test_a_bare_title_reaches_the_head() -> None:
+def test_a_title_alone_reaches_the_head() -> None:
     songs = batch()
     songs = songs._replace(lyrics_mask=torch.zeros_like(songs.lyrics_mask))
     other = songs._replace(context=songs.context * -1)
@@ -238,7 +238,7 @@ def test_a_bare_title_reaches_the_head() -> None:
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
 @pytest.mark.parametrize("variant", TEXT_ORDER)
-def test_padding_and_company_do_not_matter(variant: str, front_end: str) -> None:
+def test_padding_and_other_songs_change_nothing(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     whole = net(songs)
     assert whole.logits.shape == (SONGS, 4)

@@ -31,7 +31,7 @@ def _seeded() -> None:
 def build(variant: str = "full", front_end: FrontEndKind = "own") -> Lgfn:
     network = Lgfn(options(architecture("lgfn"), variant=variant, front_end=front_end)).eval()
     with torch.no_grad():
-        for parameter in network.parameters():  # null states too: zeros would hide mistakes
+        for parameter in network.parameters():  # null states too: zeros would hide errors
             parameter.add_(0.05 * torch.randn_like(parameter))
     return network
 
@@ -47,7 +47,7 @@ def songs(*present: tuple[str, ...], front_end: FrontEndKind = "own") -> SongBat
 
 
 @torch.no_grad()
-def judge(network: Lgfn, batch: SongBatch) -> ModelOutput:
+def predict(network: Lgfn, batch: SongBatch) -> ModelOutput:
     return network(batch)  # type: ignore[no-any-return]
 
 
@@ -58,7 +58,9 @@ def test_the_paper_size_is_a_resnet_18() -> None:
     with torch.device("meta"):
         audio = OwnAudio(SIZES["paper"], waveform=True)
     convolutions = [m for m in audio.resnet.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert len(convolutions) - 3 == 17  # beside the shortcuts; the eighteenth is its classifier
+    assert (
+        len(convolutions) - 3 == 17
+    )  # without the shortcuts; the eighteenth layer is the classifier
     assert sum(p.numel() for p in audio.resnet.parameters()) == 11_176_512 - 2 * 64 * 49
 
 
@@ -69,7 +71,7 @@ def test_a_time_step_is_thirty_two_frames() -> None:
     assert mask.all()
 
 
-def test_the_waveform_is_heard_only_where_its_branch_is() -> None:
+def test_the_waveform_changes_the_output_only_with_its_branch() -> None:
     batch = songs()
     louder = batch._replace(waveform=batch.waveform.flip(1))
     for waveform in (True, False):
@@ -91,7 +93,7 @@ def test_flatness_is_zero_for_a_flat_spectrum_and_less_for_a_peak() -> None:
     assert flatness < -0.5
 
 
-def test_energies_rise_with_the_frames_in_which_it_is_loud() -> None:
+def test_energies_follow_the_loudness_of_the_frames() -> None:
     log_mel = torch.zeros(1, 10, 8)
     log_mel[..., 4:] = 2.0
     energies = mel_energies(log_mel, 2)[0, :, 0]
@@ -103,15 +105,15 @@ def test_a_patch_that_is_masked_between_others_leaves_no_gap() -> None:
     batch = songs(front_end="musicnn")
     patches = torch.randn(3, 4, batch.patches.shape[2])
     holed = torch.tensor([[True, False, True, True]]).expand(3, -1)
-    one = judge(network, batch._replace(patches=patches, patches_mask=holed))
+    one = predict(network, batch._replace(patches=patches, patches_mask=holed))
     short = batch._replace(patches=patches[:, [0, 2, 3]], patches_mask=holed[:, [0, 2, 3]])
-    torch.testing.assert_close(one.logits, judge(network, short).logits)
+    torch.testing.assert_close(one.logits, predict(network, short).logits)
 
 
 # --- alignment ---------------------------------------------------------------------------------
 
 
-def test_every_step_spreads_one_over_the_real_tokens() -> None:
+def test_the_weights_of_a_step_sum_to_one_over_real_tokens() -> None:
     align = Alignment(12, WIDTH, attend=True)
     mask = torch.ones(2, 6, dtype=torch.bool)
     mask[1, 4:] = False
@@ -199,7 +201,7 @@ def test_without_audio_the_gate_is_zero_and_the_mixture_is_the_lyrics(
     assert steps.mask[1:].sum(dim=1).tolist() == [1, 1]
 
 
-def test_with_both_the_gate_is_open_to_both() -> None:
+def test_with_both_modalities_the_gate_is_between_zero_and_one() -> None:
     network, batch = build(), songs()
     with torch.no_grad():
         _, gate, _ = network.fuse(batch, network.encode_audio(batch))
@@ -212,7 +214,7 @@ def test_with_both_the_gate_is_open_to_both() -> None:
 def test_readable_gates_are_the_means_of_g() -> None:
     network = build()
     batch = songs(EVERYTHING, ("audio",), ("lyrics",), ("audio", "context"))
-    output = judge(network, batch)
+    output = predict(network, batch)
     with torch.no_grad():
         _, gate, _ = network.fuse(batch, network.encode_audio(batch))
     assert gate is not None
@@ -222,14 +224,14 @@ def test_readable_gates_are_the_means_of_g() -> None:
     assert 0 < output.gates["audio"][3] < 1
 
 
-def test_a_fixed_gate_is_a_half_where_there_is_a_choice() -> None:
-    output = judge(build("no-gate"), songs(EVERYTHING, ("audio",), ("lyrics",)))
+def test_a_fixed_gate_is_a_half_for_songs_with_both() -> None:
+    output = predict(build("no-gate"), songs(EVERYTHING, ("audio",), ("lyrics",)))
     assert output.gates["audio"].tolist() == [0.5, 1.0, 0.0]
-    assert not judge(build("concat"), songs()).gates
+    assert not predict(build("concat"), songs()).gates
 
 
 @pytest.mark.parametrize("what", ["energies", "entropy", "has_lyrics"])
-def test_the_gate_heeds_what_reliability_is_read_from(what: str) -> None:
+def test_the_gate_depends_on_the_inputs_of_reliability(what: str) -> None:
     network, batch = build(), songs()
     gate = network.mix
     assert isinstance(gate, Gate)
@@ -250,7 +252,7 @@ def test_the_gate_heeds_what_reliability_is_read_from(what: str) -> None:
     assert not torch.allclose(before, after, atol=1e-6)
 
 
-def test_the_gate_reads_both_modalities_their_product_and_their_reliabilities() -> None:
+def test_the_inputs_of_the_gate_are_both_modalities_their_product_and_reliabilities() -> None:
     network, batch = build(), songs()
     gate, seen = network.mix, []
     assert isinstance(gate, Gate)
@@ -271,19 +273,19 @@ def test_the_gate_reads_both_modalities_their_product_and_their_reliabilities() 
 # --- the head and the ablations ----------------------------------------------------------------
 
 
-def test_the_answer_is_the_mean_over_the_real_steps() -> None:
+def test_the_output_is_the_mean_over_the_real_steps() -> None:
     network = build(front_end="musicnn")
     batch = songs(front_end="musicnn")
     steps: list[torch.Tensor] = []
     network.affect.register_forward_hook(lambda _, __, output: steps.append(output.sigmoid()))
-    output = judge(network, batch)
+    output = predict(network, batch)
     for song, length in enumerate(batch.patches_mask.sum(dim=1).tolist()):
         torch.testing.assert_close(output.affect[song], steps[0][song, :length].mean(dim=0))
     assert len(set(batch.patches_mask.sum(dim=1).tolist())) > 1
 
 
 @pytest.mark.parametrize("variant", VARIANTS[1:])
-def test_an_ablation_changes_the_answer(variant: str) -> None:
+def test_an_ablation_changes_the_output(variant: str) -> None:
     full, ablated = build(), build(variant)
     shared = {
         name: value
@@ -292,13 +294,15 @@ def test_an_ablation_changes_the_answer(variant: str) -> None:
     }
     ablated.load_state_dict(shared, strict=False)
     batch = songs()
-    assert not torch.allclose(judge(full, batch).logits, judge(ablated, batch).logits, atol=1e-5)
+    assert not torch.allclose(
+        predict(full, batch).logits, predict(ablated, batch).logits, atol=1e-5
+    )
 
 
 def test_attention_has_its_null_key_only_without_a_text() -> None:
-    output = judge(build(), songs(EVERYTHING, ("audio",)))
+    output = predict(build(), songs(EVERYTHING, ("audio",)))
     assert output.attention is not None
     assert output.text_mask is not None
     assert output.attention.shape[3] == output.text_mask.shape[1]
     assert output.text_mask[:2, -1].tolist() == [False, True]
-    assert judge(build("no-aal"), songs()).attention is None
+    assert predict(build("no-aal"), songs()).attention is None

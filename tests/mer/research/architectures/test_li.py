@@ -1,4 +1,4 @@
-"""Li to its equations: the time axis, positions, attention, the literal block, what is missing."""
+"""Li by its equations: time axis, positions, attention, literal block, missing modalities."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ def network(variant: str = "full", front_end: str = "own") -> LiNetwork:
         )
     )
     for null in (made.null_audio, made.block.attention.null):
-        torch.nn.init.normal_(null)  # zeros would hide mistakes
+        torch.nn.init.normal_(null)  # zeros would hide errors
     return made.eval()
 
 
 def batch(frames: int = 20) -> SongBatch:
     """Some songs; the second has no audio, the third no text, the last three lyric tokens."""
     generator = torch.Generator().manual_seed(1)
-    heard = torch.tensor([True, False, True, True])
+    has_audio = torch.tensor([True, False, True, True])
     lyrics_mask = torch.ones(SONGS, LYRICS, dtype=torch.bool)
     context_mask = torch.ones(SONGS, CONTEXT, dtype=torch.bool)
     lyrics_mask[2], context_mask[2], lyrics_mask[3, 3:] = False, False, False
     context_mask[0, 1:] = False  # padding between context and lyrics
     return SongBatch(
-        log_mel=torch.randn(SONGS, N_MELS, frames, generator=generator) * heard[:, None, None],
+        log_mel=torch.randn(SONGS, N_MELS, frames, generator=generator) * has_audio[:, None, None],
         waveform=torch.zeros(SONGS, 1),
         patches=torch.randn(SONGS, 5, 1756, generator=generator),
-        patches_mask=heard.unsqueeze(1).expand(-1, 5),
-        has_audio=heard,
+        patches_mask=has_audio.unsqueeze(1).expand(-1, 5),
+        has_audio=has_audio,
         lyrics=torch.randn(SONGS, LYRICS, TEXT_DIM, generator=generator),
         lyrics_mask=lyrics_mask,
         context=torch.randn(SONGS, CONTEXT, TEXT_DIM, generator=generator),
@@ -64,7 +64,7 @@ def batch(frames: int = 20) -> SongBatch:
 
 
 def song(whole: SongBatch, index: int) -> SongBatch:
-    """One song of a batch, without the padding that the others need."""
+    """One song of a batch, without the padding of the batch."""
     row = slice(index, index + 1)
     lyrics = max(1, int(whole.lyrics_mask[index].sum()))
     context = max(1, int(whole.context_mask[index].sum()))
@@ -118,8 +118,8 @@ def test_paper_size_is_the_resolution_table() -> None:
     assert SIZES["paper"].heads == 8
 
 
-def test_a_frame_hears_four_frames_to_each_side() -> None:
-    """Four convolutions of three frames and no pooling of time: nothing further away."""
+def test_the_receptive_field_is_four_frames_to_each_side() -> None:
+    """Four convolutions of three frames, without pooling over time."""
     encoder = FrameEncoder(SIZES["small"].channels, 16).eval()
     sound = torch.randn(1, N_MELS, 21)
     changed = sound.clone()
@@ -137,7 +137,7 @@ def test_tokens_are_projection_plus_position() -> None:
 
 
 @pytest.mark.parametrize(("variant", "is_ordered"), [("full", True), ("no-positions", False)])
-def test_order_of_words_is_told_by_positions_only(variant: str, *, is_ordered: bool) -> None:
+def test_only_positions_encode_the_order_of_words(variant: str, *, is_ordered: bool) -> None:
     net, songs = network(variant), batch()
     turned = songs._replace(lyrics=songs.lyrics.flip(1), lyrics_mask=songs.lyrics_mask.flip(1))
     difference = (net(songs).logits - net(turned).logits)[0].abs().max()
@@ -171,7 +171,7 @@ def pooled(net: LiNetwork, songs: SongBatch) -> Tensor:
 
 
 def test_literal_block_is_eq_6_of_the_words_alone() -> None:
-    """v is W_o applied to a mixture of projected words: the sound chooses, and says nothing."""
+    """v is W_o of a weighted mean of projected words; the audio affects the weights only."""
     net, songs = network("no-residual"), song(batch(), 0)
     weights = net(songs).attention
     assert weights is not None
@@ -182,8 +182,10 @@ def test_literal_block_is_eq_6_of_the_words_alone() -> None:
     torch.testing.assert_close(pooled(net, songs), attention.out(mixture).mean(dim=1))
 
 
-@pytest.mark.parametrize(("variant", "is_heard"), [("full", True), ("no-residual", False)])
-def test_where_all_words_are_one_only_the_residual_hears(variant: str, *, is_heard: bool) -> None:
+@pytest.mark.parametrize(("variant", "depends_on_audio"), [("full", True), ("no-residual", False)])
+def test_with_equal_words_only_the_residual_depends_on_audio(
+    variant: str, *, depends_on_audio: bool
+) -> None:
     net, songs = network(variant), song(batch(), 0)
     songs = songs._replace(
         lyrics=songs.lyrics[:, :1],
@@ -191,7 +193,7 @@ def test_where_all_words_are_one_only_the_residual_hears(variant: str, *, is_hea
         context_mask=torch.zeros_like(songs.context_mask),
     )
     difference = (net(songs).logits - net(other_sound(songs)).logits).abs().max()
-    assert (difference > 1e-3) == is_heard
+    assert (difference > 1e-3) == depends_on_audio
 
 
 def test_block_is_post_norm() -> None:
@@ -206,7 +208,7 @@ def test_block_is_post_norm() -> None:
 
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
-def test_words_reach_the_head_without_sound(front_end: str) -> None:
+def test_words_reach_the_head_without_audio(front_end: str) -> None:
     net, songs = network(front_end=front_end), batch()
     other = songs._replace(lyrics=songs.lyrics * -1)
     moved = (net(songs).logits - net(other).logits).abs().amax(dim=1)
@@ -215,7 +217,7 @@ def test_words_reach_the_head_without_sound(front_end: str) -> None:
 
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
-def test_a_null_token_stands_for_missing_sound(front_end: str) -> None:
+def test_a_null_frame_replaces_missing_audio(front_end: str) -> None:
     net, songs = network(front_end=front_end), batch()
     other = songs._replace(log_mel=songs.log_mel + 1, patches=songs.patches * 2)
     before = net(songs).logits
@@ -225,7 +227,7 @@ def test_a_null_token_stands_for_missing_sound(front_end: str) -> None:
     assert moved.tolist() == [False, True, False, False]
 
 
-def test_without_words_the_sound_is_all() -> None:
+def test_without_words_only_the_audio_matters() -> None:
     net, songs = network("no-lyrics"), batch()
     other = songs._replace(lyrics=songs.lyrics * -1, context=songs.context + 1)
     assert torch.equal(net(songs).logits, net(other).logits)
@@ -234,7 +236,7 @@ def test_without_words_the_sound_is_all() -> None:
 
 @pytest.mark.parametrize("front_end", ["own", "musicnn"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_padding_and_company_do_not_matter(variant: str, front_end: str) -> None:
+def test_padding_and_other_songs_change_nothing(variant: str, front_end: str) -> None:
     net, songs = network(variant, front_end), batch()
     whole = net(songs)
     assert whole.logits.shape == (SONGS, 8)

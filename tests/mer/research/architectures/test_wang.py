@@ -32,7 +32,7 @@ def _seeded() -> None:
 def build(variant: str = "full") -> Wang:
     network = Wang(options(architecture("wang"), variant=variant)).eval()
     with torch.no_grad():
-        for parameter in network.parameters():  # null states too: zeros would hide mistakes
+        for parameter in network.parameters():  # null states too: zeros would hide errors
             parameter.add_(0.05 * torch.randn_like(parameter))
     return network
 
@@ -42,19 +42,19 @@ def songs(*present: tuple[str, ...]) -> SongBatch:
 
 
 @torch.no_grad()
-def judge(network: Wang, batch: SongBatch) -> ModelOutput:
+def predict(network: Wang, batch: SongBatch) -> ModelOutput:
     return network(batch)  # type: ignore[no-any-return]
 
 
 def encoder_input(network: Wang, batch: SongBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """What eq. 19 reads, and which of it is masked."""
+    """The input of eq. 19 and its mask."""
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     assert network.joint.encoder is not None
     handle = network.joint.encoder.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append((args[0], kwargs["src_key_padding_mask"])),
         with_kwargs=True,
     )
-    judge(network, batch)
+    predict(network, batch)
     handle.remove()
     return seen[0]
 
@@ -66,17 +66,17 @@ def test_the_paper_size_is_a_resnet_50() -> None:
     with torch.device("meta"):
         grid = MelGrid(SIZES["paper"])
     convolutions = [m for m in grid.resnet.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert len(convolutions) - 4 == 49  # beside the shortcuts; the fiftieth layer is its classifier
+    assert len(convolutions) - 4 == 49  # without shortcuts; the fiftieth layer is the classifier
     assert sum(p.numel() for p in grid.parameters()) == 23_508_032 - 2 * 64 * 49  # 1 channel, not 3
     assert grid.width == 2048
 
 
 def test_positions_are_the_cells_of_the_last_stage() -> None:
     batch = songs()
-    cells, heard = MelGrid(SMALL).eval()(batch)
+    cells, audio_mask = MelGrid(SMALL).eval()(batch)
     height, width = (-(-size // 32) for size in batch.log_mel.shape[1:])
     assert cells.shape == (3, height * width, SMALL.channels[-1])
-    assert heard.all()
+    assert audio_mask.all()
 
 
 def test_songs_without_audio_stay_out_of_the_batch_statistics() -> None:
@@ -84,16 +84,16 @@ def test_songs_without_audio_stay_out_of_the_batch_statistics() -> None:
     other = MelGrid(SMALL).train()
     other.load_state_dict(one.state_dict())
     batch = songs(EVERYTHING, ("lyrics",), EVERYTHING)
-    cells, heard = one(batch)
+    cells, audio_mask = one(batch)
     keep = batch._replace(log_mel=batch.log_mel[::2], has_audio=batch.has_audio[::2])
     expected, _ = other(keep)
     torch.testing.assert_close(cells[::2], expected)
-    assert heard.any(dim=1).tolist() == [True, False, True]
+    assert audio_mask.any(dim=1).tolist() == [True, False, True]
     for name, value in one.state_dict().items():
         torch.testing.assert_close(value, other.state_dict()[name])
 
 
-def test_a_null_state_stands_only_where_nothing_is() -> None:
+def test_only_empty_songs_get_a_null_state() -> None:
     states, null = torch.randn(2, 3, 4), torch.full((4,), 7.0)
     mask = torch.tensor([[False, True, False], [False, False, False]])
     filled, real = with_null(states, mask, null)
@@ -107,33 +107,33 @@ def test_a_null_state_stands_only_where_nothing_is() -> None:
 
 def parts() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Two songs with seven tokens, the last two padding in the second, and four cells."""
-    spoken = torch.ones(2, 7, dtype=torch.bool)
-    spoken[1, 5:] = False
-    heard = torch.ones(2, 4, dtype=torch.bool)
-    return torch.randn(2, 7, WIDTH), spoken, torch.randn(2, 4, WIDTH), heard
+    text_mask = torch.ones(2, 7, dtype=torch.bool)
+    text_mask[1, 5:] = False
+    audio_mask = torch.ones(2, 4, dtype=torch.bool)
+    return torch.randn(2, 7, WIDTH), text_mask, torch.randn(2, 4, WIDTH), audio_mask
 
 
-def test_answers_have_the_length_of_their_queries_and_rows_sum_to_one() -> None:
+def test_outputs_have_the_length_of_their_queries_and_rows_sum_to_one() -> None:
     cross = BidirectionalAttention(SMALL).eval()
-    text, spoken, audio, heard = parts()
-    to_text, over_audio = cross.text_asks(text, audio, heard)
-    to_audio, over_text = cross.audio_asks(audio, text, spoken)
+    text, text_mask, audio, audio_mask = parts()
+    to_text, over_audio = cross.text_asks(text, audio, audio_mask)
+    to_audio, over_text = cross.audio_asks(audio, text, text_mask)
     assert to_text.shape == text.shape
     assert to_audio.shape == audio.shape
     assert over_audio.shape == (2, SMALL.heads, 7, 5)
     assert over_text.shape == (2, SMALL.heads, 4, 8)
-    for weights, mask in ((over_audio, heard), (over_text, spoken)):
+    for weights, mask in ((over_audio, audio_mask), (over_text, text_mask)):
         real = (weights[..., :-1] * mask[:, None, None]).sum(dim=3)
         torch.testing.assert_close(real, torch.ones_like(real))
 
 
 def test_g1_is_the_mean_over_text_and_g2_over_audio() -> None:
     cross = BidirectionalAttention(SMALL).eval()
-    text, spoken, audio, heard = parts()
-    g1, g2, _ = cross(text, spoken, audio, heard)
+    text, text_mask, audio, audio_mask = parts()
+    g1, g2, _ = cross(text, text_mask, audio, audio_mask)
     assert g1.shape == g2.shape == (2, WIDTH)
-    to_text, _ = cross.text_asks(text, audio, heard)
-    to_audio, _ = cross.audio_asks(audio, text, spoken)
+    to_text, _ = cross.text_asks(text, audio, audio_mask)
+    to_audio, _ = cross.audio_asks(audio, text, text_mask)
     torch.testing.assert_close(g1[1], to_text[1, :5].mean(dim=0))
     torch.testing.assert_close(g2, to_audio.mean(dim=1))
 
@@ -142,7 +142,7 @@ def test_g1_is_the_mean_over_text_and_g2_over_audio() -> None:
 
 
 @pytest.mark.parametrize("variant", ["full", "no-cross-attention", "no-self-attention"])
-def test_the_encoder_reads_text_and_audio_along_time(variant: str) -> None:
+def test_the_input_of_the_encoder_is_text_and_audio_along_time(variant: str) -> None:
     batch = songs()
     tokens = batch.text()[1].shape[1]
     cells = MelGrid(SMALL).eval()(batch)[0].shape[1]
@@ -151,7 +151,7 @@ def test_the_encoder_reads_text_and_audio_along_time(variant: str) -> None:
     assert torch.equal(hidden, torch.cat([~batch.text()[1], torch.zeros(3, cells).bool()], dim=1))
 
 
-def test_modality_types_are_added_to_what_the_encoder_reads() -> None:
+def test_modality_types_are_added_to_the_input_of_the_encoder() -> None:
     network, batch = build("no-self-attention"), songs()
     tokens = batch.text()[1].shape[1]
     with torch.no_grad():
@@ -164,22 +164,22 @@ def test_modality_types_are_added_to_what_the_encoder_reads() -> None:
 
 
 def test_self_attention_stays_within_its_modality() -> None:
-    text, spoken, audio, heard = parts()
+    text, text_mask, audio, audio_mask = parts()
     joint = JointEncoder(SMALL, self_attention=True, transformer=True).eval()
     seen: list[torch.Tensor] = []
     assert joint.encoder is not None
     joint.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     with torch.no_grad():
-        joint(text, spoken, audio, heard)
-        joint(text, spoken, audio + torch.randn_like(audio), heard)
+        joint(text, text_mask, audio, audio_mask)
+        joint(text, text_mask, audio + torch.randn_like(audio), audio_mask)
     torch.testing.assert_close(seen[0][:, :7], seen[1][:, :7])
     assert not torch.allclose(seen[0][:, 7:], seen[1][:, 7:], atol=1e-3)
 
 
 def test_without_the_transformer_the_summary_is_the_plain_mean() -> None:
-    text, spoken, audio, heard = parts()
+    text, text_mask, audio, audio_mask = parts()
     joint = JointEncoder(SMALL, self_attention=False, transformer=False)
-    pooled = joint(text, spoken, audio, heard)[1]
+    pooled = joint(text, text_mask, audio, audio_mask)[1]
     positions = torch.cat([text[1, :5] + joint.types[0], audio[1] + joint.types[1]])
     torch.testing.assert_close(pooled, positions.mean(dim=0))
 
@@ -191,7 +191,7 @@ def test_logits_are_averaged_by_default_and_softmaxes_summed_literally() -> None
     first, second = torch.randn(5, 6), torch.randn(5, 6)
     for literal in (False, True):
         heads = Heads(6, SMALL, 4, literal=literal).eval()
-        said = [
+        parts = [
             classify(hidden(x).relu())
             for classify, hidden, x in zip(
                 heads.classify, heads.hidden, (first, second), strict=True
@@ -200,29 +200,29 @@ def test_logits_are_averaged_by_default_and_softmaxes_summed_literally() -> None
         logits, affect = heads(first, second)
         if literal:
             assert heads.combine is not None
-            expected = heads.combine(said[0].softmax(dim=1) + said[1].softmax(dim=1))
+            expected = heads.combine(parts[0].softmax(dim=1) + parts[1].softmax(dim=1))
         else:
-            expected = (said[0] + said[1]) / 2
+            expected = (parts[0] + parts[1]) / 2
         torch.testing.assert_close(logits, expected)
         assert affect.shape == (5, 2)
 
 
-def test_the_two_heads_read_g1_and_g2() -> None:
+def test_the_inputs_of_the_two_heads_are_g1_and_g2() -> None:
     network, seen = build(), []
     network.heads.register_forward_pre_hook(lambda _, args: seen.extend(args))
     assert network.cross is not None
     network.cross.register_forward_hook(lambda _, __, output: seen.extend(output[:2]))
-    judge(network, songs())
+    predict(network, songs())
     g1, g2, first, second = seen
     torch.testing.assert_close(first[:, WIDTH:], g1)
     torch.testing.assert_close(second[:, WIDTH:], g2)
     torch.testing.assert_close(first[:, :WIDTH], second[:, :WIDTH])
 
 
-def test_without_cross_attention_the_heads_read_the_summary_only() -> None:
+def test_without_cross_attention_the_heads_use_the_summary_only() -> None:
     network, seen = build("no-cross-attention"), []
     network.heads.register_forward_pre_hook(lambda _, args: seen.extend(args))
-    output = judge(network, songs())
+    output = predict(network, songs())
     assert seen[0].shape == (3, WIDTH)
     assert torch.equal(seen[0], seen[1])
     assert output.attention is None
@@ -230,7 +230,7 @@ def test_without_cross_attention_the_heads_read_the_summary_only() -> None:
 
 
 @pytest.mark.parametrize("variant", [name for name in VARIANTS[1:] if name != "infonce"])
-def test_an_ablation_changes_the_answer(variant: str) -> None:
+def test_an_ablation_changes_the_output(variant: str) -> None:
     torch.manual_seed(1)
     full = Wang(options(architecture("wang"))).eval()
     ablated = Wang(options(architecture("wang"), variant=variant)).eval()
@@ -241,13 +241,15 @@ def test_an_ablation_changes_the_answer(variant: str) -> None:
     }
     ablated.load_state_dict(shared, strict=False)
     batch = songs()
-    assert not torch.allclose(judge(full, batch).logits, judge(ablated, batch).logits, atol=1e-4)
+    assert not torch.allclose(
+        predict(full, batch).logits, predict(ablated, batch).logits, atol=1e-4
+    )
 
 
 # --- the auxiliary loss ------------------------------------------------------------------------
 
 
-def test_infonce_is_small_when_songs_find_themselves() -> None:
+def test_infonce_is_small_for_matching_pairs() -> None:
     contrast = Contrast(WIDTH, WIDTH, WIDTH)
     contrast.audio.load_state_dict(contrast.text.state_dict())
     states, mask = torch.randn(6, 3, WIDTH), torch.ones(6, 3, dtype=torch.bool)
@@ -260,27 +262,27 @@ def test_infonce_is_small_when_songs_find_themselves() -> None:
 def test_infonce_leaves_out_songs_that_lack_a_modality() -> None:
     contrast = Contrast(WIDTH, WIDTH, WIDTH)
     text, audio = torch.randn(4, 3, WIDTH), torch.randn(4, 2, WIDTH)
-    spoken, heard = torch.ones(4, 3, dtype=torch.bool), torch.ones(4, 2, dtype=torch.bool)
-    spoken[3] = False
-    expected = contrast(text[:3], spoken[:3], audio[:3], heard[:3])
-    torch.testing.assert_close(contrast(text, spoken, audio, heard), expected)
-    spoken[1:] = False
-    assert contrast(text, spoken, audio, heard) == 0
+    text_mask, audio_mask = torch.ones(4, 3, dtype=torch.bool), torch.ones(4, 2, dtype=torch.bool)
+    text_mask[3] = False
+    expected = contrast(text[:3], text_mask[:3], audio[:3], audio_mask[:3])
+    torch.testing.assert_close(contrast(text, text_mask, audio, audio_mask), expected)
+    text_mask[1:] = False
+    assert contrast(text, text_mask, audio, audio_mask) == 0
 
 
 def test_only_its_variant_has_the_auxiliary_loss_with_its_weight() -> None:
-    assert not judge(build(), songs()).auxiliary
+    assert not predict(build(), songs()).auxiliary
     network = build("infonce")
     losses: list[torch.Tensor] = []
     assert network.contrast is not None
     network.contrast.register_forward_hook(lambda _, __, output: losses.append(output))
-    output = judge(network, songs())
+    output = predict(network, songs())
     torch.testing.assert_close(output.auxiliary["infonce"], INFONCE_WEIGHT * losses[0])
     assert losses[0] > 0
 
 
-def test_an_absent_text_is_asked_as_the_null_token() -> None:
-    output = judge(build(), songs(EVERYTHING, ("audio",)))
+def test_the_key_of_an_absent_text_is_the_null_token() -> None:
+    output = predict(build(), songs(EVERYTHING, ("audio",)))
     assert output.attention is not None
     assert output.text_mask is not None
     assert output.text_mask[1].tolist() == [False] * (output.text_mask.shape[1] - 1) + [True]
@@ -288,7 +290,7 @@ def test_an_absent_text_is_asked_as_the_null_token() -> None:
     assert (output.attention[0, ..., -1] == 0).all()
 
 
-def test_text_of_any_width_is_read() -> None:
+def test_text_of_any_width_is_accepted() -> None:
     network = Wang(BuildOptions(classes=3, text_dim=768)).eval()
     batch = songs()
     wider = batch._replace(lyrics=torch.randn(3, 9, 768), context=torch.randn(3, 5, 768))
@@ -296,4 +298,4 @@ def test_text_of_any_width_is_read() -> None:
         lyrics_mask=torch.ones(3, 9, dtype=torch.bool),
         context_mask=torch.ones(3, 5, dtype=torch.bool),
     )
-    assert judge(network, wider).logits.shape == (3, 3)
+    assert predict(network, wider).logits.shape == (3, 3)

@@ -78,7 +78,7 @@ def test_norms_of_parts_are_averaged(crosswalk):
     assert (point.valence, point.arousal) == pytest.approx((0.25, 0.65))
 
 
-def test_a_song_stands_at_the_mean_of_its_known_words(crosswalk):
+def test_a_song_has_the_mean_of_its_known_words(crosswalk):
     point = crosswalk.point(["calm", "sadness", "xyzzy"])
     assert (point.valence, point.arousal) == pytest.approx((0.5, 0.25))
 
@@ -89,14 +89,14 @@ def test_unknown_words_give_nothing(crosswalk, words):
     assert crosswalk.emotions(words) is None
 
 
-def test_a_plain_word_goes_before_its_norms(crosswalk):
-    # "calm" and "hostile" are in the table; the norms would never be this sure.
+def test_a_plain_word_has_precedence_over_its_norms(crosswalk):
+    # "calm" and "hostile" are in the table; the norms would give weights below 1.
     assert crosswalk.emotions(["calm"]) == mix([{"calmness": 1}])
     assert crosswalk.emotions(["hostile"]) == mix([{"anger": 1}])
     assert crosswalk.emotions(["Tense - Anxious"]) == mix([{"fear": 0.7, "anticipation": 0.3}])
 
 
-def test_other_words_lean_to_the_nearest_emotion(crosswalk):
+def test_other_words_have_the_nearest_emotion(crosswalk):
     emotions = crosswalk.emotions(["lovely"])
     assert sum(emotions) == pytest.approx(1)
     assert EMOTIONS[emotions.index(max(emotions))] in ("joy", "calmness")
@@ -147,6 +147,6 @@ def test_norms_without_a_synonym_are_refused(crosswalk):
 
 
 @pytest.mark.parametrize("weights", [{"joy": 0.0}, {}, {"envy": 1.0}])
-def test_no_distribution_is_made_of_nothing(weights):
+def test_a_distribution_needs_a_weight(weights):
     with pytest.raises(DatasetError):
         mix([weights])

@@ -92,7 +92,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_panda4q_gives_quadrant_words_and_what_they_say(root):
+def test_panda4q_has_quadrant_words_and_their_norms(root):
     (track,) = panda4q.load(root)
     assert track.labels.quadrant is Quadrant.Q4
     assert track.labels.mood_words == ("calm", "peaceful")
@@ -203,7 +203,7 @@ def test_an_empty_table_is_refused(root):
         panda4q.load(root)
 
 
-def test_training_tracks_that_are_held_out_elsewhere_go(root):
+def test_training_tracks_that_are_held_out_elsewhere_are_dropped(root):
     def track(dataset, track_id, split, lyrics=None):
         return Track(dataset, track_id, split, AffectLabels(), lyrics=lyrics)
 
@@ -236,7 +236,7 @@ REAL_SIZES = {
     "goemotions": 35239,
     "warriner": 13905,
 }
-"""Sets that the house model learns from; the others are in `test_official_layouts`."""
+"""Training sets of the house model; the others are in `test_official_layouts`."""
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,7 @@ def test_no_artist_is_in_two_splits_of_the_music_sets(real_tracks):
     assert not groups["train"] & groups["val"]
     assert not groups["train"] & groups["test"]
     assert not groups["val"] & groups["test"]
-    # Nobody knows the artists of nine clips; they may be used for training alone.
+    # Nine clips have no artist; they are training clips.
     assert {track.split for track in music if track.artist_group is None} == {"train"}
 
 

@@ -178,9 +178,9 @@ def test_pmemo_has_arousal_first_and_lyrics_by_id(tmp_path):
         pmemo.load(tmp_path)
 
 
-def test_emotify_counts_what_the_players_felt(tmp_path):
+def test_emotify_counts_the_marks_of_the_players(tmp_path):
     write(tmp_path, "emotify")
-    classical, electronic = emotify.load(tmp_path)  # the rock song moved nobody
+    classical, electronic = emotify.load(tmp_path)  # the rock song has no mark
     felt = dict(zip(GEMS, classical.labels.gems, strict=True))
     assert (felt["calmness"], felt["solemnity"], felt["sadness"]) == (0.5, 0.25, 0.25)
     assert (classical.labels.raters, electronic.labels.raters) == (2, 1)
@@ -212,7 +212,9 @@ def test_emopia_keeps_a_song_in_one_split(tmp_path):
     write(tmp_path, "emopia")
     listed, sibling, val, unlisted = emopia.load(tmp_path)
     assert (listed.split, sibling.split, val.split) == ("train", "train", "val")
-    assert hash_split(f"emopia {listed.artist_group}") == "test"  # the list goes before the hash
+    assert (
+        hash_split(f"emopia {listed.artist_group}") == "test"
+    )  # the list has precedence over the hash
     assert listed.artist_group == sibling.artist_group == "a_l-c"
     assert sibling.labels.quadrant is Quadrant.Q3
     assert unlisted.split == hash_split("emopia new")
@@ -281,7 +283,7 @@ def test_a_hashed_split_has_its_shares_and_depends_on_the_seed():
     assert shares["train"] / 4000 == pytest.approx(0.70, abs=0.03)
     assert shares["val"] / 4000 == pytest.approx(0.15, abs=0.03)
     assert [hash_split(g, seed=1) for g in groups] != [hash_split(g) for g in groups]
-    # Written down, so that a change of the rule does not go unseen.
+    # Fixed values, so that a change of the rule fails.
     assert [hash_split(name) for name in ("ada", "cy", "gus")] == list(SPLITS)
 
 
@@ -356,7 +358,7 @@ def test_real_rating_tables_load_without_audio():
         tracks = module.load(DATA)
         assert all(track.audio_path is None for track in tracks)
         assert {track.split for track in tracks} == set(SPLITS)
-    # Artists as the release divides them; the few in two splits are its own.
+    # The release's own split, in which a few artists are in two parts.
     splits = Counter(track.split for track in deezer_va.load(DATA))
     assert splits == {"train": 11247, "val": 3853, "test": 3511}
     groups = Counter({(t.artist_group, t.split) for t in gems_lyrics.load(DATA)})

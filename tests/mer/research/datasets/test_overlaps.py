@@ -1,4 +1,4 @@
-"""Guards against testing on training songs, and the ceilings that rater noise sets."""
+"""Guards against testing on training songs, and ceilings from the noise of raters."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_songs_may_have_different_numbers_of_raters():
         ([1.0, float("nan")], [1.0, 1.0], 5),
     ],
 )
-def test_ceilings_of_nonsense_are_refused(means, deviations, raters):
+def test_ceilings_of_bad_input_are_refused(means, deviations, raters):
     with pytest.raises(InputError):
         noise_ceiling(means, deviations, raters)
 
@@ -182,7 +182,7 @@ def whole_ratings(labels, raters, *, divided_by_n):
 @needs_data
 @pytest.mark.data
 @pytest.mark.parametrize(("module", "share"), [(deam, 0.97), (emomusic, 0.97), (pmemo, 0.96)])
-def test_means_and_deviations_tell_the_number_of_raters(module, share):
+def test_means_and_deviations_determine_the_number_of_raters(module, share):
     rated = [song.labels for song in module.load(DATA)]
 
     def fits(more, divided_by_n):
@@ -201,8 +201,8 @@ def test_means_and_deviations_tell_the_number_of_raters(module, share):
     ("module", "expected"),
     [(deam, (0.80, 0.84)), (emomusic, (0.83, 0.85)), (pmemo, (0.88, 0.92))],
 )
-def test_ceilings_with_the_raters_that_the_tables_tell(module, expected):
-    # Were PMEmo's 0.16 taken as points of nine, its ceilings would be above 0.99.
+def test_ceilings_with_the_inferred_number_of_raters(module, expected):
+    # With PMEmo's deviations on nine points its ceilings would be above 0.99.
     valence, arousal = ceilings(module.load(DATA), divided_by_n=module.DIVIDED_BY_N)
     assert (valence.r2, arousal.r2) == pytest.approx(expected, abs=0.01)
 

@@ -1,4 +1,4 @@
-"""Distortions: what each does to a waveform, that they repeat, and that none shifts time."""
+"""Distortions: their effect on waveforms, repeatability, and no shift in time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def envelope(wave: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def lag(changed: NDArray[np.float32], clean: NDArray[np.float32]) -> int:
-    """Samples by which one comes after the other."""
+    """Delay between two waveforms, in samples."""
     size = 2 * len(clean)
     one, other = np.fft.rfft(changed, size), np.fft.rfft(clean, size)
     best = int(np.fft.irfft(one * other.conj()).argmax())
@@ -58,7 +58,7 @@ def lag(changed: NDArray[np.float32], clean: NDArray[np.float32]) -> int:
 
 
 @pytest.mark.parametrize("level", [20.0, 5.0, 0.0])
-def test_noise_has_the_ratio_that_was_asked_for(level: float) -> None:
+def test_noise_has_the_given_ratio(level: float) -> None:
     time = np.arange(64_000) / 16_000
     wave = (0.05 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     noise = add_noise(wave, level, seed=1) - wave
@@ -83,7 +83,7 @@ def test_pink_noise_has_the_ratio_and_equal_octaves() -> None:
     assert low == pytest.approx(high, rel=0.15)
 
 
-def test_low_pass_keeps_bass_and_takes_treble() -> None:
+def test_low_pass_keeps_bass_and_removes_treble() -> None:
     assert decibels(low_pass(tone(1000), 4000), tone(1000)) == pytest.approx(0, abs=0.1)
     assert decibels(low_pass(tone(4000), 4000), tone(4000)) == pytest.approx(-3, abs=0.2)
     assert decibels(low_pass(tone(7000), 4000), tone(7000)) < -40
@@ -141,7 +141,7 @@ def test_named_distortions_repeat_and_stay_in_time(name: str) -> None:
     assert abs(lag(envelope(changed), envelope(wave))) < 0.02 * RATE
 
 
-def test_names_say_what_is_done() -> None:
+def test_names_match_the_functions() -> None:
     wave = tone(440)
     assert all(name == distortion.name for name, distortion in DISTORTIONS.items())
     noise = DISTORTIONS["white-noise-5db"].apply(wave, 1) - wave

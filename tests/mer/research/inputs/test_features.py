@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class CountingAudio:
-    heard: list[int]
+    encoded: list[int]
     names: list[str]
 
     @classmethod
@@ -39,7 +39,7 @@ class CountingAudio:
         return self
 
     def embed(self, log_mel: torch.Tensor) -> torch.Tensor:
-        self.heard.append(len(log_mel))
+        self.encoded.append(len(log_mel))
         return log_mel[:, 0, :6]
 
 
@@ -91,13 +91,13 @@ def constant(value: float) -> AudioPatches:
 @pytest.fixture(autouse=True)
 def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     CountingAudio.names = []
-    CountingAudio.heard, CountingText.read, CountingText.fails_after = [], [], None
+    CountingAudio.encoded, CountingText.read, CountingText.fails_after = [], [], None
     monkeypatch.setattr(encoding, "MusicnnEncoder", CountingAudio)
     monkeypatch.setattr(encoding, "TextEncoder", CountingText)
     monkeypatch.setattr(features, "song_patches", patches)
     monkeypatch.setattr(features, "load", lambda path: np.full(96_000, float(path.read_text())))
     monkeypatch.setattr(features, "waveform_patches", lambda wave: constant(wave.mean()))
-    monkeypatch.setattr(encoding, "describe", lambda heard: np.full((len(heard), 3), 7.0))
+    monkeypatch.setattr(encoding, "describe", lambda segments: np.full((len(segments), 3), 7.0))
 
 
 def text(index: int, lyrics: str | None = None) -> Track:
@@ -109,7 +109,7 @@ def letters(states: torch.Tensor | None) -> str:
     return "".join(chr(int(value)) for value in states[:, 0])
 
 
-def test_each_part_is_its_own(tmp_path: Path) -> None:
+def test_audio_lyrics_and_context_are_separate(tmp_path: Path) -> None:
     path = tmp_path / "a.opus"
     path.write_text("2.5")
     song = Track(
@@ -126,7 +126,7 @@ def test_each_part_is_its_own(tmp_path: Path) -> None:
     assert letters(word.lyrics) == "word001"
 
 
-def test_computed_once_whatever_is_asked_for_together(tmp_path: Path) -> None:
+def test_rows_are_computed_once_for_any_set_of_tracks(tmp_path: Path) -> None:
     tracks = [text(index) for index in range(100)]
     FeatureCache(tmp_path).features(tracks)
     assert sorted(CountingText.read) == sorted(f"word{index:03}" for index in range(100))
@@ -136,7 +136,7 @@ def test_computed_once_whatever_is_asked_for_together(tmp_path: Path) -> None:
     assert [letters(f.lyrics) for f in found] == [t.lyrics for t in tracks[::-3]]
 
 
-def test_interrupted_extraction_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_extraction_resumes(tmp_path: Path) -> None:
     tracks = [text(index) for index in range(100)]
     CountingText.fails_after = 64
     with pytest.raises(KeyboardInterrupt):
@@ -168,7 +168,7 @@ def folders(cache: Path) -> set[str]:
 
 
 def shift(found: TrackFeatures) -> float:
-    """What the adapter added to the lyrics' states."""
+    """The adapter's shift of the lyrics' states."""
     assert found.lyrics is not None
     return float(found.lyrics[0, 1])
 
@@ -258,7 +258,7 @@ def test_seeds_are_those_of_song_and_distortion(tmp_path: Path) -> None:
     assert seeds[4:] == [seeds[1], seeds[0]]
 
 
-def test_keys_of_clean_songs_stay_what_they_are(tmp_path: Path) -> None:
+def test_keys_of_clean_songs_are_stable(tmp_path: Path) -> None:
     track = song(tmp_path)
     FeatureCache(tmp_path / "cache").features([track])
     (shard,) = (tmp_path / "cache" / "MSD_musicnn").glob("*.npz")
@@ -270,15 +270,15 @@ def test_keys_of_clean_songs_stay_what_they_are(tmp_path: Path) -> None:
 def test_songs_are_decoded_once_for_all_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[str] = []
+    decoded: list[str] = []
 
     def counted(path: Path) -> AudioPatches:
-        heard.append(path.stem)
+        decoded.append(path.stem)
         return patches(path)
 
     monkeypatch.setattr(features, "song_patches", counted)
     tracks = [song(tmp_path, "a"), song(tmp_path, "b", "3")]
     FeatureCache(tmp_path / "cache").features(tracks[:1])
     FeatureCache(tmp_path / "cache", is_wide=True).features(tracks)
-    assert heard == ["a", "a", "b"]
-    assert CountingAudio.heard == [2] * 4  # the first network heard `a` once
+    assert decoded == ["a", "a", "b"]
+    assert CountingAudio.encoded == [2] * 4  # the first network encoded `a` once

@@ -17,7 +17,7 @@ EVERY = pytest.mark.parametrize("name", FRONT_ENDS)
 
 
 def music(samples: int, sample_rate: int, songs: int = 1, seed: int = 0) -> torch.Tensor:
-    """Make (songs, samples) of gliding tones that swell, over noise, with a silent start."""
+    """Return gliding tones over noise, with a silent start: (songs, samples)."""
     generator = torch.Generator().manual_seed(seed)
     time = torch.arange(samples, dtype=torch.float64) / sample_rate
     pitch = torch.rand(songs, 1, generator=generator, dtype=torch.float64) * 800 + 100
@@ -89,7 +89,7 @@ def test_shapes(name: str, samples: int) -> None:
 
 @EVERY
 def test_no_band_is_empty(name: str) -> None:
-    """A band narrower than the distance of two bins would be silent for ever."""
+    """A band narrower than the distance of two bins would always be 0."""
     row = FRONT_ENDS[name]
     noise = 0.1 * torch.randn(1, row.sample_rate, generator=torch.Generator().manual_seed(1))
     silence = row.log_mel(torch.zeros(1, 1)).min()
@@ -115,7 +115,7 @@ def test_pre_emphasis_starts_from_silence() -> None:
     impulse = torch.zeros(1, 1)
     impulse[0, 0] = 0.5
     padded = torch.zeros(1, 2)
-    padded[0] = torch.tensor([0.5, 0.475])  # 0.5 and then nothing, once emphasised
+    padded[0] = torch.tensor([0.5, 0.475])  # 0.5 and then 0 after pre-emphasis
     torch.testing.assert_close(row.log_mel(impulse), row.log_mel(padded), rtol=0, atol=1e-4)
 
 
@@ -127,7 +127,7 @@ def test_half_precision_and_autocast_still_compute_in_float32() -> None:
         torch.testing.assert_close(row.log_mel(waveforms), expected, rtol=0, atol=0)
 
 
-def test_inference_mode_spoils_nothing_for_training() -> None:
+def test_use_in_inference_mode_does_not_break_training() -> None:
     row = FrontEnd(8000, 256, 256, 128, 20, 0.0, 4000.0, "test")
     waveforms = music(2000, row.sample_rate)
     with torch.inference_mode():
@@ -150,7 +150,7 @@ def test_an_unknown_name_lists_the_known() -> None:
 
 
 @EVERY
-def test_every_row_says_where_it_is_from(name: str) -> None:
+def test_every_row_states_its_source(name: str) -> None:
     assert FRONT_ENDS[name].source
 
 

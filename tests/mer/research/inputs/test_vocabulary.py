@@ -1,4 +1,4 @@
-"""Words for TF-IDF and Word2Vec: cleaned, weighed as printed, fitted on the given songs only."""
+"""Words for TF-IDF and Word2Vec: cleaning, weights as printed, fit on the given songs only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_words_are_cleaned(text: str, words: tuple[str, ...]) -> None:
 def test_idf_is_as_printed() -> None:
     words, idf = fit_idf(SONGS, min_df=2)
     assert words == ("love", "night", "rain")
-    # N = 6: all songs say love, all but one say night, two say rain.
+    # N = 6: love is in all songs, night in five, rain in two.
     expected = torch.tensor([math.log(6 / 7), 0.0, math.log(6 / 3)])
     torch.testing.assert_close(idf, expected)
 
@@ -69,7 +69,7 @@ def test_tf_is_the_share_of_all_the_songs_words() -> None:
     torch.testing.assert_close(weights, expected)
 
 
-def test_an_empty_vocabulary_weighs_nothing() -> None:
+def test_an_empty_vocabulary_gives_zeros() -> None:
     table = WordTable.fit((), width=4, seed=0)
     assert len(table) == 0
     assert torch.equal(table.tf_idf([("love",)]), torch.zeros(1, 1))
@@ -78,7 +78,7 @@ def test_an_empty_vocabulary_weighs_nothing() -> None:
     assert not mask.any()
 
 
-def test_word2vec_is_the_seeds() -> None:
+def test_word2vec_depends_on_the_seed() -> None:
     words, _ = fit_idf(SONGS, min_df=2)
     one, same, another = (fit_word2vec(SONGS, words, 8, seed) for seed in (3, 3, 4))
     assert one.shape == (3, 8)
@@ -105,7 +105,7 @@ def test_words_outside_the_vocabulary_are_not_embedded() -> None:
     assert torch.equal(states[~mask], torch.zeros(5, 8))
 
 
-def test_a_table_fitted_on_nothing_loads_a_fitted_one() -> None:
+def test_an_empty_table_loads_a_fitted_one() -> None:
     fitted = WordTable.fit((("über", "ich"),) * 5 + SONGS, width=8, seed=0)
     blank = WordTable.fit((), width=8, seed=1)
     blank.load_state_dict(fitted.state_dict())
