@@ -1,11 +1,10 @@
-"""Lyrics and context as the text encoder should see them; no torch here.
+"""Cleans lyrics and context for the text encoder; no torch.
 
-What the web adds to lyrics (markup, section headers, repeat marks, credits, time stamps) is taken
-out; what is sung stays, also in brackets.
+Markup, section headers, repeat marks, credits and time stamps are removed. Sung words are kept,
+also in brackets.
 
-The time stamps are those of the LRC format: ``[mm:ss.xx]`` before a line, any number of them, the
-tag ``[offset:±ms]`` (positive shows lines earlier) and the word stamps ``<mm:ss.xx>`` of its
-enhanced form.
+Time stamps are those of the LRC format: any number of ``[mm:ss.xx]`` before a line, the tag
+``[offset:±ms]`` (positive shows lines earlier), and the word stamps ``<mm:ss.xx>`` of enhanced LRC.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_LYRICS_BYTES: Final = 1_000_000
-"""Largest lyrics file that is read; the longest songs stay below a tenth of it."""
+"""Size of the largest lyrics file that is read; the longest songs have less than a tenth."""
 
 _STAMP: Final = r"(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?"
 _LINE_STAMP: Final = re.compile(rf"\s*\[{_STAMP}\]")
-# Nobody sings longer lines; the search for directions takes the square of a line's length.
+# Longer lines are split: the search for directions takes time quadratic in the length of a line.
 _LINE: Final = re.compile(r".{1,500}(?:\s|$)|.{1,500}|^$", re.MULTILINE)
 _WORD_STAMP: Final = re.compile(rf"<{_STAMP}>")
 _LRC_TAG: Final = re.compile(
@@ -48,8 +47,8 @@ _HEADER: Final = (
     rf"(?:{_SECTION})(?:\s?(?:x?\d+|one|two|three|four|five|[ivx]+))?|{_REPEAT}"
     rf"|(?:end with|back to|repeat) (?:{_SECTION})|repeat (?:to|and) fade|repeat \d+ times"
 )
-# In square and curly brackets one of these words makes a stage direction; round ones hold sung
-# echoes, too, and must hold nothing else.
+# In square and curly brackets, one of these words is enough for a stage direction. Round brackets
+# also contain sung echoes, so a direction must be their only content.
 _DIRECTION: Final = re.compile(
     rf"[\[{{][^\[\]{{}}\n]*\b(?:{_SECTION}|{_REPEAT})\b[^\[\]{{}}\n]*[\]}}]:?"
     rf"|\(\s*(?:{_HEADER}|(?:repeats?|instrumental|spoken)\b[^()]*)\s*\):?",
@@ -84,7 +83,7 @@ class TimedLine:
     start_seconds : float
         Not negative.
     text : str
-        The line without stamps; may be empty (a pause).
+        The line without stamps. Empty for a pause.
     """
 
     start_seconds: float
@@ -92,18 +91,18 @@ class TimedLine:
 
 
 def clean_lyrics(text: str) -> str:
-    r"""Keep what is sung.
+    r"""Remove everything that is not sung.
 
     Parameters
     ----------
     text : str
-        Lyrics as found: plain or timed, with markup, headers or credits.
+        Plain or timed lyrics, with or without markup, headers and credits.
 
     Returns
     -------
     str
-        Lines joined by ``\n``, at most one blank line between two, none at the ends; empty when
-        nothing is sung.
+        Lines joined by ``\n``, with at most one blank line between two and none at the ends.
+        Empty if nothing is sung.
     """
     text = html.unescape(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _WORD_STAMP.sub("", text)
@@ -112,14 +111,14 @@ def clean_lyrics(text: str) -> str:
     lines: list[str] = []
     for raw in _LINE.findall(text):
         line = _clean_line(raw)
-        # A line that held only a direction leaves no trace; a blank line ends a stanza, once.
+        # A line with only a direction is dropped. One blank line between stanzas is kept.
         if line or (not raw.strip() and lines and lines[-1]):
             lines.append(line)
     return "\n".join(lines).strip("\n")
 
 
 def lyric_lines(text: str) -> tuple[str, ...]:
-    """Sung lines of `text`, cleaned, without the blank ones."""
+    """Clean `text` and return its lines that are not blank."""
     return tuple(line for line in clean_lyrics(text).split("\n") if line)
 
 
@@ -129,12 +128,12 @@ def parse_lrc(text: str) -> tuple[TimedLine, ...]:
     Parameters
     ----------
     text : str
-        An LRC file; a line with several stamps is sung at each of them.
+        Content of an LRC file. A line with several stamps is repeated at each of them.
 
     Returns
     -------
     tuple of TimedLine
-        In order of time; empty when no line is stamped.
+        In order of time. Empty if no line has a stamp.
     """
     offset = _OFFSET.search(text)
     shift_seconds = int(offset.group(1)) / 1000 if offset else 0.0
@@ -147,7 +146,7 @@ def parse_lrc(text: str) -> tuple[TimedLine, ...]:
 
 
 def context_text(title: str | None, artist: str | None) -> str:
-    """Title and artist as one phrase: ``Title by Artist``.
+    """Join title and artist: ``Title by Artist``.
 
     Parameters
     ----------
@@ -157,7 +156,7 @@ def context_text(title: str | None, artist: str | None) -> str:
     Returns
     -------
     str
-        Empty when both are missing.
+        Empty if both are missing.
     """
     title = " ".join((title or "").split())
     artist = " ".join((artist or "").split())
@@ -167,14 +166,14 @@ def context_text(title: str | None, artist: str | None) -> str:
 
 
 def decode_lyrics(data: bytes, *, source: str) -> str:
-    """Bytes of a lyrics file as text.
+    """Decode the bytes of a lyrics file.
 
     Parameters
     ----------
     data : bytes
-        UTF-8 or UTF-16 (by its byte order mark), else Windows-1252.
+        UTF-8, UTF-16 with a byte order mark, or else Windows-1252.
     source : str
-        What the message of an error calls it.
+        Name of the file in error messages.
 
     Returns
     -------
@@ -183,11 +182,11 @@ def decode_lyrics(data: bytes, *, source: str) -> str:
     Raises
     ------
     LyricsError
-        If it is larger than `MAX_LYRICS_BYTES` or no text.
+        If it is larger than `MAX_LYRICS_BYTES`, or not text.
     """
     if len(data) > MAX_LYRICS_BYTES:
         raise LyricsError(
-            f"{source}: lyrics larger than {MAX_LYRICS_BYTES} bytes; give the song's words alone"
+            f"{source}: lyrics larger than {MAX_LYRICS_BYTES} bytes; give the song words alone"
         )
     is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not is_utf16 and b"\x00" in data:
@@ -201,12 +200,12 @@ def decode_lyrics(data: bytes, *, source: str) -> str:
 
 
 def read_lyrics(path: Path) -> str:
-    """Text of the lyrics file at `path`.
+    """Read the lyrics file at `path`.
 
     Raises
     ------
     LyricsError
-        If it cannot be read, is larger than `MAX_LYRICS_BYTES`, or is no text.
+        If it cannot be read, is larger than `MAX_LYRICS_BYTES`, or is not text.
     """
     try:
         with path.open("rb") as file:
@@ -229,7 +228,7 @@ def _clean_line(line: str) -> str:
 
 
 def _split_stamps(line: str) -> tuple[list[float], str]:
-    """Seconds of the stamps that a line begins with, and what comes after them."""
+    """Split a line into the seconds of its leading stamps and the rest."""
     starts: list[float] = []
     end = 0
     while stamp := _LINE_STAMP.match(line, end):

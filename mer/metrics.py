@@ -1,4 +1,4 @@
-"""Measures of agreement and error, with intervals; numpy alone."""
+"""Measures of agreement and error, and bootstrap intervals; needs only NumPy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     Statistic = Callable[..., float]
 
 RESAMPLES: Final = 2000
-"""Bootstrap samples drawn by default."""
+"""Default number of bootstrap samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the bounds of its interval."""
+    """An estimate with the bounds of its interval."""
 
     estimate: float
     low: float
@@ -33,14 +33,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """How much better one predictor is than another on the same songs.
+    """Difference of two predictors on the same songs.
 
     Parameters
     ----------
     difference : Interval
-        Statistic of the first less that of the second.
+        Statistic of the first predictor minus that of the second.
     p_value : float in [0, 1]
-        Two-sided, of no difference.
+        Two-sided, for no difference.
     """
 
     difference: Interval
@@ -48,7 +48,7 @@ class PairedDifference:
 
 
 def accuracy(target: Labels, predicted: Labels) -> float:
-    """Share of labels that are equal.
+    """Share of equal labels.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def accuracy(target: Labels, predicted: Labels) -> float:
 
 
 def confusion(target: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
-    """Count of songs by target (row) and prediction (column).
+    """Count songs by target (row) and prediction (column).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def precision_recall_f1(target: Labels, predicted: Labels, classes: int) -> NDAr
     Returns
     -------
     (classes, 3) float64 ndarray in [0, 1]
-        0 where a class is never predicted, never a target, or neither.
+        0 for a class that is never predicted or never a target.
 
     Raises
     ------
@@ -114,13 +114,13 @@ def precision_recall_f1(target: Labels, predicted: Labels, classes: int) -> NDAr
         As `confusion`.
     """
     counts = confusion(target, predicted, classes)
-    right, said, true = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
-    parts = (right / np.maximum(said, 1), right / np.maximum(true, 1))
-    return np.stack([*parts, 2 * right / np.maximum(said + true, 1)], axis=1)
+    right, found, true = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
+    parts = (right / np.maximum(found, 1), right / np.maximum(true, 1))
+    return np.stack([*parts, 2 * right / np.maximum(found + true, 1)], axis=1)
 
 
 def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
-    """Mean over the classes of the harmonic mean of precision and recall.
+    """Mean over classes of the harmonic mean of precision and recall.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
     Returns
     -------
     float in [0, 1]
-        A class that is neither a target nor predicted counts as 0.
+        A class that is neither target nor predicted counts as 0.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def macro_f1(target: Labels, predicted: Labels, classes: int) -> float:
 
 
 def ccc(target: Floats, predicted: Floats) -> float:
-    r"""Concordance correlation coefficient: 1 only when the values themselves agree.
+    r"""Concordance correlation coefficient: 1 only if all values are equal.
 
     .. math:: \rho_c = \frac{2\,\sigma_{xy}}{\sigma_x^2 + \sigma_y^2 + (\mu_x - \mu_y)^2}
 
@@ -153,7 +153,7 @@ def ccc(target: Floats, predicted: Floats) -> float:
     Returns
     -------
     float in [-1, 1]
-        NaN when both are one and the same constant.
+        NaN if both are the same constant.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def ccc(target: Floats, predicted: Floats) -> float:
 
 
 def r2(target: Floats, predicted: Floats) -> float:
-    """Coefficient of determination: 1 less the share of the targets' variance left unexplained.
+    """Coefficient of determination: 1 minus the unexplained share of the variance of the target.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def r2(target: Floats, predicted: Floats) -> float:
     Returns
     -------
     float at most 1
-        0 for predicting the mean of the targets; NaN when these are constant.
+        0 if every prediction is the mean of the target. NaN if the target is constant.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def r2(target: Floats, predicted: Floats) -> float:
 
 
 def rmse(target: Floats, predicted: Floats) -> float:
-    """Root of the mean squared error, in the unit of the values.
+    """Root mean squared error, in the unit of the values.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def rmse(target: Floats, predicted: Floats) -> float:
 
 
 def pearson(target: Floats, predicted: Floats) -> float:
-    """Linear correlation.
+    """Pearson correlation.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def pearson(target: Floats, predicted: Floats) -> float:
 
 
 def spearman(target: Floats, predicted: Floats) -> float:
-    """Correlation of the ranks; equal values share their mean rank.
+    """Spearman rank correlation; equal values share their mean rank.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def spearman(target: Floats, predicted: Floats) -> float:
 
 
 def ece(target: Labels, probabilities: Floats, bins: int = 10) -> float:
-    """Average how far confidence is from accuracy (expected calibration error).
+    """Compute the expected calibration error: mean distance of confidence from accuracy.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def ece(target: Labels, probabilities: Floats, bins: int = 10) -> float:
     probabilities : (songs, classes) float ndarray
         Rows sum to 1.
     bins : int
-        Equal parts of (0, 1] into which confidences fall.
+        Number of equal bins of confidence in (0, 1].
 
     Returns
     -------
@@ -275,7 +275,7 @@ def ece(target: Labels, probabilities: Floats, bins: int = 10) -> float:
     Raises
     ------
     ShapeError
-        If the songs do not match or there is none.
+        If the numbers of songs differ, or there is no song.
 
     References
     ----------
@@ -299,13 +299,13 @@ def bootstrap_ci(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic, by drawing songs with replacement.
+    """Percentile bootstrap interval of a statistic; draws songs with replacement.
 
     Parameters
     ----------
     statistic : callable
-        Takes `arrays` and returns a float; draws for which it is NaN are left out, and where
-        it always is, so are the bounds.
+        Takes `arrays` and returns a float. Draws with NaN are ignored; if all are NaN, so are the
+        bounds.
     *arrays : (songs, ...) ndarray
         Aligned by song.
     level : float in (0, 1)
@@ -339,23 +339,22 @@ def paired_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> PairedDifference:
-    """Compare two predictors on the same songs, drawing the same songs for both.
+    """Compare two predictors by a bootstrap that draws the same songs for both.
 
     Parameters
     ----------
     statistic : callable
-        Takes target and prediction and returns a float; draws for which it is NaN are left out.
+        Takes target and prediction and returns a float. Draws with NaN are ignored.
     target, first, second : (songs, ...) ndarray
-        Truth and the two predictions.
+        Labels and the two predictions.
     level : float in (0, 1)
     resamples, seed : int
 
     Returns
     -------
     PairedDifference
-        Its p-value is twice the smaller share of draws on either side of no difference, draws
-        without a difference counting for both; at least 1 in `resamples` + 1, and 1 where no
-        draw has a value.
+        The p-value is twice the smaller of two shares: draws at or below 0, and at or above 0.
+        It is at least 2 / (`resamples` + 1), and 1 if no draw has a value.
 
     Raises
     ------
@@ -384,7 +383,7 @@ def paired_bootstrap(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for how many there are.
+    """Adjust p-values for multiple tests.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Opens audio files and decodes spans of their frames, exact to the sample.
 
-libsndfile reads everything it can, PyAV the rest (M4A). Both decode from the start where a seek
-would miss: libsndfile's are exact but in Vorbis, where some real files put it off by nearly a
-second; FFmpeg's are not exact in M4A. Channels are mixed by their mean.
+libsndfile reads all formats that it supports, PyAV the rest (M4A). Where seeking is inexact, a
+file is decoded from its start. That holds for Vorbis in libsndfile, whose error reaches nearly a
+second in real files, and for M4A in FFmpeg. Channels are averaged.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 MIN_DURATION_SECONDS: Final = 3.0
-"""The shortest recording that is judged."""
+"""Length of the shortest recording that is analysed."""
 MAX_DURATION_SECONDS: Final = 12 * 3600.0
-"""The longest recording that is opened."""
+"""Length of the longest recording that is opened."""
 MAX_FILE_BYTES: Final = 4 * 1024**3
-"""The largest file that is opened; a plain WAV file cannot be larger."""
+"""Size of the largest file that is opened; also the limit of plain WAV."""
 SUPPORTED_SUFFIXES: Final = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
-"""Lower-case suffixes of the files that can be read."""
+"""Lower-case suffixes of readable files."""
 
-# Only these FFmpeg demuxers are let near a file: others (playlists) would open further files.
+# Only these FFmpeg demuxers are used. Others, such as playlists, would open further files.
 _DEMUXERS: Final = {
     ".wav": "wav",
     ".flac": "flac",
@@ -57,7 +57,7 @@ _BLOCK_SECONDS: Final = 1
 
 
 class AudioReader(Protocol):
-    """An audio file; `frames` is what its header promises. No handle stays open between calls."""
+    """An audio file; `frames` is the length in its header. No handle stays open between calls."""
 
     path: Path
     sample_rate: int
@@ -74,11 +74,11 @@ class AudioReader(Protocol):
         Returns
         -------
         list of (frames,) float32 ndarray
-            Mono; shorter than asked where decoding ends.
+            Mono; shorter than its span if decoding ends earlier.
         """
 
     def count_frames(self) -> int:
-        """Count the frames that really decode from the start on.
+        """Count the frames that decode, from the start of the file.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class AudioReader(Protocol):
 
 
 def open_audio(path: Path) -> AudioReader:
-    """Find the library that reads `path`, and check what the header says.
+    """Open a file with the library that reads it, and check its header.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def open_audio(path: Path) -> AudioReader:
     AudioError
         If the file cannot be opened or has no supported suffix.
     AudioDecodeError, AudioEmptyError, AudioTooShortError, AudioTooLongError
-        If it is not audio, or beyond the limits.
+        If it is not audio, or exceeds a limit.
     """
     _check_file(path)
     reader = _open_soundfile(path) or _open_pyav(path)
@@ -111,7 +111,7 @@ def open_audio(path: Path) -> AudioReader:
 
 
 def _open_soundfile(path: Path) -> AudioReader | None:
-    import soundfile
+    import soundfile  # noqa: PLC0415  # only decoding needs it
 
     try:
         return _SoundfileReader(path)
@@ -120,7 +120,7 @@ def _open_soundfile(path: Path) -> AudioReader | None:
 
 
 def _open_pyav(path: Path) -> AudioReader:
-    import av
+    import av  # noqa: PLC0415  # only decoding needs it
 
     try:
         return _PyavReader(path)
@@ -130,10 +130,10 @@ def _open_pyav(path: Path) -> AudioReader:
 
 class _SoundfileReader:
     def __init__(self, path: Path) -> None:
-        import soundfile
+        import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         self.path = path
-        # As bytes: a name that is no UTF-8 is a name all the same.
+        # As bytes, because a file name need not be UTF-8.
         with soundfile.SoundFile(os.fsencode(path)) as file:
             self.sample_rate: int = file.samplerate
             self.channels: int = file.channels
@@ -155,15 +155,15 @@ class _SoundfileReader:
             return sum(len(block) for block in self._blocks(file, self.frames))
 
     def _file(self) -> soundfile.SoundFile:
-        import soundfile
+        import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         try:
             return soundfile.SoundFile(os.fsencode(self.path))
         except soundfile.SoundFileRuntimeError as error:
-            raise AudioError(self.path, "was moved or changed while it was read") from error
+            raise AudioError(self.path, "was moved or changed while it was being read") from error
 
     def _go_to(self, file: soundfile.SoundFile, frame: int) -> bool:
-        import soundfile
+        import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         if not self._is_seek_exact:
             for _ in self._blocks(file, frame - file.tell()):
@@ -176,8 +176,8 @@ class _SoundfileReader:
         return True
 
     def _blocks(self, file: soundfile.SoundFile, frames: int) -> Iterator[Waveform]:
-        """(frames, channels) blocks of the next `frames` frames, until the end or damage."""
-        import soundfile
+        """Yield blocks (frames, channels) of the next `frames` frames, until the end or damage."""
+        import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         with contextlib.suppress(soundfile.SoundFileRuntimeError):
             while frames > 0:
@@ -219,18 +219,18 @@ class _PyavReader:
 
     @contextlib.contextmanager
     def _container(self) -> Iterator[InputContainer]:
-        import av
+        import av  # noqa: PLC0415  # see `_open_pyav`
 
-        # Through a handle and with a named demuxer, FFmpeg opens nothing but this file.
+        # With a file handle and a named demuxer, FFmpeg opens no other file.
         demuxer = _DEMUXERS[self.path.suffix.lower()]
         with _handle(self.path) as handle, av.open(handle, format=demuxer) as container:
             if not container.streams.audio:
-                raise AudioDecodeError(self.path, "holds no audio stream")
+                raise AudioDecodeError(self.path, "contains no audio stream")
             yield cast("InputContainer", container)
 
     def _decoded(self, end: int) -> Iterator[tuple[int, AudioFrame]]:
-        """Planar float frames with their place in the song, until `end` or the first damage."""
-        import av
+        """Yield planar float frames with their offset, until `end` or the first damage."""
+        import av  # noqa: PLC0415  # see `_open_pyav`
 
         planar = av.AudioResampler(format="fltp")
         offset = 0
@@ -251,7 +251,7 @@ def _handle(path: Path) -> BinaryIO:
 
 
 def _mono(samples: Waveform) -> Waveform:
-    """(channels, frames) to (frames,)."""
+    """Average (channels, frames) to (frames,)."""
     if len(samples) == 1:
         only: Waveform = samples[0]
         return only
@@ -279,10 +279,10 @@ def _check_file(path: Path) -> None:
 def _check_header(reader: AudioReader) -> None:
     if reader.sample_rate <= 0 or not 0 < reader.channels <= _MAX_CHANNELS:
         raise AudioDecodeError(
-            reader.path, f"claims {reader.channels} channels at {reader.sample_rate} Hz"
+            reader.path, f"has a header of {reader.channels} channels at {reader.sample_rate} Hz"
         )
     if reader.frames <= 0:
-        raise AudioEmptyError(reader.path, "holds no samples")
+        raise AudioEmptyError(reader.path, "contains no samples")
     duration_seconds = reader.frames / reader.sample_rate
     if duration_seconds < MIN_DURATION_SECONDS:
         raise AudioTooShortError(

@@ -1,8 +1,8 @@
-"""Hand-made descriptors of harmony and roughness: what the frozen encoders hear least.
+"""Descriptors of harmony, roughness and spectral contrast, computed from spectral peaks.
 
-MusiCNN was trained to tag genres and instruments from mel bands too wide to tell neighbouring
-semitones apart, and the model's errors are on the side of valence. Mode, key clarity and dissonance
-are classic correlates of valence; here they are read from spectral peaks, patch by patch.
+They complement MusiCNN, which was trained to tag genres and instruments. Its mel bands are too
+wide to separate neighbouring semitones, and the errors of the model are larger in valence. Mode,
+key clarity and dissonance correlate with valence.
 
 References
 ----------
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DESCRIPTORS: Final = 69
-"""Length of `describe`'s rows."""
+"""Length of the rows of `describe`."""
 
 _WINDOW: Final = 4096
 _HOP: Final = 1024
@@ -55,19 +55,20 @@ _CHORDS: Final = (
 
 
 def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Harmony, roughness and spectral contrast of each passage of one song.
+    """Compute the descriptors of each patch of one song.
 
     Parameters
     ----------
     segments : (patches, samples) float32 ndarray
-        Mono, 16 kHz, of one song: tuning and tonic are found over all of them.
+        Mono, 16 kHz, all patches of one song: tuning and tonic are estimated from all of them.
 
     Returns
     -------
     (patches, 69) float32 ndarray
-        Key clarity and mode (5), chroma from the song's tonic (12), its mode there (3), motion of
-        the tonal centroid (3), entropy of chroma (3), chord qualities (17), roughness (2),
-        register (2), tuning strength (1), spectral contrast by octave (21).
+        In this order, with the number of columns: key clarity and mode (5), chroma relative to the
+        tonic of the song (12), mode relative to it (3), motion of the tonal centroid (3), entropy
+        of the chroma (3), chord qualities (17), roughness (2), register (2), tuning strength (1),
+        spectral contrast by octave (21).
     """
     hann = np.hanning(_WINDOW).astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(segments, _WINDOW, axis=1)[:, ::_HOP]
@@ -88,13 +89,13 @@ def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class _Peaks:
-    """Spectral peaks by bin, arrays of (patches, frames, bins).
+    """Spectral peaks, arrays of (patches, frames, bins).
 
     Parameters
     ----------
-    hertz, midi : refined pitch, the latter without the song's mistuning
+    hertz, midi : refined pitch; `midi` is corrected for the tuning of the song
     amplitude : 0 where there is no peak
-    tuning : (patches,) how well the peaks agree on a tuning, 0 to 1
+    tuning : (patches,) agreement of the peaks on one tuning, 0 to 1
     """
 
     hertz: Floats
@@ -106,7 +107,7 @@ class _Peaks:
     def of(cls, spectra: NDArray[np.float32]) -> _Peaks:
         left, middle, right = spectra[..., :-2], spectra[..., 1:-1], spectra[..., 2:]
         is_peak = (middle > left) & (middle >= right)
-        # The peak of the parabola through three bins.
+        # Vertex of the parabola through three bins.
         offset = 0.5 * (left - right) / (left - 2 * middle + right - _TINY)
         hertz = _FREQUENCIES[_PITCHED][1:-1] + np.clip(offset, -0.5, 0.5) * _FREQUENCIES[1]
         midi = 69 + 12 * np.log2(hertz / 440)
@@ -126,7 +127,7 @@ class _Peaks:
         return shares
 
     def roughness(self) -> Floats:
-        """Mean and deviation over every fourth frame, (patches, 2) [3]."""
+        """Mean and deviation over every fourth frame, (patches, 2) [3]_."""
         strongest = np.argpartition(self.amplitude[:, ::4], -_PARTIALS, axis=-1)[..., -_PARTIALS:]
         hertz = np.take_along_axis(self.hertz[:, ::4], strongest, axis=-1)
         shares = np.take_along_axis(self.amplitude[:, ::4], strongest, axis=-1)
@@ -139,7 +140,7 @@ class _Peaks:
         return np.stack([rough.mean(axis=1), rough.std(axis=1)], axis=1)
 
     def register(self) -> Floats:
-        """Mean pitch, its spread in semitones, and the tuning strength, (patches, 3)."""
+        """Mean pitch and its deviation in semitones, and tuning strength, (patches, 3)."""
         weights = np.sqrt(self.amplitude)
         total = weights.sum(axis=(1, 2)) + _TINY
         mean = (weights * self.midi).sum(axis=(1, 2)) / total
@@ -148,7 +149,7 @@ class _Peaks:
 
 
 def _unit(profile: Floats) -> Floats:
-    """Centred, of unit norm, along the last axis."""
+    """Centre along the last axis and scale to unit norm."""
     centred = profile - profile.mean(axis=-1, keepdims=True)
     unit: Floats = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + _TINY)
     return unit
@@ -162,7 +163,7 @@ _KEYS: Final = np.concatenate([_rotations(np.array(_MAJOR)), _rotations(np.array
 
 
 def _key(chroma: Floats) -> tuple[Floats, Floats, Floats]:
-    """Clarity and mode of each patch, its chroma from the song's tonic, its mode on that [1]."""
+    """Key clarity and mode; chroma and mode relative to the tonic of the song [1]_."""
     shares = chroma.mean(axis=1)  # (patches, 12)
     match = _unit(shares) @ _KEYS.T  # (patches, 24)
     tonic = int((_unit(chroma.mean(axis=(0, 1))) @ _KEYS.T).argmax()) % 12
@@ -176,7 +177,7 @@ def _key(chroma: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _centroid_motion(chroma: Floats) -> Floats:
-    """Speed, spread and distance from the centre of the tonal centroid, (patches, 3) [2]."""
+    """Speed, deviation and distance from the origin of the tonal centroid, (patches, 3) [2]_."""
     circles = ((1, 7 * np.pi / 6), (1, 3 * np.pi / 2), (0.5, 2 * np.pi / 3))
     angles = np.arange(12)
     basis = np.stack([r * f(angles * a) for r, a in circles for f in (np.sin, np.cos)])
@@ -189,7 +190,7 @@ def _centroid_motion(chroma: Floats) -> Floats:
 
 
 def _entropy(chroma: Floats) -> Floats:
-    """Mean and deviation over frames, and that of the mean, (patches, 3)."""
+    """Entropy: mean and deviation over frames, and of the mean chroma, (patches, 3)."""
     frames = -(chroma * np.log(chroma + _TINY)).sum(axis=-1)
     mean = chroma.mean(axis=1)
     whole = -(mean * np.log(mean + _TINY)).sum(axis=-1)
@@ -197,7 +198,7 @@ def _entropy(chroma: Floats) -> Floats:
 
 
 def _chords(chroma: Floats) -> Floats:
-    """Best match of each quality: mean, deviation, and major less minor, (patches, 17)."""
+    """Best match of each chord quality: mean, deviation, and major minus minor, (patches, 17)."""
     starts = range(0, chroma.shape[1] - 11, 6)
     passages = _unit(np.stack([chroma[:, s : s + 12].mean(axis=1) for s in starts], axis=1))
     matches = []
@@ -211,7 +212,7 @@ def _chords(chroma: Floats) -> Floats:
 
 
 def _contrast(power: NDArray[np.float32]) -> Floats:
-    """Peaks over valleys: mean, deviation, and the valleys' mean by octave, (patches, 21) [4]."""
+    """Contrast by octave: mean, deviation, and mean of the valleys, (patches, 21) [4]_."""
     columns = []
     for low, high in pairwise(_CONTRAST_EDGES):
         first, stop = np.searchsorted(_FREQUENCIES, (low, high))

@@ -1,6 +1,6 @@
-"""Audio files to waveforms and log-mel patches; decodes only what a model will hear.
+"""Waveforms and log-mel patches of audio files; decodes only the patches that a model needs.
 
-`mer.audio.decoding` reads the files; soxr resamples at its HQ setting.
+`mer.audio.decoding` reads the files. soxr resamples with its HQ setting.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ __all__ = [
 ]
 
 _SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
-_RESAMPLER_MARGIN_SECONDS: Final = 0.1  # soxr's HQ filter has settled by then
-_END_TOLERANCE_SECONDS: Final = 0.1  # by which headers of lossy files promise too much
-_STFT_BLOCK_FRAMES: Final = 256  # a block's spectra stay in the cache
+_RESAMPLER_MARGIN_SECONDS: Final = 0.1  # longer than the response of soxr's HQ filter
+_END_TOLERANCE_SECONDS: Final = 0.1  # headers of lossy files overstate the length by less
+_STFT_BLOCK_FRAMES: Final = 256  # the spectra of a block fit in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class LogMelPreset:
-    """A log-mel front end as data; amplitudes become ``log10(gain * mel power + 1)``.
+    """Parameters of a log-mel front end with values ``log10(gain * mel power + 1)``.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class LogMelPreset:
     n_fft, hop_length : int
         Length of the Hann window and its step, in samples.
     n_mels : int
-        Slaney mel bands of unit area from 0 Hz to half the sample rate.
+        Number of Slaney mel bands of unit area, from 0 Hz to half the sample rate.
     gain : float
     patch_frames : int
         Frames of one patch.
@@ -85,7 +85,7 @@ class LogMelPreset:
 
     @property
     def patch_samples(self) -> int:
-        """Samples under one patch's windows."""
+        """Samples that the windows of one patch cover."""
         return (self.patch_frames - 1) * self.hop_length + self.n_fft
 
 
@@ -94,12 +94,12 @@ MUSICNN: Final = LogMelPreset(
 )
 """Front end of MusiCNN (Pons & Serra, 2019)."""
 MAX_PATCHES: Final = 24
-"""Patches heard of a long song."""
+"""Most patches of one song."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a file's header says.
+    """Values of the header of a file.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ class AudioPatches:
     ----------
     log_mel : (patches, frames, n_mels) float32 ndarray
     segments : (patches, samples) float32 ndarray
-        What the patches were made of, at the front end's sample rate.
+        Waveforms of the patches, at the sample rate of the front end.
     start_seconds : (patches,) float64 ndarray
-        Where each patch starts in the song.
+        Start of each patch in the song.
     duration_seconds : float
         Length of the song.
     """
@@ -136,7 +136,7 @@ class AudioPatches:
 
 
 def probe(path: Path | str) -> AudioInfo:
-    """Read a file's header.
+    """Read the header of a file.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def probe(path: Path | str) -> AudioInfo:
     Raises
     ------
     AudioError
-        Or its subclass, if the file cannot be opened as audio, is empty, shorter than
-        `MIN_DURATION_SECONDS` or beyond the limits.
+        Or a subclass, if the file is not audio, is empty, is shorter than `MIN_DURATION_SECONDS`
+        or exceeds a limit.
     """
     reader = open_audio(Path(path))
     return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
@@ -168,12 +168,12 @@ def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
     Returns
     -------
     (samples,) float32 ndarray
-        Mono; of a file that is cut short, as much as decodes.
+        Mono. A truncated file gives the part that decodes.
 
     Raises
     ------
     AudioError
-        As `probe`; also if less than `MIN_DURATION_SECONDS` decodes or a sample is not finite.
+        As `probe`; or if less than `MIN_DURATION_SECONDS` decodes, or a sample is not finite.
     """
     segments, _ = _read_planned(open_audio(Path(path)), lambda total: ([0], total), sample_rate)
     waveform: Waveform = segments[0]
@@ -186,30 +186,30 @@ def load_segments(
     duration_seconds: float,
     sample_rate: int = MUSICNN.sample_rate,
 ) -> Waveform:
-    """Decode parts of a file, by seeking where that is exact.
+    """Decode parts of a file; seeks where seeking is exact.
 
     Parameters
     ----------
     path : Path or str
     starts_seconds : sequence of float
-        In any order; parts may overlap.
+        In any order. Parts may overlap.
     duration_seconds : float
-        Of each part, more than 0.
+        Length of each part, more than 0.
     sample_rate : int
         In hertz.
 
     Returns
     -------
     (segments, samples) float32 ndarray
-        Mono, zero before the file's start and past its end; equal to slices of `load`'s answer
-        but for the resampler's rounding.
+        Mono; zero before the start and after the end of the file. Equal to slices of the result of
+        `load`, except for rounding in the resampler.
 
     Raises
     ------
     AudioError
         As `load`.
     InputError
-        If there is no start or the duration is not positive.
+        If there is no start, or the duration is not positive.
     """
     if not len(starts_seconds) or duration_seconds <= 0:
         raise InputError("give at least one start and a positive duration")
@@ -220,12 +220,12 @@ def load_segments(
 
 
 def log_mel(waveform: Waveform, preset: LogMelPreset = MUSICNN) -> NDArray[np.float32]:
-    """Log-mel spectrogram of a whole waveform, frames centred as librosa's are.
+    """Log-mel spectrogram of a whole waveform, with frames centred as in librosa.
 
     Parameters
     ----------
     waveform : (samples,) float32 ndarray
-        Mono, at the preset's sample rate.
+        Mono, at the sample rate of `preset`.
     preset : LogMelPreset
 
     Returns
@@ -244,17 +244,17 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
     ----------
     path : Path or str
     max_patches : int
-        At least 1; a short song has as many patches as fit without overlap.
+        At least 1. A short song has as many patches as fit without overlap.
 
     Returns
     -------
     AudioPatches
-        Equal to slices of `log_mel` of the whole song but for the resampler's rounding.
+        Equal to slices of `log_mel` of the whole song, except for rounding in the resampler.
 
     Raises
     ------
     AudioError
-        As `load`; `AudioSilentError` if no patch holds a sound.
+        As `load`; `AudioSilentError` if every patch is silent.
     InputError
         If `max_patches` is less than 1.
     """
@@ -270,17 +270,17 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
 
     segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
     if np.abs(segments).max() < _SILENCE_PEAK:
-        raise AudioSilentError(path, "is silent wherever it was heard")
+        raise AudioSilentError(path, "is silent in every part that was decoded")
     return _song_of(segments, total, max_patches)
 
 
 def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> AudioPatches:
-    """Patches of a song that is decoded already, where `song_patches` has those of its file.
+    """Log-mel patches of a decoded song, at the same places as those of `song_patches`.
 
     Parameters
     ----------
     waveform : (samples,) float32 ndarray
-        Mono, at `MUSICNN`'s sample rate. It may be silent.
+        Mono, at the sample rate of `MUSICNN`. It may be silent.
     max_patches : int
         At least 1.
 
@@ -291,7 +291,7 @@ def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> Audi
     Raises
     ------
     InputError
-        If `max_patches` is less than 1 or the waveform shorter than `MIN_DURATION_SECONDS`.
+        If `max_patches` is less than 1, or the waveform is shorter than `MIN_DURATION_SECONDS`.
     """
     preset = MUSICNN
     if max_patches < 1:
@@ -306,7 +306,7 @@ def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> Audi
 
 
 def _song_of(segments: Waveform, total: int, max_patches: int) -> AudioPatches:
-    """Log-mels of the planned `segments` of a song of `total` samples."""
+    """Compute the log-mels of the planned `segments` of a song of `total` samples."""
     preset = MUSICNN
     starts = np.array(patch_frames(total, max_patches, preset), dtype=np.float64)
     return AudioPatches(
@@ -320,12 +320,12 @@ def _song_of(segments: Waveform, total: int, max_patches: int) -> AudioPatches:
 def patch_frames(
     total: int, max_patches: int = MAX_PATCHES, preset: LogMelPreset = MUSICNN
 ) -> list[int]:
-    """First frame of each patch of a song: the middle of each of as many equal parts of it.
+    """First frame of each patch. Patches lie in the middle of equal parts of the song.
 
     Parameters
     ----------
     total : int
-        Samples of the song; `MIN_DURATION_SECONDS` holds at least one patch.
+        Samples of the song, at least `MIN_DURATION_SECONDS`.
     max_patches : int
     preset : LogMelPreset
 
@@ -374,8 +374,8 @@ def mel_filter_bank(
     -------
     (n_fft / 2 + 1, n_mels) float32 Tensor
     """
-    import torch  # noqa: PLC0415  # the web process reads headers with this module, without torch
-    from transformers import audio_utils  # noqa: PLC0415  # so does a machine without transformers
+    import torch  # noqa: PLC0415  # the web process imports this module without torch
+    from transformers import audio_utils  # noqa: PLC0415  # loads torch, too
 
     bank = audio_utils.mel_filter_bank(
         num_frequency_bins=n_fft // 2 + 1,
@@ -390,7 +390,7 @@ def mel_filter_bank(
 
 
 def _uncentred_log_mel(samples: Waveform, preset: LogMelPreset) -> NDArray[np.float32]:
-    """Transform (samples,) to (frames, n_mels), the first window at the first sample."""
+    """Transform (samples,) to (frames, n_mels); the first window starts at the first sample."""
     import torch  # noqa: PLC0415  # see `mel_filter_bank`
 
     window, bank = _window_and_bank(preset)
@@ -418,9 +418,9 @@ def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
 
 
 def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Waveform, int]:
-    """Segments (segments, samples) that `plan` asks for, and the song's samples at `sample_rate`.
+    """Segments (segments, samples) of `plan`, and the length of the song in samples.
 
-    A file that holds less than its header promised is counted and planned again.
+    If a file is shorter than its header states, its frames are counted and planned again.
     """
     frames = reader.frames
     total = round(frames * sample_rate / reader.sample_rate)
@@ -431,7 +431,7 @@ def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Wa
     if frames < MIN_DURATION_SECONDS * reader.sample_rate:
         raise AudioDecodeError(
             reader.path,
-            f"is damaged: {frames / reader.sample_rate:.1f} s of the promised "
+            f"is damaged: only {frames / reader.sample_rate:.1f} s of "
             f"{reader.frames / reader.sample_rate:.1f} s decode",
         )
     total = round(frames * sample_rate / reader.sample_rate)
@@ -442,7 +442,7 @@ def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Wa
 def _read_segments(
     reader: AudioReader, frames: int, starts: list[int], samples: int, sample_rate: int
 ) -> tuple[Waveform, bool]:
-    """Segments from the file's first `frames` frames, and whether all these frames were there."""
+    """Segments from the first `frames` frames of the file, and whether all of them decoded."""
     grid = _Grid(reader.sample_rate, sample_rate)
     wanted = (grid.span(start, start + samples, frames) for start in starts)
     spans = _merged([span for span in wanted if span[0] < span[1]])
@@ -463,7 +463,7 @@ def _read_segments(
 
 
 class _Grid:
-    """The instants that are samples at both rates; resampling from one of them is in phase."""
+    """The instants that are samples at both rates. Resampling from one of them keeps the phase."""
 
     def __init__(self, input_rate: int, output_rate: int) -> None:
         divisor = math.gcd(input_rate, output_rate)
@@ -475,7 +475,7 @@ class _Grid:
             self._margin = math.ceil(_RESAMPLER_MARGIN_SECONDS * output_rate)
 
     def span(self, start: int, stop: int, frames: int) -> Span:
-        """Input frames that samples `start` to `stop` of the output need."""
+        """Input frames needed for samples `start` to `stop` of the output."""
         first = (start - self._margin) // self._output_step
         last = -((-stop - self._margin) // self._output_step)
         return max(0, first * self._input_step), min(frames, last * self._input_step)
@@ -484,7 +484,7 @@ class _Grid:
         return frame // self._input_step * self._output_step
 
     def resample(self, piece: Waveform) -> Waveform:
-        import soxr
+        import soxr  # noqa: PLC0415  # only decoding needs it, and a GPU machine may lack it
 
         input_rate, output_rate = self._rates
         if input_rate == output_rate or not len(piece):
@@ -494,7 +494,7 @@ class _Grid:
 
 
 def _merged(spans: list[Span]) -> list[Span]:
-    """Join spans that touch; the union, in order."""
+    """Union of spans, in order; spans that touch are joined."""
     merged: list[Span] = []
     for first, stop in sorted(spans):
         if merged and first <= merged[-1][1]:
@@ -506,4 +506,4 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 def _check_finite(path: Path, piece: Waveform) -> None:
     if not np.isfinite(piece).all():
-        raise AudioDecodeError(path, "holds samples that are not finite numbers; export it again")
+        raise AudioDecodeError(path, "contains samples that are not finite; export it again")

@@ -1,8 +1,8 @@
 """Reads TensorFlow "tensor bundle" checkpoints (``.index`` + ``.data-…``) without TensorFlow.
 
 The index is an uncompressed LevelDB table [1]_: blocks of prefix-compressed keys, an index block
-that points to them, a footer with a magic number. Its values are protocol buffers [2]_ that say
-where a tensor lies in the data file; both files carry CRC-32C sums, which are checked.
+and a footer with a magic number. Its values are protocol buffers [2]_ with the offset and size of
+each tensor in the data file. CRC-32C checksums of both files are verified.
 
 References
 ----------
@@ -45,19 +45,19 @@ def read_tensors(
     index_path, data_path : Path
         The ``.index`` and ``.data-00000-of-00001`` files.
     is_wanted : callable of str to bool, optional
-        Which names to read; by default all.
+        Selects the names to read; by default all.
 
     Returns
     -------
     dict of str to float32 ndarray
-        By variable name, in the file's (sorted) order.
+        By variable name, in the sorted order of the file.
 
     Raises
     ------
     CheckpointError
         If a file cannot be read.
     CheckpointCorruptError
-        If a sum, size or structure is wrong, or a wanted tensor is not float32.
+        If a checksum, size or structure is wrong, or a wanted tensor is not float32.
     """
     index = _read_bytes(index_path)
     data = _read_bytes(data_path)
@@ -79,7 +79,7 @@ def read_tensors(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Where and what a tensor is (BundleEntryProto)."""
+    """Type, shape and position of a tensor (BundleEntryProto)."""
 
     dtype: int
     shape: tuple[int, ...]
@@ -100,7 +100,7 @@ def _read_tensor(name: str, entry: _Entry, data: bytes) -> NDArray[np.float32]:
     if entry.dtype != _DT_FLOAT or entry.shard != 0:
         raise ValueError(f"tensor {name!r} is not float32 in the first shard")
     if entry.size != 4 * math.prod(entry.shape) or entry.offset + entry.size > len(data):
-        raise ValueError(f"tensor {name!r} does not fit its place of {entry.size} bytes")
+        raise ValueError(f"tensor {name!r} does not fit in its {entry.size} bytes")
     raw = data[entry.offset : entry.offset + entry.size]
     if _masked_crc32c(raw) != entry.masked_crc:
         raise ValueError(f"tensor {name!r} does not match its checksum")
@@ -118,7 +118,7 @@ def _table_records(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     if struct.unpack("<Q", footer[-8:])[0] != _TABLE_MAGIC:
         raise ValueError("no table magic number at its end")
     offset, size, position = _block_handle(footer, 0)
-    _block(table, offset, size)  # the meta-index: nothing we need, but it must be whole
+    _block(table, offset, size)  # the meta-index is not used, only verified
     offset, size, _ = _block_handle(footer, position)
     for _, handle in _block_records(_block(table, offset, size)):
         block_offset, block_size, _ = _block_handle(handle, 0)
@@ -251,9 +251,9 @@ def crc32c(data: bytes) -> int:
 
     Notes
     -----
-    A CRC is linear, so lanes of 512 bytes are run side by side in NumPy and then joined by the
-    operator "go on over 512 zero bytes". Leading zeros change nothing from a zero state, and an
-    all-ones start is the same as inverting the first four bytes.
+    A CRC is linear. Lanes of 512 bytes are therefore computed in parallel in NumPy, then joined
+    with the operator for 512 zero bytes. Leading zeros do not change a zero state, and an all-ones
+    start equals inverting the first four bytes.
     """
     if len(data) < 4:
         return _crc_bytes(data, 0xFFFFFFFF) ^ 0xFFFFFFFF
@@ -298,7 +298,7 @@ def _table() -> NDArray[np.uint32]:
 
 @functools.cache
 def _zero_lane_operator() -> list[list[int]]:
-    """Where each byte of a state goes over one lane of zeros, as four tables of 256."""
+    """Images of the bytes of a state after one lane of zeros, as four tables of 256."""
     states = np.arange(256, dtype=np.uint32) << np.array([[0], [8], [16], [24]], dtype=np.uint32)
     zeros = np.zeros((_LANE_BYTES, 1), dtype=np.uint8)
     moved: list[list[int]] = _advance(states.reshape(-1), zeros).reshape(4, 256).tolist()
