@@ -59,5 +59,7 @@ def _lines(name: str, root: Path) -> Iterator[str]:
         yield f"  {counts.total()} tracks: {sizes}"
     for check in verify(name, root):
         yield f"  {check.path.relative_to(root)}: {check.status}"
+        if check.status == "differs":
+            yield f"    expected SHA-256 {check.expected}, found {check.found}"
     yield f"  licence: {module.LICENCE}"
     yield f"  cite: {module.CITATION}"

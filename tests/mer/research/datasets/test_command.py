@@ -18,6 +18,8 @@ def test_a_set_is_shown_with_its_terms_and_sizes(tmp_path, capsys):
     assert "gems_lyrics: perceived, scale 0 to 1" in printed
     assert f"{layout.tracks} tracks: train " in printed
     assert f"{layout.table}: differs" in printed
+    (check,) = verify("gems_lyrics", tmp_path)
+    assert f"expected SHA-256 {check.expected}, found {check.found}" in printed
     assert gems_lyrics.LICENCE in printed
     assert gems_lyrics.CITATION in printed
 
