@@ -8,41 +8,33 @@ encodes the remaining text again, and ranks the lines by the change.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from mer.encoders.text import MAX_TOKENS
+from mer.encoding import encode_texts
 from mer.explain import SHORTLIST, read_lines, without_each
 from mer.metrics import bootstrap_ci, spearman
 from mer.network import AffettiOutput, collate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from mer.encoders.text import TokenStates
+    from mer.encoding import TokenEncoder
     from mer.explain import ReadLine
     from mer.network import AffettiNetwork
     from mer.research.inputs.features import TrackFeatures
 
     Floats = NDArray[np.float64]
 
-_TEXT_BATCH: Final = 16
 ALL_INPUTS: Final = "all that is known"
 LYRICS_ALONE: Final = "lyrics alone"
 """Keys in the JSON file."""
-
-
-class Encoder(Protocol):
-    """The one method of the text encoder that this test calls."""
-
-    def encode(self, texts: Sequence[str], max_tokens: int) -> TokenStates:
-        """Token states of each text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +75,23 @@ class Deletions:
     tokens: NDArray[np.int64]
 
 
-def rewritten(lyrics: str, encoder: Encoder) -> Rewritten:
+def rewritten(lyrics: str, encoder: TokenEncoder) -> Rewritten:
     """Encode lyrics whole and without each of their lines.
 
     Parameters
     ----------
     lyrics : str
         Cleaned.
-    encoder : Encoder
+    encoder : TokenEncoder
 
     Returns
     -------
     Rewritten
     """
-    ((states, offsets),) = _encoded(encoder, [lyrics])
+    ((states, offsets),) = encode_texts(encoder, [lyrics])
     lines = read_lines(lyrics, offsets)
     texts = [line.rest for line in lines]
-    return Rewritten(lines, states, [rows for rows, _ in _encoded(encoder, texts)])
-
-
-def _encoded(encoder: Encoder, texts: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
-    """States and offsets of each text, without padding."""
-    for start in range(0, len(texts), _TEXT_BATCH):
-        batch = encoder.encode(texts[start : start + _TEXT_BATCH], max_tokens=MAX_TOKENS)
-        for states, offsets, mask in zip(batch.states, batch.offsets, batch.mask, strict=True):
-            yield states[mask], offsets[mask]
+    return Rewritten(lines, states, [text.states for text in encode_texts(encoder, texts)])
 
 
 @torch.inference_mode()
@@ -203,7 +187,7 @@ def mean_of(values: Iterable[float]) -> dict[str, float]:
 
 
 def measure(
-    songs: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: Encoder
+    songs: Sequence[tuple[AffettiNetwork, TrackFeatures]], encoder: TokenEncoder
 ) -> dict[str, Any]:
     """Delete the lines of songs that are predicted from all inputs, and from their lyrics alone."""
     found: dict[str, list[Deletions]] = {ALL_INPUTS: [], LYRICS_ALONE: []}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from mer.research.evaluation.deletion import Encoder
+    from mer.encoding import TokenEncoder
     from mer.research.house.validation import FoldNetwork
     from mer.research.inputs.features import TrackFeatures
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def measure(
     folds: Sequence[FoldNetwork],
-    encoder: Encoder,
+    encoder: TokenEncoder,
     noisy: Callable[[Sequence[TrackFeatures]], Sequence[TrackFeatures]],
     count: int,
 ) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def measure(
     ----------
     folds : sequence of FoldNetwork
         Calibrated.
-    encoder : Encoder
+    encoder : TokenEncoder
     noisy : callable
         Adds white noise at 0 dB to songs.
     count : int

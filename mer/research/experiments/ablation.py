@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
+from mer.encoders.text import TEXT_ENCODER, TextEncoder
+from mer.encoding import encode_texts
 from mer.lyrics import context_text
 from mer.metrics import holm
 from mer.research.experiments.base import Experiment, Report
@@ -51,7 +52,6 @@ NO_ARTIST: Final = "no artist"
 CONTEXT_ABLATED: Final = ("hcma",)
 """Whose paper takes the artist's name as an input, which may be learned by heart."""
 NAMES: Final = ("accuracy", "macro_f1")
-_TITLES_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +109,12 @@ def without_artists(setting: Setting) -> Setting:
 
 
 def _encoded(texts: Iterable[str]) -> dict[str, Tensor]:
-    """Token states of every text that is not empty, as `mer.research.inputs.features.FeatureCache` keeps them."""
+    """Token states in float16 of every text that is not empty."""
     wanted = sorted(set(texts) - {""}, key=lambda text: (len(text), text))
-    states: dict[str, Tensor] = {}
     if not wanted:
-        return states
-    encoder = TextEncoder.from_pretrained(TEXT_ENCODER)
-    for first in range(0, len(wanted), _TITLES_AT_ONCE):
-        part = wanted[first : first + _TITLES_AT_ONCE]
-        tokens = encoder.encode(part, max_tokens=MAX_TOKENS)
-        rows = zip(part, tokens.states.half(), tokens.mask, strict=True)
-        states |= {text: row[mask] for text, row, mask in rows}
-    return states
+        return {}
+    encoded = encode_texts(TextEncoder.from_pretrained(TEXT_ENCODER), wanted)
+    return {text: tokens.states.half() for text, tokens in zip(wanted, encoded, strict=True)}
 
 
 def p_value(differences: Floats) -> float:

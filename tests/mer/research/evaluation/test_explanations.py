@@ -150,13 +150,14 @@ def folds() -> list[FoldNetwork]:
 def test_each_line_is_deleted_with_its_repetitions() -> None:
     encoder = Words()
     text = rewritten(LYRICS, encoder)
-    assert encoder.texts == [
-        LYRICS,
+    rests = [
         "joy\nof four\nrain\nJoy!",
         "one two\nof four\nrain",
         "one two\njoy\nrain\nJoy!",
         "one two\njoy\nof four\nJoy!",
     ]
+    assert [line.rest for line in text.lines] == rests
+    assert encoder.texts == [LYRICS, *sorted(rests, key=len)]
     assert [len(states) for states in (text.states, *text.without)] == [8, 6, 6, 6, 7]
 
 
