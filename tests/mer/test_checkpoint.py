@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mer import checkpoint
@@ -62,6 +63,7 @@ def test_the_same_weights_give_the_same_file(state, path, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(where=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_found(tmp_path_factory, where, bit):
     folder = tmp_path_factory.mktemp("flip")
@@ -96,8 +98,6 @@ def test_a_foreign_format_is_told_from_damage(state, tmp_path, monkeypatch):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    import hashlib
-
     data = b"not safetensors at all"
     sha256 = hashlib.sha256(data).hexdigest()
     path = tmp_path / f"affetti-{sha256[:8]}.safetensors"
