@@ -42,6 +42,7 @@ from urllib.parse import urlsplit
 import pytest
 import soundfile
 import yaml
+from celery.bin.celery import celery
 from django.core.cache import cache
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.test import Client
@@ -345,8 +346,6 @@ def name_pip(arguments: list[str]) -> None:
 
 
 def name_celery(arguments: list[str]) -> None:
-    from celery.bin.celery import celery
-
     subcommand = next(word for word in arguments if word in celery.commands)
     known = [*celery.params, *celery.commands[subcommand].params]
     named(arguments, {name for option in known for name in (*option.opts, *option.secondary_opts)})

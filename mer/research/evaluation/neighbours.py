@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mer.audio.patches import MUSICNN, load
 from mer.errors import ShapeError
 from mer.metrics import bootstrap_ci, paired_bootstrap
 
@@ -64,10 +65,8 @@ def musicnn_embeddings(songs: Sequence[TrackFeatures]) -> Floats:
 
 def mfcc_statistics(paths: Sequence[Path]) -> Floats:
     """Mean and deviation of 20 MFCCs, (songs, 40), each column with unit variance over songs."""
-    # Only this function decodes audio: the libraries for it are loaded when it is called.
-    import librosa
-
-    from mer.audio.patches import MUSICNN, load
+    # Only this function needs librosa.
+    import librosa  # noqa: PLC0415
 
     rows = []
     for path in paths:

@@ -196,8 +196,8 @@ def _probe(
 ) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
     """Logistic regression and ridge; penalties by 5-fold cross-validation, artists apart."""
     # scikit-learn is loaded only when a probe is fitted.
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     classifier = _searched(LogisticRegression(max_iter=2000), "logisticregression__C", _PENALTIES)
     regressor = _searched(Ridge(), "ridge__alpha", _ALPHAS)
@@ -221,10 +221,10 @@ def _probe(
 
 def _searched(estimator: BaseEstimator, name: str, values: Sequence[float]) -> BaseEstimator:
     # scikit-learn is loaded only when a probe is fitted.
-    from sklearn.decomposition import PCA
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.decomposition import PCA  # noqa: PLC0415
+    from sklearn.model_selection import GridSearchCV, GroupKFold  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     # Penalties of squared weights do not see a rotation, and a row of weights lies in the span of
     # the songs: turned onto that span the answer is the same, with a seventh of the numbers.
