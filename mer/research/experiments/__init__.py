@@ -1,1 +1,1 @@
-"""The papers' experiments on real data, one a file; each prints its table beside the paper's."""
+"""Experiments of the papers, one per file; pages have our tables and the printed ones."""

@@ -1,7 +1,7 @@
-"""What each part of an architecture is worth: every variant against the whole, on the same songs.
+"""Ablation: every variant of an architecture against the full network, on the same songs.
 
-Variants are trained as the whole is, with the same seeds. Differences are paired: the same songs
-are drawn for both, and seed by seed the same training songs come in the same order.
+Variants are trained like the full network, with the same seeds. Differences are paired: bootstrap
+samples have the same songs for both, and equal seeds have the same order of training songs.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ if TYPE_CHECKING:
 DATASET: Final = "mirex"
 TARGET: Final = "cluster"
 NO_ARTIST: Final = "no artist"
-"""Of `CONTEXT_ABLATED`: the whole architecture, given titles alone for context."""
+"""Variant of `CONTEXT_ABLATED`: the full network, with titles alone as context."""
 CONTEXT_ABLATED: Final = ("hcma",)
-"""Whose paper takes the artist's name as an input, which may be learned by heart."""
+"""Architectures with the artist's name as an input, which a network may memorise."""
 NAMES: Final = ("accuracy", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True)
 class Ablated:
-    """A variant's answers in all draws.
+    """Figures of a variant in all draws.
 
     Parameters
     ----------
     row : Row
     variant : str
     parameters : int
-        Trained numbers.
+        Number of trained parameters.
     values : mapping of statistic to (seeds, 1 + resamples) float64 ndarray
     """
 
@@ -73,13 +73,13 @@ class Ablated:
     values: Mapping[str, Floats]
 
     def less(self, whole: Ablated, name: str) -> Floats:
-        """Figure of this variant less that of the whole, draw by draw."""
+        """Figure of this variant less that of the full network, in all draws."""
         difference: Floats = self.values[name] - whole.values[name]
         return difference
 
 
 def variants_of(setting: Setting, row: Row) -> dict[str, list[Run]]:
-    """Give the runs of every variant, all seeds; the whole first."""
+    """Give the runs of every variant and seed; the full network first."""
     whole = runs_of(setting, row, DATASET, TARGET)
     runs = {
         variant: [replace(run, variant=variant) for run in whole]
@@ -91,10 +91,10 @@ def variants_of(setting: Setting, row: Row) -> dict[str, list[Run]]:
 
 
 def without_artists(setting: Setting) -> Setting:
-    """Take the artist out of every context; networks that learn so lie in a folder of their own."""
+    """Remove the artist from every context; such networks are kept in a folder of their own."""
     songs = [each for each in setting.material.examples if each.track.dataset == DATASET]
     states = _encoded(context_text(each.track.title, None) for each in songs)
-    untold = [
+    without_artist = [
         Example.of(
             replace(
                 each.features,
@@ -104,7 +104,7 @@ def without_artists(setting: Setting) -> Setting:
         )
         for each in songs
     ]
-    material = replace(setting.material, examples=tuple(untold))
+    material = replace(setting.material, examples=tuple(without_artist))
     return replace(setting, material=material, work=setting.work / "titles")
 
 
@@ -118,12 +118,12 @@ def _encoded(texts: Iterable[str]) -> dict[str, Tensor]:
 
 
 def p_value(differences: Floats) -> float:
-    """Two-sided p of no difference, as `mer.metrics.paired_bootstrap` has it.
+    """Two-sided p of no difference, as in `mer.metrics.paired_bootstrap`.
 
     Parameters
     ----------
     differences : (seeds, 1 + resamples) float64 ndarray
-        The estimate first.
+        The first column is the estimate.
 
     Returns
     -------
@@ -135,30 +135,30 @@ def p_value(differences: Floats) -> float:
 
 
 def run(setting: Setting) -> Report:
-    """Train every variant on one front end, the cheapest at hand, and compare it to the whole."""
-    at_hand = [row.front_end for row in rows_of(setting)]
-    cheapest: FrontEndKind = "musicnn" if "musicnn" in at_hand else at_hand[0]
+    """Train every variant with the cheapest front end, and compare it with the full network."""
+    available = [row.front_end for row in rows_of(setting)]
+    cheapest: FrontEndKind = "musicnn" if "musicnn" in available else available[0]
     setting = replace(setting, front_ends=(cheapest,))
     songs = songs_of(setting, DATASET, TARGET, having=("lyrics",))
     draws = Draws.of(len(songs.labels))
-    is_untold = any(row.model in CONTEXT_ABLATED for row in rows_of(setting))
-    untold = without_artists(setting) if is_untold else setting
-    asked = [
-        _ask(untold if variant == NO_ARTIST else setting, row, variant, runs, draws)
+    has_context_ablation = any(row.model in CONTEXT_ABLATED for row in rows_of(setting))
+    without_artist = without_artists(setting) if has_context_ablation else setting
+    ablated = [
+        _variant(without_artist if variant == NO_ARTIST else setting, row, variant, runs, draws)
         for row in rows_of(setting)
         for variant, runs in variants_of(setting, row).items()
     ]
-    wholes = {one.row: one for one in asked if one.variant == "full"}
-    partial = [one for one in asked if one.variant != "full"]
-    tested = [p_value(one.less(wholes[one.row], "macro_f1")) for one in partial]
+    full = {one.row: one for one in ablated if one.variant == "full"}
+    partial = [one for one in ablated if one.variant != "full"]
+    tested = [p_value(one.less(full[one.row], "macro_f1")) for one in partial]
     adjusted = dict(zip(map(id, partial), holm(tested), strict=True))
     guess = {name: figures(sampled(name, songs.labels, songs.guess, draws)) for name in NAMES}
     rows: list[tuple[str | float, ...]] = [
         (*BASELINE, "-", *(shown(guess[name]) for name in NAMES), "-", "-", "-")
     ]
     found: dict[str, dict[str, object]] = {}
-    for one in asked:
-        whole = wholes[one.row]
+    for one in ablated:
+        whole = full[one.row]
         cells, kept = _row(one, whole, adjusted.get(id(one)))
         rows.append(cells)
         found.setdefault(one.row.name, {})[one.variant] = kept
@@ -168,21 +168,23 @@ def run(setting: Setting) -> Report:
         printed=_printed(),
         notes=NOTES,
         figures={"songs": len(songs.labels), "guess": guess, "models": found},
-        plot=_plot(partial, wholes),
+        plot=_plot(partial, full),
     )
 
 
 COLUMNS: Final = (
-    "Model", "Front end", "Variant", "Accuracy", "Macro-F1", "Macro-F1 less the whole's",
-    "p, adjusted", "Trained",
+    "Model", "Front end", "Variant", "Accuracy", "Macro-F1", "Macro-F1 less full network",
+    "p, adjusted", "Trained parameters",
 )  # fmt: skip
 
 
-def _ask(setting: Setting, row: Row, variant: str, runs: Sequence[Run], draws: Draws) -> Ablated:
+def _variant(
+    setting: Setting, row: Row, variant: str, runs: Sequence[Run], draws: Draws
+) -> Ablated:
     songs = songs_of(setting, DATASET, TARGET, having=("lyrics",))
     trained = [setting.train(run) for run in runs]
-    said = chances(trained, songs)
-    values = {name: sampled(name, songs.labels, said, draws) for name in NAMES}
+    predicted = chances(trained, songs)
+    values = {name: sampled(name, songs.labels, predicted, draws) for name in NAMES}
     return Ablated(row, variant, trained[0].parameters, values)
 
 
@@ -231,45 +233,47 @@ def _printed() -> Table:
 
 NOTES: Final = (
     (
-        "Brackets: 95% bootstrap intervals over songs, means over seeds; differences are paired. "
-        "p is two-sided on macro-F1 and adjusted for all tests of this table (Holm)."
+        "Brackets are 95% bootstrap intervals over songs, means over seeds. Differences are "
+        "paired. p is two-sided, for macro-F1, and adjusted for all tests of this table "
+        "(Holm)."
     ),
     (
-        "One front end, the cheapest at hand: what differs is not the ear but what is done with "
-        "what it hears."
+        "All variants have the cheapest available front end, because the ablated parts "
+        "process its output."
     ),
     (
-        "The printed ablations come without intervals. HCMA's test is 400 songs: 96.14 less 95.62 "
-        "is two of them. The variants of Li and LGFN-style are ours: for the first no ablation is "
-        "printed, of the second no figure is known."
+        "The printed ablations have no intervals. The test set of HCMA has 400 songs: 96.14 "
+        "less 95.62 is two of them. The variants of Li and LGFN-style are ours: Li prints no "
+        "ablation, and of LGFN no figure is public."
     ),
     (
-        "'no artist' trains and asks HCMA with titles alone for context: the paper's network reads "
-        "the artist's name, and its songs were split at random, so it may know artists by heart; "
-        "ours never share an artist between splits. 'bi-modal' has neither title nor artist."
+        "'no artist' trains and evaluates HCMA with titles alone as context. The paper's "
+        "network has the artist's name as an input, and its songs were split at random, so "
+        "that it may memorise artists. Here no artist is in two splits. 'bi-modal' has "
+        "neither title nor artist."
     ),
     (
-        "LGFN-style's 'no-waveform' with frozen MusiCNN is the whole network, for there is no "
-        "waveform to leave out: its difference is 0 and shows that a run repeats itself."
+        "LGFN-style's 'no-waveform' with frozen MusiCNN equals the full network, which has no "
+        "waveform there. Its difference is 0 and shows that runs are reproducible."
     ),
     (
-        "Wang prints two values for the same whole network on Emotify, F1 72.36 in the table of "
-        "modalities and 74.58 in that of the ablation; here stands the latter."
+        "Wang prints two values for the full network on Emotify: F1 72.36 in the table of "
+        "modalities and 74.58 in that of the ablation. This page has the latter."
     ),
     (
-        "The labels are mood clusters of MIREX: the sets of the papers have no lyrics (Emotify, "
-        "DEAM), are not identified (Wang's MUSIC), or take their labels from the lyrics "
-        "(MoodyLyrics)."
+        "The labels are mood clusters of MIREX. The data sets of the papers have no lyrics "
+        "(Emotify, DEAM), are not identified (Wang's MUSIC), or derive their labels from the "
+        "lyrics (MoodyLyrics)."
     ),
 )
 
 
-def _plot(partial: Sequence[Ablated], wholes: Mapping[Row, Ablated]) -> Figure:
+def _plot(partial: Sequence[Ablated], full: Mapping[Row, Ablated]) -> Figure:
     figure = new_figure(7.5, 1.2 + 0.27 * len(partial))
     axis = figure.subplots()
-    models = list(wholes)
+    models = list(full)
     for place, one in enumerate(partial):
-        less = figures(one.less(wholes[one.row], "macro_f1"))
+        less = figures(one.less(full[one.row], "macro_f1"))
         color = f"C{models.index(one.row)}"
         axis.plot((less["low"], less["high"]), (place, place), color=color)
         axis.plot(less["each"], [place] * len(less["each"]), "|", color=color, alpha=0.5)
@@ -277,15 +281,15 @@ def _plot(partial: Sequence[Ablated], wholes: Mapping[Row, Ablated]) -> Figure:
     axis.axvline(0, color="grey", linewidth=0.8)
     axis.set_yticks(range(len(partial)), [f"{one.row.model}: {one.variant}" for one in partial])
     axis.invert_yaxis()
-    axis.set_xlabel("macro-F1 less that of the whole (dot, 95% interval; ticks: seeds)")
+    axis.set_xlabel("macro-F1 less that of the full network (dot, 95% interval; ticks: seeds)")
     axis.grid(axis="x", alpha=0.3)
     return figure
 
 
 EXPERIMENT: Final = Experiment(
     name="ablation",
-    title="What each part is worth",
-    question="Does an architecture get worse when a part of it is taken out?",
+    title="Ablation",
+    question="How much does the score of an architecture fall if a part is removed?",
     source="[Wang] and [HCMA], their ablation tables; [Gujar], its single-modality rows",
     run=run,
 )

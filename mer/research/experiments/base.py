@@ -1,7 +1,7 @@
-"""What every experiment shares: what it is given, what it reports, and how that is written down.
+"""Settings, reports and registry of the experiments.
 
 An experiment is one file of this package that defines ``EXPERIMENT``; `experiments` finds them.
-Its report becomes JSON, a Markdown page and a plot, each with the command that makes it.
+Its report is written as JSON, a Markdown page and a plot.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mer.errors import InputError
 from mer.research.files import write_json, write_page
 from mer.research.harness.run import fit
-from mer.research.tables import markdown
+from mer.research.tables import bullet, command_block, markdown, paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,23 +35,23 @@ PAPERS: Final = ("li", "wang", "gujar", "hcma", "lgfn")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an experiment is run with.
+    """Settings of a run of an experiment.
 
     Parameters
     ----------
     material : Material
     data : Path
-        Folder of the data sets, for what is not in `material`.
+        Folder of the data sets.
     work : Path
-        Keeps trained networks; experiments that ask for the same run share it.
+        Folder of the trained networks; experiments share equal runs.
     split : {'val', 'test'}
-        Songs that are asked about; ``test`` is for the final figures alone.
+        Songs that are predicted; ``test`` is only for final figures.
     models : tuple of str
     front_ends : tuple of {'own', 'musicnn'}
     seeds : tuple of int
     size : {'paper', 'small'}
     epochs : mapping from front end to int or None
-        In place of the architectures' own numbers.
+        Replaces the architectures' own numbers.
     """
 
     material: Material
@@ -65,23 +65,23 @@ class Setting:
     epochs: Mapping[FrontEndKind, int | None]
 
     def train(self, run: Run) -> Trained:
-        """Train, or read, one network; arguments of `run` are used as they are."""
+        """Train a network, or read it if it is trained already."""
         return fit(run, self.material, self.work)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an experiment found.
+    """Results of an experiment.
 
     Parameters
     ----------
     tables : tuple of Table
     printed : Table or None
-        The paper's own figures, which stand beside ours and never instead of them.
+        Figures printed in the paper.
     notes : tuple of str
-        Sentences: the protocol, its departures from the paper, what the printed figures cannot be.
-    figures : mapping of str to anything that JSON holds
-        All numbers, unrounded.
+        Protocol, differences from the paper, and comments on the printed figures.
+    figures : mapping of str to JSON values
+        All numbers, not rounded.
     plot : Figure or None
     """
 
@@ -99,13 +99,13 @@ class Experiment:
     Parameters
     ----------
     name : str
-        As typed on the command line.
+        Its name on the command line.
     title, question : str
-        Heading, and in one sentence what it asks.
+        Heading of the page, and its research question in one sentence.
     source : str
-        Which paper and section asks it.
+        Paper and section of the original experiment.
     run : callable
-        Takes `Setting`, returns `Report`.
+        From `Setting` to `Report`.
     """
 
     name: str
@@ -128,12 +128,12 @@ def experiments() -> Mapping[str, Experiment]:
 
 
 def experiment(name: str) -> Experiment:
-    """Look an experiment up.
+    """Experiment of a name.
 
     Raises
     ------
     InputError
-        If there is none of that name; the message lists them.
+        If the name is unknown; the message lists the known names.
     """
     known = experiments()
     if name not in known:
@@ -149,17 +149,16 @@ def write(entry: Experiment, report: Report, command: str, protocol: str, out: P
     entry : Experiment
     report : Report
     command, protocol : str
-        What was typed, and in one sentence the split, seeds and sizes.
+        Command line, and sentences on split, seeds and sizes.
     out : Path
 
     Returns
     -------
     Path
-        Of the page.
+        The page.
     """
     out.mkdir(parents=True, exist_ok=True)
-    lines = [f"# {entry.title}", "", entry.question, f"Asked by {entry.source}.", ""]
-    lines += [f"Written by `{command}`; {protocol}", f"All numbers: `{entry.name}.json`.", ""]
+    lines = [*head(entry, command, protocol), ""]
     if report.plot is not None:
         report.plot.savefig(out / f"{entry.name}.png", dpi=110, bbox_inches="tight")
         lines += [f"![{entry.title}]({entry.name}.png)", ""]
@@ -167,7 +166,8 @@ def write(entry: Experiment, report: Report, command: str, protocol: str, out: P
         lines += markdown(table)
     if report.printed is not None:
         lines += markdown(report.printed)
-    lines += [f"- {note}" for note in report.notes]
+    for note in report.notes:
+        lines += bullet(note)
     page = out / f"{entry.name}.md"
     write_json(
         out / f"{entry.name}.json",
@@ -176,3 +176,17 @@ def write(entry: Experiment, report: Report, command: str, protocol: str, out: P
     )
     write_page(page, "\n".join(lines).rstrip() + "\n")
     return page
+
+
+def head(entry: Experiment, command: str, protocol: str) -> list[str]:
+    """First lines of an experiment's page: title, question, source, command and protocol."""
+    return [
+        f"# {entry.title}",
+        "",
+        entry.question,
+        f"Source: {entry.source}.",
+        "",
+        *command_block(command),
+        *paragraph(protocol),
+        f"All numbers are in `{entry.name}.json`.",
+    ]

@@ -1,7 +1,7 @@
-"""Whether a network is right as often as it is sure, before and after one number is fitted.
+"""Calibration before and after temperature scaling.
 
-The temperature is fitted on validation songs. Where those are what is asked about, two halves of
-them serve each other: no song's temperature has seen the song.
+The temperature is fitted on validation songs. If those are the predicted songs, each half of them
+has the temperature of the other half.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Measure = Callable[[Labels, Floats, Draws], Floats]
 
-QUESTIONS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+TASKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("panda4q", "quadrant", ()),
     ("mirex", "cluster", ("lyrics",)),
 )
-"""Set, target, and what every song must have."""
+"""Data set, target, and required modalities."""
 _GRID: Final = np.exp(np.arange(-115, 231) / 50)  # 0.1 to 99
 _FLOOR: Final = 1e-12
 
 
-def heated(said: Floats, temperature: float) -> Floats:
+def scaled(probabilities: Floats, temperature: float) -> Floats:
     """Divide log-probabilities by a temperature.
 
     Parameters
     ----------
-    said : (songs, classes) float64 ndarray
+    probabilities : (songs, classes) float64 ndarray
         Rows sum to 1.
     temperature : float
-        More than 0; above 1 a network becomes less sure.
+        Above 0; values above 1 lower the confidence.
 
     Returns
     -------
@@ -64,74 +64,76 @@ def heated(said: Floats, temperature: float) -> Floats:
     References
     ----------
     .. [1] Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks", ICML,
-       eq. (9). Windows of a clip are averaged before, so probabilities stand for their logits.
+       eq. (9). Probabilities replace the logits, because windows of a clip are averaged.
     """
-    scores = np.log(np.maximum(said, _FLOOR)) / temperature
+    scores = np.log(np.maximum(probabilities, _FLOOR)) / temperature
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: Floats = weights / weights.sum(axis=1, keepdims=True)
     return shares
 
 
-def fit_temperature(labels: Labels, said: Floats) -> float:
-    """Give the temperature, 0.1 to 99, under which the labels are least surprising.
+def fit_temperature(labels: Labels, probabilities: Floats) -> float:
+    """Find the temperature, 0.1 to 99, with the lowest negative log-likelihood of the labels.
 
     Parameters
     ----------
     labels : (songs,) int64 ndarray
-    said : (songs, classes) float64 ndarray
+    probabilities : (songs, classes) float64 ndarray
 
     Returns
     -------
     float
     """
     songs = np.arange(len(labels))
-    losses = [-np.log(np.maximum(heated(said, t)[songs, labels], _FLOOR)).mean() for t in _GRID]
+    losses = [
+        -np.log(np.maximum(scaled(probabilities, t)[songs, labels], _FLOOR)).mean() for t in _GRID
+    ]
     return float(_GRID[int(np.argmin(losses))])
 
 
-def brier(labels: Labels, said: Floats) -> Floats:
+def brier(labels: Labels, probabilities: Floats) -> Floats:
     """Squared distance of each song's probabilities from its label, (songs,) in [0, 2]."""
-    wanted = np.eye(said.shape[1])[labels]
-    distances: Floats = ((said - wanted) ** 2).sum(axis=1)
+    wanted = np.eye(probabilities.shape[1])[labels]
+    distances: Floats = ((probabilities - wanted) ** 2).sum(axis=1)
     return distances
 
 
-def surprise(labels: Labels, said: Floats) -> Floats:
+def negative_log_likelihood(labels: Labels, probabilities: Floats) -> Floats:
     """Negative log-likelihood of each song's label in nats, (songs,)."""
-    nats: Floats = -np.log(np.maximum(said[np.arange(len(labels)), labels], _FLOOR))
+    nats: Floats = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], _FLOOR))
     return nats
 
 
-def _ece_drawn(labels: Labels, said: Floats, draws: Draws) -> Floats:
+def _ece_drawn(labels: Labels, probabilities: Floats, draws: Draws) -> Floats:
     """`mer.metrics.ece` in all draws, (1 + resamples,)."""
-    confidence, right, bins = binned(labels, said)
-    gaps = (right - confidence)[:, None] * np.eye(BINS)[bins]
+    confidence, correct, bins = binned(labels, probabilities)
+    gaps = (correct - confidence)[:, None] * np.eye(BINS)[bins]
     return draws.values(lambda counts: np.abs(counts @ gaps).sum(axis=1) / counts.sum(axis=1))
 
 
 def _mean_of(each: Callable[[Labels, Floats], Floats]) -> Measure:
-    def measure(labels: Labels, said: Floats, draws: Draws) -> Floats:
-        values = each(labels, said)
+    def measure(labels: Labels, probabilities: Floats, draws: Draws) -> Floats:
+        values = each(labels, probabilities)
         return draws.values(lambda counts: counts @ values / counts.sum(axis=1))
 
     return measure
 
 
-def _right(labels: Labels, said: Floats) -> Floats:
-    return binned(labels, said)[1]
+def _right(labels: Labels, probabilities: Floats) -> Floats:
+    return binned(labels, probabilities)[1]
 
 
 MEASURES: Final[Mapping[str, Measure]] = {
     "accuracy": _mean_of(_right),
     "ece": _ece_drawn,
     "brier": _mean_of(brier),
-    "nll": _mean_of(surprise),
+    "nll": _mean_of(negative_log_likelihood),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What one row of the table says of some songs, before and after.
+    """Probabilities of one row of the table, before and after scaling.
 
     Parameters
     ----------
@@ -139,7 +141,7 @@ class Calibrated:
         Model and front end.
     before, after : (songs, seeds, classes) float64 ndarray
     temperatures : tuple of float
-        One a network; the mean of two where halves served each other.
+        One per network; the mean of two if each half has its own.
     """
 
     cells: tuple[str, str]
@@ -149,47 +151,47 @@ class Calibrated:
 
 
 def calibrated(
-    asked: Songs, said: Floats, held: Songs | None, held_said: Floats | None
+    songs: Songs, probabilities: Floats, held: Songs | None, held_probabilities: Floats | None
 ) -> tuple[Floats, tuple[float, ...]]:
-    """Heat what networks say by temperatures of songs that are not asked about.
+    """Scale probabilities by temperatures that are fitted on other songs.
 
     Parameters
     ----------
-    asked : Songs
-    said : (songs, seeds, classes) float64 ndarray
+    songs : Songs
+    probabilities : (songs, seeds, classes) float64 ndarray
     held : Songs or None
-        To fit on; without them the two halves of `asked` are fitted on each other.
-    held_said : (held, seeds, classes) float64 ndarray or None
+        Songs for the fit; without them, each half of `songs` has the temperature of the other.
+    held_probabilities : (held, seeds, classes) float64 ndarray or None
 
     Returns
     -------
     (songs, seeds, classes) float64 ndarray
     tuple of float
     """
-    after, temperatures = np.empty_like(said), []
-    half = np.arange(len(said)) % 2 == 0
-    for seed in range(said.shape[1]):
-        one = said[:, seed]
-        if held is not None and held_said is not None:
-            temperatures.append(fit_temperature(held.labels, held_said[:, seed]))
-            after[:, seed] = heated(one, temperatures[-1])
+    after, temperatures = np.empty_like(probabilities), []
+    half = np.arange(len(probabilities)) % 2 == 0
+    for seed in range(probabilities.shape[1]):
+        one = probabilities[:, seed]
+        if held is not None and held_probabilities is not None:
+            temperatures.append(fit_temperature(held.labels, held_probabilities[:, seed]))
+            after[:, seed] = scaled(one, temperatures[-1])
             continue
         fitted = []
         for part in (half, ~half):
-            fitted.append(fit_temperature(asked.labels[part], one[part]))
-            after[~part, seed] = heated(one[~part], fitted[-1])
+            fitted.append(fit_temperature(songs.labels[part], one[part]))
+            after[~part, seed] = scaled(one[~part], fitted[-1])
         temperatures.append(float(np.mean(fitted)))
     return after, tuple(temperatures)
 
 
 def run(setting: Setting) -> Report:
-    """Ask every network on both sets, before and after."""
+    """Predict both data sets with every network, before and after scaling."""
     tables: list[Table] = []
     kept: dict[str, object] = {}
     panels: dict[str, tuple[Songs, list[Calibrated]]] = {}
-    for dataset, target, having in QUESTIONS:
+    for dataset, target, having in TASKS:
         songs = songs_of(setting, dataset, target, having=having)
-        rows = _answers(setting, dataset, target, having, songs)
+        rows = _rows(setting, dataset, target, having, songs)
         draws = Draws.of(len(songs.labels))
         measured = [_measured(songs, row, draws) for row in rows]
         title = f"{dataset}, {target}, {setting.split}: {len(songs.labels)} songs"
@@ -201,7 +203,7 @@ def run(setting: Setting) -> Report:
     return Report(tuple(tables), None, notes, kept, _plot(panels))
 
 
-def _answers(
+def _rows(
     setting: Setting, dataset: str, target: str, having: tuple[str, ...], songs: Songs
 ) -> list[Calibrated]:
     held = None
@@ -209,20 +211,31 @@ def _answers(
         held = songs_of(replace(setting, split="val"), dataset, target, having=having)
     rows = [Calibrated(BASELINE, songs.guess, songs.guess, (1.0,))]
     for row, trained in trained_rows(setting, dataset, target):
-        said = chances(trained, songs)
-        held_said = None if held is None else chances(trained, held)
-        rows.append(Calibrated(row.cells, said, *calibrated(songs, said, held, held_said)))
+        probabilities = chances(trained, songs)
+        held_probabilities = None if held is None else chances(trained, held)
+        rows.append(
+            Calibrated(
+                row.cells,
+                probabilities,
+                *calibrated(songs, probabilities, held, held_probabilities),
+            )
+        )
     return rows
 
 
 def _measured(songs: Songs, row: Calibrated, draws: Draws) -> dict[str, object]:
-    """Figures of one row: before, after and their paired difference."""
+    """Figures of one row: before, after, and their paired difference."""
     found: dict[str, object] = {"temperatures": row.temperatures}
     parts: dict[str, dict[str, Figures]] = {"before": {}, "after": {}, "after_less_before": {}}
     for name, measure in MEASURES.items():
         before, after = (
-            np.stack([measure(songs.labels, said[:, seed], draws) for seed in range(said.shape[1])])
-            for said in (row.before, row.after)
+            np.stack(
+                [
+                    measure(songs.labels, probabilities[:, seed], draws)
+                    for seed in range(probabilities.shape[1])
+                ]
+            )
+            for probabilities in (row.before, row.after)
         )
         parts["before"][name], parts["after"][name] = figures(before), figures(after)
         parts["after_less_before"][name] = figures(after - before)
@@ -260,31 +273,32 @@ def _table(title: str, rows: Sequence[Calibrated], measured: Sequence[dict[str, 
 
 NOTES: Final = (
     (
-        "ECE has ten equal bins. 'ECE if perfect' is what it would be on average, on so many "
-        "songs, if the probabilities after heating were exactly right: with few songs it is never "
-        "0."
+        "ECE has ten equal bins. 'ECE if perfect' is its mean, on as many songs, if the "
+        "scaled probabilities were correct. It is never 0 on few songs."
     ),
     (
-        "Brier is the squared distance from the label over all classes (0 to 2); NLL is in nats. "
-        "The temperature does not change which class is likeliest, hence one accuracy."
+        "Brier is the squared distance from the label over all classes (0 to 2). NLL is in "
+        "nats. The temperature does not change the most probable class, so there is one "
+        "accuracy."
     ),
     (
-        "Guessing by the training songs' shares is nearly calibrated and knows nothing: ECE alone "
-        "is no merit, which is why Brier and NLL stand beside it."
+        "The baseline is nearly calibrated although it uses no input. A low ECE alone is "
+        "therefore no merit; Brier and NLL complement it."
     ),
     (
-        "Brackets: 95% bootstrap intervals over songs, means over seeds. ECE of a bootstrap "
-        "sample is biased upwards, so that an estimate can lie low in its interval, or below it."
+        "Brackets are 95% bootstrap intervals over songs, means over seeds. The ECE of a "
+        "bootstrap sample is biased upwards, so that an estimate can lie low in its interval, "
+        "or below it."
     ),
-    ("None of the five papers prints anything on calibration: there is nothing to put beside."),
+    "None of the five papers prints figures on calibration.",
 )
 FITTED_ELSEWHERE: Final = (
-    "The temperature is fitted on the validation songs, which also chose the epoch, and on no "
-    "song that is asked about."
+    "The temperature is fitted on the validation songs, which also selected the epoch. None of "
+    "them is among the predicted songs."
 )
 FITTED_BY_HALVES: Final = (
-    "What is asked about are validation songs: each half's temperature is fitted on the other "
-    "half. They also chose the epoch, so that figures here flatter."
+    "The predicted songs are validation songs: the temperature of each half is fitted on the other "
+    "half. They also selected the epoch, so that the figures here are too favourable."
 )
 
 
@@ -295,26 +309,28 @@ def _plot(panels: Mapping[str, tuple[Songs, list[Calibrated]]]) -> Figure:
     for line, (title, (songs, rows)) in zip(grid, panels.items(), strict=True):
         for axis, row in zip(line, rows[1:], strict=False):
             axis.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
-            for name, said, color in (
+            for name, probabilities, color in (
                 ("before", row.before, "C1"),
                 ("after", row.after, "C0"),
             ):
-                sure, right, answers = reliability(songs.labels, said)
-                share = answers / answers.sum()
-                axis.plot(sure, right, color=color, linewidth=0.8, label=name)
-                axis.scatter(sure, right, s=120 * share, color=color, alpha=0.7, linewidths=0)
+                confidence, correct, counts = reliability(songs.labels, probabilities)
+                share = counts / counts.sum()
+                axis.plot(confidence, correct, color=color, linewidth=0.8, label=name)
+                axis.scatter(
+                    confidence, correct, s=120 * share, color=color, alpha=0.7, linewidths=0
+                )
             axis.set_title(f"{row.cells[0].split(':')[0]}, {row.cells[1]}", fontsize="small")
-        line[0].set_ylabel(f"{title}\nshare right", fontsize="small")
+        line[0].set_ylabel(f"{title}\nshare correct", fontsize="small")
     for axis in grid[-1]:
-        axis.set_xlabel("probability said", fontsize="small")
+        axis.set_xlabel("probability", fontsize="small")
     grid[0, 0].legend(fontsize="x-small")
     return figure
 
 
 EXPERIMENT: Final = Experiment(
     name="calibration",
-    title="Whether networks are right as often as they are sure",
-    question="How far is confidence from accuracy, and does one temperature mend it?",
-    source="none of the papers, though a mood that is shown with a percentage needs it",
+    title="Calibration",
+    question="How far is confidence from accuracy, and does temperature scaling correct it?",
+    source="none of the papers; a product that displays probabilities needs it",
     run=run,
 )

@@ -1,4 +1,4 @@
-"""``python -m mer.research experiment NAME``: one experiment of the papers, from training to its page."""
+"""``python -m mer.research experiment NAME``: train networks and write an experiment's page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="default: the five papers",
     )
-    options.add_asking(parser)
+    options.add_prediction(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train what is not trained yet, ask, and write the page."""
+    """Train missing networks, run the experiment, and write its page."""
     torch.set_num_threads(args.threads or torch.get_num_threads())
     for model in args.models:
         architecture(model)

@@ -1,4 +1,4 @@
-"""Curves with their intervals, as several experiments draw them."""
+"""Plots of curves with intervals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Curve:
 
 
 def plot(panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str) -> Figure:
-    """Draw curves with their intervals, a panel beside the other; one legend for all.
+    """Draw curves with their intervals, one panel per title and a common legend.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""What gates and attention do when lyrics are another song's, absent, or the sound is noise.
+"""Gates and attention with exchanged or missing lyrics and with noisy or missing audio.
 
-A gate that weighs modalities by reliability should turn to the sound when the lyrics lie, and to
-the lyrics when the sound is noise. That is measured song by song: the same song, before and after.
+A gate that weights modalities by reliability should raise the weight of the audio if the lyrics are
+another song's, and of the lyrics if the audio is noise. Each song is compared with itself.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ DATASET: Final = "mirex"
 TARGET: Final = "cluster"
 AS_IS: Final = "as it is"
 TEXTS: Final = ("lyrics", "context")
-MOVED: Final = 1e-4
-"""Least change of a song's gate or entropy that counts as one."""
+_SMALLEST_CHANGE: Final = 1e-4
+"""Smallest change of a song's gate or entropy that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """One way to disturb songs, and where a reliable network should turn.
+    """A modification of songs, with the expected change of gate and entropy.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ class Disturbance:
     audio : int
         Sign of the expected change of the audio's weight.
     entropy : int
-        Sign of the expected change of the attention's entropy; 0 where nothing is expected.
+        Sign of the expected change of the attention's entropy; 0 if there is none.
     removed : tuple of str
-        Modalities that no song has left.
+        Modalities that are removed from all songs.
     """
 
     name: str
@@ -85,20 +85,20 @@ DISTURBANCES: Final = (
     Disturbance("noise alone (-60 dB)", Condition(snr_db=-60.0), -1, 1),
     _without("no audio", "audio", audio=-1),
 )
-"""Context is a text: architectures that know one text read title and artist as they do lyrics."""
+"""Context is a text: architectures with one text input get title and artist in the lyrics."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What networks of all seeds say of songs under one condition.
+class Predicted:
+    """Predictions of all seeds for songs under one condition.
 
     Parameters
     ----------
     probabilities : (songs, seeds, classes) float64 ndarray
     gates : mapping of str to (songs, seeds) float64 ndarray
-        Empty where the architecture has none.
+        Empty if the architecture has none.
     entropy : (songs, seeds) float64 ndarray or None
-        Of attention over the text, over its highest; NaN where there are no two tokens.
+        Of the attention over the text, over its maximum; NaN with fewer than two tokens.
     """
 
     probabilities: Floats
@@ -106,8 +106,8 @@ class Said:
     entropy: Floats | None
 
     @classmethod
-    def by(cls, predictions: Sequence[Predictions]) -> Said:
-        """Stack what networks of all seeds predict."""
+    def by(cls, predictions: Sequence[Predictions]) -> Predicted:
+        """Stack the predictions of all seeds."""
         entropies = [p.attention_entropy for p in predictions if p.attention_entropy is not None]
         return cls(
             np.stack([p.probabilities for p in predictions], axis=1),
@@ -119,25 +119,25 @@ class Said:
         )
 
 
-def asked(
+def predictions_by_condition(
     setting: Setting, trained: Mapping[Row, Sequence[Trained]], songs: Songs
-) -> dict[Row, dict[str, Said]]:
-    """Ask every network under every condition, `AS_IS` first.
+) -> dict[Row, dict[str, Predicted]]:
+    """Predict all conditions with every network, `AS_IS` first.
 
-    Conditions are the outer loop: noise is slow to make, and all networks hear the same.
+    Conditions are the outer loop: noisy audio is slow to compute and shared by all networks.
     """
-    said: dict[Row, dict[str, Said]] = {row: {} for row in trained}
+    predicted: dict[Row, dict[str, Predicted]] = {row: {} for row in trained}
     conditions = {AS_IS: CLEAN} | {each.name: each.condition for each in DISTURBANCES}
     for name, condition in conditions.items():
         for row, networks in trained.items():
-            said[row][name] = Said.by(
+            predicted[row][name] = Predicted.by(
                 [each.predict(songs.examples, condition) for each in networks]
             )
-    return said
+    return predicted
 
 
 def averaged(values: Floats, draws: Draws) -> Figures | None:
-    """Mean over songs and seeds with its interval; songs that are NaN count nothing.
+    """Mean over songs and seeds with its interval; NaN is ignored.
 
     Parameters
     ----------
@@ -147,31 +147,33 @@ def averaged(values: Floats, draws: Draws) -> Figures | None:
     Returns
     -------
     Figures or None
-        None where no song has a value.
+        None if no song has a value.
     """
     known = ~np.isnan(values)
     if not known.any(axis=0).all():
         return None
 
-    def of_seed(column: Floats, given: NDArray[np.bool_]) -> Floats:
-        filled = np.where(given, column, 0.0)
-        # A draw of songs that have no value at all is left out of the interval.
+    def of_seed(column: Floats, has_value: NDArray[np.bool_]) -> Floats:
+        filled = np.where(has_value, column, 0.0)
+        # Draws in which no song has a value are left out of the interval.
         return draws.values(
-            lambda counts: counts @ filled / np.where(counts @ given > 0, counts @ given, np.nan)
+            lambda counts: (
+                counts @ filled / np.where(counts @ has_value > 0, counts @ has_value, np.nan)
+            )
         )
 
     return figures(np.stack([of_seed(*pair) for pair in zip(values.T, known.T, strict=True)]))
 
 
-def moved(before: Floats, after: Floats, sign: int, draws: Draws) -> dict[str, Figures | None]:
-    """Give the level after, its change, and the share of songs that changed the expected way.
+def changed(before: Floats, after: Floats, sign: int, draws: Draws) -> dict[str, Figures | None]:
+    """Give the level, its change, and the share of songs with the expected change.
 
     Parameters
     ----------
     before, after : (songs, seeds) float64 ndarray
         Of the same songs and networks.
     sign : int
-        Of the expected change; 0 where nothing is expected.
+        Of the expected change; 0 if there is none.
     draws : Draws
 
     Returns
@@ -180,7 +182,7 @@ def moved(before: Floats, after: Floats, sign: int, draws: Draws) -> dict[str, F
         ``level``, ``change`` and ``expected``.
     """
     change = after - before
-    share = np.where(np.isnan(change), np.nan, change * sign > MOVED)
+    share = np.where(np.isnan(change), np.nan, change * sign > _SMALLEST_CHANGE)
     return {
         "level": averaged(after, draws),
         "change": averaged(change, draws),
@@ -188,22 +190,22 @@ def moved(before: Floats, after: Floats, sign: int, draws: Draws) -> dict[str, F
     }
 
 
-def promises(said: Mapping[str, Said]) -> Iterator[tuple[str, str, float, Floats]]:
-    """Gates that must be exact, for a modality that is not there has no weight.
+def exact_gates(predicted: Mapping[str, Predicted]) -> Iterator[tuple[str, str, float, Floats]]:
+    """Gates that must be exactly 0 or 1 because a modality is missing.
 
     Yields
     ------
     condition, gate : str
     wanted : float
-        Exactly.
+        Required value.
     values : (songs, seeds) float64 ndarray
-        What the gate is.
+        The gate.
     """
     for each in DISTURBANCES:
-        gates = said[each.name].gates
+        gates = predicted[each.name].gates
         if not gates:
             continue
-        # Without a gate of its own, context is weighed with the lyrics as one text.
+        # Without a gate of its own, context is part of the text that the lyrics' gate weights.
         gone = set(each.removed)
         if "context" not in gates and gone & set(TEXTS) and not gone >= set(TEXTS):
             gone -= set(TEXTS)
@@ -215,20 +217,20 @@ def promises(said: Mapping[str, Said]) -> Iterator[tuple[str, str, float, Floats
 
 
 def run(setting: Setting) -> Report:
-    """Train, disturb, and look at gates, attention and answers."""
+    """Train, modify songs, and measure gates, attention and accuracy."""
     songs = songs_of(setting, DATASET, TARGET, having=("lyrics",))
     trained = dict(trained_rows(setting, DATASET, TARGET))
-    said = asked(setting, trained, songs)
+    predicted = predictions_by_condition(setting, trained, songs)
     draws = Draws.of(len(songs.labels))
-    found = {row: _measured(songs, by, draws) for row, by in said.items()}
+    found = {row: _measured(songs, by, draws) for row, by in predicted.items()}
     kept = {row.name: figures_of for row, figures_of in found.items()}
     guess = figures(sampled("accuracy", songs.labels, songs.guess, draws))
     where = f"{DATASET}, {TARGET}, {setting.split}: {len(songs.labels)} songs with lyrics"
     return Report(
         tables=(
             _table(f"Weight of the audio; {where}", "gate", found),
-            _promise_table(said),
-            _table("Entropy of the attention over the text, over its highest", "entropy", found),
+            _exact_table(predicted),
+            _table("Entropy of the attention over the text, over its maximum", "entropy", found),
             _accuracy_table(found, guess),
         ),
         printed=None,
@@ -241,23 +243,27 @@ def run(setting: Setting) -> Report:
 Found = dict[str, dict[str, dict[str, "Figures | None"]]]
 
 
-def _measured(songs: Songs, by: Mapping[str, Said], draws: Draws) -> Found:
-    """Figures by condition: of the audio's gate, of the entropy, of the accuracy."""
+def _measured(songs: Songs, by: Mapping[str, Predicted], draws: Draws) -> Found:
+    """Gate of the audio, entropy and accuracy by condition."""
     signs = {each.name: (each.audio, each.entropy) for each in DISTURBANCES}
     clean = by[AS_IS]
     right = sampled("accuracy", songs.labels, clean.probabilities, draws)
     found: Found = {}
-    for name, said in by.items():
+    for name, predicted in by.items():
         audio, entropy = signs.get(name, (0, 0))
         row: dict[str, dict[str, Figures | None]] = {}
-        if "audio" in said.gates:
-            row["gate"] = moved(clean.gates["audio"], said.gates["audio"], audio, draws)
-        if said.entropy is not None and clean.entropy is not None:
-            row["entropy"] = moved(clean.entropy, said.entropy, entropy, draws)
-        values = sampled("accuracy", songs.labels, said.probabilities, draws)
+        if "audio" in predicted.gates:
+            row["gate"] = changed(clean.gates["audio"], predicted.gates["audio"], audio, draws)
+        if predicted.entropy is not None and clean.entropy is not None:
+            row["entropy"] = changed(clean.entropy, predicted.entropy, entropy, draws)
+        values = sampled("accuracy", songs.labels, predicted.probabilities, draws)
         row["accuracy"] = {"level": figures(values), "change": figures(values - right)}
         found[name] = row
     return found
+
+
+def _label(name: str) -> str:
+    return "unmodified" if name == AS_IS else name
 
 
 def _cell(found: Figures | None) -> str:
@@ -268,7 +274,7 @@ def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
     rows = [
         (
             *row.cells,
-            name,
+            _label(name),
             _cell(measured[what]["level"]),
             "-" if name == AS_IS else _cell(measured[what]["change"]),
             _cell(measured[what]["expected"]),
@@ -277,21 +283,21 @@ def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
         for name, measured in by.items()
         if what in measured
     ]
-    columns = (*ROW_COLUMNS, "Songs", "Mean", "Change", "Share of songs that move as expected")
+    columns = (*ROW_COLUMNS, "Songs", "Mean", "Change", "Share of songs with the expected change")
     return Table(title, columns, tuple(rows))
 
 
 def _accuracy_table(found: Mapping[Row, Found], guess: Figures) -> Table:
-    rows = [(*BASELINE, AS_IS, shown(guess), "-")]
+    rows = [(*BASELINE, _label(AS_IS), shown(guess), "-")]
     for row, by in found.items():
         for name, measured in by.items():
             level, change = (_cell(measured["accuracy"][key]) for key in ("level", "change"))
-            rows.append((*row.cells, name, level, "-" if name == AS_IS else change))
+            rows.append((*row.cells, _label(name), level, "-" if name == AS_IS else change))
     columns = (*ROW_COLUMNS, "Songs", "Accuracy", "Change")
     return Table("Accuracy", columns, tuple(rows))
 
 
-def _promise_table(said: Mapping[Row, Mapping[str, Said]]) -> Table:
+def _exact_table(predicted: Mapping[Row, Mapping[str, Predicted]]) -> Table:
     rows = [
         (
             *row.cells,
@@ -301,10 +307,10 @@ def _promise_table(said: Mapping[Row, Mapping[str, Said]]) -> Table:
             f"{values.min()} to {values.max()}",
             "yes" if bool((values == wanted).all()) else "NO",
         )
-        for row, by in said.items()
-        for condition, name, wanted, values in promises(by)
+        for row, by in predicted.items()
+        for condition, name, wanted, values in exact_gates(by)
     ]
-    columns = (*ROW_COLUMNS, "Songs", "Gate", "Must be exactly", "Is", "Holds")
+    columns = (*ROW_COLUMNS, "Songs", "Gate", "Required", "Measured", "Equal")
     return Table("Gates that must be exact", columns, tuple(rows))
 
 
@@ -330,7 +336,9 @@ def _plot(found: Mapping[Row, Found]) -> Figure:
                 color=f"C{index % 10}",
                 label=f"{row.model}, {row.front_end}",
             )
-        axis.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize="small")
+        axis.set_xticks(
+            range(len(names)), map(_label, names), rotation=30, ha="right", fontsize="small"
+        )
         axis.set_title(title)
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[0]:
@@ -340,46 +348,46 @@ def _plot(found: Mapping[Row, Found]) -> Figure:
 
 NOTES: Final = (
     (
-        "Expected is that the audio weighs more when texts are another song's or absent, and less "
-        "when it is noise or absent; and that attention is spread more evenly when what asks and "
-        "what is asked do not belong together. A song counts as moved from a change of 0.0001 on."
+        "Expected: the weight of the audio rises if texts are another song's or missing, and "
+        "falls if the audio is noise or missing. Attention becomes more even if queries and "
+        "keys are of different songs. A song counts as changed from a change of 0.0001."
     ),
     (
-        "Half of the songs move either way by chance: where another song's lyrics give a share "
-        "near .5, the gate does not notice them."
+        "By chance, half of the songs change either way. A share near .5 with another song's "
+        "lyrics means that the gate does not respond to them."
     ),
     (
-        "Brackets: 95% bootstrap intervals over songs, means over seeds; changes are of the same "
-        "song and network. Networks were trained with undisturbed songs of which each modality "
-        "was withheld with chance 0.2: they know what is missing, not what lies."
+        "Brackets are 95% bootstrap intervals over songs, means over seeds. Changes are those "
+        "of the same song and network. The networks were trained on unmodified songs with a "
+        "modality dropout of 0.2: training covers missing modalities, and no wrong ones."
     ),
     (
-        "Weight of the audio: LGFN-style's mean gate g, Gujar's alpha of the audio; what is left "
-        "is the text's. Li, Wang and HCMA have no gate. Their attention sums to 1 over the tokens "
-        "whatever these say, so its entropy tells how selective it is, and never how much the "
-        "text counts."
+        "Weight of the audio: the mean gate g of LGFN-style, and Gujar's alpha of the audio; "
+        "the rest is the weight of the text. Li, Wang and HCMA have no gate. Their attention "
+        "sums to 1 over the tokens, so its entropy measures how selective it is, and not the "
+        "weight of the text."
     ),
     (
-        "Lyrics alone removed leave title and artist, which Li, Wang, Gujar and LGFN-style read "
-        "as the same text: only without both must their gates be exact. HCMA's attention is of "
-        "lyrics alone; without them there is nothing to attend to and no entropy."
+        "Without lyrics, title and artist remain, which Li, Wang, Gujar and LGFN-style read "
+        "as part of the same text: their gates must be exact only without both. HCMA's "
+        "attention is over the lyrics alone; without them it has no entropy."
     ),
     (
-        "Noise at -60 dB is a thousand times as loud as the song, scaled to full range: no song "
-        "is left."
+        "Noise at -60 dB is a thousand times as loud as the song, scaled to full range: "
+        "nothing of the song remains."
     ),
     (
-        "[LGFN] claims a gate that follows reliability and shows pictures of it, of which only "
-        "the abstract is public; [Li] claims dynamic attention without measuring it. There is no "
-        "printed figure to put beside ours."
+        "[LGFN] claims a gate that follows reliability and shows plots of it, but only its "
+        "abstract is public. [Li] claims dynamic attention without measuring it. There is no "
+        "printed figure to compare with."
     ),
 )
 
 
 EXPERIMENT: Final = Experiment(
     name="gates",
-    title="What gates and attention do",
-    question="Do they turn away from lyrics that lie, and from a sound that is noise?",
+    title="Gates and attention",
+    question="Do they lower the weight of another song's lyrics, and of noise?",
     source="[LGFN], abstract; [Gujar], attention fusion; [Li], dynamic attention",
     run=run,
 )

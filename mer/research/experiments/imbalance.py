@@ -1,4 +1,4 @@
-"""Songs of which most are of one class [Li, section 4; its figure 7]."""
+"""Test sets with a majority class [Li, section 4; figure 7]."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from mer.research.experiments.statistics import Figures, Floats, Labels, Row
 
 SHARE: Final = 0.7
-"""Of the class that prevails; the others share the rest alike."""
+"""Share of the majority class; the other classes have equal shares of the rest."""
 DRAWS: Final = 200
-"""Subsets over which figures are averaged."""
+"""Number of subsets over which figures are averaged."""
 RESAMPLES: Final = 1000
 EACH: Final = 10
-"""Bootstrap samples of the songs, and the subsets that are drawn from each."""
+"""Number of bootstrap samples, and of the subsets that are drawn from each."""
 MEASURES: Final = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -49,69 +49,70 @@ MEASURES: Final = {
 }
 
 PRINTED: Final = Table(
-    "As Li prints it (figure 7: the range over six subsets of eight classes)",
+    "As printed [Li, figure 7]: range over six subsets of eight classes",
     ("Model", "Weighted F1", "Average precision"),
     (("Li", ".74 to .81", ".72 to .79"),),
 )
 NOTES: Final = (
     (
-        "Networks are asked once, about all songs; subsets are drawn from their answers without "
-        f"replacement and as large as the support allows, {DRAWS} of them for each class, and "
-        "figures are means over those. Nothing is trained on unbalanced songs, as in the paper."
+        "Each network predicts all songs once. Subsets of its predictions are drawn without "
+        f"replacement, {DRAWS} for each majority class, as large as the classes allow. Figures "
+        "are means over the subsets. As in the paper, nothing is trained on imbalanced songs."
     ),
     (
-        f"For the interval, the songs of each class are drawn anew with replacement, "
-        f"{RESAMPLES:,} times, and {EACH} subsets are drawn from each such sample and averaged."
+        f"For the interval, the songs of each class are drawn with replacement, {RESAMPLES:,} "
+        f"times, and {EACH} subsets of each such sample are averaged."
     ),
     (
-        "Departure: the paper has eight classes and tests six of them; disgust and anticipation "
-        "are dropped without a word. Here every class that has songs prevails once."
+        "Difference from the paper: it has eight classes and tests six of them, without a "
+        "reason for leaving out disgust and anticipation. Here every class with songs is the "
+        "majority class once."
     ),
     (
-        "Weighted F1 counts the prevailing class for seven tenths, and so does accuracy: a guess "
-        "that always says that class reaches .70 accuracy and .58 weighted F1 having learnt "
-        "nothing. Balanced accuracy and macro-F1 are not so easily had."
+        "Weighted F1 and accuracy give the majority class a weight of seven tenths. Always "
+        "predicting it has .70 accuracy and .58 weighted F1. Balanced accuracy and macro-F1 "
+        "do not reward that."
     ),
     (
-        "Which average precision the paper means is not said; here it is the mean over the "
-        "classes, each against the rest. It depends on how frequent a class is: the guess's is the "
-        "mean share of the classes."
+        "The paper does not define its average precision. Here it is the mean over classes, "
+        "each against the rest. It depends on the class shares: that of the baseline is their "
+        "mean."
     ),
-    "The baseline always says the prevailing class, which no network is told.",
+    "The baseline knows the majority class; the networks do not.",
 )
 
 
-def sizes(labels: Labels, prevailing: int, classes: int) -> dict[int, int]:
+def sizes(labels: Labels, majority: int, classes: int) -> dict[int, int]:
     """Songs of each class in a subset.
 
     Parameters
     ----------
     labels : (songs,) int64 ndarray
-    prevailing : int
-        The class with `SHARE` of the songs.
+    majority : int
+        The majority class.
     classes : int
 
     Returns
     -------
     dict
-        As large as the support of all classes allows; classes without songs are left out.
+        The largest possible subset; classes without songs are left out.
 
     Raises
     ------
     InputError
-        If there are too few songs for a single one of every other class.
+        If there are too few songs for one of every other class.
     """
     support = np.bincount(labels, minlength=classes)
-    others = [index for index in np.flatnonzero(support).tolist() if index != prevailing]
-    ratio = SHARE / (1 - SHARE) * len(others)  # songs of the prevailing class per one of another
+    others = [index for index in np.flatnonzero(support).tolist() if index != majority]
+    ratio = SHARE / (1 - SHARE) * len(others)  # songs of the majority class per one of another
     smallest = min((int(support[index]) for index in others), default=0)
-    each = min(smallest, int(support[prevailing] / ratio + 1e-9)) if others else 0
+    each = min(smallest, int(support[majority] / ratio + 1e-9)) if others else 0
     if each == 0:
         raise InputError(
-            f"class {prevailing} has {support[prevailing]} songs and the smallest other one "
+            f"class {majority} has {support[majority]} songs and the smallest other one "
             f"{smallest}; a subset of 70% needs at least {ratio:.0f} and 1"
         )
-    return {prevailing: round(each * ratio), **dict.fromkeys(others, each)}
+    return {majority: round(each * ratio), **dict.fromkeys(others, each)}
 
 
 def subsets(
@@ -125,12 +126,12 @@ def subsets(
     wanted : mapping from class to songs
     draws, seed : int
     resampled : bool
-        Before every `EACH` subsets, draw the songs of each class anew, with replacement.
+        Draw a bootstrap sample of each class before every `EACH` subsets.
 
     Returns
     -------
     (draws, songs) float64 ndarray
-        How often each song counts.
+        Number of times that each song counts.
     """
     generator = np.random.default_rng(seed)
     counts = np.zeros((draws, len(labels)))
@@ -147,29 +148,29 @@ def subsets(
 
 
 def run(setting: Setting) -> Report:
-    """Ask every network once, and count its answers subset by subset."""
+    """Predict all songs once with every network, and score the predictions of each subset."""
     songs = songs_of(setting, "panda4q", "quadrant")
     names = CLASS_NAMES["quadrant"]
-    said = {
+    probabilities = {
         row.name: chances(networks, songs)
         for row, networks in trained_rows(setting, "panda4q", "quadrant")
     }
     found: dict[str, dict[str, dict[str, Figures]]] = {}
     composition: dict[str, dict[str, int]] = {}
-    for prevailing in np.unique(songs.labels).tolist():
-        wanted = sizes(songs.labels, prevailing, len(names))
+    for majority in np.unique(songs.labels).tolist():
+        wanted = sizes(songs.labels, majority, len(names))
         draws = Draws(
-            subsets(songs.labels, wanted, DRAWS, prevailing, resampled=False),
-            subsets(songs.labels, wanted, RESAMPLES * EACH, prevailing, resampled=True),
+            subsets(songs.labels, wanted, DRAWS, majority, resampled=False),
+            subsets(songs.labels, wanted, RESAMPLES * EACH, majority, resampled=True),
             EACH,
         )
         always = np.zeros((len(songs.labels), 1, len(names)))
-        always[:, :, prevailing] = 1
-        found[names[prevailing]] = {
+        always[:, :, majority] = 1
+        found[names[majority]] = {
             key: measured(songs.labels, these, draws)
-            for key, these in {"baseline": always, **said}.items()
+            for key, these in {"baseline": always, **probabilities}.items()
         }
-        composition[names[prevailing]] = {names[i]: size for i, size in wanted.items()}
+        composition[names[majority]] = {names[i]: size for i, size in wanted.items()}
     return Report(
         tables=tuple(
             _table(name, found[name], composition[name], rows_of(setting)) for name in found
@@ -181,9 +182,9 @@ def run(setting: Setting) -> Report:
     )
 
 
-def measured(labels: Labels, said: Floats, draws: Draws) -> dict[str, Figures]:
+def measured(labels: Labels, probabilities: Floats, draws: Draws) -> dict[str, Figures]:
     """All measures of probabilities (songs, seeds, classes)."""
-    return {name: figures(sampled(name, labels, said, draws)) for name in MEASURES}
+    return {name: figures(sampled(name, labels, probabilities, draws)) for name in MEASURES}
 
 
 def _table(
@@ -192,11 +193,11 @@ def _table(
     composition: Mapping[str, int],
     rows: Sequence[Row],
 ) -> Table:
-    heads = [(("Always the prevailing class", BASELINE[1]), "baseline")]
+    heads = [(("Always the majority class", BASELINE[1]), "baseline")]
     heads += [(row.cells, row.name) for row in rows]
     held = ", ".join(f"{size} {label}" for label, size in composition.items())
     return Table(
-        f"{name} prevails ({held})",
+        f"Majority class {name} ({held})",
         (*ROW_COLUMNS, *MEASURES.values()),
         tuple((*cells, *(shown(found[key][each]) for each in MEASURES)) for cells, key in heads),
     )
@@ -212,7 +213,7 @@ def _plot(found: Mapping[str, Mapping[str, Mapping[str, Figures]]], rows: Sequen
         below = [max(0.0, point["estimate"] - point["low"]) for point in points]
         above = [max(0.0, point["high"] - point["estimate"]) for point in points]
         places = np.arange(len(rows)) + (number - (len(found) - 1) / 2) * width
-        axis.bar(places, heights, width, yerr=(below, above), label=f"{name} prevails")
+        axis.bar(places, heights, width, yerr=(below, above), label=f"majority class {name}")
     axis.set_xticks(range(len(rows)), [row.name for row in rows], rotation=30, ha="right")
     axis.set_ylabel("macro-F1")
     axis.legend(fontsize="small")
@@ -221,8 +222,8 @@ def _plot(found: Mapping[str, Mapping[str, Mapping[str, Figures]]], rows: Sequen
 
 EXPERIMENT: Final = Experiment(
     name="imbalance",
-    title="One class prevails",
-    question="How do the architectures do on songs of which seven in ten are of one class?",
+    title="Majority class",
+    question="How do the architectures score if seven in ten songs are of one class?",
     source="Li, section 4, figure 7",
     run=run,
 )

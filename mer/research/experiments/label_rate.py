@@ -1,4 +1,4 @@
-"""Learning valence and arousal from a part of the labels [Li, section 4; its table 3]."""
+"""Valence and arousal from a share of the labels [Li, section 4; table 3]."""
 
 from __future__ import annotations
 
@@ -34,66 +34,65 @@ if TYPE_CHECKING:
     from mer.research.harness.run import Trained
 
 RATES: Final = (0.3, 0.5, 0.7, 1.0)
-"""Shares of the training songs that keep their labels; the last is the full training."""
+"""Shares of the training songs; the last is the full training split."""
 MEASURES: Final = {"mean": "Mean", "valence": "Valence", "arousal": "Arousal"}
 
 PRINTED: Final = Table(
-    "As Li prints it (table 3): CCC, of what is not said",
+    "As printed [Li, table 3]: CCC, of a quantity that is not stated",
     ("Model", "30%", "50%", "70%"),
     (
         ("CNN", 0.512, 0.598, 0.653),
         ("CRNN", 0.541, 0.627, 0.679),
         ("Transformer", 0.568, 0.643, 0.691),
         ("Li", 0.635, 0.712, 0.758),
-        ("Humans, as the paper has it (ICR)", 0.584, 0.584, 0.584),
+        ("Human raters, as printed (ICR)", 0.584, 0.584, 0.584),
     ),
 )
 NOTES: Final = (
     (
-        "CCC of valence, of arousal and their mean, on all songs of the split; a larger share of "
-        "the training songs holds every smaller one. Validation songs, by which the epoch is "
-        "chosen, keep all their labels, so a rate of 30% is a little kinder than it sounds."
+        "CCC of valence, of arousal, and their mean, on all songs of the split. A larger "
+        "share of the training songs includes every smaller one. The validation songs, which "
+        "select the epoch, keep all their labels, so a share of 30% is slightly too "
+        "favourable."
     ),
     (
-        "Departure: Li defines a classifier of eight classes and no head for valence and arousal, "
-        "and prints a CCC all the same; here every architecture has such a head and learns 1 - "
-        "CCC with half the squared error."
+        "Difference from the paper: Li defines a classifier of eight classes without outputs "
+        "for valence and arousal, and prints a CCC. Here every architecture has such outputs, "
+        "with the loss 1 - CCC plus half the squared error."
     ),
     (
-        "The human ceiling of panda4q is not known: no listener has rated these songs. Valence "
-        "and arousal are what word norms say of the editors' mood words, so agreement with them "
-        "is agreement with a derived label, not with listeners, and bears no comparison with "
-        "figures on DEAM."
+        "The human ceiling of panda4q is unknown, because no listener rated these songs. "
+        "Valence and arousal are derived from word norms of the editors' mood words. Figures "
+        "are therefore not comparable with those on DEAM."
     ),
     (
-        "Where listeners' ratings and their spread are at hand, as for DEAM, emoMusic and PMEmo, "
-        "the ceiling follows from them: what a model could reach that knew the mean of all "
-        "possible raters. How many raters there were the loaders infer from the ratings (ten a "
-        "song, five for DEAM's last). "
-        "DEAM's columns are taken as released, though 744 songs of it have valence and arousal "
-        "the other way round in emoMusic. No model is run on these sets: their audio is not here."
+        "DEAM, emoMusic and PMEmo have listeners' ratings with their deviation. The ceiling "
+        "is the CCC of the mean of all possible raters. The number of raters is inferred from "
+        "the ratings (ten per song, five for DEAM's last). DEAM's columns are used as "
+        "released, although for 744 songs emoMusic has valence and arousal the other way "
+        "round. No model is evaluated on these sets, because their audio is not available."
     ),
     (
-        "The paper's .584 is used for two things. The abstract gives it as ICC, as if the network "
-        "had reached it; the results draw it as ICR, the agreement of human raters and so the most "
-        "that can be expected. It cannot be a ceiling: the text says that the network approaches "
-        "it, and table 3 has every network of 50% labels or more, the CNN included, above it. "
-        "Here ceilings have a table of their own, and are no score of a model."
+        "The paper uses .584 for two things: the abstract gives it as the network's ICC, and "
+        "the results plot it as ICR, the agreement of human raters and therefore the ceiling. "
+        "It is no ceiling: the text says that the network approaches it, and in table 3 every "
+        "network with 50% of the labels or more, including the CNN, is above it. On this page "
+        "ceilings have a table of their own and are not a model's score."
     ),
     (
-        "The baseline says of every song the mean of the training songs; its CCC is 0 whatever "
-        "the songs are, for it does not vary with them."
+        "The baseline predicts the mean of the training songs for every song. Its CCC is 0, "
+        "because it is constant."
     ),
 )
 
 
 def human_ceilings(setting: Setting) -> dict[str, dict[str, float]]:
-    """CCC that raters' disagreement allows, by set; sets that are not at hand are left out.
+    """Highest CCC that raters' disagreement allows; data sets that are missing are left out.
 
     Raises
     ------
     DatasetError
-        If a table that is there is damaged.
+        If a table is damaged.
     """
     found: dict[str, dict[str, float]] = {}
     for name, rated in {"deam": deam, "emomusic": emomusic, "pmemo": pmemo}.items():
@@ -109,20 +108,20 @@ def human_ceilings(setting: Setting) -> dict[str, dict[str, float]]:
     return found
 
 
-def answers(trained: Sequence[Trained], songs: Songs) -> Floats:
-    """Valence and arousal by networks of several seeds, (songs, seeds, 2)."""
+def predicted_affect(trained: Sequence[Trained], songs: Songs) -> Floats:
+    """Valence and arousal predicted by networks of several seeds, (songs, seeds, 2)."""
     return np.stack([network.predict(songs.examples).affect for network in trained], axis=1)
 
 
-def measured(songs: Songs, said: Floats) -> dict[str, Figures]:
-    """CCC of valence, of arousal and their mean, of answers (songs, seeds, 2)."""
+def measured(songs: Songs, predicted: Floats) -> dict[str, Figures]:
+    """CCC of valence, of arousal, and their mean, of predictions (songs, seeds, 2)."""
     draws = Draws.of(len(songs.examples))
 
     def values(axis: int, seed: int) -> Floats:
-        truth, column = songs.affect[:, axis], said[:, seed, axis]
+        truth, column = songs.affect[:, axis], predicted[:, seed, axis]
         return draws.values(lambda counts: concordance(truth, column, counts))
 
-    seeds = range(said.shape[1])
+    seeds = range(predicted.shape[1])
     valence, arousal = (np.stack([values(axis, seed) for seed in seeds]) for axis in range(2))
     return {
         "mean": figures((valence + arousal) / 2),
@@ -142,7 +141,7 @@ def guess(setting: Setting, songs: Songs) -> Floats:
 
 
 def run(setting: Setting) -> Report:
-    """Train every network on every share of the labels."""
+    """Train every network on every share of the training songs."""
     songs = songs_of(setting, "panda4q", "va")
     baseline = measured(songs, guess(setting, songs))
     found = {"baseline": {_name(rate): baseline for rate in RATES}}
@@ -151,7 +150,9 @@ def run(setting: Setting) -> Report:
         found[row.name] = {
             _name(rate): measured(
                 songs,
-                answers([setting.train(replace(run, label_rate=rate)) for run in runs], songs),
+                predicted_affect(
+                    [setting.train(replace(run, label_rate=rate)) for run in runs], songs
+                ),
             )
             for rate in RATES
         }
@@ -187,7 +188,7 @@ def _table(
 
 def _ceilings_table(humans: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(
-        "No model: the most that raters' disagreement allows on other sets, CCC",
+        "Highest CCC that raters' disagreement allows on other data sets (no model)",
         ("Set", "Songs", *MEASURES.values()),
         tuple(
             (name, f"{row['songs']:.0f}", *(row[measure] for measure in MEASURES))
@@ -208,8 +209,8 @@ def _plot(found: Mapping[str, Mapping[str, Mapping[str, Figures]]], rows: Sequen
 
 EXPERIMENT: Final = Experiment(
     name="label-rate",
-    title="A part of the labels",
-    question="How well do the architectures place songs on the plane when few songs are labelled?",
+    title="Share of the labels",
+    question="How well do the architectures predict valence and arousal from few labelled songs?",
     source="Li, section 4, table 3",
     run=run,
 )

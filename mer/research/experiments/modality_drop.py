@@ -1,4 +1,4 @@
-"""Songs, tokens and frames that lose a modality [Wang, figures 5 and 6]."""
+"""Missing modalities, tokens and frames [Wang, figures 5 and 6]."""
 
 from __future__ import annotations
 
@@ -38,47 +38,48 @@ if TYPE_CHECKING:
 SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEASURES: Final = {"macro_f1": "Macro-F1", "accuracy": "Accuracy"}
 SWEEPS: Final = {
-    **{name: f"songs that lose their {name}" for name in MODALITIES},
-    "tokens": "tokens lost, of lyrics and of context",
-    "frames": "frames of audio lost",
+    **{name: f"songs without {name}" for name in MODALITIES},
+    "tokens": "missing tokens of lyrics and context",
+    "frames": "missing frames of audio",
 }
 DROPOUTS: Final[Mapping[str, float | None]] = {"trained with dropout": None, "without": 0.0}
-"""Chance of withholding a modality in training; None leaves a run's own."""
+"""Modality dropout in training; None keeps that of the run."""
 
 PRINTED: Final = Table(
-    "As Wang prints it (figures 5 and 6: three polarities; read off in the text)",
-    ("Lost", "Drop ratio", "F1 of Wang", "F1 of the others"),
+    "As printed [Wang, figures 5 and 6, as stated in the text]: three polarities",
+    ("Lost", "Drop ratio", "F1 of Wang", "F1 of other models"),
     (("text", "0.8", "about .50", "below .40"), ("audio", "0.6", "about .60", "not stated")),
 )
 NOTES: Final = (
     (
-        "Clips of mirex that have lyrics, five clusters. Which songs, tokens and frames are lost "
-        "follows from the song alone, and a larger share loses all that a smaller one does; how "
-        "many songs a share is, is beside it, for each song is lost or kept by its own draw."
+        "Clips of mirex that have lyrics, five clusters. The dropped songs, tokens and frames "
+        "depend on the song alone, and a larger share includes every smaller one. Songs are "
+        "dropped independently, so the number of songs is in brackets after the share."
     ),
     (
-        "The paper does not say what its drop ratio is a share of. Songs that lose a modality "
-        "altogether are the main reading; tokens and frames are the other."
+        "The paper does not define its drop ratio. Songs without a modality are the main "
+        "reading; tokens and frames are the other."
     ),
     (
-        "Departure: Wang has three polarities of songs that come with no text and no polarity "
-        "labels at all (Emotify), and a set that it does not describe (MUSIC); its points cannot "
-        "be reproduced and stand for the shape of the curve alone. Its full model prints fusion "
-        "(72.36) below its own text (82.36), so losing the audio should have helped it."
+        "Difference from the paper: Wang has three polarities of songs without text and "
+        "polarity labels (Emotify), and a set that it does not describe (MUSIC). Its points "
+        "cannot be reproduced; only the shape of the curve is comparable. Its full model "
+        "prints a lower F1 for the fusion (72.36) than for its own text part (82.36), so that "
+        "removing the audio should have raised it."
     ),
     (
-        "Networks trained with dropout had each modality of a song withheld one time in five, "
-        "never all; those without had not, and show what the dropout is worth."
+        "Networks trained with dropout had each modality of a song withheld with probability "
+        ".2, never all. Networks without dropout show its effect."
     ),
     (
-        "Token loss takes the same share of the words for TF-IDF and Word2Vec, and frame loss the "
-        "samples under the frames from the waveform beside a log-mel."
+        "Token loss also drops the same share of the words for TF-IDF and Word2Vec. Frame "
+        "loss also drops the samples under the frames from the waveform."
     ),
 )
 
 
 def conditions(sweep: str) -> dict[float, Condition]:
-    """How songs are disturbed at each of `SHARES`."""
+    """Condition at each of `SHARES`."""
     if sweep == "tokens":
         return {share: Condition(token_drop=share) for share in SHARES}
     if sweep == "frames":
@@ -87,7 +88,7 @@ def conditions(sweep: str) -> dict[float, Condition]:
 
 
 def lost(songs: Songs, sweep: str) -> dict[float, list[bool]]:
-    """Which songs lose the modality `sweep` at each of `SHARES`."""
+    """Whether each song loses the modality `sweep`, at each of `SHARES`."""
     return {
         share: [condition.loses(example.track, sweep) for example in songs.examples]
         for share, condition in conditions(sweep).items()
@@ -97,29 +98,29 @@ def lost(songs: Songs, sweep: str) -> dict[float, list[bool]]:
 def swept(trained: Sequence[Trained], songs: Songs) -> dict[str, list[Floats]]:
     """Probabilities, (songs, seeds, classes), of each sweep at each of `SHARES`.
 
-    A song is asked about with a modality and without it; every share of songs that lose it is
-    put together from these two answers, for no song's answer depends on its neighbours.
+    Each song is predicted with and without a modality. The predictions of every share of songs are
+    composed of these two, because no prediction depends on the other songs.
     """
     whole = chances(trained, songs)
-    said: dict[str, list[Floats]] = {}
+    probabilities: dict[str, list[Floats]] = {}
     for sweep in SWEEPS:
         if sweep in MODALITIES:
             without = chances(trained, songs, conditions(sweep)[1.0])
-            said[sweep] = [
-                np.where(np.array(gone)[:, None, None], without, whole)
-                for gone in lost(songs, sweep).values()
+            probabilities[sweep] = [
+                np.where(np.array(is_missing)[:, None, None], without, whole)
+                for is_missing in lost(songs, sweep).values()
             ]
         else:
-            disturbed = [
+            modified = [
                 chances(trained, songs, condition)
                 for share, condition in conditions(sweep).items()
                 if share
             ]
-            said[sweep] = [whole, *disturbed]
-    return said
+            probabilities[sweep] = [whole, *modified]
+    return probabilities
 
 
-def measured(songs: Songs, said: Mapping[str, Sequence[Floats]]) -> dict[str, Sweep]:
+def measured(songs: Songs, probabilities: Mapping[str, Sequence[Floats]]) -> dict[str, Sweep]:
     """Measures of every sweep at each of `SHARES`."""
     draws = Draws.of(len(songs.examples))
     return {
@@ -127,12 +128,12 @@ def measured(songs: Songs, said: Mapping[str, Sequence[Floats]]) -> dict[str, Sw
             name: [figures(sampled(name, songs.labels, these, draws)) for these in curve]
             for name in MEASURES
         }
-        for sweep, curve in said.items()
+        for sweep, curve in probabilities.items()
     }
 
 
 def run(setting: Setting) -> Report:
-    """Ask every network, trained with and without modality dropout, in every sweep."""
+    """Predict all sweeps with every network, trained with and without modality dropout."""
     songs = songs_of(setting, "mirex", "cluster", having=MODALITIES)
     found = {"baseline": measured(songs, {sweep: [songs.guess] * len(SHARES) for sweep in SWEEPS})}
     for row in rows_of(setting):
@@ -142,7 +143,10 @@ def run(setting: Setting) -> Report:
                 runs = [replace(each, modality_dropout=chance) for each in runs]
             trained = [setting.train(each) for each in runs]
             found[f"{row.name} {name}"] = measured(songs, swept(trained, songs))
-    counts = {sweep: [sum(gone) for gone in lost(songs, sweep).values()] for sweep in MODALITIES}
+    counts = {
+        sweep: [sum(is_missing) for is_missing in lost(songs, sweep).values()]
+        for sweep in MODALITIES
+    }
     return Report(
         tables=(
             *(_table(sweep, counts, found, rows_of(setting)) for sweep in SWEEPS),
@@ -188,8 +192,8 @@ def _table(
 
 def _accuracies(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -> Table:
     return Table(
-        "Accuracy with everything, and with all of one thing lost",
-        (*ROW_COLUMNS, "Modality dropout", "nothing lost", *SWEEPS),
+        "Accuracy with all inputs, and without one of them",
+        (*ROW_COLUMNS, "Modality dropout", "all inputs", *SWEEPS),
         tuple(
             (
                 *cells,
@@ -202,7 +206,7 @@ def _accuracies(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -
 
 
 def _plot(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -> Figure:
-    """Lyrics and audio, the two that Wang drops; dashed without dropout in training."""
+    """Plot lyrics and audio, the modalities that Wang drops; dashed without dropout."""
     models = list(dict.fromkeys(row.model for row in rows))
     panels: dict[str, list[Curve]] = {}
     for sweep in ("lyrics", "audio"):
@@ -226,8 +230,8 @@ def _plot(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -> Figu
 
 EXPERIMENT: Final = Experiment(
     name="modality-drop",
-    title="Modalities that are missing",
-    question="What is left of each architecture's answers when lyrics, audio or context go?",
+    title="Missing modalities",
+    question="How far does the score fall without lyrics, audio or context?",
     source="Wang, figures 5 and 6",
     run=run,
 )

@@ -1,4 +1,4 @@
-"""What white noise over the audio costs [Li, section 4; its figure 6]."""
+"""White noise over the audio [Li, section 4; figure 6]."""
 
 from __future__ import annotations
 
@@ -37,54 +37,58 @@ MEASURES: Final = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 _CLEAN: Final = "clean"
 
 PRINTED: Final = Table(
-    "As Li prints it (figure 6; only this level is stated in words)",
+    "As printed [Li, figure 6; the text states this level alone]",
     ("Model", "SNR", "Accuracy", "Macro-F1"),
     (("Li", "0 dB", 0.58, 0.55),),
 )
 NOTES: Final = (
     (
-        "White Gaussian noise, fixed by clip and level, over the samples' power where the clip is "
-        "not silent (the paper does not say over what); rescaled only where the sum would clip. "
-        "Lyrics and context are as they were, and no network is trained again."
+        "White Gaussian noise, fixed by clip and level. The ratio refers to the power of the "
+        "clip where it is not silent (the paper does not define it). The sum is rescaled only "
+        "if it would clip. Lyrics and context are unchanged, and networks are not trained "
+        "again."
     ),
     (
-        "The area is the mean height of the curve from 0 to 20 dB by trapezoids, without the clean "
-        "songs; the drop is clean less 0 dB. Their intervals resample the same songs at all levels."
+        "The area is the mean height of the curve from 0 to 20 dB by trapezoids, without the "
+        "clean songs. The drop is clean less 0 dB. Their intervals resample the same songs at "
+        "all levels."
     ),
     (
-        "Departure: four quadrants of panda4q, audio with title and artist, stand for Li's eight "
-        "classes of audio with lyrics, because none of the sets that the paper names carries "
-        "lyrics or those eight classes."
+        "Difference from the paper: four quadrants of panda4q, from audio with title and "
+        "artist, replace Li's eight classes from audio with lyrics. None of the sets that the "
+        "paper names has lyrics or those eight classes."
     ),
     (
-        "The printed .58 can therefore not be reproduced as written and is no bar for these rows: "
-        "chance is one in four here and one in eight there."
+        "The printed .58 can therefore not be reproduced, and is not comparable with these "
+        "rows: chance is one in four here and one in eight there."
     ),
     (
-        "Title and artist are untouched by noise, so what is left at 0 dB is in part what they "
-        "alone can tell; the modality-drop experiment shows how much that is."
+        "Title and artist are without noise, and contribute to the scores at 0 dB. The "
+        "modality-drop experiment shows how much."
     ),
 )
 
 
-def heard(
+def predict_levels(
     setting: Setting, trained: Mapping[Row, Sequence[Trained]], songs: Songs
 ) -> dict[Row, dict[str, Floats]]:
     """Probabilities of every row at every level, clean first.
 
-    Levels are the outer loop: noisy MusiCNN patches are slow to make, and all rows share them.
+    Levels are the outer loop: noisy MusiCNN patches are slow to compute and shared by all rows.
     """
-    said = {row: {_CLEAN: chances(networks, songs)} for row, networks in trained.items()}
+    probabilities = {row: {_CLEAN: chances(networks, songs)} for row, networks in trained.items()}
     for level in LEVELS:
         for row, networks in trained.items():
-            said[row][_name(level)] = chances(networks, songs, Condition(snr_db=level))
-    return said
+            probabilities[row][_name(level)] = chances(networks, songs, Condition(snr_db=level))
+    return probabilities
 
 
-def measured(name: str, songs: Songs, said: Mapping[str, Floats]) -> dict[str, Figures]:
-    """One measure at every level, its area and its drop, from probabilities by level."""
+def measured(name: str, songs: Songs, probabilities: Mapping[str, Floats]) -> dict[str, Figures]:
+    """One measure at every level, with the area under its curve and its drop."""
     draws = Draws.of(len(songs.examples))
-    values = {level: sampled(name, songs.labels, these, draws) for level, these in said.items()}
+    values = {
+        level: sampled(name, songs.labels, these, draws) for level, these in probabilities.items()
+    }
     curve = [values[_name(level)] for level in reversed(LEVELS)]
     result = {level: figures(these) for level, these in values.items()}
     result["area"] = figures(area(LEVELS[::-1], curve))
@@ -93,15 +97,15 @@ def measured(name: str, songs: Songs, said: Mapping[str, Floats]) -> dict[str, F
 
 
 def run(setting: Setting) -> Report:
-    """Ask every network about the same songs at every level."""
+    """Predict the same songs at every level with every network."""
     songs = songs_of(setting, "panda4q", "quadrant")
     trained = dict(trained_rows(setting, "panda4q", "quadrant"))
-    said = heard(setting, trained, songs)
+    probabilities = predict_levels(setting, trained, songs)
     guess = dict.fromkeys((_CLEAN, *map(_name, LEVELS)), songs.guess)
     found = {
         name: {
             "baseline": measured(name, songs, guess),
-            **{row.name: measured(name, songs, these) for row, these in said.items()},
+            **{row.name: measured(name, songs, these) for row, these in probabilities.items()},
         }
         for name in MEASURES
     }
@@ -140,8 +144,8 @@ def _plot(found: Mapping[str, Mapping[str, Figures]], rows: Sequence[Row]) -> Fi
 
 EXPERIMENT: Final = Experiment(
     name="noise",
-    title="Noise over the audio",
-    question="How much worse does each architecture hear when white noise lies over the songs?",
+    title="Noise",
+    question="How far does the score of each architecture fall with white noise over the audio?",
     source="Li, section 4, figure 6",
     run=run,
 )

@@ -1,4 +1,4 @@
-"""How fast each architecture answers, and whether the paper's rates can have been measured."""
+"""Latency, throughput and memory of each architecture, and the printed rates."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 BATCHES: Final = (1, 4, 16, 64, 256, 512)
 SIZES: Final[tuple[Size, ...]] = ("small", "paper")
 BUDGET_SECONDS: Final = {"small": 8.0, "paper": 6.0, "musicnn": 4.0}
-"""For each way (ready or raw) of one network; with frozen MusiCNN, whatever the size."""
+"""Seconds for each way (ready or raw) of one network, by size; own entry for MusiCNN."""
 
 
 def measure_apart(spec: Spec) -> dict[str, Any]:
-    """`measure` in a process of its own, whose memory and caches nobody else has used.
+    """Call `measure` in a process of its own, with unused memory and caches.
 
     Raises
     ------
     InputError
-        If that process fails; one that is killed, as for memory, is a result.
+        If that process fails; if it is killed, for example by lack of memory, that is a result.
     """
     command = [sys.executable, "-m", "mer.research.experiments.timing", json.dumps(asdict(spec))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -53,7 +53,7 @@ def measure_apart(spec: Spec) -> dict[str, Any]:
 
 
 def specs(setting: Setting) -> list[Spec]:
-    """List what is measured: both sizes with the own front end, frozen MusiCNN at the small one."""
+    """List the measurements: both sizes with the own front end, and small with frozen MusiCNN."""
     threads = torch.get_num_threads()
     return [
         Spec(
@@ -70,7 +70,7 @@ def specs(setting: Setting) -> list[Spec]:
 
 
 def run(setting: Setting) -> Report:
-    """Time every network in a process of its own; nothing is trained."""
+    """Time every network, untrained, in a process of its own."""
     measured = [(spec, measure_apart(spec)) for spec in specs(setting)]
     devices = sorted({found["device"] for _, found in measured if "device" in found})
     kept = [{"spec": asdict(spec), **found} for spec, found in measured]
@@ -125,7 +125,9 @@ def _stopped_table(measured: Sequence[tuple[Spec, dict[str, Any]]]) -> Table:
         for way, reason in found["stopped"].items()
     ]
     return Table(
-        "Where measuring stopped", ("Model", "Front end", "Size", "Way", "Why"), tuple(rows)
+        "Batches that were not measured",
+        ("Model", "Front end", "Size", "Way", "Reason"),
+        tuple(rows),
     )
 
 
@@ -173,10 +175,10 @@ def _notes() -> tuple[str, ...]:
     least = pace()
     return (
         (
-            f"{least.warm_ups} warm-up(s); latency over {least.latencies} batches or more, each "
-            f"waited for; songs/s over {least.batches} more at least, one sent after the other, "
-            f"from their total wall time; either for {least.seconds} s at least. On one CPU the "
-            "two agree by nature, but for what varies; the column beside says how far."
+            f"{least.warm_ups} warm-up(s). Latency: at least {least.latencies} batches, each "
+            f"waited for. Songs/s: at least {least.batches} further batches in a row, from their "
+            f"total wall time. Both take at least {least.seconds} s. On one CPU both agree up to "
+            "random variation; the column after songs/s has their ratio."
         ),
         *NOTES,
     )
@@ -184,46 +186,46 @@ def _notes() -> tuple[str, ...]:
 
 NOTES: Final = (
     (
-        "Networks are untrained and songs are noise: weights do not change how long a "
-        "multiplication takes. No split, seed or label is used."
+        "Networks are untrained and songs are noise, because the weights do not change the "
+        "time. No split, seed or label is used."
     ),
     (
-        "A song is one window with the own front end, as in the paper, whose songs are one mel of "
-        "fixed size; a whole clip at test takes as many windows as the architecture averages (li "
-        "8, wang and lgfn 5, gujar 4, hcma 1). With frozen MusiCNN a song is a clip of 30 s, ten "
-        "patches."
+        "A song is one window with the own front end, as in the paper, whose songs are one "
+        "mel of fixed size. A whole clip takes several windows at test (li 8, wang and lgfn "
+        "5, gujar 4, hcma 1). With frozen MusiCNN a song is a clip of 30 s, ten patches."
     ),
     (
-        "Ready: what the network reads is in memory, log-mel or frozen patches; only the forward "
-        "pass is timed. Raw: from a decoded waveform at the front end's rate, through the front "
-        "end, and with frozen MusiCNN through its network. Decoding a file and encoding its words "
-        "come on top of both: 200 tokens of lyrics and 12 of context are encoded already. Gujar's "
-        "TF-IDF and word look-up are part of its network, with a vocabulary of 500 words."
+        "Ready: the inputs of the network are in memory (log-mel or frozen patches), and only "
+        "the forward pass is timed. Raw: from a decoded waveform at the front end's rate, "
+        "through the front end, and with frozen MusiCNN through its network. Decoding of "
+        "files and encoding of texts are not included: 200 tokens of lyrics and 12 of context "
+        "are encoded beforehand. Gujar's TF-IDF and word look-up are part of its network, "
+        "with a vocabulary of 500 words."
     ),
     (
-        "Peak memory: the most that the process has been resident, inputs included, over what it "
-        "was before the first batch (VmHWM), or torch's max_memory_allocated on a GPU; "
-        "weights not counted. Each network has a fresh process."
+        "Peak memory: the largest resident size of the process, inputs included, less its "
+        "size before the first batch (VmHWM), or torch's max_memory_allocated on a GPU. "
+        "Weights are not counted. Each network has a new process."
     ),
     (
-        "A batch is not tried when, by the one before it, its least number of repetitions would "
-        "overrun the time left to that network and way, or its memory would pass 4,096 MB; the "
-        "second table says which."
+        "A batch is left out if, by the batch before it, its smallest number of repetitions "
+        "would exceed the time left for the network and way, or its memory would exceed 4,096 "
+        "MB. The second table has the reasons."
     ),
     (
-        "[Gujar] prints 20.8, 222.2, 542.4, 1190.7 and 1322 songs a second. They are batch / "
-        "latency to the last digit printed (512 / 0.387 s = 1322.997, its decimals cut), so they "
-        "were computed and not measured; they leave no room for anything between batches. '1,190 "
-        "songs a second at enterprise scale' is the row of batch 256: 1.19 thousand mels already "
-        "in memory, not songs from files."
+        "[Gujar] prints 20.8, 222.2, 542.4, 1190.7 and 1322 songs per second. They equal "
+        "batch / latency to the last printed digit (512 / 0.387 s = 1322.997, its decimals "
+        "cut). They were therefore computed and not measured, and leave no time between "
+        "batches. '1,190 songs a second at enterprise scale' is the row of batch 256: 1.19 "
+        "thousand mels in memory, not songs from files."
     ),
 )
 
 
 EXPERIMENT: Final = Experiment(
     name="scalability",
-    title="How fast networks answer",
-    question="How many songs a second does each take, how long does one wait, and what memory?",
+    title="Latency, throughput and memory",
+    question="How many songs per second, what latency, and how much memory?",
     source="[Gujar], scalability table",
     run=run,
 )

@@ -1,9 +1,9 @@
-"""What the experiments count with: songs that are asked about, figures with intervals, curves.
+"""Songs, predictions and statistics of the experiments.
 
-Every figure is a function of how often each song counts. A bootstrap sample is such a count, and
-so is a subset in which one class prevails; a whole bootstrap is then a few matrix products, where
-thousands of calls of scikit-learn's functions, a millisecond each, would take the hours that
-training needs. The tests hold these figures to scikit-learn's and to `mer.metrics`.
+Every figure is a function of the number of times that each song counts. Bootstrap samples and
+subsets with a majority class are such counts, so that a whole bootstrap is a few matrix products.
+Thousands of calls of scikit-learn's functions would take hours. The tests compare these figures
+with scikit-learn's and with `mer.metrics`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Songs:
-    """Songs that a question is asked about, with the labels of one target.
+    """Songs with their labels of one target.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Songs:
     affect : (songs, 2) float64 ndarray in [0, 1]
         Valence, arousal; NaN where unknown.
     prior : (classes,) float64 ndarray
-        Shares of the classes among the training songs: what a guess knows.
+        Shares of the classes among the training songs.
     """
 
     examples: tuple[Example, ...]
@@ -59,7 +59,7 @@ class Songs:
 
     @property
     def guess(self) -> Floats:
-        """Say of every song what the training songs are, (songs, 1, classes)."""
+        """Baseline: class shares of the training songs for every song, (songs, 1, classes)."""
         return np.tile(self.prior, (len(self.examples), 1, 1))
 
 
@@ -71,14 +71,14 @@ def songs_of(
     trained_on: str | None = None,
     having: Sequence[str] = (),
 ) -> Songs:
-    """Labelled songs of the split that `setting` asks about.
+    """Labelled songs of the split of `setting`.
 
     Parameters
     ----------
     setting : Setting
     dataset, target : str
     trained_on : str or None
-        Set whose training songs decide where classes are derived; `dataset` by default.
+        Data set whose training songs define derived classes; `dataset` by default.
     having : sequence of str
         Modalities that every song must have.
 
@@ -122,7 +122,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """As JSON and legends have it."""
+        """Name in JSON files and legends."""
         return f"{self.model}/{self.front_end}"
 
     @property
@@ -132,17 +132,17 @@ class Row:
 
 
 ROW_COLUMNS: Final = ("Model", "Front end")
-BASELINE: Final = ("Guess by the training songs", "none")
+BASELINE: Final = ("Class shares of the training songs", "none")
 """First cells of the row of `Songs.guess`."""
 
 
 def rows_of(setting: Setting) -> list[Row]:
-    """Models with the front ends that they have.
+    """Models with each of their front ends.
 
     Raises
     ------
     InputError
-        If there is none.
+        If no model has one of the front ends.
     """
     rows = [
         Row(model, front_end)
@@ -159,7 +159,7 @@ def rows_of(setting: Setting) -> list[Row]:
 
 
 def runs_of(setting: Setting, row: Row, dataset: str, target: str) -> list[Run]:
-    """Give the runs of all seeds as every experiment trains them; replace in them what differs."""
+    """Give the runs of all seeds, with the settings that all experiments share."""
     return [
         Run(
             model=row.model,
@@ -175,31 +175,31 @@ def runs_of(setting: Setting, row: Row, dataset: str, target: str) -> list[Run]:
 
 
 def chances(trained: Sequence[Trained], songs: Songs, condition: Condition = CLEAN) -> Floats:
-    """Probabilities by networks of several seeds, (songs, seeds, classes)."""
-    said = [network.predict(songs.examples, condition).probabilities for network in trained]
-    return np.stack(said, axis=1)
+    """Probabilities predicted by networks of several seeds, (songs, seeds, classes)."""
+    predicted = [network.predict(songs.examples, condition).probabilities for network in trained]
+    return np.stack(predicted, axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """How often each song counts.
+    """Number of times that each song counts.
 
     Parameters
     ----------
-    asked : (asked, songs) float64 ndarray
-        The figure is the mean over these.
+    samples : (samples, songs) float64 ndarray
+        The estimate is the mean of the figures of these.
     resampled : (resamples * each, songs) float64 ndarray
-        Its interval is that of the means over every `each` of these.
+        The interval is that of the means over every `each` of these.
     each : int
     """
 
-    asked: Floats
+    samples: Floats
     resampled: Floats
     each: int = 1
 
     @classmethod
     def of(cls, songs: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
-        """All songs once, and the samples that `mer.metrics.bootstrap_ci` draws."""
+        """All songs once, and the bootstrap samples of `mer.metrics.bootstrap_ci`."""
         generator = np.random.default_rng(seed)
         rows = [
             np.bincount(generator.integers(0, songs, songs), minlength=songs)
@@ -222,11 +222,11 @@ class Draws:
         resampled = of(self.resampled)
         if self.each > 1:
             resampled = _row_means(resampled.reshape(-1, self.each))
-        return np.concatenate([_row_means(of(self.asked)[None]), resampled])
+        return np.concatenate([_row_means(of(self.samples)[None]), resampled])
 
 
 class Figures(TypedDict):
-    """A figure with its 95% interval, and that of each seed."""
+    """A figure with its 95% interval, and the figure of each seed."""
 
     estimate: float
     low: float
@@ -257,11 +257,11 @@ BOUNDS: Final[tuple[Literal["estimate", "low", "high"], ...]] = ("estimate", "lo
 
 
 def shown(figure: Figures) -> str:
-    """As every table prints it: ``.707 [.634, .780]``."""
+    """Text of a figure in tables: ``.707 [.634, .780]``."""
     return interval({key: figure[key] for key in BOUNDS})
 
 
-def sampled(name: str, labels: Labels, said: Floats, draws: Draws) -> Floats:
+def sampled(name: str, labels: Labels, predicted: Floats, draws: Draws) -> Floats:
     """Figures of networks in all draws.
 
     Parameters
@@ -269,7 +269,7 @@ def sampled(name: str, labels: Labels, said: Floats, draws: Draws) -> Floats:
     name : str
         Of `STATISTICS`.
     labels : (songs,) int64 ndarray
-    said : (songs, seeds, classes) float64 ndarray
+    predicted : (songs, seeds, classes) float64 ndarray
     draws : Draws
 
     Returns
@@ -279,15 +279,15 @@ def sampled(name: str, labels: Labels, said: Floats, draws: Draws) -> Floats:
     statistic = STATISTICS[name]
 
     def of_seed(seed: int) -> Floats:
-        return draws.values(lambda counts: statistic(labels, said[:, seed], counts))
+        return draws.values(lambda counts: statistic(labels, predicted[:, seed], counts))
 
-    return np.stack([of_seed(seed) for seed in range(said.shape[1])])
+    return np.stack([of_seed(seed) for seed in range(predicted.shape[1])])
 
 
-def tallies(labels: Labels, said: Floats, counts: Floats) -> Floats:
-    """Confusion matrices (draws, target, prediction) of the likeliest classes."""
-    classes = said.shape[1]
-    cells = np.eye(classes * classes)[labels * classes + said.argmax(axis=1)]
+def tallies(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
+    """Confusion matrices (draws, target, prediction) of the most probable classes."""
+    classes = predicted.shape[1]
+    cells = np.eye(classes * classes)[labels * classes + predicted.argmax(axis=1)]
     tally: Floats = (counts @ cells).reshape(-1, classes, classes)
     return tally
 
@@ -303,101 +303,103 @@ def _f1(tally: Floats) -> Floats:
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    """Quotient, NaN where `whole` is nothing."""
+    """Quotient; NaN where `whole` is 0."""
     quotient: Floats = np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
     return quotient
 
 
 def _row_means(values: Floats) -> Floats:
-    """Mean of each row's values that are numbers; NaN without any."""
+    """Mean of each row without its NaN; NaN if all are."""
     known = ~np.isnan(values)
     return _ratio(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
-def accuracy(labels: Labels, said: Floats, counts: Floats) -> Floats:
-    """Share of songs whose likeliest class is theirs.
+def accuracy(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
+    """Share of songs whose most probable class is their label.
 
     Parameters
     ----------
     labels : (songs,) int64 ndarray
-    said : (songs, classes) float64 ndarray
+    predicted : (songs, classes) float64 ndarray
     counts : (draws, songs) float64 ndarray
-        How often each song counts; whole numbers.
+        Number of times that each song counts.
 
     Returns
     -------
     (draws,) float64 ndarray
     """
-    tally = tallies(labels, said, counts)
+    tally = tallies(labels, predicted, counts)
     shares: Floats = _right(tally).sum(axis=1) / tally.sum(axis=(1, 2))
     return shares
 
 
-def macro_f1(labels: Labels, said: Floats, counts: Floats) -> Floats:
+def macro_f1(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Mean F1 over all classes, as `mer.metrics.macro_f1`; arguments as `accuracy`."""
-    means: Floats = _f1(tallies(labels, said, counts)).mean(axis=1)
+    means: Floats = _f1(tallies(labels, predicted, counts)).mean(axis=1)
     return means
 
 
-def weighted_f1(labels: Labels, said: Floats, counts: Floats) -> Floats:
+def weighted_f1(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """F1 of each class, weighted by its songs; arguments as `accuracy`."""
-    tally = tallies(labels, said, counts)
+    tally = tallies(labels, predicted, counts)
     means: Floats = (_f1(tally) * tally.sum(axis=2)).sum(axis=1) / tally.sum(axis=(1, 2))
     return means
 
 
-def balanced_accuracy(labels: Labels, said: Floats, counts: Floats) -> Floats:
+def balanced_accuracy(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Mean recall over the classes that have songs; arguments as `accuracy`."""
-    tally = tallies(labels, said, counts)
+    tally = tallies(labels, predicted, counts)
     return _row_means(_ratio(_right(tally).copy(), tally.sum(axis=2)))
 
 
-def kappa(labels: Labels, said: Floats, counts: Floats) -> Floats:
-    """Cohen's kappa; arguments as `accuracy`; NaN where chance alone would agree fully."""
-    tally = tallies(labels, said, counts)
+def kappa(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
+    """Cohen's kappa; arguments as `accuracy`; NaN where the expected agreement is 1."""
+    tally = tallies(labels, predicted, counts)
     songs = tally.sum(axis=(1, 2))
     observed = _right(tally).sum(axis=1) / songs
     expected = (tally.sum(axis=1) * tally.sum(axis=2)).sum(axis=1) / songs**2
     return _ratio(observed - expected, 1 - expected)
 
 
-def macro_auc(labels: Labels, said: Floats, counts: Floats) -> Floats:
+def macro_auc(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Area under the ROC of each class against the rest, mean over classes; as `accuracy`."""
-    return _row_means(_by_class(_auc, labels, said, counts))
+    return _row_means(_by_class(_auc, labels, predicted, counts))
 
 
-def macro_ap(labels: Labels, said: Floats, counts: Floats) -> Floats:
+def macro_ap(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Average precision of each class against the rest, mean over classes; as `accuracy`."""
-    return _row_means(_by_class(_average_precision, labels, said, counts))
+    return _row_means(_by_class(_average_precision, labels, predicted, counts))
 
 
 def _by_class(
-    of: Callable[[Floats, Floats], Floats], labels: Labels, said: Floats, counts: Floats
+    of: Callable[[Floats, Floats], Floats], labels: Labels, predicted: Floats, counts: Floats
 ) -> Floats:
-    """Figures (draws, classes) of how many songs of a class, and not, have each score."""
+    """Figures (draws, classes) from the counts of songs in and outside a class at each score."""
     columns = []
-    for index in range(said.shape[1]):
-        order = np.argsort(said[:, index], kind="stable")
+    for index in range(predicted.shape[1]):
+        order = np.argsort(predicted[:, index], kind="stable")
         # Equal scores are one step of the curve.
-        steps = np.flatnonzero(np.diff(said[order, index], prepend=-np.inf))
-        ours = counts[:, order] * (labels[order] == index)
-        sums = (np.add.reduceat(each, steps, axis=1) for each in (ours, counts[:, order] - ours))
+        steps = np.flatnonzero(np.diff(predicted[order, index], prepend=-np.inf))
+        members = counts[:, order] * (labels[order] == index)
+        sums = (
+            np.add.reduceat(each, steps, axis=1) for each in (members, counts[:, order] - members)
+        )
         columns.append(of(*sums))
     return np.stack(columns, axis=1)
 
 
-def _auc(ours: Floats, others: Floats) -> Floats:
-    """Chance that a song of the class scores above one that is not; (draws, scores) rising."""
-    beaten = others.cumsum(axis=1) - others / 2
-    return _ratio((ours * beaten).sum(axis=1), ours.sum(axis=1) * others.sum(axis=1))
+def _auc(members: Floats, others: Floats) -> Floats:
+    """Area under the ROC curve from counts (draws, scores), by increasing score."""
+    below = others.cumsum(axis=1) - others / 2
+    return _ratio((members * below).sum(axis=1), members.sum(axis=1) * others.sum(axis=1))
 
 
-def _average_precision(ours: Floats, others: Floats) -> Floats:
-    """Precision at each song of the class, mean; (draws, scores) rising."""
-    found = ours[:, ::-1].cumsum(axis=1)
+def _average_precision(members: Floats, others: Floats) -> Floats:
+    """Average precision from counts (draws, scores), by increasing score."""
+    found = members[:, ::-1].cumsum(axis=1)
     taken = found + others[:, ::-1].cumsum(axis=1)
     precision = found / np.maximum(taken, 1)
-    return _ratio((ours[:, ::-1] * precision).sum(axis=1), ours.sum(axis=1))
+    return _ratio((members[:, ::-1] * precision).sum(axis=1), members.sum(axis=1))
 
 
 STATISTICS: Final[Mapping[str, Statistic]] = {
@@ -411,12 +413,12 @@ STATISTICS: Final[Mapping[str, Statistic]] = {
 }
 
 
-def concordance(truth: Floats, said: Floats, counts: Floats) -> Floats:
+def concordance(truth: Floats, predicted: Floats, counts: Floats) -> Floats:
     """`mer.metrics.ccc` of one quantity in all draws.
 
     Parameters
     ----------
-    truth, said : (songs,) float64 ndarray
+    truth, predicted : (songs,) float64 ndarray
         Same scale.
     counts : (draws, songs) float64 ndarray
 
@@ -425,13 +427,13 @@ def concordance(truth: Floats, said: Floats, counts: Floats) -> Floats:
     (draws,) float64 ndarray
         0 when one is constant, NaN when both are.
     """
-    # About a value of each: large squares would not cancel exactly, and a constant is nothing.
-    x, y = truth - truth[0], said - said[0]
+    # Relative to the first value: large squares would not cancel exactly.
+    x, y = truth - truth[0], predicted - predicted[0]
     songs = counts.sum(axis=1)
     mean_x, mean_y = counts @ x / songs, counts @ y / songs
     squares = counts @ (x * x + y * y) / songs - mean_x**2 - mean_y**2
     covariance = counts @ (x * y) / songs - mean_x * mean_y
-    apart = mean_x - mean_y + truth[0] - said[0]
+    apart = mean_x - mean_y + truth[0] - predicted[0]
     return _ratio(2 * covariance, squares + apart**2)
 
 
@@ -452,6 +454,6 @@ def area(levels: Sequence[float], values: Sequence[Floats]) -> Floats:
 def trained_rows(
     setting: Setting, dataset: str, target: str
 ) -> Iterator[tuple[Row, list[Trained]]]:
-    """Rows with their networks of all seeds, trained or read one row after the other."""
+    """Rows with their networks of all seeds, trained or read row by row."""
     for row in rows_of(setting):
         yield row, [setting.train(run) for run in runs_of(setting, row, dataset, target)]

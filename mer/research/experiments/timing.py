@@ -1,7 +1,7 @@
-"""Times one untrained network: ``python -m mer.research.experiments.timing SPEC``, a process of its own.
+"""Timing of one untrained network: ``python -m mer.research.experiments.timing SPEC``.
 
-Latency and throughput are two measurements: one waits after every batch, the other sends batches
-one after the other and looks at the clock at the end. Neither is a quotient of the other.
+It runs in a process of its own. Latency and throughput are two measurements: the first waits after
+every batch, the second sends batches in a row and reads the clock at the end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT_MB: Final = 4096.0
 CLIP_SECONDS: Final = 30.0
-"""Of a song with frozen MusiCNN; with its own front end a song is one window."""
+"""Length of a song with frozen MusiCNN; with the own front end a song is one window."""
 LYRICS_TOKENS: Final = 200
 CONTEXT_TOKENS: Final = 12
 WORDS: Final = 100
@@ -43,18 +43,18 @@ WAYS: Final = ("ready", "raw")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a batch is repeated.
+    """Repetitions of a batch.
 
     Parameters
     ----------
     warm_ups : int
         Not measured.
     latencies : int
-        Batches that are timed one by one, at least.
+        Smallest number of batches that are timed one by one.
     batches : int
-        Batches that are sent without looking at the clock, at least.
+        Smallest number of batches that are timed together.
     seconds : float
-        Both go on for as long, at least.
+        Smallest duration of either.
     """
 
     warm_ups: int = 1
@@ -64,7 +64,7 @@ class Pace:
 
     @property
     def steps(self) -> int:
-        """Batches that the least measurement takes."""
+        """Number of batches of the smallest measurement."""
         return self.warm_ups + self.latencies + self.batches
 
 
@@ -74,7 +74,7 @@ GPU: Final = Pace(warm_ups=20, latencies=100, batches=100)
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What one process measures.
+    """Measurement of one process.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def timed(step: Callable[[], object], songs: int, wait: Callable[[], None], leas
     Parameters
     ----------
     step : callable
-        Answers one batch; may return before the device is done.
+        Processes one batch; may return before the device is done.
     songs : int
     wait : callable
         Returns when the device is done.
@@ -147,7 +147,7 @@ def _latencies(step: Callable[[], object], wait: Callable[[], None], least: Pace
 
 
 class Inputs:
-    """Synthetic songs of one architecture, as waveforms and as what its network reads.
+    """Synthetic songs of one architecture, as waveforms and as inputs of its network.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Inputs:
         self.seconds = CLIP_SECONDS if self.is_frozen else self.entry.window_seconds[spec.size]
         preset = "musicnn" if self.is_frozen else self.entry.mel_preset
         if preset is None:
-            raise InputError(f"{spec.model} reads no sound, so there is nothing to time")
+            raise InputError(f"{spec.model} has no audio input, so there is nothing to time")
         self.rows = mel_front_end(preset)
         self.encoder = MusicnnEncoder.from_pretrained().to(device) if self.is_frozen else None
 
@@ -173,8 +173,8 @@ class Inputs:
         samples = round(self.seconds * self.rows.sample_rate)
         return (0.1 * torch.randn(songs, samples, generator=generator)).to(self.device)
 
-    def heard(self, waveforms: Tensor) -> dict[str, Tensor]:
-        """Front end: what the network reads of sounds."""
+    def front_end(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """Compute the audio inputs of the network."""
         songs = len(waveforms)
         mels = self.rows.log_mel(waveforms)
         blank = mels.new_zeros(songs, 1, 1)
@@ -193,16 +193,16 @@ class Inputs:
         }
 
     def ready(self, waveforms: Tensor) -> dict[str, Tensor]:
-        """As `heard`, before the clock starts: one clip's frozen patches stand for those of all."""
+        """As `front_end`, before the clock starts; all clips share the frozen patches of one."""
         if not self.is_frozen:
-            return self.heard(waveforms)
+            return self.front_end(waveforms)
         return {
             name: value.repeat_interleave(len(waveforms), dim=0)
-            for name, value in self.heard(waveforms[:1]).items()
+            for name, value in self.front_end(waveforms[:1]).items()
         }
 
-    def batch(self, heard: dict[str, Tensor], songs: int) -> SongBatch:
-        """Sounds with synthetic texts, which are encoded already."""
+    def batch(self, audio: dict[str, Tensor], songs: int) -> SongBatch:
+        """Batch of audio inputs and synthetic encoded texts."""
         generator = torch.Generator().manual_seed(1)
         texts: dict[str, Tensor] = {}
         for name, tokens in (("lyrics", LYRICS_TOKENS), ("context", CONTEXT_TOKENS)):
@@ -211,7 +211,7 @@ class Inputs:
             texts[f"{name}_mask"] = torch.ones(songs, tokens, dtype=torch.bool, device=self.device)
         has_audio = torch.ones(songs, dtype=torch.bool, device=self.device)
         words = tuple(_words(song) for song in range(songs)) if "words" in self.needs else ()
-        return SongBatch(**heard, **texts, has_audio=has_audio, words=words)
+        return SongBatch(**audio, **texts, has_audio=has_audio, words=words)
 
 
 def _words(song: int) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ def _words(song: int) -> tuple[str, ...]:
 
 
 def measure(spec: Spec) -> dict[str, Any]:
-    """Time one untrained network on rising batches; it stops where the next would be too much.
+    """Time one untrained network on batches of increasing size, up to the limits.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def measure(spec: Spec) -> dict[str, Any]:
     -------
     dict
         ``rows``: by batch, `timed` of each way and ``peak_mb`` above the idle process; ``stopped``:
-        by way, why no larger batch was tried.
+        by way, why larger batches were left out.
     """
     torch.set_num_threads(spec.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -250,7 +250,7 @@ def measure(spec: Spec) -> dict[str, Any]:
 def _rising(
     spec: Spec, network: torch.nn.Module, inputs: Inputs
 ) -> tuple[dict[int, dict[str, Any]], dict[str, str]]:
-    """Measure batch after batch: rows by batch, and why each way stopped if it did."""
+    """Measure batches of increasing size; return rows by batch and reasons by way."""
     idle = _peak_mb(inputs.device)
     rows: dict[int, dict[str, Any]] = {}
     spent = dict.fromkeys(WAYS, 0.0)
@@ -273,7 +273,7 @@ def _rising(
 def _timed(
     network: torch.nn.Module, inputs: Inputs, songs: int, way: str
 ) -> tuple[dict[str, Any], float]:
-    """Measure one way, and give the seconds that measuring took."""
+    """Measure one way; return its figures and the duration in seconds."""
     waveforms = inputs.waveforms(songs)
     is_gpu = inputs.device.type == "cuda"
     with torch.no_grad():
@@ -282,7 +282,7 @@ def _timed(
         def step() -> object:
             if ready is not None:
                 return network(ready)
-            return network(inputs.batch(inputs.heard(waveforms), songs))
+            return network(inputs.batch(inputs.front_end(waveforms), songs))
 
         began = time.perf_counter()
         found = timed(step, songs, torch.cuda.synchronize if is_gpu else _no_wait, pace())
@@ -290,18 +290,18 @@ def _timed(
 
 
 def _no_wait() -> None:
-    """Do nothing: a CPU is done when it returns."""
+    """Do nothing: a CPU is done when the call returns."""
 
 
 def pace() -> Pace:
-    """Give the device's pace."""
+    """Give the repetitions for the device."""
     return GPU if torch.cuda.is_available() else CPU
 
 
 def _too_much(
     spec: Spec, songs: int, way: str, before: dict[str, Any] | None, spent: float
 ) -> str | None:
-    """Say why a batch is not tried, by what the batch before it took."""
+    """Reason to leave a batch out, estimated from the batch before it; None to measure it."""
     if before is None:
         return None
     smaller = before[way]["songs"]
@@ -319,12 +319,12 @@ def _too_much(
 
 
 def _peak_mb(device: torch.device) -> float:
-    """Most memory so far, in MB: of the device, or resident of this process."""
+    """Peak memory in MB: of the device, or resident memory of this process."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated() / 2**20)
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not ru_maxrss: Linux hands the parent's peak on to a process that it starts.
+        # ru_maxrss includes the peak of the parent process on Linux.
         lines = status.read_text().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

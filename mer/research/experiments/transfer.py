@@ -1,4 +1,4 @@
-"""Training on one set of songs, asking about another [Li, section 4.5; its table 2]."""
+"""Training on one data set, testing on another [Li, section 4.5; table 2]."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from mer.research.experiments.statistics import Figures, Floats, Row, Songs
 
 DIRECTIONS: Final = (("panda4q", "mirex"), ("mirex", "panda4q"))
-"""Set that is trained on, set that is asked about."""
+"""Training set and test set."""
 OVERLAPS: Final = "song_overlaps.csv"
-"""In the data folder: songs that several sets have."""
+"""File of the data folder: songs that are in several sets."""
 MEASURES: Final = {"macro_auc": "AUC", "kappa": "kappa"}
 
 PRINTED: Final = Table(
-    "As Li prints it (table 2): trained on DEAM",
+    "As printed [Li, table 2]: trained on DEAM",
     ("Model", "EmoMusic AUC", "EmoMusic kappa", "GTZAN AUC", "GTZAN kappa"),
     (
         ("CNN", 0.763, 0.318, 0.718, 0.263),
@@ -50,44 +50,44 @@ PRINTED: Final = Table(
 )
 NOTES: Final = (
     (
-        "Networks learn quadrants from one set and are asked about the other without another look "
-        "at it; beside it stands what the same networks reach on songs of their own set, asked in "
-        "the same split. AUC is the mean over the classes, each against the rest."
+        "Networks are trained on the quadrants of one set and tested on the other without "
+        "further training. The same networks are also tested on the same split of their own "
+        "set. AUC is the mean over the classes, each against the rest."
     ),
     (
-        "mirex has no quadrants. They are derived from its one adjective a song by word norms, "
-        "with the middle of the plane where the training songs' words have it, and are noisy: the "
-        "norms put *bittersweet* and *fiery* among the happy. A low figure on mirex, or after it, "
-        "says as much of these labels as of the networks. As the middle comes from the training "
-        "songs, a mirex song need not have the same quadrant in both tables."
+        "mirex has no quadrants. They are derived from the one adjective of each song by word "
+        "norms, relative to the mean of the training songs, and are noisy: the norms make "
+        "*bittersweet* and *fiery* happy. A low figure on mirex, or after training on it, may "
+        "be due to these labels. A mirex song may have different quadrants in the two tables, "
+        "because the mean comes from the training songs."
     ),
     (
-        "No song that a network has learnt from is asked about, by id, artist and title, text, or "
-        "the list of songs in several sets, and of the other set none that chose its epoch; the "
-        "experiment stops if one is."
+        "No test song is among the training songs, by id, artist and title, text, or the list "
+        "of songs in several sets. No test song of the other set selected the epoch. The "
+        "experiment stops otherwise."
     ),
     (
         "The printed EmoMusic figures are no transfer: all 744 songs of emoMusic are songs of "
-        "DEAM, so the test songs were in the training set. GTZAN has genres and no emotions, and "
-        "none of the three sets has lyrics, which the paper's network reads."
+        "DEAM, so the test songs were in the training set. GTZAN has genres and no emotions. "
+        "None of the three sets has lyrics, which the paper's network takes as input."
     ),
     (
-        "Two more printed claims do not fit together: the CNN is the best baseline by AUC and the "
-        "worst by kappa, and Li's AUC rises on the set it calls harder while its kappa falls. "
-        "Both are computed from the same answers here."
+        "Two other printed claims conflict: the CNN is the best baseline by AUC and the worst "
+        "by kappa, and Li's AUC rises on the set that the paper calls harder, while its kappa "
+        "falls. Both are computed from the same predictions here."
     ),
 )
 
 
-def asked_of(setting: Setting, source: str, other: str) -> dict[str, Songs]:
-    """Songs of the set that is trained on and of the other one.
+def test_songs(setting: Setting, source: str, other: str) -> dict[str, Songs]:
+    """Test songs of the training set and of the other set.
 
     Raises
     ------
     DatasetError
-        If a song that networks learn from, or that chooses their epoch, is among them (validation
-        songs of `source` may be, where they are what is asked about); or if the data folder has no
-        list of songs in several sets.
+        If a song that trains the networks or selects their epoch is among them (except validation
+        songs of `source`, if those are the test songs); or if the data folder has no list of songs
+        in several sets.
     """
     songs = {
         name: songs_of(setting, name, "quadrant", trained_on=source) for name in (source, other)
@@ -102,29 +102,29 @@ def asked_of(setting: Setting, source: str, other: str) -> dict[str, Songs]:
 
 
 def measured(
-    songs: Mapping[str, Songs], said: Mapping[str, Floats]
+    songs: Mapping[str, Songs], probabilities: Mapping[str, Floats]
 ) -> dict[str, dict[str, Figures]]:
-    """All measures, by set, of probabilities by set."""
+    """All measures by data set, from probabilities by data set."""
     result = {}
     for name, these in songs.items():
         draws = Draws.of(len(these.examples))
         result[name] = {
-            measure: figures(sampled(measure, these.labels, said[name], draws))
+            measure: figures(sampled(measure, these.labels, probabilities[name], draws))
             for measure in MEASURES
         }
     return result
 
 
 def run(setting: Setting) -> Report:
-    """Train on each set, ask about both."""
+    """Train on each set, test on both."""
     found: dict[str, dict[str, dict[str, dict[str, Figures]]]] = {}
     tables, counts = [], {}
     for source, other in DIRECTIONS:
-        songs = asked_of(setting, source, other)
+        songs = test_songs(setting, source, other)
         of_rows = {"baseline": measured(songs, {name: s.guess for name, s in songs.items()})}
         for row, networks in trained_rows(setting, source, "quadrant"):
-            said = {name: chances(networks, these) for name, these in songs.items()}
-            of_rows[row.name] = measured(songs, said)
+            probabilities = {name: chances(networks, these) for name, these in songs.items()}
+            of_rows[row.name] = measured(songs, probabilities)
         found[f"{source} to {other}"] = of_rows
         counts[f"{source} to {other}"] = {name: len(s.examples) for name, s in songs.items()}
         tables.append(_table(songs, source, other, of_rows, rows_of(setting)))
@@ -147,8 +147,8 @@ def _table(
     columns = [f"{name} {MEASURES[m]}" for name in (other, source) for m in MEASURES]
     heads = [(BASELINE, "baseline"), *((row.cells, row.name) for row in rows)]
     return Table(
-        f"Trained on {source}, asked about {len(songs[other].examples)} songs of {other} and "
-        f"{len(songs[source].examples)} of its own",
+        f"Trained on {source}, tested on {len(songs[other].examples)} songs of {other} and "
+        f"{len(songs[source].examples)} of {source}",
         (*ROW_COLUMNS, *columns),
         tuple(
             (*cells, *(shown(found[key][name][m]) for name in (other, source) for m in MEASURES))
@@ -173,7 +173,7 @@ def _plot(
                 middle,
                 yerr=np.stack([middle - low, high - middle]).clip(min=0),
                 fmt="o",
-                label=f"asked about {name}",
+                label=f"tested on {name}",
             )
         axis.axhline(0.5, color="grey", linewidth=0.8)
         axis.set_title(f"trained on {source}")
@@ -185,8 +185,8 @@ def _plot(
 
 EXPERIMENT: Final = Experiment(
     name="transfer",
-    title="Another set of songs",
-    question="What is left of quadrants learnt from one set when another set is asked about?",
+    title="Transfer",
+    question="How well do networks trained on one data set predict the quadrants of another?",
     source="Li, section 4.5, table 2",
     run=run,
 )

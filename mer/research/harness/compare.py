@@ -1,8 +1,8 @@
-"""``python -m mer.research compare``: every architecture and baseline on the same songs, one table a set.
+"""``python -m mer.research compare``: scores of all architectures and baselines.
 
-Networks are trained on the training split and chosen on the validation split; the baseline that
-all are tested against is chosen on the validation split too. Per-song predictions are kept, so
-that any other figure can be computed from them.
+Networks are trained on the training split; the validation split selects their epoch, and the
+baseline with which all are compared. Per-song predictions are written, so that other figures can
+be computed from them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from mer.research.harness.estimators import ESTIMATORS, fit_estimator
 from mer.research.harness.examples import tracks
 from mer.research.harness.labels import CLASS_NAMES
 from mer.research.harness.run import Run, fit
-from mer.research.tables import Table, interval, markdown, number
+from mer.research.tables import Table, command_block, interval, markdown, number, paragraph
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from mer.research.harness.run import Trained
 
 TASKS: Final = (("panda4q", "quadrant"), ("mirex", "cluster"))
-"""Sets and targets of the table; of mirex the songs with lyrics are predictions about."""
+"""Data sets and targets; of mirex, only the songs with lyrics are used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """One row of the table before it is measured.
+    """A model with one front end: a row of the table.
 
     Parameters
     ----------
     model, title : str
     front_end : {'own', 'musicnn'} or None
-        None for baselines that are no networks.
+        None for baselines that are not networks.
     is_baseline : bool
     """
 
@@ -65,7 +65,7 @@ class Entrant:
 
 
 def entrants(models: Sequence[str], front_ends: Sequence[str]) -> list[Entrant]:
-    """Rows of the table: baselines without networks, then architectures in both front ends."""
+    """Rows of the table: baselines that are not networks, then architectures by front end."""
     rows = [
         Entrant(name, title, None, is_baseline=True)
         for name, (title, _) in ESTIMATORS.items()
@@ -85,8 +85,8 @@ def entrants(models: Sequence[str], front_ends: Sequence[str]) -> list[Entrant]:
     return rows
 
 
-def questioned(material: Material, dataset: str, split: Any) -> list[Example]:
-    """Songs of a split that a set's task is about."""
+def task_songs(material: Material, dataset: str, split: Any) -> list[Example]:
+    """Songs of a data set's split that the task uses."""
     songs = material.songs(dataset, split)
     return [s for s in songs if dataset != "mirex" or s.features.lyrics is not None]
 
@@ -94,7 +94,7 @@ def questioned(material: Material, dataset: str, split: Any) -> list[Example]:
 def models_of(
     entrant: Entrant, dataset: str, target: str, material: Material, args: argparse.Namespace
 ) -> list[Trained | Estimator]:
-    """Train, or read, one model a seed; a baseline without chance is fitted once."""
+    """Train or read one model per seed; a deterministic baseline is fitted once."""
     if entrant.front_end is None:
         return [fit_estimator(Run(entrant.model, dataset, target), material)]
     return [
@@ -110,48 +110,48 @@ def models_of(
 def measure(
     material: Material, dataset: str, target: str, args: argparse.Namespace
 ) -> dict[str, Any]:
-    """Figures of every entrant on one task; also writes their per-song predictions."""
-    songs = questioned(material, dataset, args.split)
-    validation = questioned(material, dataset, "val")
+    """Figures of every row on one task; also writes the per-song predictions."""
+    songs = task_songs(material, dataset, args.split)
+    validation = task_songs(material, dataset, "val")
     classes = len(CLASS_NAMES[target])
-    answers: dict[str, NDArray[np.int64]] = {}
+    predicted: dict[str, NDArray[np.int64]] = {}
     rows: dict[str, dict[str, Any]] = {}
     labels = np.zeros(0, dtype=np.int64)
     for entrant in entrants(args.models, args.front_ends):
         trained = models_of(entrant, dataset, target, material, args)
         labels = trained[0].labeller.labels(tracks(songs)).hard.numpy()
-        said = [model.predict(songs).probabilities for model in trained]
-        answers[entrant.key] = np.stack([p.argmax(axis=1) for p in said], axis=1)
+        probabilities = [model.predict(songs).probabilities for model in trained]
+        predicted[entrant.key] = np.stack([p.argmax(axis=1) for p in probabilities], axis=1)
         truth = trained[0].labeller.labels(tracks(validation)).hard.numpy()
         chosen = [model.predict(validation).probabilities.argmax(axis=1) for model in trained]
         rows[entrant.key] = {
             **asdict(entrant),
-            **scores(labels, answers[entrant.key], classes),
+            **scores(labels, predicted[entrant.key], classes),
             "validation_macro_f1": float(np.mean([macro_f1(truth, c, classes) for c in chosen])),
             "parameters": trained[0].parameters,
             "seconds": float(np.mean([model.seconds for model in trained])),
         }
-        _keep_predictions(args.predictions, dataset, entrant, songs, labels, said)
+        _keep_predictions(args.predictions, dataset, entrant, songs, labels, probabilities)
     baselines = [key for key, row in rows.items() if row["is_baseline"]]
     best = max(baselines, key=lambda key: rows[key]["validation_macro_f1"]) if baselines else None
     for name, rival in (("best_baseline", best), ("probe", "probe")):
         if rival in rows:
-            _add_tests(rows, answers, labels, classes, rival, f"against_{name}")
+            _add_tests(rows, predicted, labels, classes, rival, f"against_{name}")
     return {"songs": len(songs), "best_baseline": best, "rows": rows}
 
 
 def _add_tests(
     rows: dict[str, dict[str, Any]],
-    answers: dict[str, NDArray[np.int64]],
+    predicted: dict[str, NDArray[np.int64]],
     labels: NDArray[np.int64],
     classes: int,
     rival: str,
     name: str,
 ) -> None:
-    """Compare every row with `rival` on the same songs; p adjusted for how many there are."""
+    """Compare every row with `rival` on the same songs; p is adjusted for their number."""
     others = [key for key in rows if key != rival]
     for key in others:
-        rows[key][name] = paired(labels, answers[key], answers[rival], classes)
+        rows[key][name] = paired(labels, predicted[key], predicted[rival], classes)
     adjusted = holm([rows[key][name]["macro_f1"]["p_value"] for key in others])
     for key, p_value in zip(others, adjusted, strict=True):
         rows[key][name]["macro_f1"]["p_holm"] = p_value
@@ -163,18 +163,18 @@ def _keep_predictions(
     entrant: Entrant,
     songs: Sequence[Example],
     labels: NDArray[np.int64],
-    said: Sequence[NDArray[np.float64]],
+    probabilities: Sequence[NDArray[np.float64]],
 ) -> None:
     kept = {
         "songs": [song.track.track_id for song in songs],
         "labels": labels.tolist(),
-        "probabilities": [p.round(5).tolist() for p in said],
+        "probabilities": [p.round(5).tolist() for p in probabilities],
     }
     write_json(folder / f"{dataset}-{entrant.key}.json", kept)
 
 
 def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
-    """Print the figures of one task, the best macro-F1 first."""
+    """Table of the figures of one task, sorted by macro-F1."""
     best = figures["best_baseline"]
     rows = []
     for row in sorted(figures["rows"].values(), key=lambda row: -row["macro_f1"]["estimate"]):
@@ -199,10 +199,10 @@ def table(dataset: str, target: str, figures: dict[str, Any]) -> Table:
             "accuracy",
             "macro-F1",
             "each seed",
-            "trained",
+            "trained parameters",
             "seconds",
-            f"macro-F1 against {best}",
-            "against the probe of all",
+            f"macro-F1 less {best}",
+            "macro-F1 less the probe of all inputs",
         ),
         tuple(rows),
     )
@@ -226,7 +226,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="of these alone (default: every architecture and baseline)",
     )
-    options.add_asking(parser)
+    options.add_prediction(parser)
     parser.add_argument(
         "--sets",
         type=options.names_of(*(dataset for dataset, _ in TASKS)),
@@ -251,7 +251,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train what is not trained yet, ask, and write the table."""
+    """Train missing networks, predict, and write the page."""
     torch.set_num_threads(args.threads or torch.get_num_threads())
     material = options.material(args)
     tasks = [task for task in TASKS if task[0] in args.sets]
@@ -260,14 +260,36 @@ def run(args: argparse.Namespace) -> int:
         "protocol": options.protocol(args),
         **{dataset: measure(material, dataset, target, args) for dataset, target in tasks},
     }
-    lines = ["# Every architecture on the same songs", ""]
-    lines += [f"Written by `{report['command']}`; {report['protocol']}"]
-    lines += ["Brackets: 95% bootstrap intervals over songs (2,000 draws), means over these seeds."]
-    lines += ["Differences are paired; p is two-sided and adjusted for all rows of a set (Holm)."]
-    lines += ["Seconds are of training, on a shared machine; the first seed pays for log-mels."]
-    lines += ["All numbers: `compare.json`. The story: `five-papers.md`.", ""]
-    for dataset, target in tasks:
-        lines += markdown(table(dataset, target, report[dataset]))
     write_json(args.out / "compare.json", report, indent=1)
-    write_page(args.out / "compare.md", "\n".join(lines).rstrip() + "\n")
+    write_page(args.out / "compare.md", page(report))
     return 0
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Page of a report.
+
+    Parameters
+    ----------
+    report : mapping
+        As `run` writes it to JSON.
+
+    Returns
+    -------
+    str
+        Markdown that ends with a newline.
+    """
+    lines = [
+        "# Every architecture on the same songs",
+        "",
+        *command_block(report["command"]),
+        *paragraph(report["protocol"]),
+        "Brackets are 95% bootstrap intervals over songs (2,000 draws), means over the seeds.",
+        "Differences are paired. p is two-sided and adjusted for all rows of a table (Holm).",
+        "Seconds are the training time on a shared machine; the first seed includes the log-mels.",
+        "All numbers are in `compare.json`. [five-papers.md](five-papers.md) discusses them.",
+        "",
+    ]
+    for dataset, target in TASKS:
+        if dataset in report:
+            lines += markdown(table(dataset, target, report[dataset]))
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""What networks are trained on: one CPU, a GPU, or several, through accelerate."""
+"""Training device: a CPU, a GPU, or several, through accelerate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def accelerator(mixed_precision: str = "no", *, cpu: bool = False) -> Accelerator:
-    """Give this process its accelerator; a GPU when there is one, unless `cpu`.
+    """Accelerator of this process; it uses a GPU if there is one, unless `cpu`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def accelerator(mixed_precision: str = "no", *, cpu: bool = False) -> Accelerato
         If accelerate is not installed.
     """
     accelerate = research_package("accelerate", "trains on any device")
-    # A part of a batch may hold no song with audio, and then no gradient of the audio encoder.
+    # A batch without audio gives no gradient for the audio encoder.
     handlers = [accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)]
     made: Accelerator = accelerate.Accelerator(
         mixed_precision=mixed_precision, cpu=cpu, kwargs_handlers=handlers

@@ -1,4 +1,4 @@
-"""Baselines that are not networks, behind the same questions: the majority and linear probes."""
+"""Baselines that are not networks: class shares and linear probes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ESTIMATORS: Final = {
     "probe-text": ("linear probe of MiniLM", ("lyrics", "context")),
     "probe": ("linear probe of all", MODALITIES),
 }
-"""Name: title, and the modalities that are read."""
+"""Title and input modalities by name."""
 
 _PENALTIES: Final = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # inverse strengths
 _ALPHAS: Final = (1e2, 1e3, 1e4, 1e5)
@@ -46,9 +46,9 @@ class Estimator:
     run : Run
     labeller : Labeller
     batcher : Batcher
-        Decides which song has which modality.
+        Determines the modalities of each song.
     reads : tuple of str
-        Modalities that are read.
+        Input modalities.
     classify, regress : callable
         From (songs, features) to (songs, classes) and to (songs, 2).
     parameters : int
@@ -66,7 +66,7 @@ class Estimator:
     seconds: float
 
     def predict(self, examples: Sequence[Example], condition: Condition = CLEAN) -> Predictions:
-        """Judge songs; as `mer.research.harness.run.Trained.predict`."""
+        """Predict songs; see `mer.research.harness.run.Trained.predict`."""
         rows = pooled(condition.shuffled(examples), self.batcher, self.reads, condition)
         affect = np.clip(self.regress(rows), 0, 1)
         return Predictions(self.classify(rows), affect, {})
@@ -78,20 +78,20 @@ def pooled(
     reads: Sequence[str],
     condition: Condition = CLEAN,
 ) -> Floats:
-    """One row a song: audio's mean and deviation over patches, texts' mean; zeros if missing.
+    """One row per song: mean and deviation over audio patches, mean over text tokens.
 
     Parameters
     ----------
     examples : sequence of Example
     batcher : Batcher
-        Of an entry that reads patches.
+        Of an entry with patches as input.
     reads : sequence of str
     condition : Condition
 
     Returns
     -------
     (songs, features) float64 ndarray
-        With one constant column, so that nothing to read is something.
+        With zeros for missing modalities and one constant column.
     """
     present = batcher.present(examples, condition)
     batch = batcher.batch(examples, present, [0.5] * len(examples), condition)
@@ -123,7 +123,7 @@ def fit_estimator(
     run : Run
     material : Material
     train : sequence of Example or None
-        In place of the training split.
+        Replaces the training split.
 
     Raises
     ------
@@ -202,19 +202,19 @@ def _probe(
     classifier = _searched(LogisticRegression(max_iter=2000), "logisticregression__C", _PENALTIES)
     regressor = _searched(Ridge(), "ridge__alpha", _ALPHAS)
     rated = np.isfinite(affect).all(axis=1)
-    with threadpool_limits(1):  # small problems: several BLAS threads wait for each other
+    with threadpool_limits(1):  # several BLAS threads are slower on small problems
         classifier.fit(rows, hard, groups=groups)
         if rated.any():
             regressor.fit(rows[rated], affect[rated], groups=groups[rated])
 
-    def classify(asked: Floats) -> Floats:
-        chances = np.zeros((len(asked), classes))
-        chances[:, classifier.classes_] = classifier.predict_proba(asked)
-        return chances
+    def classify(rows: Floats) -> Floats:
+        probabilities = np.zeros((len(rows), classes))
+        probabilities[:, classifier.classes_] = classifier.predict_proba(rows)
+        return probabilities
 
-    def regress(asked: Floats) -> Floats:
-        said: Floats = regressor.predict(asked) if rated.any() else np.full((len(asked), 2), 0.5)
-        return said
+    def regress(rows: Floats) -> Floats:
+        predicted: Floats = regressor.predict(rows) if rated.any() else np.full((len(rows), 2), 0.5)
+        return predicted
 
     return classify, regress
 
@@ -226,8 +226,8 @@ def _searched(estimator: BaseEstimator, name: str, values: Sequence[float]) -> B
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-    # Penalties of squared weights do not see a rotation, and a row of weights lies in the span of
-    # the songs: turned onto that span the answer is the same, with a seventh of the numbers.
+    # Squared penalties are invariant to rotation, and weights lie in the span of the songs: the
+    # rotation onto that span gives the same predictions with a seventh of the columns.
     return GridSearchCV(
         make_pipeline(StandardScaler(), PCA(svd_solver="full"), estimator),
         {name: list(values)},

@@ -1,4 +1,4 @@
-"""Songs of the comparison with all inputs, and the batches that architectures take."""
+"""Songs with all inputs, their modifications, and the batches of the architectures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MODALITIES: Final = ("audio", "lyrics", "context")
 SETS: Final = ("panda4q", "mirex")
-"""Sets that carry audio, so that every architecture can be compared on them."""
+"""Data sets with audio, on which every architecture can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Example:
 
     @classmethod
     def of(cls, features: TrackFeatures) -> Example:
-        """Clean the words of a song."""
+        """Make an example, with cleaned words, of a song's features."""
         track = features.track
         return cls(
             features,
@@ -66,21 +66,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How songs are disturbed when a network is asked about them; nothing by default.
+    """Modification of songs before a prediction; none by default.
 
-    Which songs, tokens and frames are lost follows from the song and `seed` alone, and a larger
-    share loses all that a smaller one does.
+    The dropped songs, tokens and frames depend on the song and `seed` alone, and those of a larger
+    share include those of a smaller one.
 
     Parameters
     ----------
     snr_db : float or None
-        White noise over the audio, in decibels.
+        Signal-to-noise ratio of white noise over the audio, in decibels.
     drop_songs : mapping of modality to float in [0, 1]
-        Share of songs that lose the modality.
+        Share of songs without the modality.
     token_drop, frame_drop : float in [0, 1]
-        Share of a song's tokens, and of its frames or patches, that are lost.
+        Share of a song's tokens, and of its frames or patches, that are dropped.
     shuffle : tuple of str
-        Of ``lyrics`` and ``context``: each song gets those of another song.
+        Texts (``lyrics``, ``context``) that are exchanged between songs.
     seed : int
     """
 
@@ -92,23 +92,23 @@ class Condition:
     seed: int = 0
 
     def loses(self, track: Track, modality: str) -> bool:
-        """Whether `track` is one of the songs that lose `modality`."""
+        """Whether `modality` is dropped from `track`."""
         share = dict(self.drop_songs).get(modality, 0.0)
         return _chance(self.seed, modality, track.dataset, track.track_id) < share
 
     def kept_steps(self, track: Track, name: str, steps: int, share: float) -> Tensor:
-        """Mask (steps,) of what is left after losing `share`; at least one step unless all go."""
+        """Mask (steps,) of the kept steps; at least one unless `share` is 1."""
         if share <= 0 or steps == 0:
             return torch.ones(steps, dtype=torch.bool)
         seed = int(_chance(self.seed, name, track.dataset, track.track_id) * 2**32)
         order = np.random.default_rng(seed).permutation(steps)
-        lost = steps if share >= 1 else min(steps - 1, round(share * steps))
+        dropped = steps if share >= 1 else min(steps - 1, round(share * steps))
         mask = torch.ones(steps, dtype=torch.bool)
-        mask[torch.from_numpy(order[:lost])] = False
+        mask[torch.from_numpy(order[:dropped])] = False
         return mask
 
     def shuffled(self, examples: Sequence[Example]) -> list[Example]:
-        """Give each song the next one's texts, in an order that `seed` decides."""
+        """Give each song the texts of the next one, in an order that depends on `seed`."""
         if not self.shuffle or len(examples) < 2:
             return list(examples)
         order = np.random.default_rng(self.seed).permutation(len(examples))
@@ -186,7 +186,7 @@ class Batcher:
     mel_moments : (mean, deviation)
         Of the training songs' log-mels; windows are standardised by them.
     modalities : tuple of str
-        What songs are given with; the rest is withheld from training and test alike.
+        Modalities in training and test; others are left out.
     """
 
     architecture: Architecture
@@ -198,16 +198,16 @@ class Batcher:
 
     @property
     def needs(self) -> frozenset[str]:
-        """Inputs that are read."""
+        """Inputs of the architecture."""
         return frozenset(self.architecture.inputs[self.front_end])
 
     @property
     def windows(self) -> int:
-        """Windows of a clip that are averaged at test."""
+        """Number of windows of a clip that are averaged at test."""
         return self.architecture.test_windows if self.needs & {"log_mel", "waveform"} else 1
 
     def present(self, examples: Sequence[Example], condition: Condition = CLEAN) -> Tensor:
-        """Which song has which of `MODALITIES`, (songs, 3) bool."""
+        """Whether each song has each of `MODALITIES`, (songs, 3) bool."""
         rows = [
             [
                 name in self.modalities
@@ -226,15 +226,15 @@ class Batcher:
         starts: Sequence[float],
         condition: Condition = CLEAN,
     ) -> SongBatch:
-        """Gather the inputs of some songs; `condition` is applied but for its shuffling.
+        """Gather the inputs of some songs; `condition` is applied without its exchange of texts.
 
         Parameters
         ----------
         examples : sequence of Example
         present : (songs, 3) bool Tensor
-            What is given of them.
+            Modalities of each song.
         starts : sequence of float in [0, 1]
-            Where the window lies, from the first possible place to the last.
+            Position of the window, from the first possible one to the last.
         condition : Condition
 
         Returns
@@ -265,7 +265,7 @@ class Batcher:
     def _windows(
         self,
         examples: Sequence[Example],
-        heard: Tensor,
+        has_audio: Tensor,
         starts: Sequence[float],
         condition: Condition,
     ) -> tuple[Tensor, Tensor]:
@@ -279,7 +279,7 @@ class Batcher:
         waves = torch.zeros(len(examples), samples if "waveform" in self.needs else 1)
         mean, deviation = self.mel_moments
         for i, (example, place) in enumerate(zip(examples, starts, strict=True)):
-            if not heard[i]:
+            if not has_audio[i]:
                 continue
             whole = _repeated(self.sounds.log_mel(example.track, preset, condition.snr_db), frames)
             first = int(place * (whole.shape[1] - frames))
@@ -291,20 +291,20 @@ class Batcher:
                     self.sounds.waveform(example.track, rows.sample_rate, condition.snr_db)
                 )
                 wave = _repeated(wave.unsqueeze(0), first * rows.hop_length + samples)[0]
-                # Frame n is centred on sample n * hop: it loses what lies nearest to it.
+                # Frame n is centred on sample n * hop; the samples nearest to it are dropped.
                 audible = kept.repeat_interleave(rows.hop_length)[rows.hop_length // 2 :]
                 waves[i] = wave[first * rows.hop_length :][:samples] * audible[:samples]
         return mels, waves
 
     def _patches(
-        self, examples: Sequence[Example], heard: Tensor, condition: Condition
+        self, examples: Sequence[Example], has_audio: Tensor, condition: Condition
     ) -> tuple[Tensor, Tensor]:
         if "patches" not in self.needs:
-            return torch.zeros(len(examples), 1, 1), heard.unsqueeze(1)
+            return torch.zeros(len(examples), 1, 1), has_audio.unsqueeze(1)
         rows: list[Tensor | None] = []
-        for example, is_heard in zip(examples, heard.tolist(), strict=True):
+        for example, is_present in zip(examples, has_audio.tolist(), strict=True):
             audio = example.features.audio
-            if not is_heard or audio is None:
+            if not is_present or audio is None:
                 rows.append(None)
                 continue
             if condition.snr_db is not None:
@@ -315,12 +315,12 @@ class Batcher:
         return pad(rows, width)
 
     def _tokens(
-        self, examples: Sequence[Example], name: str, given: Tensor, condition: Condition
+        self, examples: Sequence[Example], name: str, has_text: Tensor, condition: Condition
     ) -> tuple[Tensor, Tensor]:
         rows: list[Tensor | None] = []
-        for example, is_given in zip(examples, given.tolist(), strict=True):
+        for example, is_present in zip(examples, has_text.tolist(), strict=True):
             tokens: Tensor | None = getattr(example.features, name)
-            if not is_given or tokens is None:
+            if not is_present or tokens is None:
                 rows.append(None)
                 continue
             kept = condition.kept_steps(example.track, name, len(tokens), condition.token_drop)
@@ -329,7 +329,7 @@ class Batcher:
 
 
 def _kept_words(example: Example, present: Sequence[bool], condition: Condition) -> tuple[str, ...]:
-    """Words of the texts that are given, less the share of tokens that is lost."""
+    """Words of the present texts, without the dropped tokens."""
     words = example.context_words if present[2] else ()
     words += example.lyrics_words if present[1] else ()
     kept = condition.kept_steps(example.track, "words", len(words), condition.token_drop)
@@ -337,11 +337,11 @@ def _kept_words(example: Example, present: Sequence[bool], condition: Condition)
 
 
 TEXT_DIM: Final = 384
-"""Of MiniLM's token states."""
+"""Width of MiniLM's token states."""
 
 
 def _repeated(rows: Tensor, steps: int) -> Tensor:
-    """Repeat (width, steps) until it is at least `steps` long: short clips are never padded."""
+    """Repeat (width, steps) to at least `steps` steps, which replaces padding of short clips."""
     times = -(-steps // max(1, rows.shape[1]))
     return rows.repeat(1, times) if times > 1 else rows
 
@@ -372,7 +372,7 @@ def build_options(
     variant: str,
     seed: int,
 ) -> BuildOptions:
-    """Options for an architecture, fitted on the training `examples` alone."""
+    """Options of an architecture, fitted on the training `examples` alone."""
     mean, deviation = patch_moments(examples)
     documents = tuple(e.context_words + e.lyrics_words for e in examples)
     return BuildOptions(
@@ -400,7 +400,7 @@ def withhold(present: Tensor, chance: float) -> Tensor:
 
 
 def share_of(examples: Sequence[Example], share: float) -> list[Example]:
-    """Take a share of songs; a larger share holds a smaller one."""
+    """Take a share of songs; a larger share includes a smaller one."""
     if share >= 1:
         return list(examples)
     order = sorted(range(len(examples)), key=lambda i: _chance(examples[i].track.track_id))

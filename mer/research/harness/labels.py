@@ -1,4 +1,4 @@
-"""Targets of the comparison: what each asks, and the labels of tracks under it."""
+"""Targets of the comparison, and the labels of tracks for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "polarity": POLARITIES,
     "va": tuple(QUADRANTS),
 }
-"""Classes of every target; ``va`` is judged by its valence and arousal alone."""
+"""Classes of every target; ``va`` is scored on valence and arousal alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Labels:
     Parameters
     ----------
     classes : (songs, classes) float Tensor
-        Distributions; zeros where unknown.
+        Distributions; zeros if unknown.
     affect : (songs, 2) float Tensor in [0, 1]
-        Valence, arousal; NaN where unknown.
+        Valence, arousal; NaN if unknown.
     """
 
     classes: Tensor
@@ -56,7 +56,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Labeller:
-    """Turns tracks into labels of one target, by moments of the training tracks alone.
+    """Labels tracks for one target, by statistics of the training tracks alone.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Labeller:
     terciles : (low, high)
         Valences between which polarity is neutral.
     centre : (valence, arousal)
-        Where quadrants meet, for tracks whose quadrant is not given but whose words are.
+        Boundary of the quadrants, for tracks with valence and arousal but no quadrant.
     """
 
     target: str
@@ -79,7 +79,7 @@ class Labeller:
         Raises
         ------
         InputError
-            If there is no such target.
+            If the target is unknown.
         """
         if target not in CLASS_NAMES:
             raise InputError(f"no target is called {target!r}; there are {', '.join(CLASS_NAMES)}")

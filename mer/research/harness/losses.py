@@ -1,4 +1,4 @@
-"""What every architecture is trained to make small."""
+"""Loss of every architecture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def loss(output: ModelOutput, labels: Labels, settings: TrainingDefaults, target
         Of the same songs.
     settings : TrainingDefaults
     target : str
-        For ``va`` the classes count nothing, and half the squared error is added [Li].
+        For ``va`` the classes are ignored, and half the squared error is added [Li].
 
     Returns
     -------
@@ -40,10 +40,10 @@ def loss(output: ModelOutput, labels: Labels, settings: TrainingDefaults, target
         )
     rated = ~labels.affect.isnan().any(dim=1).to(device)
     if int(rated.sum()) > 1 and (settings.affect_weight or target == "va"):
-        said, true = output.affect.float()[rated], labels.affect.to(device)[rated]
-        disagreement = (2 - differentiable_ccc(said, true).sum()) / 2
+        predicted, true = output.affect.float()[rated], labels.affect.to(device)[rated]
+        disagreement = (2 - differentiable_ccc(predicted, true).sum()) / 2
         if target == "va":
-            total = total + disagreement + 0.5 * F.mse_loss(said, true)
+            total = total + disagreement + 0.5 * F.mse_loss(predicted, true)
         else:
             total = total + settings.affect_weight * disagreement
     for error in output.auxiliary.values():

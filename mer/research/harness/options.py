@@ -22,14 +22,14 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def names_of(*known: str) -> Callable[[str], tuple[str, ...]]:
-    """Make a reader of ``a,b`` that knows what the names may be; at least one is wanted."""
+    """Parser of ``a,b`` that accepts at least one name, and only known ones."""
 
     def read(text: str) -> tuple[str, ...]:
-        given = names(text)
-        for name in given or ("",):
+        parsed = names(text)
+        for name in parsed or ("",):
             if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
-        return given
+        return parsed
 
     return read
 
@@ -72,7 +72,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--size",
         choices=("small", "paper"),
         default="small",
-        help="of the networks; paper wants a GPU (default: %(default)s)",
+        help="of the networks; paper needs a GPU (default: %(default)s)",
     )
     parser.add_argument(
         "--epochs-own",
@@ -88,8 +88,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_asking(parser: argparse.ArgumentParser) -> None:
-    """Which front ends and which songs are asked about."""
+def add_prediction(parser: argparse.ArgumentParser) -> None:
+    """Front ends and split of the predictions."""
     parser.add_argument(
         "--front-ends",
         type=names_of("own", "musicnn"),
@@ -101,7 +101,7 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
         "--split",
         choices=("val", "test"),
         default="val",
-        help="songs that are asked about; test once, at the end (default: val)",
+        help="songs to predict; test only for final figures (default: val)",
     )
 
 
@@ -111,14 +111,14 @@ def material(args: argparse.Namespace) -> Material:
 
 
 def runs_folder(args: argparse.Namespace) -> Path:
-    """Say where trained networks are kept."""
+    """Folder of the trained networks."""
     return Path(args.work) / "runs"
 
 
 def run_of(
     args: argparse.Namespace, model: str, front_end: str, dataset: str, target: str, seed: int
 ) -> Run:
-    """Build the run that the options ask for."""
+    """Run that the options specify."""
     return Run(
         model=model,
         dataset=dataset,
@@ -131,26 +131,29 @@ def run_of(
 
 
 def epochs(args: argparse.Namespace, front_end: str) -> int | None:
-    """Epochs that the options ask for, or None for the architecture's own number."""
+    """Epochs that the options specify, or None for the architecture's own number."""
     chosen: int | None = args.epochs_own if front_end == "own" else args.epochs_musicnn
     return chosen
 
 
 def command(args: argparse.Namespace) -> str:
-    """Print the command line again, with what differs from the defaults."""
+    """Command line of this run."""
     return str(args.command_line)
 
 
 def protocol(args: argparse.Namespace) -> str:
-    """Say the split, seeds and sizes in one sentence."""
-    own = "as many epochs as the architecture states"
-    if args.epochs_own:
-        own = f"{args.epochs_own} epochs"
-    elif args.size == "small":
-        own = f"{SMALL_EPOCHS} epochs at most (batches of {SMALL_BATCH}, rate {SMALL_RATE} or more)"
-    frozen = f"{args.epochs_musicnn} epochs" if args.epochs_musicnn else "as many as it states"
+    """Sentences on the split, the seeds, the sizes and the epochs."""
+    default = "the architecture's own number of epochs"
+    own = f"{args.epochs_own} epochs" if args.epochs_own else default
+    if args.size == "small" and not args.epochs_own:
+        own = (
+            f"at most {SMALL_EPOCHS} epochs, batches of {SMALL_BATCH} songs, "
+            f"a learning rate of at least {SMALL_RATE}"
+        )
+    frozen = f"{args.epochs_musicnn} epochs" if args.epochs_musicnn else default
     seeds = "seed 0" if args.seeds == 1 else f"seeds 0 to {args.seeds - 1}"
     return (
-        f"{args.split} split, {seeds}, networks of size {args.size}; {own} with the own front end, "
-        f"{frozen} with frozen MusiCNN, of which the one that validation songs like best."
+        f"The figures are of the {args.split} split, with networks of {seeds} and size "
+        f"{args.size}. Training with the own front end: {own}. Training with frozen MusiCNN: "
+        f"{frozen}. The weights are those of the epoch with the best score on the validation songs."
     )

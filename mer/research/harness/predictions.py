@@ -1,4 +1,4 @@
-"""What models say of songs, as arrays."""
+"""Predictions of models as arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a model says of some songs.
+    """Predictions of a model for some songs.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Predictions:
         Valence, arousal.
     gates : mapping of str to (songs,) float64 ndarray
     attention_entropy : (songs,) float64 ndarray or None
-        Of the audio's attention over the text, over its highest possible value; NaN for songs
-        with fewer than two tokens.
+        Of the audio's attention over the text, divided by its maximum; NaN for songs with fewer
+        than two tokens.
     """
 
     probabilities: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Predictions:
 
     @classmethod
     def of(cls, output: ModelOutput) -> Predictions:
-        """Take a network's output off its device."""
+        """Convert a network's output."""
 
         def array(tensor: Tensor) -> NDArray[np.float64]:
             return tensor.detach().double().cpu().numpy()
@@ -47,13 +47,13 @@ class Predictions:
         entropy = None
         if output.attention is not None and output.text_mask is not None:
             weights, mask = output.attention, output.text_mask
-            surprise = -(weights * weights.clamp(min=1e-12).log()).sum(dim=-1).mean(dim=1)
+            per_step = -(weights * weights.clamp(min=1e-12).log()).sum(dim=-1).mean(dim=1)
             real = output.audio_mask
             if real is None:
-                real = torch.ones_like(surprise, dtype=torch.bool)
-            surprise = (surprise * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
-            most = mask.sum(dim=1).clamp(min=1).to(surprise.dtype).log()
-            entropy = array(torch.where(most > 0, surprise / most, torch.nan))
+                real = torch.ones_like(per_step, dtype=torch.bool)
+            per_step = (per_step * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+            maximum = mask.sum(dim=1).clamp(min=1).to(per_step.dtype).log()
+            entropy = array(torch.where(maximum > 0, per_step / maximum, torch.nan))
         return cls(
             array(output.logits.softmax(dim=1)),
             array(output.affect),
@@ -63,7 +63,7 @@ class Predictions:
 
 
 def mean_of(parts: Sequence[Predictions]) -> Predictions:
-    """Average what was said of the same songs, as of several windows."""
+    """Average several predictions of the same songs, for example of several windows."""
     first = parts[0]
     entropies = [part.attention_entropy for part in parts]
     return Predictions(
@@ -75,7 +75,7 @@ def mean_of(parts: Sequence[Predictions]) -> Predictions:
 
 
 def concatenated(parts: Sequence[Predictions]) -> Predictions:
-    """Join what was said of one part of the songs after another."""
+    """Concatenate the predictions of several parts of the songs."""
     first = parts[0]
     entropies = [part.attention_entropy for part in parts]
     return Predictions(

@@ -1,9 +1,9 @@
-"""Training of one architecture on one target: resumable, repeatable, the same for all.
+"""Resumable and reproducible training of one architecture on one target.
 
-Kill it at any time: the same `Run` goes on from its last epoch, and a run that is finished is
-read, not repeated. Every random draw of an epoch follows from the run's seed and the epoch's
-number, so that a resumed run ends where a straight one does. Mixed precision and several devices
-come from accelerate (``accelerate launch -m mer.research train …``).
+A killed training resumes at its last epoch, and a finished one is read. All random numbers of an
+epoch depend on the run's seed and the epoch's number, so that a resumed run gives the same network
+as an uninterrupted one. Mixed precision and several devices use accelerate
+(``accelerate launch -m mer.research train …``).
 """
 
 from __future__ import annotations
@@ -53,32 +53,32 @@ FORMAT_VERSION: Final = 1
 SMALL_EPOCHS: Final = 8
 SMALL_BATCH: Final = 8
 SMALL_RATE: Final = 1e-3
-_ASK_BATCH: Final = 32
+_PREDICT_BATCH: Final = 32
 _SCORED_WINDOWS: Final = 3  # of a validation clip, after every epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that decides what a trained network is, beside the data.
+    """Settings that determine a trained network, together with the data.
 
     Parameters
     ----------
     model : str
         Name of an architecture.
     dataset, target : str
-        Set of songs and target, of `mer.research.harness.labels.CLASS_NAMES`.
+        Data set, and target of `mer.research.harness.labels.CLASS_NAMES`.
     seed : int
     variant : str
     front_end : {'own', 'musicnn'}
     size : {'paper', 'small'}
     modalities : tuple of str
-        What songs are given with, in training and at test.
+        Input modalities in training and test.
     epochs : int or None
         The architecture's own number by default.
     label_rate : float in (0, 1]
-        Share of training songs that is used; a larger share holds a smaller one.
+        Share of the training songs; a larger share includes a smaller one.
     modality_dropout : float in [0, 1)
-        Chance of withholding each modality of a training song, never the last one.
+        Probability of withholding each modality of a training song, never the last one.
     affect_weight : float or None
         Of ``1 - CCC`` of valence and arousal; the architecture's own by default.
     """
@@ -98,12 +98,12 @@ class Run:
 
     @property
     def architecture(self) -> Architecture:
-        """Its registry entry.
+        """Registry entry of the architecture.
 
         Raises
         ------
         InputError
-            If the model, its variant or its front end is not known.
+            If the model, its variant or its front end is unknown.
         """
         entry = architecture(self.model)
         if self.variant not in entry.variants:
@@ -119,17 +119,18 @@ class Run:
 
     @property
     def read(self) -> tuple[str, ...]:
-        """Modalities that songs are given with and the network reads."""
+        """Modalities of this run that are inputs of the network."""
         entry = self.architecture
         reads = entry.variant_modalities.get(self.variant, entry.modalities)
         return tuple(name for name in self.modalities if name in reads)
 
     @property
     def training(self) -> TrainingDefaults:
-        """How it is trained, with this run's own wishes.
+        """Training settings of the architecture, with those of this run.
 
-        Small networks on spectrograms have at most `SMALL_EPOCHS` epochs, which are costly, of
-        many steps, and no rate under `SMALL_RATE`: the papers' rates are for the papers' sizes.
+        Small networks on spectrograms have at most `SMALL_EPOCHS` epochs of many steps, because
+        these are slow, and a learning rate of at least `SMALL_RATE`, because the papers' rates are
+        for larger networks.
         """
         entry = self.architecture
         defaults = entry.training[self.front_end]
@@ -149,7 +150,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, with the batches that it takes.
+    """A trained network with its batches and labels.
 
     Parameters
     ----------
@@ -159,9 +160,9 @@ class Trained:
     batcher : Batcher
     labeller : Labeller
     history : tuple of dict
-        One an epoch: ``epoch``, ``loss``, ``score`` on validation songs.
+        One per epoch: ``epoch``, ``loss``, ``score`` on validation songs.
     seconds : float
-        Of training, all sessions together.
+        Training time of all sessions.
     device : torch.device
     """
 
@@ -175,7 +176,7 @@ class Trained:
 
     @property
     def parameters(self) -> int:
-        """Trained numbers of the network."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
 
     def predict(
@@ -184,14 +185,14 @@ class Trained:
         condition: Condition = CLEAN,
         most_windows: int | None = None,
     ) -> Predictions:
-        """Judge songs; the windows of a clip are averaged.
+        """Predict songs; the windows of a clip are averaged.
 
         Parameters
         ----------
         examples : sequence of Example
         condition : Condition
         most_windows : int or None
-            Fewer than the architecture's own, for a quick look.
+            Upper limit of the number of windows.
 
         Returns
         -------
@@ -202,12 +203,16 @@ class Trained:
         examples = condition.shuffled(examples)
         condition = replace(condition, shuffle=())
         parts = []
-        for first in range(0, len(examples), _ASK_BATCH):
-            part = examples[first : first + _ASK_BATCH]
-            parts.append(mean_of([self._ask(part, place, condition) for place in places]))
+        for first in range(0, len(examples), _PREDICT_BATCH):
+            part = examples[first : first + _PREDICT_BATCH]
+            parts.append(
+                mean_of([self._predict_window(part, place, condition) for place in places])
+            )
         return concatenated(parts)
 
-    def _ask(self, part: Sequence[Example], place: float, condition: Condition) -> Predictions:
+    def _predict_window(
+        self, part: Sequence[Example], place: float, condition: Condition
+    ) -> Predictions:
         present = self.batcher.present(part, condition)
         batch = self.batcher.batch(part, present, [place] * len(part), condition)
         with torch.no_grad():
@@ -234,16 +239,16 @@ def fit(
     device: Accelerator | None = None,
     progress: bool = True,
 ) -> Trained:
-    """Train, or read what was trained before.
+    """Train a network, or read it if it is trained already.
 
     Parameters
     ----------
     run : Run
     material : Material
     folder : Path or None
-        Keeps the state and the history (one JSON object an epoch); nothing is kept without it.
+        For the state and the history (one JSON object per epoch); None keeps neither.
     train : sequence of Example or None
-        In place of the set's training split.
+        Replaces the training split.
     device : Accelerator or None
         `accelerator()` by default.
     progress : bool
@@ -252,12 +257,12 @@ def fit(
     Returns
     -------
     Trained
-        With the weights of the epoch that judged the validation songs best.
+        With the weights of the epoch with the best score on the validation songs.
 
     Raises
     ------
     InputError
-        If the run names something that does not exist, or no training song is labelled.
+        If a name in the run is unknown, or no training song is labelled.
     """
     return _Fitting(run, material, folder, train, device or accelerator()).train(progress=progress)
 
@@ -300,7 +305,7 @@ class _Fitting:
         self._resume()
 
     def _batcher(self, material: Material) -> Batcher:
-        """Batches as the network takes them; log-mels standardised by the training songs'."""
+        """Batches of the architecture; log-mels are standardised by the training songs."""
         run, entry = self.run, self.run.architecture
         moments = (0.0, 1.0)
         if entry.mel_preset and entry.inputs[run.front_end] & {"log_mel", "waveform"}:
@@ -308,7 +313,7 @@ class _Fitting:
         return Batcher(entry, run.front_end, run.size, material.sounds, moments, run.read)
 
     def _labelled(self, examples: Sequence[Example]) -> list[Example]:
-        """Songs with a label and at least one modality that is given."""
+        """Songs with a label and at least one input modality."""
         labels = self.labeller.labels(tracks(examples))
         known = ~labels.affect.isnan().any(dim=1) if self.run.target == "va" else labels.known
         return [
@@ -320,7 +325,7 @@ class _Fitting:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or too many brought nothing better."""
+        """Whether the last epoch is done, or the score has not risen for too many epochs."""
         settings, epochs = self.run.training, len(self.history)
         if epochs == 0:
             return False
@@ -351,7 +356,7 @@ class _Fitting:
                 bar.set_postfix(loss=f"{loss:.3f}", score=f"{score:.3f}")
         self._bare().load_state_dict(self.best)
         trained = self._trained()
-        self.device.free_memory()  # it keeps every network and optimizer that it was given
+        self.device.free_memory()  # it keeps a reference to every network and optimizer
         return trained
 
     def _trained(self) -> Trained:
@@ -366,18 +371,18 @@ class _Fitting:
         )
 
     def _bare(self) -> nn.Module:
-        """Take off what accelerate wraps around the network."""
+        """Network without accelerate's wrapper."""
         network: nn.Module = self.device.unwrap_model(self.network)
         return network
 
     def _train_epoch(self) -> float:
-        # Every draw follows from the epoch's number, so a resumed run repeats a straight one.
+        # The seed depends on the epoch, so that a resumed run equals an uninterrupted one.
         epoch, settings = len(self.history), self.run.training
         torch.manual_seed(self.run.seed * 100_003 + epoch + 1)
         self.network.train()
         order = torch.randperm(len(self.songs)).tolist()
         size = settings.batch_songs
-        # A batch of one song cannot be normalised: a last one that is too small waits.
+        # Batch normalisation needs two songs: a smaller last batch is left out.
         batches = [order[i : i + size] for i in range(0, len(order), size)]
         fewest = 2 * self.device.num_processes
         batches = [batch for batch in batches if len(batch) >= fewest] or [order]
@@ -406,15 +411,17 @@ class _Fitting:
     def _score(self) -> float:
         """Macro-F1 on the validation songs, or the mean CCC of valence and arousal."""
         if not self.validation:
-            return float(len(self.history))  # nothing to choose by: the last epoch is the best
+            return float(len(self.history))  # without validation songs the last epoch is used
         self.network.eval()
-        said = self._trained().predict(self.validation, most_windows=_SCORED_WINDOWS)
+        predictions = self._trained().predict(self.validation, most_windows=_SCORED_WINDOWS)
         labels = self.labeller.labels(tracks(self.validation))
         if self.run.target == "va":
             truth = labels.affect.double().numpy()
-            return float(np.nanmean([ccc(truth[:, i], said.affect[:, i]) for i in range(2)]))
+            return float(np.nanmean([ccc(truth[:, i], predictions.affect[:, i]) for i in range(2)]))
         return macro_f1(
-            labels.hard.numpy(), said.probabilities.argmax(axis=1), said.probabilities.shape[1]
+            labels.hard.numpy(),
+            predictions.probabilities.argmax(axis=1),
+            predictions.probabilities.shape[1],
         )
 
     def _resume(self) -> None:
@@ -441,7 +448,7 @@ class _Fitting:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "format": FORMAT_VERSION,
-            # A finished run is only read: its last weights and moments would be dead weight.
+            # A finished run is only read, so that its last weights and moments are not needed.
             "network": self.best if self.finished else self._bare().state_dict(),
             "optimizer": {"state": {}, "param_groups": self.optimizer.state_dict()["param_groups"]}
             if self.finished
@@ -458,7 +465,7 @@ class _Fitting:
 
 
 def _name(run: Run, songs: Sequence[Example], precision: str) -> str:
-    """File name of a run: readable, and no two trainings share it."""
+    """File name of a run, unique to its settings and songs."""
     parts = (
         FORMAT_VERSION,
         asdict(replace(run, modalities=run.read)),

@@ -1,4 +1,4 @@
-"""``python -m mer.research train``: the house network from its mixture, or any architecture by name."""
+"""``python -m mer.research train``: train the house network or any other architecture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
 HOUSE: Final = "affetti"
-"""Trained on the whole mixture and written as a checkpoint; see `mer.research.house.training`."""
+"""Name of the house network; see `mer.research.house.training`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.names_of(*MODALITIES),
         default=MODALITIES,
         metavar="A,B",
-        help="what songs are given with (default: audio,lyrics,context)",
+        help="inputs of the network (default: audio,lyrics,context)",
     )
     parser.add_argument(
         "--label-rate",
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; say what the validation songs say."""
+    """Train, and print the score on the validation songs."""
     if args.model == HOUSE:
         return training.run(args)
     if args.model not in architectures():

@@ -1,9 +1,9 @@
-"""The mixture of data sets that the house network learns from, and what each asks of it.
+"""Data sets on which the house network is trained, their targets, and their loss weights.
 
-Each data set labels part of the targets, and a target that is not labelled costs nothing:
+Each data set has labels for some targets; the loss ignores the others:
 
 ============== ======== ======= =============== ========= ==== ============================
-set            quadrant cluster valence/arousal emotions  gems goes in as
+set            quadrant cluster valence/arousal emotions  gems inputs
 ============== ======== ======= =============== ========= ==== ============================
 panda4q        yes              by its words    by words       audio and context
 mirex                   yes     by its word     by word        audio, lyrics and context
@@ -16,13 +16,13 @@ deezer_va                       by tags                        context: title an
 poem_sentiment                  valence                        lyrics: one verse
 ============== ======== ======= =============== ========= ==== ============================
 
-A soft quadrant is the product of valence and arousal read as the chances of being high. Clusters
-are never turned into quadrants: that lowers quadrant accuracy.
+A soft quadrant is the product of valence and arousal as probabilities of being high. Clusters are
+not converted to quadrants, because that lowers quadrant accuracy.
 
-Valence and arousal are brought to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
-those of panda4q's training clips for everything placed by word norms (their quadrants are balanced,
-so 0.5 is the boundary between quadrants in music); EmoBank and Deezer have their own.
-A verse's polarity is a valence of 0.2, 0.5 or 0.8 there, and no arousal.
+Valence and arousal are mapped to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
+those of panda4q's training clips for all labels by word norms (their quadrants are balanced, so 0.5
+is the boundary between quadrants in music). EmoBank and Deezer have their own. The polarity of a
+verse is a valence of 0.2, 0.5 or 0.8, without arousal.
 """
 
 from __future__ import annotations
@@ -83,16 +83,16 @@ _RATED_TEXTS: Final = ("warriner", "emobank")
 
 
 class Targets(NamedTuple):
-    """What is known of some songs; an unknown target is zeros with weight 0.
+    """Targets of some songs; an unknown target is zeros with weight 0.
 
     Attributes
     ----------
     quadrant, cluster, emotions, gems : (songs, 4), (songs, 5), (songs, 8), (songs, 9) float Tensors
         Distributions.
     affect : (songs, 2) float Tensor in (0, 1)
-        Valence and arousal on the plane of this module.
+        Valence and arousal on the plane (see the module).
     weights : (songs, 6) float Tensor
-        Of each of `TASKS`.
+        Loss weight of each of `TASKS`.
     """
 
     quadrant: Tensor
@@ -108,7 +108,7 @@ Moments = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Moments that bring each set's valence and arousal to one plane; see the module.
+    """Moments that map each set's valence and arousal to one plane; see the module.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Plane:
         return cls(*(_moments(tracks, name) for name in ("panda4q", "emobank", "deezer_va")))
 
     def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
-        """Valence and arousal of `labels` on the plane, or None where there are none."""
+        """Valence and arousal of `labels` on the plane; None if they have none."""
         if labels.valence is None or labels.arousal is None:
             return None
         own = {"emobank": self.emobank, "deezer_va": self.deezer}
@@ -160,11 +160,11 @@ def _squash(value: float, mean: float, deviation: float) -> float:
 def load_tracks(root: Path) -> list[Track]:
     """All tracks of the mixture, each with its split.
 
-    A fifth of Warriner's words is held out as their test split and a twentieth as validation, by
-    hash; 8,000 of GoEmotions' training comments are taken, by hash; the mood words of panda4q and
-    the adjectives of mirex are texts of their own (set ``mood_words``) in their song's split.
-    Of Deezer and GEMS there are no songs by artists of the song sets' test splits, as far as their
-    names are written alike.
+    By hash, a fifth of Warriner's words is their test split and a twentieth their validation
+    split, and 8,000 of GoEmotions' training comments are used. The mood words of panda4q and the
+    adjectives of mirex are additional texts (set ``mood_words``) in the split of their song. Songs
+    of Deezer and GEMS by artists of the song sets' test splits are left out, if the names are
+    spelled alike.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def load_tracks(root: Path) -> list[Track]:
     Raises
     ------
     DatasetError
-        If a set is absent or damaged.
+        If a data set is missing or damaged.
     """
     songs = drop_overlaps([*panda4q.load(root), *mirex.load(root)], root)
     words = [
@@ -207,7 +207,7 @@ def _hash(text: str) -> int:
 
 
 def targets(tracks: Sequence[Track], plane: Plane) -> Targets:
-    """Turn the labels of `tracks` into what is asked of the network.
+    """Targets of `tracks`.
 
     Parameters
     ----------

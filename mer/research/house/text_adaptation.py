@@ -1,10 +1,10 @@
-"""Teaching the text encoder how words feel, before anything is heard.
+"""Adaptation of the text encoder to emotion, before the house network is trained.
 
-The frozen encoder knows what words mean better than how they feel. Low-rank corrections of its
-upper layers [Hu et al. 2022, `mer.encoders.low_rank`] and a small head are trained on rated words and
-sentences alone: Warriner's norms, EmoBank, comments of GoEmotions and verses. Nothing about a song
-is among them, so one adapter serves every fold and every test of songs. The head is dropped; the
-house network (`mer.research.house.trainer`) learns from the states of the corrected encoder.
+Low-rank corrections of the frozen encoder's upper layers [Hu et al. 2022,
+`mer.encoders.low_rank`] and a small head are trained on rated words and sentences alone: Warriner's
+norms, EmoBank, comments of GoEmotions and verses. No text is about a song, so that one adapter
+serves all folds and all tests of songs. The head is dropped. The house network
+(`mer.research.house.trainer`) is trained on the token states of the corrected encoder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_TOKENS: Final = 96
 _BLOCK: Final = 16
-"""Batches whose texts are sorted by length together: little padding, still a random order."""
+"""Number of batches whose texts are sorted by length together, to reduce padding."""
 _WARM_UP: Final = 100
 _HIDDEN: Final = 256
 _HEAD_DROPOUT: Final = 0.2
@@ -60,7 +60,7 @@ class AdapterRecipe:
     rank : int
         Of each correction.
     first_layer : int
-        The layers below stay as they are.
+        First corrected layer.
     batch_texts : int
     learning_rate, head_rate, weight_decay : float
         Of AdamW, with a warm-up and a cosine to zero.
@@ -131,7 +131,7 @@ class AdapterTrainer:
         steps = [batch for _ in range(self.recipe.epochs) for batch in self._batches()]
         self.network.train()
         self.head.train()
-        bar = tqdm(steps, desc="reading feelings", unit="step")
+        bar = tqdm(steps, desc="adapting", unit="step")
         for step, chosen in enumerate(bar):
             rate = min(1.0, step / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / len(steps)))
             for group in self.optimizer.param_groups:
@@ -145,7 +145,7 @@ class AdapterTrainer:
         return {name: part.clone() for name, part in corrections(self.network).items()}
 
     def _batches(self) -> Iterator[Tensor]:
-        """Every text once, in batches of like lengths and a random order."""
+        """Every text once, in batches of similar lengths and a random order."""
         size = self.recipe.batch_texts
         batches: list[Tensor] = []
         for block in torch.split(torch.randperm(len(self._tokens)), _BLOCK * size):
@@ -154,16 +154,17 @@ class AdapterTrainer:
         return (batches[place] for place in torch.randperm(len(batches)).tolist())
 
     def _error(self, chosen: Tensor) -> Tensor:
-        """Mean over texts of their weighted errors."""
-        said = self.head(self._read([self._tokens[text] for text in chosen.tolist()]))
-        wanted = Targets(*(part[chosen] for part in self._targets))
-        squared = _AFFECT_LOSS_SCALE * (torch.sigmoid(said[:, :2]) - wanted.affect) ** 2
-        feeling = -(wanted.emotions * F.log_softmax(said[:, 2:], dim=-1)).sum(dim=-1, keepdim=True)
-        errors = torch.cat([squared, feeling], dim=1)
+        """Mean over texts of the weighted losses."""
+        predicted = self.head(self._read([self._tokens[text] for text in chosen.tolist()]))
+        target = Targets(*(part[chosen] for part in self._targets))
+        squared = _AFFECT_LOSS_SCALE * (torch.sigmoid(predicted[:, :2]) - target.affect) ** 2
+        log_probabilities = F.log_softmax(predicted[:, 2:], dim=-1)
+        emotions = -(target.emotions * log_probabilities).sum(dim=-1, keepdim=True)
+        errors = torch.cat([squared, emotions], dim=1)
         return (errors * self._weights[chosen]).sum(dim=1).mean()
 
     def _read(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Mean state (texts, width) of some texts' tokens."""
+        """Mean state of the tokens of each text, (texts, width)."""
         ids = nn.utils.rnn.pad_sequence([torch.tensor(text) for text in texts], batch_first=True)
         lengths = torch.tensor([len(text) for text in texts]).unsqueeze(1)
         mask = torch.arange(ids.shape[1]) < lengths
@@ -172,7 +173,7 @@ class AdapterTrainer:
 
 
 def _precision() -> torch.dtype:
-    """Half the bits at half the time, where the processor multiplies them itself."""
+    """bfloat16 if the processor has instructions for it, which halves the time."""
     capabilities = torch.cpu.get_capabilities()
     fast = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
     return torch.bfloat16 if fast else torch.float32
@@ -181,16 +182,16 @@ def _precision() -> torch.dtype:
 def adapter(
     tracks: Sequence[Track], plane: Plane, folder: Path, recipe: AdapterRecipe | None = None
 ) -> dict[str, Tensor]:
-    """Train an adapter on the training texts among `tracks`, or read it where it lies in `folder`.
+    """Train an adapter on the training texts among `tracks`, or read it from `folder`.
 
     Parameters
     ----------
     tracks : sequence of Track
     plane : Plane
     folder : Path
-        Holds it under a name that carries a digest of recipe and texts.
+        Folder of adapters; file names contain a digest of recipe and texts.
     recipe : AdapterRecipe or None
-        None for the shipped one.
+        None for the default.
 
     Returns
     -------

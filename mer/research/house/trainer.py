@@ -1,8 +1,8 @@
-"""Training of the house network: masked multi-task losses, resumable, weights averaged.
+"""Resumable training of the house network: masked multi-task losses, averaged weights.
 
-The data are those of `mer.research.house.mixture`. Each step sees songs and texts; songs lose modalities and
-patches at random, so that the network learns to do without. What comes out is a running average
-of the weights.
+The data sets are those of `mer.research.house.mixture`. Each step has a batch of songs and one of
+texts. Modalities and patches of songs are dropped at random, because they may be missing later. The
+result is a running average of the weights.
 """
 
 from __future__ import annotations
@@ -39,42 +39,42 @@ if TYPE_CHECKING:
     from mer.research.inputs.features import TrackFeatures
 
 _AFFECT_LOSS_SCALE: Final = 8.0
-"""Brings a squared error on the unit square to the size of a cross-entropy."""
+"""Scales a squared error on the unit square to the size of a cross-entropy."""
 
 _GRADIENT_NORM: Final = 2.0
 _FALL: Final = 0.2
-"""By which a gate's logarithm should fall where trust is not deserved."""
+"""Required fall of a gate's logarithm for a modified modality."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is trained; the same recipe gives the same network on a CPU.
+    """Training settings of a network; equal recipes give equal networks on a CPU.
 
     Parameters
     ----------
     seed, epochs : int
         An epoch is one pass over the songs.
     batch_songs, batch_texts : int
-        Each step sees both; the texts' sets in equal parts.
+        Per step; texts are of all their data sets in equal numbers.
     learning_rate, weight_decay : float
         Of AdamW, with a cosine to zero.
     label_smoothing : float in [0, 1)
     modality_dropout : float in [0, 1)
-        Chance of withholding each modality of a song, never the last one.
+        Probability of dropping each modality of a song, never the last one.
     patch_dropout : float in [0, 1)
-        Chance of withholding each patch, never the last one.
+        Probability of dropping each patch, never the last one.
     copies : int
-        Distorted copies of each song (`mer.research.inputs.distortions.augmentation`) to train on.
+        Distorted copies of each song (`mer.research.inputs.distortions.augmentation`).
     copy_share : float in [0, 1]
-        Chance that a song is heard by one of its copies.
+        Probability that a song's audio is that of one of its copies.
     text_weight : float
-        Of the texts' loss beside the songs'.
+        Weight of the texts' loss relative to the songs'.
     consistency : float
-        Weight of the agreement between a song's quadrant and its place on the plane.
+        Weight of the loss between the quadrants and valence and arousal.
     wariness : float
-        Weight of the gates' lesson: less trust in another song's lyrics and in distorted audio.
+        Weight of the gate loss (distorted audio and another song's lyrics).
     averaging : float in [0, 1)
-        Decay of the running average of weights, a step; the average is the result.
+        Decay per step of the running average of weights.
     """
 
     seed: int = 0
@@ -94,20 +94,20 @@ class Recipe:
     averaging: float = 0.99
 
 
-class Disturbed(NamedTuple):
-    """Cues of songs as they are, and if their audio were distorted and their lyrics another's.
+class ContrastiveCues(NamedTuple):
+    """Cues of songs, and of the same songs with distorted audio and another song's lyrics.
 
     Attributes
     ----------
-    own, false : (songs, 2) float Tensors
-        As `AffettiNetwork.cues` gives them.
-    is_false : (songs, 2) bool Tensor
-        Whether there are a distorted copy and another's lyrics to see.
+    original, modified : (songs, 2) float Tensors
+        From `AffettiNetwork.cues`.
+    is_modified : (songs, 2) bool Tensor
+        Whether the song has a distorted copy, and lyrics that can be exchanged.
     """
 
-    own: Tensor
-    false: Tensor
-    is_false: Tensor
+    original: Tensor
+    modified: Tensor
+    is_modified: Tensor
 
 
 def loss(
@@ -116,10 +116,10 @@ def loss(
     wanted: Targets,
     recipe: Recipe,
     *,
-    disturbed: Disturbed | None = None,
+    contrast: ContrastiveCues | None = None,
     are_texts: bool = False,
 ) -> Tensor:
-    """Mean over members and songs of their weighted tasks: each member answers for itself.
+    """Loss of a batch, mean over members and songs; each member has its own loss.
 
     Parameters
     ----------
@@ -128,21 +128,21 @@ def loss(
     wanted : Targets
         Of the same songs.
     recipe : Recipe
-    disturbed : Disturbed or None
-        The same songs, for the gates' lesson.
+    contrast : ContrastiveCues or None
+        Of the same songs, for the gate loss.
     are_texts : bool
-        As `AffettiNetwork.members` takes it.
+        See `AffettiNetwork.members`.
 
     Returns
     -------
     () float Tensor
     """
-    known = network.states(batch, are_texts=are_texts)
-    output = network.fuse(known)
+    states = network.states(batch, are_texts=are_texts)
+    output = network.fuse(states)
     error = _error(output, wanted, recipe.label_smoothing)
     error = error + recipe.consistency * _disagreement(output)
-    if disturbed is not None:
-        error = error + recipe.wariness * _credulity(network, known, disturbed)
+    if contrast is not None:
+        error = error + recipe.wariness * _gate_loss(network, states, contrast)
     return error.mean()
 
 
@@ -164,34 +164,35 @@ def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
     return (errors * wanted.weights).sum(dim=-1)
 
 
-def _credulity(network: AffettiNetwork, known: MemberStates, disturbed: Disturbed) -> Tensor:
-    """How much of their weight (members, songs) the gates leave to what does not deserve it.
+def _gate_loss(network: AffettiNetwork, states: MemberStates, contrast: ContrastiveCues) -> Tensor:
+    """Loss (members, songs) of gates that stay high for distorted audio or exchanged lyrics.
 
-    The cues of distorted audio, then of another song's lyrics, take the place of the song's own,
-    and the weight of each should fall by `_FALL`. Nothing but doubt learns from this: a gate
-    that could tell the training songs from their disturbed copies would know them by heart.
+    The song's cue is replaced by that of distorted audio, then of another song's lyrics, and the
+    weight of the modality should fall by `_FALL`. Only the `doubt` layer receives gradients from
+    this loss. If the whole gate did, it would memorise which training songs are modified.
     """
-    scores = network.scores(known).detach()
+    scores = network.scores(states).detach()
 
     def log_gates(cues: Tensor) -> Tensor:
-        doubted = scores + network.doubt(cues)
-        return F.log_softmax(doubted.masked_fill(~known.present, -1e4), dim=-1)
+        adjusted = scores + network.doubt(cues)
+        return F.log_softmax(adjusted.masked_fill(~states.present, -1e4), dim=-1)
 
-    before = log_gates(disturbed.own)
-    lesson = torch.zeros_like(before[..., 0])
-    for place, is_false in enumerate(disturbed.is_false.unbind(dim=1)):
-        cues = disturbed.own.clone()
-        cues[:, place] = disturbed.false[:, place]
+    before = log_gates(contrast.original)
+    error = torch.zeros_like(before[..., 0])
+    for place, is_modified in enumerate(contrast.is_modified.unbind(dim=1)):
+        cues = contrast.original.clone()
+        cues[:, place] = contrast.modified[:, place]
         fall = (before - log_gates(cues))[..., place]
-        is_told = is_false & known.present[:, place] & (known.present.sum(dim=1) > 1)
-        lesson = lesson + F.relu(_FALL - fall) * is_told
-    return lesson
+        is_counted = is_modified & states.present[:, place] & (states.present.sum(dim=1) > 1)
+        error = error + F.relu(_FALL - fall) * is_counted
+    return error
 
 
 def _disagreement(output: AffettiOutput) -> Tensor:
-    """Cross-entropies of the quadrant head and the place on the plane, read as chances.
+    """Cross-entropies between the quadrant head and the quadrants of valence and arousal.
 
-    Each is pulled towards the other as it stands, which is the gradient of neither's confidence.
+    Valence and arousal are taken as probabilities of being high. Each side is a constant target of
+    the other, so that neither becomes more confident.
     """
     valence, arousal = output.affect.clamp(0.01, 0.99).unbind(dim=-1)
     place = torch.stack(
@@ -210,13 +211,13 @@ def _disagreement(output: AffettiOutput) -> Tensor:
 
 
 def _cross_entropy(logits: Tensor, wanted: Tensor, smooth: float) -> Tensor:
-    """Of every member and song: (members, songs, classes) against (songs, classes)."""
+    """Cross-entropy (members, songs) of (members, songs, classes) and (songs, classes)."""
     smoothed = (1 - smooth) * wanted + smooth / wanted.shape[-1]
     return -(smoothed * F.log_softmax(logits, dim=-1)).sum(dim=-1)
 
 
 def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
-    """Modality dropout and patch dropout; every song keeps something.
+    """Modality dropout and patch dropout; every song keeps a modality and a patch.
 
     Parameters
     ----------
@@ -226,7 +227,7 @@ def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
     Returns
     -------
     AffettiBatch
-        The same states under smaller masks.
+        The same states with smaller masks.
     """
     masks = (batch.audio_mask, batch.lyrics_mask, batch.context_mask)
     present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
@@ -242,18 +243,18 @@ def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
 
 
 class Trainer:
-    """Trains one network; kill it at any time, and the same arguments go on from the last epoch.
+    """Trains one network; a killed training resumes at its last epoch.
 
     Parameters
     ----------
     recipe : Recipe
     config : AffettiConfig
     songs, texts : sequence of TrackFeatures
-        What is trained on; sets of `SONG_SETS` and `TEXT_SETS`.
+        Training data, of `SONG_SETS` and `TEXT_SETS`.
     plane : Plane
     folder : Path or None
-        Holds the state and the history (one JSON object an epoch), under names that carry a digest
-        of all the other arguments; nothing is kept without it.
+        For the state and the history (one JSON object per epoch), with file names that contain a
+        digest of all other arguments. None keeps neither.
     """
 
     def __init__(
@@ -306,7 +307,7 @@ class Trainer:
         return cast("AffettiNetwork", self.averaged.module).eval()
 
     def _train_epoch(self) -> float:
-        # Every draw of an epoch follows from its number, so a resumed run repeats a straight one.
+        # The seed depends on the epoch, so that a resumed run equals an uninterrupted one.
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch + 1)
         self.network.train()
         errors = []
@@ -315,11 +316,11 @@ class Trainer:
             progress = (self.epoch + step / len(steps)) / self.recipe.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * _cosine(progress)
-            heard, is_copy = self._heard(songs)
-            batch = withhold(heard, self.recipe)
+            whole, is_copy = self._with_copies(songs)
+            batch = withhold(whole, self.recipe)
             wanted = _chosen(self._song_targets, songs)
-            worse = self._disturbed(batch, songs, is_copy) if self.recipe.wariness else None
-            error = loss(self.network, batch, wanted, self.recipe, disturbed=worse)
+            contrast = self._contrast(batch, songs, is_copy) if self.recipe.wariness else None
+            error = loss(self.network, batch, wanted, self.recipe, contrast=contrast)
             if len(texts):
                 batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
                 error = error + self.recipe.text_weight * loss(
@@ -334,7 +335,7 @@ class Trainer:
         return sum(errors) / len(errors)
 
     def _steps(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Songs in a new order, and as many texts of each set beside every batch of them."""
+        """Batches of songs in a random order, each with equally many texts of every set."""
         names = [text.track.dataset for text in self.texts]
         sets = [[i for i, name in enumerate(names) if name == wanted] for wanted in TEXT_SETS]
         members = [torch.tensor(indices) for indices in sets if indices]
@@ -343,50 +344,50 @@ class Trainer:
             drawn = [part[torch.randint(len(part), (count,))] for part in members]
             yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
 
-    def _heard(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
-        """Batch of songs, each as it is or by one of its distorted copies; and which are copies."""
-        heard, is_copy = [], []
+    def _with_copies(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
+        """Batch of songs, some with the audio of a distorted copy; and which of them."""
+        songs, is_copy = [], []
         for song in (self.songs[i] for i in chosen.tolist()):
             is_copy.append(bool(song.copies) and float(torch.rand(())) < self.recipe.copy_share)
-            heard.append(replace(song, audio=_any_copy(song)) if is_copy[-1] else song)
-        return feature_batch(heard, self.network.config), torch.tensor(is_copy)
+            songs.append(replace(song, audio=_any_copy(song)) if is_copy[-1] else song)
+        return feature_batch(songs, self.network.config), torch.tensor(is_copy)
 
-    def _disturbed(self, batch: AffettiBatch, chosen: Tensor, is_copy: Tensor) -> Disturbed:
-        """Imagine distorted copies, and lyrics of another song that has some, in `batch`.
+    def _contrast(self, batch: AffettiBatch, chosen: Tensor, is_copy: Tensor) -> ContrastiveCues:
+        """Cues of the batch's songs, and of those with a copy's audio and another song's lyrics.
 
-        Songs that are heard by a copy already are spared the first, and both audios are whole: a
-        few patches are odder than many.
+        Songs whose audio is a copy already have no modified audio. Cues are of all patches, because
+        the cue of a few patches is higher.
         """
         songs = [self.songs[i] for i in chosen.tolist()]
-        is_heard, is_sung = batch.audio_mask.any(dim=1), batch.lyrics_mask.any(dim=1)
-        singers = is_sung.nonzero().squeeze(1)
-        order = torch.arange(len(songs)).index_copy(0, singers, singers.roll(1))
+        has_audio, has_lyrics = batch.audio_mask.any(dim=1), batch.lyrics_mask.any(dim=1)
+        with_lyrics = has_lyrics.nonzero().squeeze(1)
+        order = torch.arange(len(songs)).index_copy(0, with_lyrics, with_lyrics.roll(1))
 
         def cues(audio: Sequence[Tensor | None], order: Tensor) -> Tensor:
-            nothing = [None] * len(songs)
-            whole = collate(audio, nothing, nothing, self.network.config)
+            missing = [None] * len(songs)
+            whole = collate(audio, missing, missing, self.network.config)
             return self.network.cues(
                 batch._replace(
                     audio=whole.audio,
-                    audio_mask=whole.audio_mask & is_heard.unsqueeze(1),
+                    audio_mask=whole.audio_mask & has_audio.unsqueeze(1),
                     lyrics=batch.lyrics[order],
                     lyrics_mask=batch.lyrics_mask[order],
                 )
             )
 
         has_copy = torch.tensor([bool(song.copies) for song in songs])
-        is_named = batch.context_mask.any(dim=1) & (len(singers) > 1)
-        return Disturbed(
+        has_context = batch.context_mask.any(dim=1) & (len(with_lyrics) > 1)
+        return ContrastiveCues(
             cues([song.audio for song in songs], torch.arange(len(songs))),
             cues([_any_copy(song) if song.copies else song.audio for song in songs], order),
-            torch.stack([has_copy & is_heard & ~is_copy, is_sung & is_named], dim=1),
+            torch.stack([has_copy & has_audio & ~is_copy, has_lyrics & has_context], dim=1),
         )
 
     def _batch(self, examples: Sequence[TrackFeatures], chosen: Tensor) -> AffettiBatch:
         return feature_batch([examples[i] for i in chosen.tolist()], self.network.config)
 
     def _fingerprint(self, config: AffettiConfig) -> str:
-        """Tell one training from another, so that no foreign state is resumed."""
+        """Digest of all settings and data, in the file name of the state."""
         examples = (*self.songs, *self.texts)
         tracks = [(e.track.dataset, e.track.track_id, e.track.labels) for e in examples]
         shapes = [(name, tuple(part.shape)) for name, part in self.network.state_dict().items()]
@@ -433,7 +434,7 @@ def _any_copy(song: TrackFeatures) -> Tensor:
 
 
 def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
-    """Give each text one mean row: all that the network makes of tokens that stand alone."""
+    """Replace the tokens of each text by their mean, which is all that the network uses."""
     return [
         replace(example, lyrics=_mean_row(example.lyrics), context=_mean_row(example.context))
         for example in examples

@@ -1,8 +1,8 @@
-"""``python -m mer.research train``: from data sets to the packaged checkpoint, in one command.
+"""``python -m mer.research train``: train the packaged checkpoint from the data sets.
 
-Five networks are trained on artist folds, to calibrate on songs they have not met; then one on all
-songs but the test split, with the same recipe. Every one of them keeps its state, so the command
-may be killed and given again.
+Five networks are trained on folds with disjoint artists, for calibration on held-out songs. Then
+one network is trained on all songs outside the test split, with the same recipe. Every network
+keeps its state, so that a killed command can be repeated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHECKPOINT_NAME: Final = "affetti"
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Everything that is trained and measured on.
+    """Data for training and evaluation.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Material:
         Of all splits.
     plane : Plane
     adapter : mapping of str to Tensor
-        Corrections of the text encoder that read the texts.
+        Corrections of the text encoder.
     """
 
     examples: tuple[TrackFeatures, ...]
@@ -52,10 +52,10 @@ class Material:
 
     @classmethod
     def load(cls, data: Path, cache: Path, work: Path, copies: int = Recipe().copies) -> Material:
-        """Read the data sets under `data`, with features from `cache` (computed if absent).
+        """Read the data sets under `data`, with features from `cache` (computed if missing).
 
-        The text encoder's adapter is kept in `work` (trained if absent). Songs that may be trained
-        on have the audio of `copies` distorted copies beside their own.
+        The text encoder's adapter is kept in `work` (trained if missing). Songs outside the test
+        split have the audio of `copies` distorted copies in addition to their own.
         """
         tracks = load_tracks(data)
         plane = Plane.of(tracks)
@@ -65,9 +65,9 @@ class Material:
         songs = [i for i, e in enumerate(examples) if is_song(e) and e.track.split != "test"]
         for copy in range(1, copies + 1):
             distorted = store.features([tracks[i] for i in songs], augmentation(copy))
-            for i, heard in zip(songs, distorted, strict=True):
-                if heard.audio is not None:
-                    kept = (*examples[i].copies, heard.audio)
+            for i, copied in zip(songs, distorted, strict=True):
+                if copied.audio is not None:
+                    kept = (*examples[i].copies, copied.audio)
                     examples[i] = replace(examples[i], copies=kept)
         return cls(tuple(examples), plane, corrections)
 
@@ -84,7 +84,7 @@ class Material:
 def train_final(
     recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
 ) -> AffettiNetwork:
-    """Train on all that is not held out for tests; resumed from, and kept in, `folder`."""
+    """Train on all data outside the test splits; the state is kept in `folder`."""
     examples = material.development
     songs = [example for example in examples if is_song(example)]
     texts = [example for example in examples if not is_song(example)]
@@ -121,7 +121,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, calibrate, and write the checkpoint in place of the one before."""
+    """Train, calibrate, and replace the checkpoint."""
     if args.threads:
         torch.set_num_threads(args.threads)
     recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _remove_others(path: Path) -> None:
-    """Leave one checkpoint of the name in the folder, as `mer.checkpoint` expects."""
+    """Delete other checkpoints of this name, because `mer.checkpoint` expects one."""
     for other in path.parent.glob(f"{CHECKPOINT_NAME}-{'[0-9a-f]' * 8}.*"):
         if other.stem != path.stem:
             other.unlink()

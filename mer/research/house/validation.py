@@ -1,6 +1,6 @@
-"""Out-of-fold predictions, and the calibration that is fit on them.
+"""Out-of-fold predictions, and the calibration that is fitted on them.
 
-Songs are dealt to folds by artist, so that no network is asked about an artist it was trained on.
+Folds have disjoint artists, so that no network predicts an artist on which it was trained.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PREDICT_BATCH: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class FoldNetwork:
-    """A network and the songs that it was not trained on.
+    """A network and its held-out songs.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class FoldNetwork:
 
 
 def fold_of(artist_group: str | None, folds: int = FOLDS) -> int:
-    """Fold, from 0, that an artist's songs are held out in; by hash, so it never changes."""
+    """Fold, from 0, in which an artist's songs are held out; determined by a hash."""
     return int.from_bytes(hashlib.sha256(f"{artist_group}".encode()).digest()[:4], "big") % folds
 
 
@@ -61,17 +61,17 @@ def cross_validate(
     folder: Path | None = None,
     folds: int = FOLDS,
 ) -> list[FoldNetwork]:
-    """Train one network a fold, on everything but the fold's artists.
+    """Train one network per fold, on all data without the fold's artists.
 
     Parameters
     ----------
     recipe : Recipe
     config : AffettiConfig
     examples : sequence of TrackFeatures
-        Songs and texts, none of them of a test split.
+        Songs and texts outside the test splits.
     plane : Plane
     folder : Path or None
-        Where states are kept, one folder a fold; a finished fold is not trained again.
+        For the states, one folder per fold; a finished fold is not trained again.
     folds : int
 
     Returns
@@ -80,8 +80,8 @@ def cross_validate(
     """
     networks = []
     for fold in range(folds):
-        # Texts by an artist, or about a song (its mood words are its label), are held out with it;
-        # of the nine clips of unknown artist the songs alone are.
+        # Texts by an artist or about a song (its mood words are its label) are held out with it.
+        # Of the nine clips of unknown artists, only the songs are held out.
         held = [
             (is_song(e) or e.track.artist_group is not None)
             and fold_of(e.track.artist_group, folds) == fold
@@ -111,7 +111,7 @@ def predict(
     examples: Sequence[TrackFeatures],
     modalities: Sequence[str] = MODALITIES,
 ) -> AffettiOutput:
-    """Ask `network` about `examples`, giving it some modalities alone.
+    """Predict `examples` from some modalities.
 
     Parameters
     ----------
@@ -126,13 +126,13 @@ def predict(
     AffettiOutput
         Without gradients.
     """
-    withheld: dict[str, Any] = {name: None for name in MODALITIES if name not in modalities}
+    dropped: dict[str, Any] = {name: None for name in MODALITIES if name not in modalities}
     outputs = []
     with torch.no_grad():
         for start in range(0, len(examples), _PREDICT_BATCH):
             part = examples[start : start + _PREDICT_BATCH]
-            seen = [replace(example, **withheld) for example in part]
-            outputs.append(network(feature_batch(seen, network.config)))
+            masked = [replace(example, **dropped) for example in part]
+            outputs.append(network(feature_batch(masked, network.config)))
     return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
 
 
@@ -141,7 +141,7 @@ def out_of_fold(
     examples: Sequence[TrackFeatures],
     modalities: Sequence[str] = MODALITIES,
 ) -> AffettiOutput:
-    """Prediction of each of `examples` by the network that has not met its artist.
+    """Predict each of `examples` with the network that was not trained on its artist.
 
     Parameters
     ----------
@@ -159,14 +159,14 @@ def out_of_fold(
     outputs = []
     for fold in networks:
         keys = {(song.track.dataset, song.track.track_id) for song in fold.held_out}
-        mine = [
+        members = [
             i
             for i, example in enumerate(examples)
             if (example.track.dataset, example.track.track_id) in keys
         ]
-        if mine:
-            outputs.append(predict(fold.network, [examples[i] for i in mine], modalities))
-            order += mine
+        if members:
+            outputs.append(predict(fold.network, [examples[i] for i in members], modalities))
+            order += members
     back = torch.tensor(order).argsort()
     return AffettiOutput(*(torch.cat(column)[back] for column in zip(*outputs, strict=True)))
 
@@ -176,16 +176,16 @@ def calibrate(
 ) -> AffettiConfig:
     """Fit temperatures and the spread of valence and arousal on held-out songs.
 
-    A temperature minimises the cross-entropy of its head, one for each set of modalities: who is
-    told less should be less sure. Valence and arousal of uncertain songs shrink towards neutral, as
-    every regression does, and a catalogue would use a patch of the plane; slope and shift before
-    the sigmoid give the predictions the labels' mean and spread. Spreads are scaled until errors,
-    in units of them, have a mean square of 1.
+    A temperature minimises the cross-entropy of its head. Each set of modalities has its own,
+    because predictions from fewer modalities should be less confident. Regression shrinks valence
+    and arousal of uncertain songs towards the mean; slope and shift before the sigmoid restore the
+    labels' mean and deviation. Spreads are scaled so that errors, divided by them, have a mean
+    square of 1.
 
     Parameters
     ----------
     config : AffettiConfig
-        Of `networks`; without calibration.
+        Of `networks`, without calibration.
     networks : sequence of FoldNetwork
     plane : Plane
 
@@ -201,12 +201,14 @@ def calibrate(
     scale = true.std(dim=0) / predicted.std(dim=0)
     shift = true.mean(dim=0) - scale * predicted.mean(dim=0)
     fitted = [_temperatures(networks, songs, plane, parts) for parts in SETS]
-    feeling = wanted.weights[:, TASKS.index("emotions")] > 0
+    has_emotions = wanted.weights[:, TASKS.index("emotions")] > 0
     config = replace(
         config,
         quadrant_temperatures=_filled([quadrant for quadrant, _ in fitted], 1.0),
         cluster_temperatures=_filled([cluster for _, cluster in fitted], 1.0),
-        emotion_temperature=_temperature(output.emotion_logits[feeling], wanted.emotions[feeling]),
+        emotion_temperature=_temperature(
+            output.emotion_logits[has_emotions], wanted.emotions[has_emotions]
+        ),
         affect_scale=_pair(scale),
         affect_shift=_pair(shift),
     )
@@ -216,7 +218,7 @@ def calibrate(
 
 
 def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwork:
-    """Give the same weights another calibration."""
+    """Copy of a network with another calibration."""
     copy = AffettiNetwork(config).eval()
     copy.load_state_dict(network.state_dict())
     return copy
@@ -225,7 +227,7 @@ def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwo
 SETS: Final = tuple(
     tuple(name for bit, name in enumerate(MODALITIES) if number >> bit & 1) for number in range(8)
 )
-"""Sets of modalities by number, as `AffettiConfig` counts them; the first is empty."""
+"""Sets of modalities, in the order of `AffettiConfig`; the first is empty."""
 _FEWEST: Final = 20
 
 
@@ -239,7 +241,7 @@ def _temperatures(
     plane: Plane,
     parts: tuple[str, ...],
 ) -> tuple[float | None, float | None]:
-    """Of the quadrants and of the clusters, given `parts`; None where too few songs can tell."""
+    """Temperatures of quadrants and clusters for the inputs `parts`; None with too few songs."""
     songs = _having(songs, parts)
     if not songs:
         return None, None
@@ -273,12 +275,12 @@ def _fitted(logits: Tensor, wanted: Tensor, rows: Tensor) -> float | None:
 
 
 def _filled(by_set: Sequence[T | None], otherwise: T) -> tuple[T, ...]:
-    """Lend a set that no song could tell about the figure of the set that is most like it."""
+    """Replace the missing value of a set of modalities by that of the most similar set."""
     known = {number: found for number, found in enumerate(by_set) if found is not None}
 
     def nearest(number: int) -> T:
-        likest = sorted(known, key=lambda other: ((other ^ number).bit_count(), other))
-        return known[likest[0]] if likest else otherwise
+        most_similar = sorted(known, key=lambda other: ((other ^ number).bit_count(), other))
+        return known[most_similar[0]] if most_similar else otherwise
 
     return tuple(nearest(number) for number in range(len(by_set)))
 
@@ -289,6 +291,6 @@ def _pair(both: Tensor) -> tuple[float, float]:
 
 
 def _temperature(logits: Tensor, wanted: Tensor) -> float:
-    """Minimise the cross-entropy over a fine grid; one number needs no optimiser."""
+    """Minimise the cross-entropy over a fine grid."""
     grid = [math.exp(step / 50) for step in range(-100, 101)]  # 0.14 to 7.4
     return min(grid, key=lambda t: float(F.cross_entropy(logits / t, wanted)))

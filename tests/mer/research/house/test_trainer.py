@@ -15,10 +15,10 @@ from mer.network import AffettiBatch, AffettiConfig, AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house.mixture import Plane, targets
 from mer.research.house.trainer import (
-    Disturbed,
+    ContrastiveCues,
     Recipe,
     Trainer,
-    _credulity,
+    _gate_loss,
     feature_batch,
     loss,
     withhold,
@@ -185,12 +185,12 @@ def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
 SUNG = [sung(index, has_lyrics=index % 3 > 0) for index in range(10)]  # 0, 3, 6 and 9 have none
 
 
-def disturbed(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Disturbed]:
+def contrast_of(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, ContrastiveCues]:
     """Batch of all of `songs`, and what their gates should doubt."""
     trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
     batch = feature_batch(trainer.songs, CONFIG)
     is_copy = torch.zeros(len(songs), dtype=torch.bool)
-    return batch, trainer._disturbed(batch, torch.arange(len(songs)), is_copy)
+    return batch, trainer._contrast(batch, torch.arange(len(songs)), is_copy)
 
 
 def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
@@ -200,42 +200,42 @@ def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
 
 
 def test_false_lyrics_are_those_of_the_singer_before() -> None:
-    _, worse = disturbed(SUNG)
+    _, worse = contrast_of(SUNG)
     before = [None, 8, 1, None, 2, 4, None, 5, 7, None]
     lyrics = [None if n is None else SUNG[n].lyrics for n in before]
     strange = [replace(one, lyrics=other) for one, other in zip(SUNG, lyrics, strict=True)]
-    torch.testing.assert_close(worse.false[:, 1], cues(strange)[:, 1])
-    assert worse.is_false[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
+    torch.testing.assert_close(worse.modified[:, 1], cues(strange)[:, 1])
+    assert worse.is_modified[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
 
 
 def test_false_audio_is_a_distorted_copy() -> None:
     copied = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
-    _, worse = disturbed(copied)
+    _, worse = contrast_of(copied)
     spoilt = [replace(one, audio=one.copies[0]) for one in copied]
-    torch.testing.assert_close(worse.false[:, 0], cues(spoilt)[:, 0])
-    assert worse.is_false[:, 0].all()
-    _, without = disturbed(SUNG)
-    assert not without.is_false[:, 0].any()
+    torch.testing.assert_close(worse.modified[:, 0], cues(spoilt)[:, 0])
+    assert worse.is_modified[:, 0].all()
+    _, without = contrast_of(SUNG)
+    assert not without.is_modified[:, 0].any()
 
 
-def test_what_is_heard_by_a_copy_is_not_asked_about_audio() -> None:
+def test_a_song_with_the_audio_of_a_copy_has_no_modified_audio() -> None:
     songs = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
     trainer = Trainer(replace(RECIPE, copy_share=0.5), CONFIG, songs, TEXTS, PLANE)
     torch.manual_seed(0)
-    batch, is_copy = trainer._heard(torch.arange(len(songs)))
+    batch, is_copy = trainer._with_copies(torch.arange(len(songs)))
     assert is_copy.any()
     assert not is_copy.all()
     clean = feature_batch(songs, CONFIG).audio
     assert ((batch.audio - clean).abs().amax(dim=(1, 2)) > 1).equal(is_copy)
-    worse = trainer._disturbed(batch, torch.arange(len(songs)), is_copy)
-    assert worse.is_false[:, 0].equal(~is_copy)
-    torch.testing.assert_close(worse.own, cues(songs))
+    worse = trainer._contrast(batch, torch.arange(len(songs)), is_copy)
+    assert worse.is_modified[:, 0].equal(~is_copy)
+    torch.testing.assert_close(worse.original, cues(songs))
 
 
 def test_lyrics_without_a_title_are_not_asked_about() -> None:
-    _, worse = disturbed([replace(one, context=None) for one in SUNG])
-    assert not worse.is_false[:, 1].any()
-    assert (worse.own[:, 1] == 0).all()
+    _, worse = contrast_of([replace(one, context=None) for one in SUNG])
+    assert not worse.is_modified[:, 1].any()
+    assert (worse.original[:, 1] == 0).all()
 
 
 def test_what_is_withheld_cannot_be_false() -> None:
@@ -244,17 +244,17 @@ def test_what_is_withheld_cannot_be_false() -> None:
     torch.manual_seed(0)
     batch = withhold(feature_batch(songs, CONFIG), replace(RECIPE, modality_dropout=0.7))
     none = torch.zeros(len(songs), dtype=torch.bool)
-    worse = trainer._disturbed(batch, torch.arange(len(songs)), none)
+    worse = trainer._contrast(batch, torch.arange(len(songs)), none)
     for place, mask in enumerate((batch.audio_mask, batch.lyrics_mask)):
         withheld = ~mask.any(dim=1)
         assert withheld.any()
-        assert not worse.is_false[withheld, place].any()
-        assert (worse.false[withheld, place] == 0).all()
+        assert not worse.is_modified[withheld, place].any()
+        assert (worse.modified[withheld, place] == 0).all()
 
 
 def test_a_lone_singer_has_nobody_to_be_taken_for() -> None:
-    _, worse = disturbed([SUNG[1], SUNG[0]])
-    assert not worse.is_false[:, 1].any()
+    _, worse = contrast_of([SUNG[1], SUNG[0]])
+    assert not worse.is_modified[:, 1].any()
 
 
 def untrained() -> AffettiNetwork:
@@ -272,8 +272,8 @@ def gradients(
     wanted = targets([example.track for example in examples], PLANE)
     network.zero_grad()
     batch = feature_batch(examples, CONFIG)
-    worse = None if are_texts else disturbed(SUNG)[1]
-    error = loss(network, batch, wanted, recipe, disturbed=worse, are_texts=are_texts)
+    worse = None if are_texts else contrast_of(SUNG)[1]
+    error = loss(network, batch, wanted, recipe, contrast=worse, are_texts=are_texts)
     error.backward()  # type: ignore[no-untyped-call]
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
@@ -293,18 +293,18 @@ def test_wariness_moves_doubt_only() -> None:
 
 
 @pytest.mark.parametrize("wariness", [0.0, 0.3])
-def test_songs_are_trained_with_the_lesson_and_texts_without(
+def test_songs_are_trained_with_the_gate_loss_and_texts_without(
     monkeypatch: pytest.MonkeyPatch, wariness: float
 ) -> None:
     asked: dict[bool, set[type]] = {True: set(), False: set()}
 
-    def noted(*args: Any, are_texts: bool = False, disturbed: Disturbed | None = None) -> Any:
-        asked[are_texts].add(type(disturbed))
-        return loss(*args, disturbed=disturbed, are_texts=are_texts)
+    def noted(*args: Any, are_texts: bool = False, contrast: ContrastiveCues | None = None) -> Any:
+        asked[are_texts].add(type(contrast))
+        return loss(*args, contrast=contrast, are_texts=are_texts)
 
     monkeypatch.setattr("mer.research.house.trainer.loss", noted)
     Trainer(replace(RECIPE, epochs=1, wariness=wariness), CONFIG, SUNG, TEXTS, PLANE).train()
-    assert asked == {True: {type(None)}, False: {Disturbed if wariness else type(None)}}
+    assert asked == {True: {type(None)}, False: {ContrastiveCues if wariness else type(None)}}
 
 
 def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
@@ -316,15 +316,15 @@ def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
         for i, line in enumerate(lines)
     ]
     network = untrained()
-    batch, worse = disturbed(songs)
+    batch, worse = contrast_of(songs)
     known = network.states(batch)
     optimizer = torch.optim.Adam(network.doubt.parameters(), lr=0.02)
     for _ in range(100):
         optimizer.zero_grad()
-        lesson = _credulity(network, known, worse)
+        lesson = _gate_loss(network, known, worse)
         lesson.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.false))
+    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.modified))
     assert (strange[..., 1] < own[..., 1]).all()
     assert (strange[..., 1] < 0.9 * own[..., 1]).float().mean() > 0.8
 
@@ -332,11 +332,11 @@ def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
 def test_who_has_one_modality_cannot_mistrust_it() -> None:
     lone = [replace(example, lyrics=None, context=None) for example in SUNG]
     network = untrained()
-    batch, worse = disturbed(
+    batch, worse = contrast_of(
         [replace(one, copies=(one.audio,)) for one in lone if one.audio is not None]
     )
-    lesson = _credulity(network, network.states(batch), worse)
-    assert worse.is_false[:, 0].all()
+    lesson = _gate_loss(network, network.states(batch), worse)
+    assert worse.is_modified[:, 0].all()
     assert (lesson == 0).all()
-    batch, worse = disturbed(SUNG)
-    assert _credulity(network, network.states(batch), worse).isfinite().all()
+    batch, worse = contrast_of(SUNG)
+    assert _gate_loss(network, network.states(batch), worse).isfinite().all()
