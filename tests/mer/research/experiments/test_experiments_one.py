@@ -222,7 +222,7 @@ def test_report_is_written_whole(name: str, reports: dict[str, Report], tmp_path
     assert written == {f"{name}.{kind}" for kind in ("md", "json", "png")}
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / f"{name}.json").read_text())["command"] == "typed"
-    assert "As Li prints it" in page.read_text() or "As Wang prints it" in page.read_text()
+    assert "As printed [" in page.read_text()
     assert report.notes
 
 
@@ -362,7 +362,7 @@ def test_transfer_refuses_before_it_trains(setting: Setting, tmp_path: Path, lea
 
 
 def test_derived_quadrants_follow_the_training_set(setting: Setting) -> None:
-    songs = transfer.asked_of(setting, "panda4q", "mirex")["mirex"]
+    songs = transfer.test_songs(setting, "panda4q", "mirex")["mirex"]
     training = [track.labels for track in tracks(setting.material.songs("panda4q", "train"))]
     centre = [np.mean([getattr(each, name) for each in training]) for name in AXES]
     for song, label in zip(songs.examples, songs.labels.tolist(), strict=True):
@@ -395,7 +395,7 @@ def test_label_rate_reports_agreement_with_the_songs(
     songs = songs_of(setting, "panda4q", "va")
     for rate in label_rate.RATES:
         runs = [replace(r, label_rate=rate) for r in runs_of(setting, row, "panda4q", "va")]
-        said = label_rate.answers([setting.train(run) for run in runs], songs)
+        said = label_rate.predicted_affect([setting.train(run) for run in runs], songs)
         each = [metrics.ccc(songs.affect[:, 1], said[:, seed, 1]) for seed in range(len(SEEDS))]
         assert found[row.name][f"{rate:.0%}"]["arousal"]["each"] == pytest.approx(each)
         both = [found[row.name][f"{rate:.0%}"][name]["estimate"] for name in ("valence", "arousal")]

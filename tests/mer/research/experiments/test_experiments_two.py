@@ -236,9 +236,9 @@ def test_temperature_undoes_a_known_heating() -> None:
     scores = generator.normal(size=(4000, 4))
     true = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = np.minimum((generator.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1), 3)
-    sure = calibration.heated(true, 1 / 3)
+    sure = calibration.scaled(true, 1 / 3)
     assert calibration.fit_temperature(labels, sure) == pytest.approx(3, rel=0.1)
-    np.testing.assert_allclose(calibration.heated(sure, 3), true)
+    np.testing.assert_allclose(calibration.scaled(sure, 3), true)
     assert ece(labels, sure) > 5 * ece(labels, true)
 
 
@@ -270,7 +270,7 @@ def test_a_temperature_mends_who_is_too_sure(
             assert found["after"][name]["estimate"] < found["before"][name]["estimate"]
         assert min(found["temperatures"]) > 2
     assert ("half" in text) == (split == "val")
-    assert "Guess by the training songs" in text
+    assert "Class shares of the training songs" in text
 
 
 def test_temperatures_do_not_see_the_songs_that_are_asked_about(
@@ -329,23 +329,23 @@ def test_gates_of_lgfn_are_exact_without_a_modality(
     assert "NO |" not in text
 
 
-def said(weights: Mapping[str, float]) -> gates.Said:
+def said(weights: Mapping[str, float]) -> gates.Predicted:
     songs = np.zeros(2)
     predictions = Predictions(
         np.full((2, 4), 0.25), np.full((2, 2), 0.5), {k: songs + v for k, v in weights.items()}
     )
-    return gates.Said.by([predictions])
+    return gates.Predicted.by([predictions])
 
 
 def test_a_broken_promise_is_seen() -> None:
     by = {each.name: said({"audio": 0.9, "lyrics": 0.1}) for each in gates.DISTURBANCES}
-    found = [(condition, name, wanted) for condition, name, wanted, _ in gates.promises(by)]
+    found = [(condition, name, wanted) for condition, name, wanted, _ in gates.exact_gates(by)]
     assert found == [
         ("no text", "audio", 1.0), ("no text", "lyrics", 0.0),
         ("no audio", "audio", 0.0), ("no audio", "lyrics", 1.0),
     ]  # fmt: skip
     values = {
-        condition: values for condition, name, _, values in gates.promises(by) if name == "audio"
+        condition: values for condition, name, _, values in gates.exact_gates(by) if name == "audio"
     }
     assert (values["no text"] == 0.9).all()
 
@@ -353,7 +353,7 @@ def test_a_broken_promise_is_seen() -> None:
 def test_a_context_gate_is_its_own() -> None:
     three = {"audio": 0.5, "lyrics": 0.3, "context": 0.2}
     by = {each.name: said(three) for each in gates.DISTURBANCES}
-    found = {(condition, name): wanted for condition, name, wanted, _ in gates.promises(by)}
+    found = {(condition, name): wanted for condition, name, wanted, _ in gates.exact_gates(by)}
     assert found["no lyrics", "lyrics"] == 0
     assert ("no lyrics", "audio") not in found
     assert found["no text", "audio"] == 1
@@ -362,13 +362,13 @@ def test_a_context_gate_is_its_own() -> None:
 def test_moved_counts_songs_and_leaves_nan_out() -> None:
     before = np.array([[0.2], [0.5], [np.nan], [0.4]])
     after = np.array([[0.3], [0.4], [0.9], [0.40001]])
-    found = gates.moved(before, after, 1, Draws.of(4, resamples=20))
+    found = gates.changed(before, after, 1, Draws.of(4, resamples=20))
     change, expected = found["change"], found["expected"]
     assert change is not None
     assert expected is not None
     assert change["estimate"] == pytest.approx(0.00001 / 3)
     assert expected["estimate"] == pytest.approx(1 / 3)
-    assert gates.moved(before, after, 0, Draws.of(4, resamples=20))["expected"] is None
+    assert gates.changed(before, after, 0, Draws.of(4, resamples=20))["expected"] is None
 
 
 @dataclass
