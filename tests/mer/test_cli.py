@@ -1,4 +1,4 @@
-"""``python -m mer`` as a user meets it."""
+"""``python -m mer`` as a user runs it."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def test_lyric_lines_are_named(weights, monkeypatch, capsys):
     ],
 )
 def test_at_most_two_lines_that_can_be_seen_are_printed(weights, lines, end, monkeypatch, capsys):
-    judge = EmotionPipeline.predict_text
+    predict = EmotionPipeline.predict_text
     named = tuple(LyricLine(i, f"line {i}", *added) for i, added in enumerate(lines))
     monkeypatch.setattr(
         EmotionPipeline,
         "predict_text",
-        lambda pipeline, words: dataclasses.replace(judge(pipeline, words), lyric_lines=named),
+        lambda pipeline, words: dataclasses.replace(predict(pipeline, words), lyric_lines=named),
     )
     assert analyze(weights, "--text", "Rain") == 0
     assert capsys.readouterr().out.endswith(f"{end}\n")

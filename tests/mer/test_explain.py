@@ -62,7 +62,7 @@ def read(encoder, text):
     return batch.offsets[0], read_lines(text, batch.offsets[0])
 
 
-def judged(*points):
+def outputs(*points):
     rest = dict.fromkeys(AffettiOutput._fields, torch.zeros(len(points), 1))
     return AffettiOutput(**rest | {"affect": torch.tensor(points)})
 
@@ -147,7 +147,7 @@ def test_a_line_is_left_out_of_the_mean(network, has_audio, has_context):
 
 def test_the_strongest_come_first_and_ties_keep_their_order():
     # Powers of two, so that differences are exact.
-    output = judged((0.5, 0.5), (0.5, 0.375), (0.75, 0.5), (0.25, 0.5), (0.5, 0.5), (0.5, 0.0))
+    output = outputs((0.5, 0.5), (0.5, 0.375), (0.75, 0.5), (0.25, 0.5), (0.5, 0.5), (0.5, 0.0))
     assert strongest_lines(output, lines_of(5)) == (
         LyricLine(4, "line 4", 0.0, 0.5),
         LyricLine(1, "line 1", -0.25, 0.0),
@@ -157,11 +157,11 @@ def test_the_strongest_come_first_and_ties_keep_their_order():
 
 def test_the_shortlist_has_the_likeliest_lines():
     moved = (0.25, 0.0, 0.5, 0.125, 0.375, 0.0625)
-    output = judged((0.5, 0.5), *((0.5 - by, 0.5) for by in moved))
+    output = outputs((0.5, 0.5), *((0.5 - by, 0.5) for by in moved))
     lines = lines_of(len(moved))
     assert shortlist(output, lines) == [lines[place] for place in (2, 4, 0, 3)]
     assert len(shortlist(output, lines)) == SHORTLIST
-    assert shortlist(judged(*[(0.5, 0.5)] * 3), lines[:2]) == lines[:2]
+    assert shortlist(outputs(*[(0.5, 0.5)] * 3), lines[:2]) == lines[:2]
 
 
 def test_the_rest_is_what_was_read_without_the_line(encoder):

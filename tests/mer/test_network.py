@@ -123,7 +123,7 @@ def test_one_song_alone_is_as_in_company(network: AffettiNetwork) -> None:
         assert_same(alone, AffettiOutput(*(part[song : song + 1] for part in together)))
 
 
-def test_lyrics_change_what_audio_says(network: AffettiNetwork) -> None:
+def test_lyrics_change_the_prediction_from_audio(network: AffettiNetwork) -> None:
     whole = batch()
     silent = network(present(whole, (True, False, False))).fused_embedding
     sung = network(present(whole, (True, True, False))).fused_embedding
@@ -155,7 +155,7 @@ def test_likeness_needs_lyrics_and_context(
 
 
 def likeness_of(context: torch.Tensor, lyrics: torch.Tensor) -> float:
-    """Mean cosine of the tokens that are met best, of one song."""
+    """Mean cosine of the best matched tokens of one song."""
     config = dataclasses.replace(CONFIG, text_dim=context.shape[1])
     mean, deviation = affetti._LIKENESS
     batch = collate([None], [lyrics], [context], config)
@@ -230,7 +230,7 @@ def test_doubt_is_of_the_cues(network: AffettiNetwork) -> None:
     assert (own[..., 1] > plain[..., 1]).all()
 
 
-def test_members_are_states_weighed_and_judged(network: AffettiNetwork) -> None:
+def test_members_are_states_weighted_and_classified(network: AffettiNetwork) -> None:
     known = network.states(batch())
     assert known.states.shape == (4, 4, 3, 64)
     torch.testing.assert_close(known.states.norm(dim=-1), torch.ones(4, 4, 3))

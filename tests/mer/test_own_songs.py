@@ -51,13 +51,13 @@ def table(folder: Path, text: str) -> Path:
 
 
 def test_accuracy_confusion_and_worst_songs(tmp_path: Path) -> None:
-    judged = [
+    predicted = [
         (song(2, tmp_path, quadrant=Quadrant.Q1), said("Q1")),
         (song(3, tmp_path, quadrant=Quadrant.Q1), said("Q2", 0.9)),
         (song(4, tmp_path, quadrant=Quadrant.Q3), said("Q3")),
         (song(5, tmp_path, quadrant=Quadrant.Q4), said("Q4")),
     ]
-    figures = measure(judged, {})
+    figures = measure(predicted, {})
     assert figures["quadrant"]["accuracy"]["estimate"] == 0.75
     assert figures["quadrant"]["majority"] == 0.5
     assert figures["quadrant"]["confusion"][0] == [1, 1, 0, 0]
@@ -68,11 +68,11 @@ def test_accuracy_confusion_and_worst_songs(tmp_path: Path) -> None:
 
 def test_ratings_are_compared_axis_by_axis(tmp_path: Path) -> None:
     points = [AffectPoint(v, 1 - a) for v, a in CENTRES.values()]  # arousal upside down
-    judged = [
+    predicted = [
         (song(i, tmp_path, point=point, quadrant=point.quadrant), said(name))
         for i, (point, name) in enumerate(zip(points, CENTRES, strict=True))
     ]
-    affect = measure(judged, {})["affect"]
+    affect = measure(predicted, {})["affect"]
     assert affect["valence"]["ccc"] == pytest.approx(1)
     assert affect["valence"]["rmse"] == pytest.approx(0)
     assert affect["arousal"]["pearson"] == pytest.approx(-1)
@@ -80,7 +80,7 @@ def test_ratings_are_compared_axis_by_axis(tmp_path: Path) -> None:
 
 def test_spreads_are_held_against_what_was_off(tmp_path: Path) -> None:
     offs = (0.0, 0.1, 0.19, 0.3)  # above the said valence; the spread is 0.1, then 0.2
-    judged = [
+    predicted = [
         (
             song(i, tmp_path, point=AffectPoint(0.2 + off, 0.2), quadrant=Quadrant.Q3),
             said("Q3", spread=spread),
@@ -88,24 +88,24 @@ def test_spreads_are_held_against_what_was_off(tmp_path: Path) -> None:
         for spread in (0.1, 0.2)
         for i, off in enumerate(offs)
     ]
-    valence = measure(judged, {})["affect"]["valence"]
+    valence = measure(predicted, {})["affect"]["valence"]
     assert valence["within_one_spread"] == pytest.approx((1 + 3) / 8)
     assert valence["within_two_spreads"] == pytest.approx((3 + 4) / 8)
     assert valence["spread"] == pytest.approx(0.15)
 
 
 def test_ambiguous_songs_are_counted_apart(tmp_path: Path) -> None:
-    judged = [
+    predicted = [
         (song(2, tmp_path, quadrant=Quadrant.Q1), said("Q1", 0.5)),
         (song(3, tmp_path, quadrant=Quadrant.Q1), said("Q2", 0.49)),
         (song(4, tmp_path, quadrant=Quadrant.Q3), said("Q3", 0.4)),
     ]
-    figures = measure(judged, {})
+    figures = measure(predicted, {})
     assert figures["quadrant"]["sure"] == {"songs": 1, "accuracy": 1.0}
     assert figures["quadrant"]["ambiguous"] == {"songs": 2, "accuracy": 0.5}
     lines = list(report({**figures, "model_version": "affetti-00000000", "failed": []}))
     assert "ambiguous: 2 songs, accuracy 0.500" in lines
-    alone = measure(judged[:1], {})
+    alone = measure(predicted[:1], {})
     assert alone["quadrant"]["ambiguous"] == {"songs": 0, "accuracy": None}
     lines = list(report({**alone, "model_version": "affetti-00000000", "failed": []}))
     assert not any(line.startswith("ambiguous") for line in lines)
@@ -113,12 +113,12 @@ def test_ambiguous_songs_are_counted_apart(tmp_path: Path) -> None:
 
 def test_a_mood_is_right_when_it_is_the_nearest_of_the_tables_moods(tmp_path: Path) -> None:
     moods = {"calm": said("Q4"), "furious": said("Q2"), "gloomy": said("Q3")}
-    judged = [
+    predicted = [
         (song(2, tmp_path, mood="calm"), said("Q4")),
         (song(3, tmp_path, mood="calm"), said("Q3")),
         (song(4, tmp_path, mood="furious"), said("Q2")),
     ]
-    mood = measure(judged, moods)["mood"]
+    mood = measure(predicted, moods)["mood"]
     assert mood["accuracy"] == pytest.approx(2 / 3)
     assert mood["majority"] == pytest.approx(2 / 3)
     assert mood["each"]["calm"] == {"songs": 2, "right": 1}

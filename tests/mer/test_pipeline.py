@@ -1,4 +1,4 @@
-"""The pipeline with an untrained network: what holds whatever the weights are."""
+"""The pipeline with an untrained network: properties that hold for any weights."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_with_one_patch_the_timeline_is_the_song(predictions):
     assert (point.valence, point.arousal) == pytest.approx((short.valence, short.arousal), abs=1e-5)
 
 
-def test_a_song_alone_is_judged_as_in_company(pipeline, songs, predictions):
+def test_other_songs_of_a_batch_change_nothing(pipeline, songs, predictions):
     for song, together in zip(songs, predictions, strict=True):
         (alone,) = pipeline.predict([song])
         assert alone.fused_embedding == pytest.approx(together.fused_embedding, abs=1e-5)
@@ -146,7 +146,7 @@ def test_predictions_repeat_to_the_bit(pipeline, songs, predictions):
         assert one.timeline == other.timeline
 
 
-def test_each_modality_is_heard(pipeline, songs):
+def test_each_modality_changes_the_embedding(pipeline, songs):
     whole = songs[0]
     parts = [
         whole,
@@ -166,7 +166,7 @@ def test_a_sentence_goes_through_the_same_network(pipeline):
     assert by_text.gates == {"audio": 0.0, "lyrics": 1.0, "context": 0.0}
 
 
-def test_words_that_would_be_headings_are_judged_when_typed(pipeline):
+def test_words_that_are_headings_in_lyrics_count_as_text(pipeline):
     assert pipeline.predict_text("instrumental").gates["lyrics"] == 1
 
 
@@ -243,13 +243,11 @@ def test_texts_are_read_with_the_checkpoints_corrections(corrected, pipeline):
         assert torch.allclose(after, encoder.encode([text]).states[0], atol=1e-5)
 
 
-def test_corrections_change_what_is_read_and_not_what_is_heard(
-    corrected, pipeline, songs, predictions
-):
+def test_corrections_change_texts_and_not_audio(corrected, pipeline, songs, predictions):
     for song, before, after in zip(songs, predictions, corrected.predict(songs), strict=True):
         difference = np.abs(after.fused_embedding - before.fused_embedding).max()
-        is_heard_alone = song.lyrics is song.title is song.artist is None
-        assert difference < 1e-6 if is_heard_alone else difference > 1e-4
+        is_audio_alone = song.lyrics is song.title is song.artist is None
+        assert difference < 1e-6 if is_audio_alone else difference > 1e-4
     assert after.model_version != before.model_version
 
 
@@ -282,7 +280,7 @@ def test_an_unknown_name_or_device_is_refused(weights):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_judges_as_the_cpu_does(weights, songs, predictions):
+def test_a_gpu_predicts_as_the_cpu_does(weights, songs, predictions):
     pipeline = EmotionPipeline.from_pretrained(weights, device="cuda")
     for one, other in zip(pipeline.predict(songs), predictions, strict=True):
         assert one.fused_embedding == pytest.approx(other.fused_embedding, abs=2e-3)
