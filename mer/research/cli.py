@@ -65,7 +65,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, (module_name, summary) in COMMANDS.items():
         description = f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description)
-        # Their modules load PyTorch: only the one that is asked for is imported.
+        # Their modules load PyTorch: only the requested one is imported.
         if name in arguments[:1]:
             module = importlib.import_module(module_name)
             module.add_arguments(command)

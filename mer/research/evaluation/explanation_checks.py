@@ -116,7 +116,7 @@ def disturbances(
 def gate_figures(
     predict_songs: Callable[[Sequence[TrackFeatures]], AffettiOutput],
     songs: Sequence[TrackFeatures],
-    disturbed: Mapping[str, Disturbance],
+    modified: Mapping[str, Disturbance],
 ) -> dict[str, Any]:
     """Compare the gates of unmodified and modified songs.
 
@@ -126,7 +126,7 @@ def gate_figures(
         Predicts songs.
     songs : sequence of TrackFeatures
         Unmodified.
-    disturbed : mapping of str to Disturbance
+    modified : mapping of str to Disturbance
         Of the same songs in the same order.
 
     Returns
@@ -138,7 +138,7 @@ def gate_figures(
     """
     before = predict_songs(songs).gates.double().numpy()
     found: dict[str, Any] = {"before": dict(zip(MODALITIES, before.mean(axis=0), strict=True))}
-    for name, each in disturbed.items():
+    for name, each in modified.items():
         after = predict_songs(each.songs).gates.double().numpy()
         place = MODALITIES.index(each.gate)
         change = after[:, place] - before[:, place]

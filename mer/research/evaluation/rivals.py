@@ -78,10 +78,10 @@ def read(path: Path, task: Task, tests: Sequence[TrackFeatures]) -> Classes:
         )
     ids = [song.track.track_id for song in songs]
     if len(labels) != len(kept["songs"]) or set(ids) != set(labels):
-        strange = sorted(set(ids) ^ set(labels), key=str)
+        different = sorted(set(ids) ^ set(labels), key=str)
         raise InputError(
             f"{path} should hold the {len(ids)} test songs of {task.dataset}, but holds "
-            f"{len(kept['songs'])} songs, of which {strange[:3]} and others differ; {_AGAIN}"
+            f"{len(kept['songs'])} songs, of which {different[:3]} and others differ; {_AGAIN}"
         )
     truth = task.labels(songs).tolist()
     if wrong := [name for name, label in zip(ids, truth, strict=True) if labels[name] != label]:

@@ -78,7 +78,7 @@ NOTES: Final = (
         "each against the rest. It depends on the class shares: that of the baseline is their "
         "mean."
     ),
-    "The baseline knows the majority class; the networks do not.",
+    "The baseline uses the majority class as an input; the networks do not.",
 )
 
 

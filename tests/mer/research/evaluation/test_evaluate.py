@@ -21,7 +21,7 @@ from mer.research.evaluation.evaluate import calibrated_folds, measure, probe_cr
 from mer.research.evaluation.probes import fit_and_predict, pooled
 from mer.research.evaluation.report import markdown
 from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
-from mer.research.files import NOTES, finite, keep_notes, write_json
+from mer.research.files import write_json
 from mer.research.house.mixture import Plane
 from mer.research.house.trainer import Recipe
 from mer.research.house.training import Material
@@ -208,11 +208,6 @@ def test_a_fold_is_calibrated_on_the_others() -> None:
     )
 
 
-def test_what_is_no_number_is_none_in_json() -> None:
-    figures = {"a": [1.0, float("nan")], "b": {"c": float("inf"), "d": "nan"}, "e": (2, None)}
-    assert finite(figures) == {"a": [1.0, None], "b": {"c": None, "d": "nan"}, "e": [2, None]}
-
-
 def rated(dataset: str, index: int) -> TrackFeatures:
     labels = AffectLabels(valence=index / 10, arousal=(index * 7 % 10) / 10)
     track = Track(dataset, f"text{index}", "test", labels)
@@ -336,13 +331,6 @@ def test_a_wrong_rival_is_told_before_anything_is_trained(
     (tmp_path / "rivals" / "mirex-wang.json").write_text('{"songs": []}')
     assert cli.main(evaluated) == 1
     assert "mirex-wang.json is damaged" in capsys.readouterr().err
-
-
-def test_what_people_wrote_outlives_the_next_report() -> None:
-    written = keep_notes("figures\n", "") + f"\n{NOTES}\n\nIt rained.\n"
-    again = keep_notes("new figures\n", written)
-    assert again == f"new figures\n\n{NOTES}\n\nIt rained.\n"
-    assert keep_notes("new figures\n", again) == again
 
 
 def test_songs_are_read_with_calibrated_networks_that_have_not_met_them(
