@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 
 from catalog import analysis
 from tests.fakes import FakePipeline
+from tests.integration.stack import Migrated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,14 @@ def quick_passwords() -> Iterator[None]:
 def memory_broker() -> None:
     """Messages sent by tests are kept in memory; no worker ever sees them."""
     current_app.conf.update(broker_url="memory://", broker_transport_options={})
+
+
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[Migrated]:
+    """Migrated databases, for the tests of whole installations to copy."""
+    databases = Migrated()
+    yield databases
+    databases.close()
 
 
 @pytest.fixture

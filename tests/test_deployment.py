@@ -263,8 +263,8 @@ def seconds(text: str) -> float:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", [name for name in OURS if name != "setup"])
-def test_service_starts_and_its_health_check_tells(stack, name):
-    stack.manage("migrate", "--verbosity", "0")
+def test_service_starts_and_its_health_check_tells(stack, migrated, name):
+    stack.migrate(migrated)
     port = str(free_port())
     command = [word.replace(":8000", f":{port}") for word in SERVICES[name]["command"]]
     check = [word.replace(":8000/", f":{port}/") for word in health_command(name)]

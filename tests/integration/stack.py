@@ -84,6 +84,19 @@ def music_write(folder: Path, count: int) -> Path:
     return folder
 
 
+class Migrated:
+    """Migrated databases to copy: the first installation of each mode leaves one here."""
+
+    def __init__(self) -> None:
+        self.sqlite = b""
+        self.postgres = ""
+
+    def close(self) -> None:
+        if self.postgres:
+            with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {self.postgres} WITH (FORCE)")
+
+
 class Stack:
     """One installation; `is_full` is PostgreSQL and Redis, otherwise SQLite and files."""
 
@@ -133,6 +146,30 @@ class Stack:
         if self._database:
             with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
+
+    def migrate(self, migrated: Migrated) -> None:
+        """Bring the empty database up to date, by a copy where another was migrated before."""
+        if self._database:
+            self._migrate_postgres(migrated)
+            return
+        path = self.folder / "var/affetti.sqlite3"
+        if migrated.sqlite:
+            path.parent.mkdir()
+            path.write_bytes(migrated.sqlite)
+        else:
+            self.manage("migrate", "--verbosity", "0")
+            migrated.sqlite = path.read_bytes()
+
+    def _migrate_postgres(self, migrated: Migrated) -> None:
+        with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+            if migrated.postgres:
+                connection.execute(f"DROP DATABASE {self._database}")
+                connection.execute(f"CREATE DATABASE {self._database} TEMPLATE {migrated.postgres}")
+            else:
+                self.manage("migrate", "--verbosity", "0")
+                name = f"affetti_{uuid.uuid4().hex[:12]}"
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE {self._database}")
+                migrated.postgres = name
 
     # --- processes --------------------------------------------------------------------------
 

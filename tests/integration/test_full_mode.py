@@ -11,7 +11,7 @@ import pytest
 
 from mer.checkpoint import packaged_version
 from mer.errors import CheckpointError
-from tests.integration.stack import Stack, music_write, services_require
+from tests.integration.stack import Migrated, Stack, music_write, services_require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +24,13 @@ FILES = 36
 
 
 @pytest.fixture(params=["full", "embedded"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path: Path, migrated: Migrated) -> Iterator[Stack]:
     """A migrated installation, in each of the two modes."""
     if request.param == "full":
         services_require()
     installation = Stack(tmp_path, is_full=request.param == "full")
     try:
-        installation.manage("migrate", "--verbosity", "0")
+        installation.migrate(migrated)
         yield installation
     finally:
         installation.close()
