@@ -21,7 +21,7 @@ DEV_STAMP := $(VENV)/.affetti-dev
 
 help:
 	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
-	@echo "make test                             set up, run every test"
+	@echo "make test [WORKERS=2]                 set up, run every test, a process per core"
 	@echo "make check                            lint, types, import rules, tests with coverage"
 	@echo "make bench                            measure speed, as ratios against the naive way"
 

@@ -15,7 +15,7 @@ from tests.fakes import FakePipeline
 from tests.integration.stack import Migrated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from pytest_django.fixtures import SettingsWrapper
@@ -38,6 +38,19 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With AFFETTI_REQUIRE_SERVICES=1, fail every skipped test of a service or a browser."""
+    report = yield
+    needs_service = any(item.get_closest_marker(name) for name in ("integration", "e2e"))
+    if report.skipped and needs_service and os.environ.get("AFFETTI_REQUIRE_SERVICES") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"AFFETTI_REQUIRE_SERVICES=1, but skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,7 @@ REDIS_LOCK: Final = Path(tempfile.gettempdir()) / (
 
 
 def services_require() -> None:
-    """Skip the test where PostgreSQL or Redis is absent; fail where that was forbidden."""
+    """Skip the test where PostgreSQL or Redis is absent; conftest makes failures of skips."""
     reasons = []
     try:
         psycopg.connect(POSTGRES_URL, connect_timeout=3).close()
@@ -52,8 +52,6 @@ def services_require() -> None:
             client.ping()
     except redis.RedisError as error:
         reasons.append(f"Redis at {REDIS_URL}: {error}")
-    if reasons and os.environ.get("AFFETTI_REQUIRE_SERVICES") == "1":
-        pytest.fail("AFFETTI_REQUIRE_SERVICES=1, but " + "; ".join(reasons))
     if reasons:
         pytest.skip("; ".join(reasons))
 
