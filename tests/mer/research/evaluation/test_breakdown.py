@@ -1,4 +1,4 @@
-"""Where networks err, and what their place on the plane is worth."""
+"""Errors by class, genre and confidence; agreement of valence and arousal with norms."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_small_genres_are_other() -> None:
     assert list(breakdown.by_genre(LABELS, answers, [()] * 40)) == ["other"]
 
 
-def test_mistakes_are_the_surest_first_and_have_no_names() -> None:
+def test_errors_are_ordered_by_confidence_and_have_no_names() -> None:
     answers = np.where(np.arange(40) < 15, (LABELS + 1) % 4, LABELS)
     part = said(sure(answers, np.linspace(0.4, 0.9, 40)))
     rows = breakdown.confident_errors(TaskPredictions(QUADRANT, SONGS, {"audio+context": part}))
@@ -98,7 +98,7 @@ def test_mistakes_are_the_surest_first_and_have_no_names() -> None:
 
 
 @pytest.mark.usefixtures("few_draws")
-def test_the_ambiguous_are_told_from_the_sure() -> None:
+def test_ambiguous_predictions_are_counted_apart() -> None:
     first = np.arange(40) < 10
     answers = np.where(first & (np.arange(40) % 2 == 0), (LABELS + 1) % 4, LABELS)
     figures = breakdown.by_confidence(LABELS, said(sure(answers, np.where(first, 0.49, 0.5))))

@@ -323,7 +323,7 @@ def test_without_rivals_and_matplotlib_the_rest_is_written(
     assert "![" not in page
 
 
-def test_a_wrong_rival_is_told_before_anything_is_trained(
+def test_a_wrong_rival_is_reported_before_the_training(
     evaluated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -333,7 +333,7 @@ def test_a_wrong_rival_is_told_before_anything_is_trained(
     assert "mirex-wang.json is damaged" in capsys.readouterr().err
 
 
-def test_songs_are_read_with_calibrated_networks_that_have_not_met_them(
+def test_songs_come_with_calibrated_networks_that_were_not_trained_on_them(
     evaluated: list[str], tmp_path: Path
 ) -> None:
     args = argparse.Namespace(threads=0, data=tmp_path, cache=tmp_path, work=tmp_path)

@@ -1,4 +1,4 @@
-"""The checks of explanations, on networks and songs of which it is known what must come out."""
+"""Checks of explanations, on networks and songs with known results."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_naming_beats_chance_where_lines_weigh_by_their_words() -> None:
         assert figures["named_less_longest"]["low"] > 0
 
 
-def test_songs_of_one_line_are_not_asked() -> None:
+def test_songs_of_one_line_are_left_out() -> None:
     heard = [(Mean(), each) for each in (*SONGS[:2], song(9, lyrics="joy\njoy"))]
     assert {figures["songs"] for figures in measure(heard, Words()).values()} == {2}
 
@@ -298,7 +298,7 @@ def test_a_missing_modality_has_no_weight_in_the_house_network() -> None:
     assert found["white noise at 0 dB"]["change"]["estimate"] == pytest.approx(0)
 
 
-def test_the_timeline_hears_as_the_pipeline_does() -> None:
+def test_the_timeline_is_that_of_the_pipeline() -> None:
     clip = replace(CLIPS[0], lyrics=None)
     points = timeline(Mean(), clip)
     audio = clip.audio.double()
@@ -375,7 +375,7 @@ def test_a_splice_on_the_wrong_side_counts_as_wrong() -> None:
 
 
 @pytest.mark.parametrize(("count", "songs"), [(4, 4), (0, 6)])
-def test_so_many_songs_are_asked_or_all(count: int, songs: int) -> None:
+def test_the_number_of_songs_is_limited(count: int, songs: int) -> None:
     figures = explanations.measure(folds(), Words(), list, count)
     assert figures["timeline"]["songs"] == figures["gates"]["songs"] == songs
 

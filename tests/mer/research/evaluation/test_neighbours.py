@@ -1,4 +1,4 @@
-"""Neighbours that feel alike."""
+"""Precision of nearest neighbours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_precision_counts_neighbours_of_the_same_label_and_not_oneself() -> None
     assert precision(embeddings, labels, 2).tolist() == [0.5, 0.5, 0.0, 1.0, 1.0, 1.0]
 
 
-def test_too_few_songs_are_told() -> None:
+def test_too_few_songs_are_an_error() -> None:
     with pytest.raises(ShapeError, match="2 songs"):
         precision(np.eye(2), np.zeros(2, dtype=np.int64), 2)
 

@@ -1,4 +1,4 @@
-"""What others answered, read back song by song, and the house network beside it."""
+"""Predictions of other models, read from files and compared with the house network."""
 
 from __future__ import annotations
 

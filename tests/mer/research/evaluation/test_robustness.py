@@ -1,4 +1,4 @@
-"""Robustness: conditions are predictions, compared with clean songs and written down."""
+"""Robustness: conditions are predicted, compared with clean songs, and written."""
 
 from __future__ import annotations
 

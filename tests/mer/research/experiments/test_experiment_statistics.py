@@ -1,4 +1,4 @@
-"""What the experiments count with, held to scikit-learn's figures and to the bootstrap."""
+"""Statistics of the experiments, compared with scikit-learn and the bootstrap."""
 
 from __future__ import annotations
 

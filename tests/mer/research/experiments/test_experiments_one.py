@@ -1,4 +1,4 @@
-"""Noise, imbalance, transfer, label rate and missing modalities, on songs made up here."""
+"""Noise, imbalance, transfer, label rate and missing modalities, on synthetic songs."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_no_labelled_song_is_an_error(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 10.0])
-def test_noise_has_the_level_that_it_says(setting: Setting, level: float) -> None:
+def test_noise_has_its_level(setting: Setting, level: float) -> None:
     track = songs_of(setting, "panda4q", "quadrant").examples[0].track
     clean = setting.material.sounds.waveform(track, SAMPLE_RATE)
     noisy = setting.material.sounds.waveform(track, SAMPLE_RATE, level)
@@ -468,7 +468,7 @@ def test_half_of_the_curves_are_of_networks_without_dropout(
         assert found[f"tiny/own {name}"]["audio"]["accuracy"][0]["each"][0] == pytest.approx(right)
 
 
-def test_songs_without_lyrics_are_not_asked_about(setting: Setting) -> None:
+def test_songs_without_lyrics_are_left_out(setting: Setting) -> None:
     mute = [
         replace(each, features=replace(each.features, lyrics=None))
         if each.track.dataset == "mirex" and each.track.track_id == "20"

@@ -1,4 +1,4 @@
-"""Ablation, calibration, gates and scalability, from a few invented songs to their pages."""
+"""Ablation, calibration, gates and scalability, from synthetic songs to pages."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_p_value_is_that_of_the_paired_bootstrap() -> None:
     assert figures(differences)["low"] == pytest.approx(expected.difference.low)
 
 
-def test_temperature_undoes_a_known_heating() -> None:
+def test_temperature_undoes_a_known_scaling() -> None:
     generator = np.random.default_rng(0)
     scores = generator.normal(size=(4000, 4))
     true = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
@@ -253,7 +253,7 @@ def test_drawn_ece_is_that_of_the_metrics() -> None:
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_a_temperature_mends_who_is_too_sure(
+def test_a_temperature_corrects_overconfidence(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, split: str
 ) -> None:
     register(monkeypatch, toy("toy"))
@@ -273,7 +273,7 @@ def test_a_temperature_mends_who_is_too_sure(
     assert "Class shares of the training songs" in text
 
 
-def test_temperatures_do_not_see_the_songs_that_are_asked_about(
+def test_temperatures_are_not_fitted_on_the_predicted_songs(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(monkeypatch, toy("toy"))
@@ -337,7 +337,7 @@ def said(weights: Mapping[str, float]) -> gates.Predicted:
     return gates.Predicted.by([predictions])
 
 
-def test_a_broken_promise_is_seen() -> None:
+def test_a_gate_that_is_not_exact_is_found() -> None:
     by = {each.name: said({"audio": 0.9, "lyrics": 0.1}) for each in gates.DISTURBANCES}
     found = [(condition, name, wanted) for condition, name, wanted, _ in gates.exact_gates(by)]
     assert found == [
@@ -359,7 +359,7 @@ def test_a_context_gate_is_its_own() -> None:
     assert found["no text", "audio"] == 1
 
 
-def test_moved_counts_songs_and_leaves_nan_out() -> None:
+def test_changed_counts_songs_and_ignores_nan() -> None:
     before = np.array([[0.2], [0.5], [np.nan], [0.4]])
     after = np.array([[0.3], [0.4], [0.9], [0.40001]])
     found = gates.changed(before, after, 1, Draws.of(4, resamples=20))
@@ -431,7 +431,7 @@ def test_scalability_runs_in_a_process_of_its_own(
     assert not setting.work.exists()
 
 
-def test_a_timing_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_timing_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(code: int) -> None:
         done = subprocess.CompletedProcess([], code, "", "Traceback\nOSError: no such thing\n")
         monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)

@@ -1,4 +1,4 @@
-"""The harness of the comparison: labels, disturbances, batches, resumable runs, the table."""
+"""The harness: labels, modifications, batches, resumable runs, the table."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def test_a_wrong_wish_is_named(wanted: Run, message: str, songs: Material) -> No
 
 
 @pytest.mark.parametrize("name", list(ESTIMATORS))
-def test_a_baseline_answers_and_only_reads_what_it_says(name: str, songs: Material) -> None:
+def test_a_baseline_predicts_from_its_modalities_alone(name: str, songs: Material) -> None:
     fitted = fit_estimator(Run(name), songs)
     asked = songs.songs("panda4q", "test")
     said = fitted.predict(asked)

@@ -1,4 +1,4 @@
-"""The text encoder's adapter: what it learns from, what it leaves alone, and how it is kept."""
+"""The text encoder's adapter: training data, trained layers, and its file."""
 
 from __future__ import annotations
 

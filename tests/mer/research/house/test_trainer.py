@@ -1,4 +1,4 @@
-"""Training: targets, masks, learning, and going on after a kill."""
+"""Training: targets, masks, losses, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -182,7 +182,9 @@ def sung(index: int, *, has_lyrics: bool = True) -> TrackFeatures:
     return replace(spoken, lyrics=torch.cat([spoken.context, verse]) if has_lyrics else None)
 
 
-SUNG = [sung(index, has_lyrics=index % 3 > 0) for index in range(10)]  # 0, 3, 6 and 9 have none
+WITH_LYRICS = [
+    sung(index, has_lyrics=index % 3 > 0) for index in range(10)
+]  # 0, 3, 6 and 9 have none
 
 
 def contrast_of(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, ContrastiveCues]:
@@ -195,31 +197,31 @@ def contrast_of(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Contrasti
 
 def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
     network = AffettiNetwork(CONFIG)
-    network.standardise_to([one.audio.float() for one in SUNG if one.audio is not None])
+    network.standardise_to([one.audio.float() for one in WITH_LYRICS if one.audio is not None])
     return network.cues(feature_batch(songs, CONFIG))
 
 
 def test_false_lyrics_are_those_of_the_singer_before() -> None:
-    _, worse = contrast_of(SUNG)
+    _, contrast = contrast_of(WITH_LYRICS)
     before = [None, 8, 1, None, 2, 4, None, 5, 7, None]
-    lyrics = [None if n is None else SUNG[n].lyrics for n in before]
-    strange = [replace(one, lyrics=other) for one, other in zip(SUNG, lyrics, strict=True)]
-    torch.testing.assert_close(worse.modified[:, 1], cues(strange)[:, 1])
-    assert worse.is_modified[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
+    lyrics = [None if n is None else WITH_LYRICS[n].lyrics for n in before]
+    strange = [replace(one, lyrics=other) for one, other in zip(WITH_LYRICS, lyrics, strict=True)]
+    torch.testing.assert_close(contrast.modified[:, 1], cues(strange)[:, 1])
+    assert contrast.is_modified[:, 1].tolist() == [index % 3 > 0 for index in range(10)]
 
 
 def test_false_audio_is_a_distorted_copy() -> None:
-    copied = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
-    _, worse = contrast_of(copied)
+    copied = [replace(one, copies=(one.audio + 5,)) for one in WITH_LYRICS if one.audio is not None]
+    _, contrast = contrast_of(copied)
     spoilt = [replace(one, audio=one.copies[0]) for one in copied]
-    torch.testing.assert_close(worse.modified[:, 0], cues(spoilt)[:, 0])
-    assert worse.is_modified[:, 0].all()
-    _, without = contrast_of(SUNG)
+    torch.testing.assert_close(contrast.modified[:, 0], cues(spoilt)[:, 0])
+    assert contrast.is_modified[:, 0].all()
+    _, without = contrast_of(WITH_LYRICS)
     assert not without.is_modified[:, 0].any()
 
 
 def test_a_song_with_the_audio_of_a_copy_has_no_modified_audio() -> None:
-    songs = [replace(one, copies=(one.audio + 5,)) for one in SUNG if one.audio is not None]
+    songs = [replace(one, copies=(one.audio + 5,)) for one in WITH_LYRICS if one.audio is not None]
     trainer = Trainer(replace(RECIPE, copy_share=0.5), CONFIG, songs, TEXTS, PLANE)
     torch.manual_seed(0)
     batch, is_copy = trainer._with_copies(torch.arange(len(songs)))
@@ -227,53 +229,53 @@ def test_a_song_with_the_audio_of_a_copy_has_no_modified_audio() -> None:
     assert not is_copy.all()
     clean = feature_batch(songs, CONFIG).audio
     assert ((batch.audio - clean).abs().amax(dim=(1, 2)) > 1).equal(is_copy)
-    worse = trainer._contrast(batch, torch.arange(len(songs)), is_copy)
-    assert worse.is_modified[:, 0].equal(~is_copy)
-    torch.testing.assert_close(worse.original, cues(songs))
+    contrast = trainer._contrast(batch, torch.arange(len(songs)), is_copy)
+    assert contrast.is_modified[:, 0].equal(~is_copy)
+    torch.testing.assert_close(contrast.original, cues(songs))
 
 
-def test_lyrics_without_a_title_are_not_asked_about() -> None:
-    _, worse = contrast_of([replace(one, context=None) for one in SUNG])
-    assert not worse.is_modified[:, 1].any()
-    assert (worse.original[:, 1] == 0).all()
+def test_lyrics_without_a_title_have_no_modified_lyrics() -> None:
+    _, contrast = contrast_of([replace(one, context=None) for one in WITH_LYRICS])
+    assert not contrast.is_modified[:, 1].any()
+    assert (contrast.original[:, 1] == 0).all()
 
 
 def test_what_is_withheld_cannot_be_false() -> None:
-    songs = [replace(one, copies=(one.audio,)) for one in SUNG if one.audio is not None]
+    songs = [replace(one, copies=(one.audio,)) for one in WITH_LYRICS if one.audio is not None]
     trainer = Trainer(RECIPE, CONFIG, songs, TEXTS, PLANE)
     torch.manual_seed(0)
     batch = withhold(feature_batch(songs, CONFIG), replace(RECIPE, modality_dropout=0.7))
     none = torch.zeros(len(songs), dtype=torch.bool)
-    worse = trainer._contrast(batch, torch.arange(len(songs)), none)
+    contrast = trainer._contrast(batch, torch.arange(len(songs)), none)
     for place, mask in enumerate((batch.audio_mask, batch.lyrics_mask)):
         withheld = ~mask.any(dim=1)
         assert withheld.any()
-        assert not worse.is_modified[withheld, place].any()
-        assert (worse.modified[withheld, place] == 0).all()
+        assert not contrast.is_modified[withheld, place].any()
+        assert (contrast.modified[withheld, place] == 0).all()
 
 
 def test_a_lone_singer_has_nobody_to_be_taken_for() -> None:
-    _, worse = contrast_of([SUNG[1], SUNG[0]])
-    assert not worse.is_modified[:, 1].any()
+    _, contrast = contrast_of([WITH_LYRICS[1], WITH_LYRICS[0]])
+    assert not contrast.is_modified[:, 1].any()
 
 
 def untrained() -> AffettiNetwork:
     """Without dropout, so that two passes are the same."""
     torch.manual_seed(2)
     network = AffettiNetwork(CONFIG)
-    network.standardise_to([one.audio.float() for one in SUNG if one.audio is not None])
+    network.standardise_to([one.audio.float() for one in WITH_LYRICS if one.audio is not None])
     return network.eval()
 
 
 def gradients(
     network: AffettiNetwork, recipe: Recipe, *, are_texts: bool
 ) -> dict[str, torch.Tensor]:
-    examples = TEXTS if are_texts else SUNG
+    examples = TEXTS if are_texts else WITH_LYRICS
     wanted = targets([example.track for example in examples], PLANE)
     network.zero_grad()
     batch = feature_batch(examples, CONFIG)
-    worse = None if are_texts else contrast_of(SUNG)[1]
-    error = loss(network, batch, wanted, recipe, contrast=worse, are_texts=are_texts)
+    contrast = None if are_texts else contrast_of(WITH_LYRICS)[1]
+    error = loss(network, batch, wanted, recipe, contrast=contrast, are_texts=are_texts)
     error.backward()  # type: ignore[no-untyped-call]
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
@@ -303,7 +305,7 @@ def test_songs_are_trained_with_the_gate_loss_and_texts_without(
         return loss(*args, contrast=contrast, are_texts=are_texts)
 
     monkeypatch.setattr("mer.research.house.trainer.loss", noted)
-    Trainer(replace(RECIPE, epochs=1, wariness=wariness), CONFIG, SUNG, TEXTS, PLANE).train()
+    Trainer(replace(RECIPE, epochs=1, wariness=wariness), CONFIG, WITH_LYRICS, TEXTS, PLANE).train()
     assert asked == {True: {type(None)}, False: {ContrastiveCues if wariness else type(None)}}
 
 
@@ -316,27 +318,27 @@ def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
         for i, line in enumerate(lines)
     ]
     network = untrained()
-    batch, worse = contrast_of(songs)
+    batch, contrast = contrast_of(songs)
     known = network.states(batch)
     optimizer = torch.optim.Adam(network.doubt.parameters(), lr=0.02)
     for _ in range(100):
         optimizer.zero_grad()
-        lesson = _gate_loss(network, known, worse)
+        lesson = _gate_loss(network, known, contrast)
         lesson.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    own, strange = network.weigh(known), network.weigh(known._replace(cues=worse.modified))
+    own, strange = network.weigh(known), network.weigh(known._replace(cues=contrast.modified))
     assert (strange[..., 1] < own[..., 1]).all()
     assert (strange[..., 1] < 0.9 * own[..., 1]).float().mean() > 0.8
 
 
 def test_who_has_one_modality_cannot_mistrust_it() -> None:
-    lone = [replace(example, lyrics=None, context=None) for example in SUNG]
+    lone = [replace(example, lyrics=None, context=None) for example in WITH_LYRICS]
     network = untrained()
-    batch, worse = contrast_of(
+    batch, contrast = contrast_of(
         [replace(one, copies=(one.audio,)) for one in lone if one.audio is not None]
     )
-    lesson = _gate_loss(network, network.states(batch), worse)
-    assert worse.is_modified[:, 0].all()
+    lesson = _gate_loss(network, network.states(batch), contrast)
+    assert contrast.is_modified[:, 0].all()
     assert (lesson == 0).all()
-    batch, worse = contrast_of(SUNG)
-    assert _gate_loss(network, network.states(batch), worse).isfinite().all()
+    batch, contrast = contrast_of(WITH_LYRICS)
+    assert _gate_loss(network, network.states(batch), contrast).isfinite().all()

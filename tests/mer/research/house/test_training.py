@@ -1,4 +1,4 @@
-"""What is trained on, and that the checkpoint carries the corrections it was trained with."""
+"""Training data, and the corrections in the checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration by what is known of a song: sets of modalities, their factors, and loans."""
+"""Calibration by set of modalities, and values borrowed from similar sets."""
 
 from __future__ import annotations
 
