@@ -1,4 +1,4 @@
-"""The wheel, away from the checkout: installed in an environment of its own, it migrates and serves."""
+"""The wheel, away from the checkout: installed in its own environment, it migrates and serves."""
 
 from __future__ import annotations
 
