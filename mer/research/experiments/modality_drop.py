@@ -193,7 +193,7 @@ def _table(
 def _accuracies(found: Mapping[str, Mapping[str, Sweep]], rows: Sequence[Row]) -> Table:
     return Table(
         "Accuracy with all inputs, and without one of them",
-        (*ROW_COLUMNS, "Modality dropout", "all inputs", *SWEEPS),
+        (*ROW_COLUMNS, "Modality dropout", "all inputs", *(f"no {name}" for name in SWEEPS)),
         tuple(
             (
                 *cells,
