@@ -65,7 +65,7 @@ def by_hash(song: TrackFeatures) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbance:
+class Modification:
     """Modified songs.
 
     Parameters
@@ -82,9 +82,9 @@ class Disturbance:
     must_be_zero: bool = False
 
 
-def disturbances(
+def modifications(
     songs: Sequence[TrackFeatures], noisy: Sequence[TrackFeatures]
-) -> dict[str, Disturbance]:
+) -> dict[str, Modification]:
     """Exchange or remove the lyrics of songs, and add noise to or remove their audio.
 
     Parameters
@@ -96,7 +96,7 @@ def disturbances(
 
     Returns
     -------
-    dict of str to Disturbance
+    dict of str to Modification
     """
     others = [*songs[1:], songs[0]]
     exchanged = [
@@ -104,19 +104,19 @@ def disturbances(
     ]
     silent = [replace(song, audio=None) for song in songs]
     return {
-        "another song's lyrics": Disturbance(exchanged, "lyrics"),
-        "no lyrics": Disturbance(
+        "another song's lyrics": Modification(exchanged, "lyrics"),
+        "no lyrics": Modification(
             [replace(song, lyrics=None) for song in songs], "lyrics", must_be_zero=True
         ),
-        "white noise at 0 dB": Disturbance(noisy, "audio"),
-        "no audio": Disturbance(silent, "audio", must_be_zero=True),
+        "white noise at 0 dB": Modification(noisy, "audio"),
+        "no audio": Modification(silent, "audio", must_be_zero=True),
     }
 
 
 def gate_figures(
     predict_songs: Callable[[Sequence[TrackFeatures]], AffettiOutput],
     songs: Sequence[TrackFeatures],
-    modified: Mapping[str, Disturbance],
+    modified: Mapping[str, Modification],
 ) -> dict[str, Any]:
     """Compare the gates of unmodified and modified songs.
 
@@ -126,7 +126,7 @@ def gate_figures(
         Predicts songs.
     songs : sequence of TrackFeatures
         Unmodified.
-    modified : mapping of str to Disturbance
+    modified : mapping of str to Modification
         Of the same songs in the same order.
 
     Returns

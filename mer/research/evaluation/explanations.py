@@ -20,9 +20,9 @@ from mer.research.evaluation.explanation_checks import (
     AXES,
     by_hash,
     chosen,
-    disturbances,
     gate_figures,
     measure_splices,
+    modifications,
     whole_figures,
 )
 from mer.research.files import write_json, write_page
@@ -110,7 +110,7 @@ def measure(
         "gates": {
             "songs": len(songs),
             **gate_figures(
-                lambda rows: out_of_fold(folds, rows), songs, disturbances(songs, noisy(songs))
+                lambda rows: out_of_fold(folds, rows), songs, modifications(songs, noisy(songs))
             ),
         },
         "timeline": {"songs": len(songs), **whole_figures(pairs)},

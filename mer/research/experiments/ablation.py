@@ -19,8 +19,8 @@ from mer.research.experiments.base import Experiment, Report
 from mer.research.experiments.statistics import (
     BASELINE,
     Draws,
-    chances,
     figures,
+    predict_probabilities,
     rows_of,
     runs_of,
     sampled,
@@ -152,7 +152,7 @@ def run(setting: Setting) -> Report:
     partial = [one for one in ablated if one.variant != "full"]
     tested = [p_value(one.less(full[one.row], "macro_f1")) for one in partial]
     adjusted = dict(zip(map(id, partial), holm(tested), strict=True))
-    guess = {name: figures(sampled(name, songs.labels, songs.guess, draws)) for name in NAMES}
+    guess = {name: figures(sampled(name, songs.labels, songs.baseline, draws)) for name in NAMES}
     rows: list[tuple[str | float, ...]] = [
         (*BASELINE, "-", *(shown(guess[name]) for name in NAMES), "-", "-", "-")
     ]
@@ -183,7 +183,7 @@ def _variant(
 ) -> Ablated:
     songs = songs_of(setting, DATASET, TARGET, having=("lyrics",))
     trained = [setting.train(run) for run in runs]
-    predicted = chances(trained, songs)
+    predicted = predict_probabilities(trained, songs)
     values = {name: sampled(name, songs.labels, predicted, draws) for name in NAMES}
     return Ablated(row, variant, trained[0].parameters, values)
 

@@ -17,8 +17,8 @@ from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
     Draws,
-    chances,
     figures,
+    predict_probabilities,
     shown,
     songs_of,
     trained_rows,
@@ -119,12 +119,12 @@ def _mean_of(each: Callable[[Labels, Floats], Floats]) -> Measure:
     return measure
 
 
-def _right(labels: Labels, probabilities: Floats) -> Floats:
+def _correct(labels: Labels, probabilities: Floats) -> Floats:
     return binned(labels, probabilities)[1]
 
 
 MEASURES: Final[Mapping[str, Measure]] = {
-    "accuracy": _mean_of(_right),
+    "accuracy": _mean_of(_correct),
     "ece": _ece_drawn,
     "brier": _mean_of(brier),
     "nll": _mean_of(negative_log_likelihood),
@@ -209,10 +209,10 @@ def _rows(
     held = None
     if setting.split != "val":
         held = songs_of(replace(setting, split="val"), dataset, target, having=having)
-    rows = [Calibrated(BASELINE, songs.guess, songs.guess, (1.0,))]
+    rows = [Calibrated(BASELINE, songs.baseline, songs.baseline, (1.0,))]
     for row, trained in trained_rows(setting, dataset, target):
-        probabilities = chances(trained, songs)
-        held_probabilities = None if held is None else chances(trained, held)
+        probabilities = predict_probabilities(trained, songs)
+        held_probabilities = None if held is None else predict_probabilities(trained, held)
         rows.append(
             Calibrated(
                 row.cells,

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 DATASET: Final = "mirex"
 TARGET: Final = "cluster"
-AS_IS: Final = "as it is"
+UNMODIFIED: Final = "as it is"
 TEXTS: Final = ("lyrics", "context")
 _SMALLEST_CHANGE: Final = 1e-4
 """Smallest change of a song's gate or entropy that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbance:
+class Modification:
     """A modification of songs, with the expected change of gate and entropy.
 
     Parameters
@@ -70,19 +70,19 @@ class Disturbance:
     removed: tuple[str, ...] = ()
 
 
-def _without(name: str, *modalities: str, audio: int) -> Disturbance:
+def _without(name: str, *modalities: str, audio: int) -> Modification:
     shares = tuple((modality, 1.0) for modality in modalities)
-    return Disturbance(name, Condition(drop_songs=shares), audio, removed=modalities)
+    return Modification(name, Condition(drop_songs=shares), audio, removed=modalities)
 
 
-DISTURBANCES: Final = (
-    Disturbance("another song's lyrics", Condition(shuffle=("lyrics",)), 1, 1),
-    Disturbance("another song's texts", Condition(shuffle=TEXTS), 1, 1),
+MODIFICATIONS: Final = (
+    Modification("another song's lyrics", Condition(shuffle=("lyrics",)), 1, 1),
+    Modification("another song's texts", Condition(shuffle=TEXTS), 1, 1),
     _without("no lyrics", "lyrics", audio=1),
     _without("no text", *TEXTS, audio=1),
-    Disturbance("noise at 20 dB", Condition(snr_db=20.0), -1, 1),
-    Disturbance("noise at 0 dB", Condition(snr_db=0.0), -1, 1),
-    Disturbance("noise alone (-60 dB)", Condition(snr_db=-60.0), -1, 1),
+    Modification("noise at 20 dB", Condition(snr_db=20.0), -1, 1),
+    Modification("noise at 0 dB", Condition(snr_db=0.0), -1, 1),
+    Modification("noise alone (-60 dB)", Condition(snr_db=-60.0), -1, 1),
     _without("no audio", "audio", audio=-1),
 )
 """Context is a text: architectures with one text input get title and artist in the lyrics."""
@@ -122,12 +122,12 @@ class Predicted:
 def predictions_by_condition(
     setting: Setting, trained: Mapping[Row, Sequence[Trained]], songs: Songs
 ) -> dict[Row, dict[str, Predicted]]:
-    """Predict all conditions with every network, `AS_IS` first.
+    """Predict all conditions with every network, `UNMODIFIED` first.
 
     Conditions are the outer loop: noisy audio is slow to compute and shared by all networks.
     """
     predicted: dict[Row, dict[str, Predicted]] = {row: {} for row in trained}
-    conditions = {AS_IS: CLEAN} | {each.name: each.condition for each in DISTURBANCES}
+    conditions = {UNMODIFIED: CLEAN} | {each.name: each.condition for each in MODIFICATIONS}
     for name, condition in conditions.items():
         for row, networks in trained.items():
             predicted[row][name] = Predicted.by(
@@ -201,18 +201,18 @@ def exact_gates(predicted: Mapping[str, Predicted]) -> Iterator[tuple[str, str, 
     values : (songs, seeds) float64 ndarray
         The gate.
     """
-    for each in DISTURBANCES:
+    for each in MODIFICATIONS:
         gates = predicted[each.name].gates
         if not gates:
             continue
         # Without a gate of its own, context is part of the text that the lyrics' gate weights.
-        gone = set(each.removed)
-        if "context" not in gates and gone & set(TEXTS) and not gone >= set(TEXTS):
-            gone -= set(TEXTS)
+        removed = set(each.removed)
+        if "context" not in gates and removed & set(TEXTS) and not removed >= set(TEXTS):
+            removed -= set(TEXTS)
         for name in gates:
-            if name in gone:
+            if name in removed:
                 yield each.name, name, 0.0, gates[name]
-            elif gone and gone >= set(gates) - {name}:
+            elif removed and removed >= set(gates) - {name}:
                 yield each.name, name, 1.0, gates[name]
 
 
@@ -224,7 +224,7 @@ def run(setting: Setting) -> Report:
     draws = Draws.of(len(songs.labels))
     found = {row: _measured(songs, by, draws) for row, by in predicted.items()}
     kept = {row.name: figures_of for row, figures_of in found.items()}
-    guess = figures(sampled("accuracy", songs.labels, songs.guess, draws))
+    guess = figures(sampled("accuracy", songs.labels, songs.baseline, draws))
     where = f"{DATASET}, {TARGET}, {setting.split}: {len(songs.labels)} songs with lyrics"
     return Report(
         tables=(
@@ -245,8 +245,8 @@ Found = dict[str, dict[str, dict[str, "Figures | None"]]]
 
 def _measured(songs: Songs, by: Mapping[str, Predicted], draws: Draws) -> Found:
     """Gate of the audio, entropy and accuracy by condition."""
-    signs = {each.name: (each.audio, each.entropy) for each in DISTURBANCES}
-    clean = by[AS_IS]
+    signs = {each.name: (each.audio, each.entropy) for each in MODIFICATIONS}
+    clean = by[UNMODIFIED]
     right = sampled("accuracy", songs.labels, clean.probabilities, draws)
     found: Found = {}
     for name, predicted in by.items():
@@ -263,7 +263,7 @@ def _measured(songs: Songs, by: Mapping[str, Predicted], draws: Draws) -> Found:
 
 
 def _label(name: str) -> str:
-    return "unmodified" if name == AS_IS else name
+    return "unmodified" if name == UNMODIFIED else name
 
 
 def _cell(found: Figures | None) -> str:
@@ -276,7 +276,7 @@ def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
             *row.cells,
             _label(name),
             _cell(measured[what]["level"]),
-            "-" if name == AS_IS else _cell(measured[what]["change"]),
+            "-" if name == UNMODIFIED else _cell(measured[what]["change"]),
             _cell(measured[what]["expected"]),
         )
         for row, by in found.items()
@@ -288,11 +288,11 @@ def _table(title: str, what: str, found: Mapping[Row, Found]) -> Table:
 
 
 def _accuracy_table(found: Mapping[Row, Found], guess: Figures) -> Table:
-    rows = [(*BASELINE, _label(AS_IS), shown(guess), "-")]
+    rows = [(*BASELINE, _label(UNMODIFIED), shown(guess), "-")]
     for row, by in found.items():
         for name, measured in by.items():
             level, change = (_cell(measured["accuracy"][key]) for key in ("level", "change"))
-            rows.append((*row.cells, _label(name), level, "-" if name == AS_IS else change))
+            rows.append((*row.cells, _label(name), level, "-" if name == UNMODIFIED else change))
     columns = (*ROW_COLUMNS, "Songs", "Accuracy", "Change")
     return Table("Accuracy", columns, tuple(rows))
 
@@ -316,7 +316,7 @@ def _exact_table(predicted: Mapping[Row, Mapping[str, Predicted]]) -> Table:
 
 def _plot(found: Mapping[Row, Found]) -> Figure:
     figure = new_figure(12, 4.6)
-    names = [AS_IS, *(each.name for each in DISTURBANCES)]
+    names = [UNMODIFIED, *(each.name for each in MODIFICATIONS)]
     for place, (what, title) in enumerate(
         (("gate", "weight of the audio"), ("entropy", "entropy of the attention over the text"))
     ):

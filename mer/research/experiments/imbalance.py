@@ -12,8 +12,8 @@ from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
     Draws,
-    chances,
     figures,
+    predict_probabilities,
     rows_of,
     sampled,
     shown,
@@ -152,7 +152,7 @@ def run(setting: Setting) -> Report:
     songs = songs_of(setting, "panda4q", "quadrant")
     names = CLASS_NAMES["quadrant"]
     probabilities = {
-        row.name: chances(networks, songs)
+        row.name: predict_probabilities(networks, songs)
         for row, networks in trained_rows(setting, "panda4q", "quadrant")
     }
     found: dict[str, dict[str, dict[str, Figures]]] = {}

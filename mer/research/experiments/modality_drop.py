@@ -13,8 +13,8 @@ from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
     Draws,
-    chances,
     figures,
+    predict_probabilities,
     rows_of,
     runs_of,
     sampled,
@@ -101,18 +101,18 @@ def swept(trained: Sequence[Trained], songs: Songs) -> dict[str, list[Floats]]:
     Each song is predicted with and without a modality. The predictions of every share of songs are
     composed of these two, because no prediction depends on the other songs.
     """
-    whole = chances(trained, songs)
+    whole = predict_probabilities(trained, songs)
     probabilities: dict[str, list[Floats]] = {}
     for sweep in SWEEPS:
         if sweep in MODALITIES:
-            without = chances(trained, songs, conditions(sweep)[1.0])
+            without = predict_probabilities(trained, songs, conditions(sweep)[1.0])
             probabilities[sweep] = [
                 np.where(np.array(is_missing)[:, None, None], without, whole)
                 for is_missing in lost(songs, sweep).values()
             ]
         else:
             modified = [
-                chances(trained, songs, condition)
+                predict_probabilities(trained, songs, condition)
                 for share, condition in conditions(sweep).items()
                 if share
             ]
@@ -135,7 +135,9 @@ def measured(songs: Songs, probabilities: Mapping[str, Sequence[Floats]]) -> dic
 def run(setting: Setting) -> Report:
     """Predict all sweeps with every network, trained with and without modality dropout."""
     songs = songs_of(setting, "mirex", "cluster", having=MODALITIES)
-    found = {"baseline": measured(songs, {sweep: [songs.guess] * len(SHARES) for sweep in SWEEPS})}
+    found = {
+        "baseline": measured(songs, {sweep: [songs.baseline] * len(SHARES) for sweep in SWEEPS})
+    }
     for row in rows_of(setting):
         for name, chance in DROPOUTS.items():
             runs = runs_of(setting, row, "mirex", "cluster")

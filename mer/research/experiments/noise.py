@@ -11,8 +11,8 @@ from mer.research.experiments.statistics import (
     ROW_COLUMNS,
     Draws,
     area,
-    chances,
     figures,
+    predict_probabilities,
     rows_of,
     sampled,
     shown,
@@ -76,10 +76,14 @@ def predict_levels(
 
     Levels are the outer loop: noisy MusiCNN patches are slow to compute and shared by all rows.
     """
-    probabilities = {row: {_CLEAN: chances(networks, songs)} for row, networks in trained.items()}
+    probabilities = {
+        row: {_CLEAN: predict_probabilities(networks, songs)} for row, networks in trained.items()
+    }
     for level in LEVELS:
         for row, networks in trained.items():
-            probabilities[row][_name(level)] = chances(networks, songs, Condition(snr_db=level))
+            probabilities[row][_name(level)] = predict_probabilities(
+                networks, songs, Condition(snr_db=level)
+            )
     return probabilities
 
 
@@ -101,7 +105,7 @@ def run(setting: Setting) -> Report:
     songs = songs_of(setting, "panda4q", "quadrant")
     trained = dict(trained_rows(setting, "panda4q", "quadrant"))
     probabilities = predict_levels(setting, trained, songs)
-    guess = dict.fromkeys((_CLEAN, *map(_name, LEVELS)), songs.guess)
+    guess = dict.fromkeys((_CLEAN, *map(_name, LEVELS)), songs.baseline)
     found = {
         name: {
             "baseline": measured(name, songs, guess),

@@ -58,7 +58,7 @@ class Songs:
     prior: Floats
 
     @property
-    def guess(self) -> Floats:
+    def baseline(self) -> Floats:
         """Baseline: class shares of the training songs for every song, (songs, 1, classes)."""
         return np.tile(self.prior, (len(self.examples), 1, 1))
 
@@ -133,7 +133,7 @@ class Row:
 
 ROW_COLUMNS: Final = ("Model", "Front end")
 BASELINE: Final = ("Class shares of the training songs", "none")
-"""First cells of the row of `Songs.guess`."""
+"""First cells of the row of `Songs.baseline`."""
 
 
 def rows_of(setting: Setting) -> list[Row]:
@@ -174,7 +174,9 @@ def runs_of(setting: Setting, row: Row, dataset: str, target: str) -> list[Run]:
     ]
 
 
-def chances(trained: Sequence[Trained], songs: Songs, condition: Condition = CLEAN) -> Floats:
+def predict_probabilities(
+    trained: Sequence[Trained], songs: Songs, condition: Condition = CLEAN
+) -> Floats:
     """Probabilities predicted by networks of several seeds, (songs, seeds, classes)."""
     predicted = [network.predict(songs.examples, condition).probabilities for network in trained]
     return np.stack(predicted, axis=1)
@@ -292,13 +294,13 @@ def tallies(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     return tally
 
 
-def _right(tally: Floats) -> Floats:
+def _diagonal(tally: Floats) -> Floats:
     right: Floats = np.diagonal(tally, axis1=1, axis2=2)
     return right
 
 
 def _f1(tally: Floats) -> Floats:
-    f1: Floats = 2 * _right(tally) / np.maximum(tally.sum(axis=1) + tally.sum(axis=2), 1)
+    f1: Floats = 2 * _diagonal(tally) / np.maximum(tally.sum(axis=1) + tally.sum(axis=2), 1)
     return f1
 
 
@@ -329,7 +331,7 @@ def accuracy(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     (draws,) float64 ndarray
     """
     tally = tallies(labels, predicted, counts)
-    shares: Floats = _right(tally).sum(axis=1) / tally.sum(axis=(1, 2))
+    shares: Floats = _diagonal(tally).sum(axis=1) / tally.sum(axis=(1, 2))
     return shares
 
 
@@ -349,14 +351,14 @@ def weighted_f1(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
 def balanced_accuracy(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Mean recall over the classes that have songs; arguments as `accuracy`."""
     tally = tallies(labels, predicted, counts)
-    return _row_means(_ratio(_right(tally).copy(), tally.sum(axis=2)))
+    return _row_means(_ratio(_diagonal(tally).copy(), tally.sum(axis=2)))
 
 
 def kappa(labels: Labels, predicted: Floats, counts: Floats) -> Floats:
     """Cohen's kappa; arguments as `accuracy`; NaN where the expected agreement is 1."""
     tally = tallies(labels, predicted, counts)
     songs = tally.sum(axis=(1, 2))
-    observed = _right(tally).sum(axis=1) / songs
+    observed = _diagonal(tally).sum(axis=1) / songs
     expected = (tally.sum(axis=1) * tally.sum(axis=2)).sum(axis=1) / songs**2
     return _ratio(observed - expected, 1 - expected)
 

@@ -12,8 +12,8 @@ from mer.research.experiments.statistics import (
     BASELINE,
     ROW_COLUMNS,
     Draws,
-    chances,
     figures,
+    predict_probabilities,
     rows_of,
     sampled,
     shown,
@@ -121,9 +121,11 @@ def run(setting: Setting) -> Report:
     tables, counts = [], {}
     for source, other in DIRECTIONS:
         songs = test_songs(setting, source, other)
-        of_rows = {"baseline": measured(songs, {name: s.guess for name, s in songs.items()})}
+        of_rows = {"baseline": measured(songs, {name: s.baseline for name, s in songs.items()})}
         for row, networks in trained_rows(setting, source, "quadrant"):
-            probabilities = {name: chances(networks, these) for name, these in songs.items()}
+            probabilities = {
+                name: predict_probabilities(networks, these) for name, these in songs.items()
+            }
             of_rows[row.name] = measured(songs, probabilities)
         found[f"{source} to {other}"] = of_rows
         counts[f"{source} to {other}"] = {name: len(s.examples) for name, s in songs.items()}

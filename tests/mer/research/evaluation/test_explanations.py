@@ -29,12 +29,12 @@ from mer.research.evaluation.deletion import (
     rewritten,
 )
 from mer.research.evaluation.explanation_checks import (
-    Disturbance,
+    Modification,
     chosen,
     directions,
-    disturbances,
     gate_figures,
     measure_splices,
+    modifications,
     opposite_pairs,
     splice,
     splice_figures,
@@ -254,7 +254,7 @@ def test_songs_of_one_line_are_left_out() -> None:
 
 def test_disturbances_change_what_they_name_alone() -> None:
     noisy = [replace(each, audio=-each.audio) for each in SONGS]
-    found = disturbances(SONGS, noisy)
+    found = modifications(SONGS, noisy)
     strange = found["another song's lyrics"].songs
     for index, (before, after) in enumerate(zip(SONGS, strange, strict=True)):
         assert after.lyrics is SONGS[(index + 1) % len(SONGS)].lyrics
@@ -278,8 +278,8 @@ def test_gates_are_compared_song_by_song() -> None:
         lambda rows: known[int(rows[0].track.track_id)],
         SONGS[:1],
         {
-            "lies": Disturbance(SONGS[1:2], "lyrics"),
-            "none": Disturbance(SONGS[1:2], "lyrics", must_be_zero=True),
+            "lies": Modification(SONGS[1:2], "lyrics"),
+            "none": Modification(SONGS[1:2], "lyrics", must_be_zero=True),
         },
     )
     assert figures["before"]["lyrics"] == pytest.approx(0.375)
@@ -292,7 +292,7 @@ def test_gates_are_compared_song_by_song() -> None:
 def test_a_missing_modality_has_no_weight_in_the_house_network() -> None:
     network = AffettiNetwork(CONFIG).eval()
     one = [FoldNetwork(network, tuple(SONGS))]
-    found = gate_figures(lambda rows: out_of_fold(one, rows), SONGS, disturbances(SONGS, SONGS))
+    found = gate_figures(lambda rows: out_of_fold(one, rows), SONGS, modifications(SONGS, SONGS))
     assert found["no lyrics"]["holds"] is True
     assert found["no audio"]["holds"] is True
     assert found["white noise at 0 dB"]["change"]["estimate"] == pytest.approx(0)

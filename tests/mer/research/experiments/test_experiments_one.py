@@ -23,7 +23,7 @@ from mer.research.experiments import imbalance, label_rate, modality_drop, noise
 from mer.research.experiments.base import Setting, experiments, write
 from mer.research.experiments.statistics import (
     Row,
-    chances,
+    predict_probabilities,
     rows_of,
     runs_of,
     songs_of,
@@ -428,7 +428,7 @@ def test_losing_a_modality_in_all_songs_is_withholding_it(setting: Setting) -> N
     for name in ("audio", "lyrics", "context"):
         others = tuple(each for each in ("audio", "lyrics", "context") if each != name)
         without = replace(trained, batcher=replace(trained.batcher, modalities=others))
-        assert np.allclose(swept[name][-1], chances([without], songs), atol=1e-6)
+        assert np.allclose(swept[name][-1], predict_probabilities([without], songs), atol=1e-6)
         assert not np.allclose(swept[name][-1], swept[name][0], atol=1e-3)
 
 
@@ -438,9 +438,9 @@ def test_shares_are_put_together_as_the_harness_would_ask(setting: Setting) -> N
     trained = setting.train(run)
     swept = modality_drop.swept([trained], songs)
     for share, said in zip(modality_drop.SHARES, swept["lyrics"], strict=True):
-        asked = chances([trained], songs, Condition(drop_songs=(("lyrics", share),)))
+        asked = predict_probabilities([trained], songs, Condition(drop_songs=(("lyrics", share),)))
         assert np.allclose(said, asked, atol=1e-6)
-    counts = [sum(gone) for gone in modality_drop.lost(songs, "lyrics").values()]
+    counts = [sum(removed) for removed in modality_drop.lost(songs, "lyrics").values()]
     assert counts[0] == 0
     assert counts[-1] == len(songs.examples)
     assert all(few <= many for few, many in itertools.pairwise(counts))
@@ -453,7 +453,7 @@ def test_all_tokens_lost_is_no_text(setting: Setting) -> None:
     trained = setting.train(run)
     deaf = replace(trained, batcher=replace(trained.batcher, modalities=("audio",)))
     said = modality_drop.swept([trained], songs)["tokens"]
-    assert np.allclose(said[-1], chances([deaf], songs), atol=1e-6)
+    assert np.allclose(said[-1], predict_probabilities([deaf], songs), atol=1e-6)
 
 
 def test_half_of_the_curves_are_of_networks_without_dropout(

@@ -319,10 +319,10 @@ def test_gates_of_lgfn_are_exact_without_a_modality(
         assert 0 < found["no lyrics"]["gate"]["level"]["estimate"] < 1
         assert found["no text"]["entropy"]["level"] is None
         assert found["another song's lyrics"]["gate"]["change"]["each"] != [0.0, 0.0]
-        assert found[gates.AS_IS]["accuracy"]["change"]["estimate"] == 0
+        assert found[gates.UNMODIFIED]["accuracy"]["change"]["estimate"] == 0
         level = found["noise at 0 dB"]["entropy"]["level"]["estimate"]
         assert 0 < level <= 1 + 1e-6
-    assert "gate" not in kept["models"]["toy/musicnn"][gates.AS_IS]
+    assert "gate" not in kept["models"]["toy/musicnn"][gates.UNMODIFIED]
     assert (
         text.count("| yes |") == 2 * 4
     )  # two front ends; two gates without text, two without audio
@@ -338,7 +338,7 @@ def said(weights: Mapping[str, float]) -> gates.Predicted:
 
 
 def test_a_gate_that_is_not_exact_is_found() -> None:
-    by = {each.name: said({"audio": 0.9, "lyrics": 0.1}) for each in gates.DISTURBANCES}
+    by = {each.name: said({"audio": 0.9, "lyrics": 0.1}) for each in gates.MODIFICATIONS}
     found = [(condition, name, wanted) for condition, name, wanted, _ in gates.exact_gates(by)]
     assert found == [
         ("no text", "audio", 1.0), ("no text", "lyrics", 0.0),
@@ -352,7 +352,7 @@ def test_a_gate_that_is_not_exact_is_found() -> None:
 
 def test_a_context_gate_is_its_own() -> None:
     three = {"audio": 0.5, "lyrics": 0.3, "context": 0.2}
-    by = {each.name: said(three) for each in gates.DISTURBANCES}
+    by = {each.name: said(three) for each in gates.MODIFICATIONS}
     found = {(condition, name): wanted for condition, name, wanted, _ in gates.exact_gates(by)}
     assert found["no lyrics", "lyrics"] == 0
     assert ("no lyrics", "audio") not in found
