@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 
 from catalog import analysis
 from mer.errors import CheckpointError
-from recommender.errors import RecommenderError
+from recommender.errors import RETRY_AFTER_SECONDS, RecommenderError
 from recommender.index import index_status
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {"status": "ready" if is_ready else "not ready", "checks": checks},
         status=HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
+        headers={} if is_ready else {"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 

@@ -24,6 +24,7 @@ def test_alive(client: Client) -> None:
 def test_ready(client: Client, songs: list[Song]) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
+    assert "Retry-After" not in response
     checks = response.json()["checks"]
     assert set(checks) == {"database", "model", "index", "broker"}
     assert checks["index"]["songs"] == 12
@@ -37,6 +38,7 @@ def test_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("catalog.analysis.model_version", fail)
     response = client.get("/readyz")
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response["Retry-After"] == "10"
     checks = response.json()["checks"]
     assert checks["model"] == {
         "ok": False,
