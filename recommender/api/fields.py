@@ -8,14 +8,15 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
 from recommender.api.base import StrictSerializer
-from recommender.playlists.fields import FieldError
+from recommender.playlists.kinds import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drf_spectacular.openapi import AutoSchema
 
-    from recommender.playlists.fields import Field, Kind
+    from recommender.playlists.fields import Field
+    from recommender.playlists.kinds import Kind
 
 
 class RequestField(serializers.Field[Any, Any, Any, Any]):

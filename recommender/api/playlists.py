@@ -35,7 +35,7 @@ from recommender.playlists import (
     playlist_name,
     playlist_save,
 )
-from recommender.playlists.fields import Flag, Text
+from recommender.playlists.kinds import Flag, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from recommender.history import songs_heard
-from recommender.playlists.fields import Field, FieldError, Group, Ids, Text, WholeNumber
+from recommender.playlists.fields import Field, Group
+from recommender.playlists.kinds import FieldError, Ids, Text, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

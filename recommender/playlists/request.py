@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from mer.affect import AffectPoint
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.playlists.constraints import CONSTRAINTS
-from recommender.playlists.fields import (
-    Field,
+from recommender.playlists.fields import Field, Group, Values
+from recommender.playlists.kinds import (
     FieldError,
     Flag,
-    Group,
     Ids,
     Moods,
     Number,
     Point,
     Text,
-    Values,
     WholeNumber,
 )
 

@@ -8,7 +8,7 @@ from django import forms
 
 from recommender.models import Playlist
 from recommender.playlists import FIELDS
-from recommender.playlists.fields import Flag, Number, Text, WholeNumber
+from recommender.playlists.kinds import Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:

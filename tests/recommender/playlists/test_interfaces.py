@@ -19,7 +19,8 @@ from recommender.management.commands import playlist as command
 from recommender.management.commands import playlist_docs
 from recommender.playlists import FIELDS, PlaylistRequest, playlist_generate
 from recommender.playlists.constraints import CONSTRAINTS, allowed_rows
-from recommender.playlists.fields import Flag, Group, Ids, Text, WholeNumber
+from recommender.playlists.fields import Group
+from recommender.playlists.kinds import Flag, Ids, Number, Text, WholeNumber
 from recommender.web.queries import query_request
 from tests.factories import SongEmotionFactory, UserFactory
 from tests.places import ROOT
@@ -243,6 +244,7 @@ class TestConstraints:
         for field in constraint.fields() or [FIELDS["song_ids"]]:
             value = {
                 Text: "polka",
+                Number: 0.5,
                 WholeNumber: 7,
                 Ids: [songs[0].pk],
                 Flag: True,

@@ -1,0 +1,383 @@
+"""Kinds of values of request fields: what a value may be, and how it is read and described.
+
+One meaning for odd values, whichever way they come:
+
+- JSON has one type of number, so 5.0 is the whole number 5; true and "5" are not numbers;
+- text is stripped;
+- addresses and commands hold words: there "5" is 5.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+from mer.affect import AffectPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Schema = dict[str, Any]
+"""A piece of an OpenAPI 3.0 schema."""
+
+_LARGEST_ID: Final = 2**63 - 1
+_SHOWN: Final = 80
+"""Error messages repeat at most this many characters of a value."""
+_TRUE: Final = frozenset({"1", "on", "true", "yes"})
+_FALSE: Final = frozenset({"0", "off", "false", "no"})
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class FieldError(ValueError):
+    """A value that a field does not take.
+
+    `problem` continues a sentence that begins with the field's name. `part` names the part of the
+    value that is wrong, such as the valence of a point.
+    """
+
+    def __init__(self, problem: str, part: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.part = part
+
+
+class Kind(ABC, Generic[T_co]):
+    """A type of value with its limits."""
+
+    is_list: ClassVar[bool] = False
+    """Addresses repeat the name, and commands take several words."""
+    parts: ClassVar[Mapping[str, str]] = {}
+    """Parts that have an input each in addresses and commands, with what they mean."""
+    metavar: ClassVar[str] = ""
+    """Stands for the value in a command's help."""
+
+    @abstractmethod
+    def check(self, value: object) -> T_co:
+        """Return a value of JSON or Python in its one form; raise `FieldError` if it has none."""
+
+    @abstractmethod
+    def parse(self, words: Sequence[str]) -> object:
+        """Return what JSON would hold for words that are not empty; raise `FieldError`."""
+
+    @abstractmethod
+    def schema(self) -> Schema:
+        """Return the OpenAPI schema of the JSON that `check` takes."""
+
+    @abstractmethod
+    def limits(self) -> str:
+        """Return type and limits in words, for the docs."""
+
+    def plain(self, value: Any) -> object:
+        """Return the JSON of a checked value."""
+        return value
+
+    def words(self, value: Any) -> list[str]:
+        """Return words that `parse` reads as a checked value."""
+        return [str(value)]
+
+
+@dataclass(frozen=True)
+class WholeNumber(Kind[int]):
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int
+    metavar: ClassVar[str] = "N"
+
+    def check(self, value: object) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise FieldError(f"must be a whole number, not {_shown(value)}")
+        if not self.low <= value <= self.high:
+            raise FieldError(f"must be from {self.low} to {self.high}, not {_shown(value)}")
+        return value
+
+    def parse(self, words: Sequence[str]) -> object:
+        whole, _, rest = words[-1].strip().partition(".")
+        try:
+            if rest.strip("0"):
+                raise ValueError(rest)
+            return int(whole)
+        except ValueError as error:
+            raise FieldError(f"must be a whole number, not {_shown(words[-1])}") from error
+
+    def schema(self) -> Schema:
+        plain: Schema = {"type": "integer", "maximum": self.high, "minimum": self.low}
+        return plain | ({"format": "int64"} if self.high >= 2**31 else {})
+
+    def limits(self) -> str:
+        return f"whole number, {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Number(Kind[float]):
+    """A number from `low` to `high`; `is_low_excluded` takes `low` itself out."""
+
+    low: float
+    high: float
+    is_low_excluded: bool = False
+    metavar: ClassVar[str] = "NUMBER"
+
+    def check(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise FieldError(f"must be a number, not {_shown(value)}")
+        is_inside = self.low <= value <= self.high and math.isfinite(value)
+        if not is_inside or (self.is_low_excluded and value == self.low):
+            limits = f"{'above' if self.is_low_excluded else 'from'} {self._range()}"
+            raise FieldError(f"must be {limits}, not {_shown(value)}")
+        return float(value)
+
+    def parse(self, words: Sequence[str]) -> object:
+        try:
+            return float(words[-1])
+        except ValueError as error:
+            raise FieldError(f"must be a number, not {_shown(words[-1])}") from error
+
+    def schema(self) -> Schema:
+        plain: Schema = {
+            "type": "number",
+            "format": "double",
+            "maximum": self.high,
+            "minimum": self.low,
+        }
+        return plain | ({"exclusiveMinimum": True} if self.is_low_excluded else {})
+
+    def limits(self) -> str:
+        return f"number, {'above ' if self.is_low_excluded else ''}{self._range()}"
+
+    def _range(self) -> str:
+        return f"{self.low:g} {'and at most' if self.is_low_excluded else 'to'} {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Text(Kind[str]):
+    """Text of at most `longest` characters, stripped."""
+
+    longest: int
+    metavar: ClassVar[str] = "TEXT"
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise FieldError(f"must be text, not {_shown(value)}")
+        text = value.strip()
+        if len(text) > self.longest:
+            raise FieldError(f"has {len(text)} characters; the limit is {self.longest}")
+        if "\x00" in text:
+            raise FieldError("contains a NUL character; leave it out")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise FieldError("contains a lone surrogate, which is no character; leave it out")
+        return text
+
+    def parse(self, words: Sequence[str]) -> object:
+        return words[-1]
+
+    def schema(self) -> Schema:
+        return {"type": "string", "maxLength": self.longest}
+
+    def limits(self) -> str:
+        return f"text, at most {self.longest} characters"
+
+
+@dataclass(frozen=True)
+class Flag(Kind[bool]):
+    """True or false."""
+
+    def check(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise FieldError(f"must be true or false, not {_shown(value)}")
+        return value
+
+    def parse(self, words: Sequence[str]) -> object:
+        word = words[-1].strip().casefold()
+        if word not in _TRUE | _FALSE:
+            raise FieldError(f"must be true or false, not {_shown(words[-1])}")
+        return word in _TRUE
+
+    def words(self, value: Any) -> list[str]:
+        return [str(value).lower()]
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+    def limits(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class Ids(Kind[tuple[int, ...]]):
+    """A list of at most `most` ids of songs."""
+
+    most: int
+    is_list: ClassVar[bool] = True
+    metavar: ClassVar[str] = "ID"
+    _one: ClassVar[WholeNumber] = WholeNumber(1, _LARGEST_ID)
+
+    def check(self, value: object) -> tuple[int, ...]:
+        listed = _listed(value)
+        if len(listed) > self.most:
+            raise FieldError(f"has {len(listed)} songs; the limit is {self.most}")
+        try:
+            return tuple([self._one.check(song_id) for song_id in listed])
+        except FieldError as error:
+            raise FieldError(f"has an id that {error.problem}") from error
+
+    def parse(self, words: Sequence[str]) -> object:
+        try:
+            return [self._one.parse([word]) for word in words]
+        except FieldError as error:
+            raise FieldError(f"has an id that {error.problem}") from error
+
+    def plain(self, value: Any) -> object:
+        return list(value)
+
+    def words(self, value: Any) -> list[str]:
+        return [str(song_id) for song_id in value]
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self._one.schema(), "maxItems": self.most}
+
+    def limits(self) -> str:
+        return f"list of at most {self.most} ids"
+
+
+@dataclass(frozen=True)
+class Moods(Kind[tuple[tuple[str, float], ...]]):
+    """A list of at most `most` moods, each with its weight."""
+
+    most: int
+    is_list: ClassVar[bool] = True
+    metavar: ClassVar[str] = "NAME[:WEIGHT]"
+    name: ClassVar[Text] = Text(100)
+    weight: ClassVar[Number] = Number(0, 100, is_low_excluded=True)
+
+    def check(self, value: object) -> tuple[tuple[str, float], ...]:
+        listed = _listed(value)
+        if len(listed) > self.most:
+            raise FieldError(f"has {len(listed)} moods; the limit is {self.most}")
+        return tuple([self._mood(mood) for mood in listed])
+
+    def _mood(self, mood: object) -> tuple[str, float]:
+        if isinstance(mood, str):
+            mood = {"name": mood}
+        elif isinstance(mood, tuple) and len(mood) == 2:
+            mood = {"name": mood[0], "weight": mood[1]}
+        if not isinstance(mood, Mapping) or not {"name"} <= set(mood) <= {"name", "weight"}:
+            raise FieldError(f"must hold names or {{name, weight}} objects, not {_shown(mood)}")
+        try:
+            name = self.name.check(mood["name"])
+        except FieldError as error:
+            raise FieldError(f"has a name that {error.problem}") from error
+        if not name:
+            raise FieldError("has a mood without a name")
+        weight = mood.get("weight")
+        try:
+            return name, 1.0 if weight is None else self.weight.check(weight)
+        except FieldError as error:
+            raise FieldError(f"has a weight of {name!r} that {error.problem}") from error
+
+    def parse(self, words: Sequence[str]) -> object:
+        return [self._from_word(word) for word in words]
+
+    def _from_word(self, word: str) -> object:
+        name, _, weight = word.rpartition(":")
+        if not name:
+            return {"name": word}
+        try:
+            return {"name": name, "weight": float(weight)}
+        except ValueError as error:
+            raise FieldError(
+                f"has {_shown(word)}, in which {_shown(weight)} is no weight; write calm:0.5"
+            ) from error
+
+    def plain(self, value: Any) -> object:
+        return [{"name": name, "weight": weight} for name, weight in value]
+
+    def words(self, value: Any) -> list[str]:
+        return [
+            name if weight == 1 and ":" not in name else f"{name}:{weight}"
+            for name, weight in value
+        ]
+
+    def schema(self) -> Schema:
+        named = {
+            "type": "object",
+            "properties": {
+                "name": self.name.schema(),
+                "weight": self.weight.schema() | {"nullable": True, "default": 1},
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+        items = {"oneOf": [self.name.schema(), named]}
+        return {"type": "array", "items": items, "maxItems": self.most}
+
+    def limits(self) -> str:
+        return f'list of at most {self.most} names or `{{"name", "weight"}}`'
+
+
+@dataclass(frozen=True)
+class Point(Kind[AffectPoint]):
+    """A point of the valence-arousal plane."""
+
+    parts: ClassVar[Mapping[str, str]] = {
+        "valence": "0 unpleasant to 1 pleasant",
+        "arousal": "0 calm to 1 lively",
+    }
+    metavar: ClassVar[str] = "NUMBER"
+    axis: ClassVar[Number] = Number(0, 1)
+
+    def check(self, value: object) -> AffectPoint:
+        if isinstance(value, AffectPoint):
+            return value
+        if not isinstance(value, Mapping) or set(value) != set(self.parts):
+            raise FieldError("must be an object with valence and arousal, each from 0 to 1")
+        return AffectPoint(**{name: self._part(self.axis.check, name, value) for name in value})
+
+    def parse(self, words: Sequence[str]) -> object:
+        given = dict(zip(self.parts, words, strict=True))
+        if not all(given.values()):
+            raise FieldError("needs valence and arousal together, each from 0 to 1")
+        return {name: self._part(self._parse_axis, name, given) for name in given}
+
+    def _parse_axis(self, word: str) -> object:
+        return self.axis.parse([word])
+
+    @staticmethod
+    def _part(read: Any, name: str, value: Mapping[str, object]) -> Any:
+        try:
+            return read(value[name])
+        except FieldError as error:
+            raise FieldError(error.problem, part=name) from error
+
+    def plain(self, value: Any) -> object:
+        return {name: getattr(value, name) for name in self.parts}
+
+    def words(self, value: Any) -> list[str]:
+        return [str(getattr(value, name)) for name in self.parts]
+
+    def schema(self) -> Schema:
+        return {
+            "type": "object",
+            "description": "A point of the plane; 0.5 is neutral.",
+            "properties": {name: self.axis.schema() for name in self.parts},
+            "required": sorted(self.parts),
+        }
+
+    def limits(self) -> str:
+        return '`{"valence", "arousal"}`, each a number, 0 to 1'
+
+
+def _listed(value: object) -> Sequence[object]:
+    if not isinstance(value, (list, tuple)):
+        raise FieldError(f"must be a list, not {_shown(value)}")
+    return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
