@@ -12,6 +12,8 @@ from recommender.playlists import FIELDS, PlaylistRequest
 if TYPE_CHECKING:
     from django.forms import BaseForm
 
+    from recommender.models import Playlist
+
 
 def query_request(query: QueryDict) -> PlaylistRequest:
     """Return the request of a query; PlaylistRequestError if it is not valid."""
@@ -26,6 +28,17 @@ def request_query(request: PlaylistRequest) -> QueryDict:
             for name, words in field.words(request).items():
                 query.setlist(name, words)
     return query
+
+
+def kept_query(playlist: Playlist) -> QueryDict:
+    """Return the query that asks for a kept list again; empty if its request cannot be read.
+
+    A later version may have other fields or limits than the one that kept the list.
+    """
+    try:
+        return request_query(PlaylistRequest.from_json(playlist.request))
+    except PlaylistRequestError:
+        return QueryDict()
 
 
 def kept_fields(query: QueryDict) -> list[tuple[str, str]]:

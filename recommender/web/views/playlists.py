@@ -62,7 +62,7 @@ def playlist(request: HttpRequest) -> HttpResponse:
 @require_safe
 def saved_playlist(request: HttpRequest, pk: UUID) -> HttpResponse:
     kept = get_object_or_404(selectors.playlist_list(request.user), pk=pk)
-    query = queries.request_query(playlists.PlaylistRequest.from_json(kept.request))
+    query = queries.kept_query(kept)
     context = {
         "name": kept.name,
         "playlist": kept,

@@ -286,6 +286,19 @@ class TestPlaylist:
         Song.objects.filter(pk=kept.entries.first().song_id).update(is_available=False)
         assert len(entry_ids(client.get(f"/playlists/{kept.pk}"))) == 3
 
+    @pytest.mark.parametrize("request_", [{}, {"moods": ["calm"], "gone": 1}, {"count": 10**6}])
+    def test_saved_list_outlives_its_request(
+        self, client: Client, user: User, songs: list[Song], request_: dict[str, object]
+    ) -> None:
+        client.force_login(user)
+        client.post("/playlists/save", {"query": "mood=calm&seed=1&count=4", "name": "X"})
+        Playlist.objects.update(request=request_)
+        response = client.get(f"/playlists/{Playlist.objects.get().pk}")
+        assert len(entry_ids(response)) == 4
+        assert "Export" in text(response)
+        assert "Different songs" not in text(response)
+        assert "<h2>Adjust</h2>" not in text(response)
+
     def test_saved_list_can_be_drawn_again(
         self, client: Client, user: User, songs: list[Song]
     ) -> None:
