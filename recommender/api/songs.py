@@ -83,7 +83,7 @@ class EmotionOutput(EmotionSummaryOutput):
     gates = ModalityGates(help_text="Weight of each part of the song; they sum to 1.")
     timeline = TimelinePointOutput(many=True)
     lyric_lines = LyricLineOutput(
-        many=True, help_text="The lines that moved the judgement most, the strongest first."
+        many=True, help_text="The lines that changed the prediction most, the strongest first."
     )
 
 
