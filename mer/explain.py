@@ -32,7 +32,7 @@ SHORTLIST: Final = 4
 _EDGE: Final = 1e-9
 """Values are kept this far from 0 and 1, which float32 sigmoids reach."""
 _HALVINGS: Final = 40
-"""Bisection steps over at most 42 in log-odds; the remaining error is below 1e-10."""
+"""Bisection steps over an interval of at most 42 in log-odds; the error is below 1e-10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
         In order, without lines beyond the token limit of the encoder.
     """
     first, end = offsets.unbind(dim=1)
-    # A SentencePiece token may start with the line break before its line, but never ends with one.
+    # Tokens of some tokenizers start with the line break before a line. None ends with one.
     last = torch.where(end > first, end - 1, -1)
     groups: dict[str, ReadLine] = {}
     start, number = 0, 0
@@ -222,7 +222,7 @@ def anchored(points: Tensor, whole: Tensor) -> Tensor:
     if not len(points):
         return points.double()
     odds, goal = points.double().logit(eps=_EDGE), whole.double().logit(eps=_EDGE)
-    # With the highest point at the goal the mean is below the goal; with the lowest, above it.
+    # A shift of the highest point to the goal is too low for the mean; of the lowest, too high.
     low, high = goal - odds.amax(dim=0), goal - odds.amin(dim=0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -2,11 +2,11 @@
 
 Each member pools every modality, weights the pooled vectors with a gate [LGFN], and classifies
 their sum. The gate lowers the weight of unusual audio and of lyrics that do not match the title.
-The context is fused last and has its own weight [HCMA].
+The context is a modality of its own, with its own weight [HCMA].
 
-A member computes a quarter of the embedding; outputs are averaged over members. Averaging several
-seeds was the only change that improved every task (docs/results/house-model-tries.md). Attention
-of audio patches over lyric tokens [Li] was measured and gave no gain, so it is not used.
+A member computes a quarter of the embedding. The other outputs are averaged over members. Averaging
+several seeds was the only change that improved every task (docs/results/house-model-tries.md).
+Attention of audio patches over lyric tokens [Li] was measured and gave no gain, so it is not used.
 
 Any modality may be missing, so a single sentence is a valid input. `mer.research` lists the papers.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _EMPHASIS: Final = 3.0
-"""Factor on the descriptors, which are few: they contribute a fifth of the sum with it."""
+"""Factor on the few descriptors; with it they contribute a fifth of the sum over columns."""
 _CLIP: Final = 12.0
 """Standardised columns are clipped here, in standard deviations."""
 _CUED: Final = MODALITIES[:2]
@@ -73,7 +73,7 @@ class AffettiConfig:
     clusters : int
         Number of MIREX clusters.
     dropout, text_dropout : float in [0, 1)
-        On pooled vectors of songs, and on those of single texts in training.
+        Dropout rates in training, of pooled vectors of songs and of single texts.
     quadrant_temperatures, cluster_temperatures : 8 floats > 0
         Temperatures of the logits, fit on held-out songs. One for each set of modalities; its
         index is the sum of 1 for audio, 2 for lyrics and 4 for context.
@@ -180,7 +180,7 @@ def collate(
     Parameters
     ----------
     audio : sequence of (patches, audio_dim) float Tensor or None
-        One for each song. None or no rows is a missing modality.
+        One for each song. None, or a tensor without rows, is a missing modality.
     lyrics, context : sequence of (tokens, text_dim) float Tensor or None
     config : AffettiConfig
 
@@ -238,7 +238,7 @@ def _log_odds(quadrant_logits: Tensor) -> Tensor:
 
 
 def _side_deviation(quadrant_logits: Tensor) -> Tensor:
-    """Compute the deviation (…, 2) of "valence is high" and "arousal is high", at most .5.
+    """Compute the standard deviation (…, 2) of "valence is high" and "arousal is high", at most .5.
 
     It predicted the errors of valence and arousal best in cross-validation. The alternatives were
     a trained head, the disagreement of the members and the distance from the neutral point.

@@ -1,4 +1,4 @@
-"""Errors of the recommender, and what any exception answers to a request.
+"""Errors of the recommender, and the HTTP response to any exception.
 
 ::
 
@@ -10,7 +10,7 @@
     └── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
 
 `error_answer` reads one table for API, pages and middleware. An exception that is not in the table
-is a bug: it answers 500, and whoever answers logs it with its traceback.
+is a bug: the status is 500, and `error_log` logs it with its traceback.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PlaylistErrorCode(enum.StrEnum):
 
 
 class PlaylistRequestError(RecommenderError):
-    """A request cannot be met as it stands; `details` is plain JSON for the client."""
+    """A request cannot be fulfilled; `details` is plain JSON for the client."""
 
     def __init__(
         self, code: PlaylistErrorCode, message: str, details: Mapping[str, object] | None = None
@@ -104,11 +104,11 @@ class PlaylistRequestError(RecommenderError):
         self.details: dict[str, object] = dict(details or {})
 
 
-# --- What an exception answers -----------------------------------------------------------------
+# --- The response to an exception --------------------------------------------------------------
 
 
 class ErrorCode(enum.StrEnum):
-    """Every `code` that the API answers with; stable, for programs."""
+    """Every `code` in error responses of the API; stable, for programs."""
 
     REQUEST_INVALID = "REQUEST_INVALID"
     PARSE_FAILED = "PARSE_FAILED"
@@ -134,7 +134,7 @@ class ErrorCode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """What a failed request is answered with; `heading` is the title of the page."""
+    """The response to a failed request; `heading` is the title of the page."""
 
     status: HTTPStatus
     code: ErrorCode
@@ -164,7 +164,7 @@ class _Row:
 
 
 RETRY_AFTER_SECONDS: Final = 10
-"""How long a client waits before it asks again for what is not available."""
+"""Seconds a client should wait before it repeats a request that was answered with 503."""
 
 
 def _api_words(error: exceptions.APIException) -> str:
@@ -273,7 +273,7 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     TransientError: _away("Something that this needs"),
 }
 _PLAYLISTS: Final[Mapping[str, _Row]] = {
-    # Those with 409 mean that the catalogue as it is now cannot meet a valid request.
+    # Those with 409 mean that the present catalogue cannot fulfil a valid request.
     code.value: _no_playlist(status, code)
     for code, status in {
         PlaylistErrorCode.REQUEST_INVALID: HTTPStatus.BAD_REQUEST,
@@ -287,7 +287,7 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
 
 
 def error_answer(error: BaseException | None) -> ErrorAnswer:
-    """Return what to answer to the request that raised `error`."""
+    """Return the response to the request that raised `error`."""
     row = _row(error)
     words = row.words if isinstance(row.words, str) else row.words(error)
     return ErrorAnswer(
@@ -313,7 +313,10 @@ def _row(error: BaseException | None) -> _Row:
 
 
 def _is_wrong_statement(error: BaseException | None) -> bool:
-    """Whether SQLite refused a statement or misses a table: an OperationalError there, too."""
+    """Whether SQLite rejected a statement, for example because a table is missing.
+
+    Such an error is an OperationalError, too, but it is a bug.
+    """
     cause = getattr(error, "__cause__", None)
     return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 

@@ -1,7 +1,7 @@
 """From a folder to songs: scan → hash → probe → read_tags → upsert_song → queue for analysis.
 
 A few files are read at a time, outside any transaction. Their facts and the job's progress are
-then written in one small transaction. After a kill, the next run continues behind the last file
+then written in one small transaction. After a kill, the next run continues after the last file
 that was written, and no file is counted twice.
 """
 
@@ -41,7 +41,7 @@ FILES_AT_ONCE: Final = 16
 BEAT_SECONDS: Final = 15.0
 MAX_NOTES: Final = 100
 
-# Failures that may pass without a change of the file, which is therefore read again.
+# Failures that may disappear without a change of the file, so the file is read again.
 _PASSING_CODES: Final = frozenset({"FILE_UNREADABLE", "FILE_CHANGING"})
 _NO_STAMP: Final = FileStamp(0, 0)
 
@@ -96,8 +96,8 @@ def ingest_start(
 ) -> BackgroundJob:
     """Return a job that ingests the folder or file; a worker starts it after the commit.
 
-    PathError unless the path exists inside a catalogue root; `is_anywhere_allowed` lifts the
-    latter. If an ingest of the same path is still scanning, that job is returned instead.
+    PathError unless the path exists, and is inside a catalogue root if not `is_anywhere_allowed`.
+    If an ingest of the same path is still scanning, that job is returned instead.
     """
     roots = [path.resolve()] if is_anywhere_allowed else settings.AFFETTI_CATALOG_ROOTS
     path = ingest_root_check(path, roots)
@@ -151,7 +151,7 @@ def ingest_run(
 
 
 def ingests_settle() -> None:
-    """Save the analysis progress of scanned ingests, and end those without a waiting song."""
+    """Save the analysis progress of scanned ingests, and end those without a pending song."""
     for job in BackgroundJob.objects.filter(
         kind=BackgroundJob.Kind.INGEST, status=BackgroundJob.Status.STARTED, worker=""
     ):
@@ -266,7 +266,7 @@ def _write(
     job: BackgroundJob, scope: Scope, state: IngestState, readings: Sequence[_Reading]
 ) -> None:
     """Write a batch and the job's progress in one transaction."""
-    # One writer a library: two ingests of the same files must not both add them.
+    # One writer per library: two ingests of the same files must not both add them.
     if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
         raise TransientError(f"library {scope.library.root} has just become part of a wider one")
     for reading in readings:

@@ -1,8 +1,8 @@
-"""What keeps a process's `IndexSnapshot` up to date with the database.
+"""Keeps the `IndexSnapshot` of a process up to date with the database.
 
 At most every `CHECK_SECONDS` the reader compares a change marker: counts and latest `updated_at`
-of songs and emotions. If it differs, the reader reads the rows that changed. Deletions are found
-by counting rows. Code that changes rows by ``QuerySet.update`` must therefore set `updated_at`.
+of songs and emotions. If it differs, the reader reads the rows that changed. Code that changes
+rows by ``QuerySet.update`` must therefore set `updated_at`. Deletions are found by counting rows.
 
 Songs that are unchanged since the active build are read from its mapped files. All others (the
 tail) are read from the database. Without a readable build every song is tail, so a lost index
@@ -52,8 +52,8 @@ logger = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 1.0
 MARGIN: Final = timedelta(minutes=2)
-"""Changes are looked for this far back: rows are stamped before they are committed, and the clocks
-of hosts differ."""
+"""Changes are looked for this far back, because `updated_at` is set before the commit, and the
+clocks of hosts differ."""
 _QUERY_IDS: Final = 900
 """SQLite takes at most 999 parameters a query."""
 _Marker = tuple[object, ...]
@@ -91,7 +91,7 @@ class _Reader:
     def read(self, model_version: str) -> IndexSnapshot:
         with self._lock:
             snapshot = self._snapshot
-            # Set again below; after an error half way, the next call reads everything anew.
+            # Set again below; after an error half way, the next call reads everything again.
             self._snapshot = None
             if snapshot is None or snapshot.model_version != model_version:
                 self._open_build(model_version)
@@ -106,7 +106,7 @@ class _Reader:
         if self._open_build(version):
             return self._read_all(version)
         since, now = self._changes_since, timezone.now()
-        # Markers can only be compared if they look back to the same moment; it moves on rarely.
+        # Two markers can be compared only if both have the same `since`, so it rarely changes.
         next_since = now - MARGIN if now - since > 2 * MARGIN else since
         if next_since == since and _marker(since) == self._marker:
             return snapshot
@@ -133,7 +133,7 @@ class _Reader:
             self._build = index_open(active)
         except (IndexMissingError, IndexCorruptError, IndexVersionError) as error:
             logger.error("%s; reading songs from the database until it is built again", error)
-            # No other process tries it again, and the scheduler builds one if none is active.
+            # Other processes then do not try this build, and the scheduler makes a new one.
             IndexBuild.objects.filter(pk=active.pk).update(is_active=False)
             self._build_id = None
         return True

@@ -1,7 +1,7 @@
-"""Which songs may be in a list: one registered class a constraint.
+"""Which songs may be in a list: one registered class per constraint.
 
-To add one, write a class here. It declares its fields as attributes and says which rows they
-allow. Its fields then are in the request, the API, the page, the command and the docs.
+To add one, write a class here. It declares its fields as attributes and returns the rows that
+they allow. The request, the API, the page, the command and the docs then have its fields.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Constraint(ABC):
     """A rule on the songs of a list; it always holds, even if the list gets shorter."""
 
     noun: ClassVar[str]
-    """Names the constraint where it is said which constraints left no song."""
+    """Name of the constraint in the message that the constraints leave no song."""
 
     @classmethod
     def fields(cls) -> tuple[Field[object], ...]:
@@ -44,14 +44,14 @@ class Constraint(ABC):
         """Raise `FieldError`, about the first field, if the fields contradict each other."""
 
     def is_active(self, request: Values) -> bool:
-        """Say whether the request constrains anything by it."""
+        """Return whether the request sets a field of the constraint."""
         return any(field.of(request) != field.default for field in self.fields())
 
     @abstractmethod
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
-        """Return which rows of the snapshot may be in the list; asked only while it is active."""
+        """Return which rows of the snapshot may be in the list; called only if it is active."""
 
 
 CONSTRAINTS: Final[list[Constraint]] = []
@@ -67,7 +67,7 @@ def register(constraint: type[Constraint]) -> type[Constraint]:
 def allowed_rows(
     snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
 ) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return which rows may be in the list, and the nouns of the constraints that took part."""
+    """Return which rows may be in the list, and the nouns of the active constraints."""
     allowed = np.ones(len(snapshot), bool)
     active = [constraint for constraint in CONSTRAINTS if constraint.is_active(request)]
     for constraint in active:
@@ -77,13 +77,13 @@ def allowed_rows(
 
 @register
 class Genre(Constraint):
-    """Only songs with a genre tag that is, or has as a part, the one given."""
+    """Only songs whose genre tag equals the requested one or has it as a part."""
 
     noun = "genre"
     genre = Field[str](
         Text(200),
         "",
-        "A genre tag or one part of it (rock in Rock; Indie), in any case",
+        "A genre tag or one part of it (rock in Rock; Indie); case is ignored",
         group=Group.CONSTRAINT,
         is_tuning=True,
     )

@@ -1,8 +1,8 @@
 """Fields of a playlist request, each declared once.
 
 Everything that states, checks or documents a field is made from its declaration: the service, the
-API, the page, the command and the tables in the docs. Null and empty text are the default,
-whichever way they come; an empty word in an address or a command is not given.
+API, the page, the command and the tables in the docs. Null and empty text stand for the
+default. An empty word in an address or a command counts as absent.
 `recommender.playlists.kinds` has the types of values.
 """
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class Group(enum.StrEnum):
-    """What a field does in a request."""
+    """The purpose of a field in a request."""
 
     TARGET = "target"
-    """It says what the songs should feel like; at least one target is needed."""
+    """Describes the emotion of the songs; at least one target is needed."""
     CHOICE = "choice"
-    """It says how songs are chosen and ordered."""
+    """Sets how songs are chosen and ordered."""
     CONSTRAINT = "constraint"
-    """It says which songs may be in the list."""
+    """Limits which songs may be in the list."""
 
 
 class Values:
@@ -49,8 +49,8 @@ class Values:
 class Field(Generic[T]):
     """One field of a request, declared as an attribute of a class.
 
-    On `Values` that have the field as an attribute, the attribute is the value; `of` gives it for
-    all others.
+    On an instance of `Values` whose class declares the field, the attribute is the value. On any
+    other instance, use `of`.
     """
 
     kind: Kind[T]
@@ -58,7 +58,7 @@ class Field(Generic[T]):
     help: str
     """One line, without a full stop, for the API, the command and the docs."""
     label: str = ""
-    """Of the input on the page; the name in words if empty."""
+    """Label of the input on the page; if empty, it is made from the name."""
     word: str = ""
     """Name in addresses and, with dashes, of the command's option; the name if empty."""
     metavar: str = ""
@@ -67,7 +67,7 @@ class Field(Generic[T]):
     is_tuning: bool = False
     """The page of a playlist has an input for it."""
     is_in_address: bool = True
-    """The page writes it into addresses; it reads it from them in any case."""
+    """The page writes the field into addresses; it reads the field from addresses always."""
     name: str = field(init=False, default="")
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -89,16 +89,16 @@ class Field(Generic[T]):
         return value
 
     def check(self, value: object) -> T:
-        """Return a value in its one form, null as the default; raise `FieldError`."""
+        """Return the canonical form of a value, the default for null; raise `FieldError`."""
         return self.default if value is None else self.kind.check(value)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of what addresses and commands hold of it: one, or one for each part."""
+        """Names of its inputs in addresses and commands: one, or one for each part."""
         return tuple(self.kind.parts) or (self.word,)
 
     def read(self, given: Mapping[str, Sequence[str]]) -> object:
-        """Return what JSON would hold for the words given by the names of `inputs`.
+        """Return the JSON value of the words, which are given by the names of `inputs`.
 
         None if there are no words, or empty ones only. Raises `FieldError`.
         """

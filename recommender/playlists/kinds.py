@@ -1,6 +1,6 @@
 """Kinds of values of request fields: what a value may be, and how it is read and described.
 
-One meaning for odd values, whichever way they come:
+Unusual values mean the same in JSON, in addresses and in commands:
 
 - JSON has one type of number, so 5.0 is the whole number 5; true and "5" are not numbers;
 - text is stripped;
@@ -49,19 +49,19 @@ class Kind(ABC, Generic[T_co]):
     """A type of value with its limits."""
 
     is_list: ClassVar[bool] = False
-    """Addresses repeat the name, and commands take several words."""
+    """Whether addresses repeat the name, and commands take several words."""
     parts: ClassVar[Mapping[str, str]] = {}
-    """Parts that have an input each in addresses and commands, with what they mean."""
+    """Names and meanings of parts that have an input each in addresses and commands."""
     metavar: ClassVar[str] = ""
     """Stands for the value in a command's help."""
 
     @abstractmethod
     def check(self, value: object) -> T_co:
-        """Return a value of JSON or Python in its one form; raise `FieldError` if it has none."""
+        """Return the canonical form of a JSON or Python value; raise `FieldError` if invalid."""
 
     @abstractmethod
     def parse(self, words: Sequence[str]) -> object:
-        """Return what JSON would hold for words that are not empty; raise `FieldError`."""
+        """Return the JSON value of words that are not empty; raise `FieldError` if invalid."""
 
     @abstractmethod
     def schema(self) -> Schema:
@@ -116,7 +116,7 @@ class WholeNumber(Kind[int]):
 
 @dataclass(frozen=True)
 class Number(Kind[float]):
-    """A number from `low` to `high`; `is_low_excluded` takes `low` itself out."""
+    """A number from `low` to `high`; `is_low_excluded` excludes `low` itself."""
 
     low: float
     high: float

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_COUNT: Final = 200
 MAX_SEED: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exactly."""
+"""Every JSON reader represents whole numbers up to this one exactly."""
 MAX_TEXT_LENGTH: Final = 2_000
 
 
@@ -52,7 +52,7 @@ class PlaylistRequest(Values):
     text = Field[str](
         Text(MAX_TEXT_LENGTH),
         "",
-        "Any words; the network that rates lyrics rates them",
+        "Any words; their emotion is predicted like that of lyrics",
         group=Group.TARGET,
     )
     song_ids = Field[tuple[int, ...]](
@@ -82,7 +82,7 @@ class PlaylistRequest(Values):
     seed = Field[int | None](
         WholeNumber(0, MAX_SEED),
         None,
-        "The same seed, request and catalogue give the same list; drawn if absent",
+        "The same seed, request and catalogue give the same list; random if absent",
     )
     artist_spacing = Field[int](
         WholeNumber(0, MAX_COUNT),
@@ -132,7 +132,7 @@ class PlaylistRequest(Values):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the request that plain JSON describes, or say which field is wrong."""
+        """Return the request that plain JSON describes; the error names the invalid field."""
         if not isinstance(data, Mapping):
             _reject("request", "must be a JSON object")
         return cls(**{str(name): value for name, value in data.items()})

@@ -66,8 +66,8 @@ def widest_spacing(artists: Sequence[int], spacing: int) -> int:
 def arrange(points: NDArray[np.float64], artists: Sequence[int], spacing: int) -> list[int]:
     """Return an order of all points that starts with the first and takes small steps.
 
-    There are at least `spacing` others between two of one artist; `spacing` must be one that
-    `widest_spacing` allows. If the spacing requires it, another point is first.
+    At least `spacing` points of others lie between two points of one artist. `spacing` must be at
+    most `widest_spacing`. If the spacing requires it, another point is first.
     """
     steps = np.linalg.norm(points[:, np.newaxis] - points[np.newaxis], axis=2)
     path = _nearest_neighbours(steps, artists, spacing)
@@ -120,8 +120,8 @@ def _nearest_neighbours(
 def _can_finish(counts: Counter[int], recent: deque[int], spacing: int) -> bool:
     """Whether all songs can be placed by always taking the artist with the most songs left.
 
-    `recent` are the artists of the last places, oldest first. `_nearest_neighbours` relies on this:
-    if it is true, it is still true after the first artist that it takes.
+    `recent` are the artists of the last places, oldest first. If the result is true, it is true
+    again after that first choice, so `_nearest_neighbours` always finds a candidate.
     """
     waiting = deque(
         (spacing - len(recent) + place + 1, -counts[artist], artist)

@@ -5,7 +5,8 @@ emotions that it stresses and, for text, songs and history, a direction in the f
 weighted mean is the target. A song's score is the weighted mean of three parts, each in [0, 1]:
 
 - *closeness* ``exp(-d² / 2 TOLERANCE²)`` times the *quadrant match* (`quadrant_match`). d is the
-  mean of two distances: on the plane, and in shares of the catalogue that lie below on each axis.
+  mean of two distances: on the plane, and between the shares of the catalogue that have a lower
+  value on each axis.
   Predictions lie around the middle of the plane. With the first distance alone most moods would
   be far from every song, and the axis with the wider spread would decide.
 - *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
@@ -84,7 +85,7 @@ def target_of_request(
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
 ) -> Target:
-    """Return the target of a request; `PlaylistRequestError` if a part of it has none."""
+    """Return the target of a request; raise `PlaylistRequestError` if a part has none."""
     parts: list[tuple[float, Target]] = []
     mood_total = sum(weight for _, weight in request.moods)
     for name, weight in request.moods:
@@ -152,8 +153,8 @@ def _quadrant_factor(
 ) -> NDArray[np.float64]:
     """Return the mean of the quadrant match and the match relative to the catalogue.
 
-    Without the second, all songs of a catalogue with hardly any in the target's quadrant would
-    score almost 0, and the seed would decide between them.
+    If hardly any song of the catalogue is in the target's quadrant, all songs have a low match.
+    Without the second factor they would all score almost 0, and the seed would decide.
     """
     match = quadrant_match(target.place, snapshot.quadrants.take(rows, axis=0))
     typical = quadrant_match(target.place, snapshot.typical_quadrants)
@@ -273,7 +274,7 @@ def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:
 
 
 def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
-    """Return the error that says why songs that are in no snapshot cannot be used."""
+    """Return the error for songs that are not in the snapshot, with the reason."""
     available = Song.objects.filter(pk__in=song_ids, is_available=True)
     there = set(available.values_list("pk", flat=True))
     absent = [song_id for song_id in song_ids if song_id not in there]

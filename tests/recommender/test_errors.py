@@ -1,4 +1,4 @@
-"""What an exception answers, on pages, audio and the API alike."""
+"""The response to an exception, on pages, audio and the API alike."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _rivals(tasks: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         return
     yield "Every model has all inputs that it can use, and front ends are counted separately."
-    yield "Differences are the house network less the other model, means over the networks of each."
+    yield "A difference is the mean score of the house networks minus that of the other networks."
     yield "They are paired by song (bootstrap, 2,000 draws)."
     yield "p is two-sided. *Adjusted* is p corrected for all models of a task (Holm)."
     yield "*Significant* means adjusted p < .05."
@@ -225,7 +225,7 @@ def _breakdown(title: str, figures: Mapping[str, Any]) -> Iterator[str]:
             ],
         )
         yield ""
-    yield "The most confident errors of the networks' mean:"
+    yield "The most confident errors of the networks' mean prediction:"
     yield ""
     yield from grid(
         ("song", "label", "predicted", "probability"),
@@ -267,7 +267,7 @@ def _calibration(details: Mapping[str, Any], picture: str | None) -> Iterator[st
 def _affect(details: Mapping[str, Any]) -> Iterator[str]:
     yield "## Valence and arousal"
     yield ""
-    yield "The reference is the point that word norms give the labels' words; no listener rated it."
+    yield "The reference is computed from word norms of the labels' words; no listener rated it."
     yield "The spread is the expected error. Of normally distributed errors, .683 are within one"
     yield "spread and .954 within two."
     yield ""

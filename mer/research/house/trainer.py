@@ -55,7 +55,7 @@ class Recipe:
     seed, epochs : int
         An epoch is one pass over the songs.
     batch_songs, batch_texts : int
-        Per step; texts are of all their data sets in equal numbers.
+        Per step; every data set of texts contributes an equal number.
     learning_rate, weight_decay : float
         Of AdamW, with a cosine to zero.
     label_smoothing : float in [0, 1)
@@ -119,7 +119,7 @@ def loss(
     contrast: ContrastiveCues | None = None,
     are_texts: bool = False,
 ) -> Tensor:
-    """Loss of a batch, mean over members and songs; each member has its own loss.
+    """Loss of a batch: each member has its own loss; the mean over members and songs.
 
     Parameters
     ----------
@@ -167,9 +167,10 @@ def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
 def _gate_loss(network: AffettiNetwork, states: MemberStates, contrast: ContrastiveCues) -> Tensor:
     """Loss (members, songs) of gates that stay high for distorted audio or exchanged lyrics.
 
-    The song's cue is replaced by that of distorted audio, then of another song's lyrics, and the
-    weight of the modality should fall by `_FALL`. Only the `doubt` layer receives gradients from
-    this loss. If the whole gate did, it would memorise which training songs are modified.
+    One cue at a time is replaced: by that of distorted audio, or by that of another song's lyrics.
+    The logarithm of the modality's weight should then fall by `_FALL`. Only the `doubt` layer
+    receives gradients from this loss. If the whole gate did, it would memorise which training songs
+    are modified.
     """
     scores = network.scores(states).detach()
 
@@ -345,7 +346,7 @@ class Trainer:
             yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
 
     def _with_copies(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
-        """Batch of songs, some with the audio of a distorted copy; and which of them."""
+        """Batch of songs, some with the audio of a distorted copy, and whether each is a copy."""
         songs, is_copy = [], []
         for song in (self.songs[i] for i in chosen.tolist()):
             is_copy.append(bool(song.copies) and float(torch.rand(())) < self.recipe.copy_share)
@@ -355,7 +356,7 @@ class Trainer:
     def _contrast(self, batch: AffettiBatch, chosen: Tensor, is_copy: Tensor) -> ContrastiveCues:
         """Cues of the batch's songs, and of those with a copy's audio and another song's lyrics.
 
-        Songs whose audio is a copy already have no modified audio. Cues are of all patches, because
+        A song whose audio is already a copy has no modified audio. Cues are of all patches, because
         the cue of a few patches is higher.
         """
         songs = [self.songs[i] for i in chosen.tolist()]

@@ -64,7 +64,7 @@ def options_tables() -> str:
         rows = [row for field in FIELDS.values() if field.group is group for row in _rows(field)]
         tables.append("\n".join([f"| {title} | what it does |", "|---|---|", *rows]))
     formats = "\\|".join(["text", "json", *FORMATS])
-    listener = "Whose listening the constraints look at. Default: the user of `--history`."
+    listener = "User whose listening history the constraints use. Default: the user of `--history`."
     more = [
         "| option | what it does |",
         "|---|---|",
