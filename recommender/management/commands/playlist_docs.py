@@ -84,7 +84,7 @@ def _rows(field: Field[Any]) -> list[str]:
 
 
 def _default(field: Field[Any]) -> str:
-    return f"{field.default:g}" if field.default else ""
+    return " ".join(field.kind.words(field.default)) if field.default else ""
 
 
 PAGES: Final = (Page("docs/playlists.md", fields_table), Page("docs/cli.md", options_tables))
