@@ -167,8 +167,8 @@ def _notes(
         notes.append(note)
     if spacing < request.artist_spacing:
         notes.append(
-            f"Songs of one artist have {spacing} others between them, not "
-            f"{request.artist_spacing}: there are too few other artists."
+            f"Too few artists: the spacing of songs by one artist is {spacing}, not "
+            f"{request.artist_spacing}."
         )
     return tuple(notes)
 

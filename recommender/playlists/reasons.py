@@ -80,6 +80,6 @@ def _sentence(
         # Of 200 songs or more the first is above 99.5%, which would be rounded to all of them.
         share = min(shares[shared[0]], 0.99)
         words.append(f"More {EMOTIONS[shared[0]]} than {share:.0%} of the collection.")
-    words.append(f"Distance from the target on the plane: {distance:.2f}.")
+    words.append(f"Distance on the map: {distance:.2f}.")
     words.append(f"Rated mostly by its {MODALITY_WORDS[modality]}.")
     return " ".join(words)

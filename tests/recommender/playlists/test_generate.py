@@ -361,7 +361,7 @@ class TestLists:
         assert reason["modality"] == "audio"
         assert reason["distance"] == pytest.approx(np.hypot(0.30, 0.23), abs=1e-5)
         assert reason["sentence"] == (
-            "More anger than 98% of the collection. Distance from the target on the plane: 0.38. "
+            "More anger than 98% of the collection. Distance on the map: 0.38. "
             "Rated mostly by its sound."
         )
 
