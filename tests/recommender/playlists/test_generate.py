@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -287,8 +288,8 @@ class TestLists:
         assert max(artists.count(artist) for artist in artists) <= request.max_per_artist
         spacing = request.artist_spacing
         for note in generated.notes:
-            if note.startswith("Songs of one artist have"):
-                spacing = int(note.split()[5])
+            if found := re.search(r"the spacing of songs by one artist is (\d+)", note):
+                spacing = int(found[1])
         for start in range(len(artists)):
             window = artists[start : start + spacing + 1]
             assert len(set(window)) == len(window)
