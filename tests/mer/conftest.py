@@ -8,11 +8,25 @@ import numpy as np
 import pytest
 
 from mer import metrics
+from mer.encoders.musicnn import MusicnnEncoder
+from mer.encoders.text import TextEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="session")
+def musicnn() -> MusicnnEncoder:
+    """Load the first MusiCNN once; tests do not change it."""
+    return MusicnnEncoder.from_pretrained()
+
+
+@pytest.fixture(scope="session")
+def minilm() -> TextEncoder:
+    """Load MiniLM once; tests do not change it."""
+    return TextEncoder.from_pretrained()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from mer import encoding
 from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
 from mer.encoders.musicnn import MusicnnEncoder
-from mer.encoders.text import TextEncoder
 from mer.encoding import AUDIO_BLOCKS, SongEncoder, encode_texts, joined
 from tests.mer.untrained import write_tone
 
@@ -23,9 +22,9 @@ def songs(tmp_path_factory):
     return [song_patches(tone) for tone in tones]
 
 
-def test_a_row_holds_both_networks_and_the_descriptors_in_order(songs):
+def test_a_row_holds_both_networks_and_the_descriptors_in_order(songs, musicnn):
     rows = SongEncoder().audio(songs, [describe(song.segments) for song in songs])
-    first, second = (MusicnnEncoder.from_pretrained(name) for name in AUDIO_BLOCKS[:2])
+    first, second = musicnn, MusicnnEncoder.from_pretrained(AUDIO_BLOCKS[1])
     for song, row in zip(songs, rows, strict=True):
         assert row.shape == (len(song.log_mel), 3581)
         log_mel = torch.from_numpy(song.log_mel)
@@ -42,11 +41,10 @@ def test_blocks_by_name_join_to_the_same_rows(songs):
         assert torch.equal(row, joined({name: part[place] for name, part in blocks.items()}))
 
 
-def test_texts_keep_their_order_and_lose_their_padding(monkeypatch):
+def test_texts_keep_their_order_and_lose_their_padding(monkeypatch, minilm):
     monkeypatch.setattr(encoding, "_BATCH_TEXTS", 2)
-    encoder = TextEncoder.from_pretrained()
-    for text, found in zip(TEXTS, encode_texts(encoder, TEXTS), strict=True):
-        alone = encoder.encode([text])
+    for text, found in zip(TEXTS, encode_texts(minilm, TEXTS), strict=True):
+        alone = minilm.encode([text])
         torch.testing.assert_close(found.states, alone.states[0], rtol=0, atol=1e-5)
         assert torch.equal(found.offsets, alone.offsets[0])
 

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 MINILM_GOLDEN = ROOT / "tests/mer/data/minilm_golden.npz"
 
 
-@pytest.fixture(scope="module")
-def minilm() -> TextEncoder:
-    return TextEncoder.from_pretrained()
-
-
 def test_equals_sentence_transformers(minilm: TextEncoder) -> None:
     """Token states against sentence-transformers 5.7 on torch 2.13.
 

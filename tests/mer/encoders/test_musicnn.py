@@ -24,11 +24,6 @@ MUSICNN_GOLDEN = DATA / "musicnn_golden.npz"
 
 
 @pytest.fixture(scope="module")
-def musicnn() -> MusicnnEncoder:
-    return MusicnnEncoder.from_pretrained()
-
-
-@pytest.fixture(scope="module")
 def log_mel() -> torch.Tensor:
     return 2 * torch.rand(3, 187, 96, generator=torch.Generator().manual_seed(0))
 

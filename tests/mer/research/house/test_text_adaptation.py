@@ -74,11 +74,6 @@ def error(trainer: AdapterTrainer) -> float:
 
 
 @pytest.fixture(scope="module")
-def plain() -> TextEncoder:
-    return TextEncoder.from_pretrained()
-
-
-@pytest.fixture(scope="module")
 def finished() -> tuple[AdapterTrainer, float, dict[str, torch.Tensor]]:
     """Trainer after its last epoch, its error before the first, and the corrections."""
     with pytest.MonkeyPatch.context() as patch:
@@ -108,14 +103,14 @@ class TestTraining:
             assert min(part.shape) == 4
 
     def test_the_encoder_under_them_stays_as_it_was(
-        self, finished: Finished, plain: TextEncoder
+        self, finished: Finished, minilm: TextEncoder
     ) -> None:
         trainer, _, _ = finished
         kept = {
             name.replace(".linear.", "."): part
             for name, part in trainer.network.state_dict().items()
         }
-        for name, part in plain.network.state_dict().items():
+        for name, part in minilm.network.state_dict().items():
             assert torch.equal(kept[name], part), name
         open_to_training = {id(p) for p in trainer.network.parameters() if p.requires_grad}
         assert open_to_training | {id(p) for p in trainer.head.parameters()} == {
@@ -197,16 +192,16 @@ class TestSteps:
 
 
 class TestEncoder:
-    def test_corrections_change_what_is_read(self, finished: Finished, plain: TextEncoder) -> None:
+    def test_corrections_change_what_is_read(self, finished: Finished, minilm: TextEncoder) -> None:
         adapted = TextEncoder.from_pretrained().adapt(finished[2])
-        before, after = (one.encode(["grief", "party"]) for one in (plain, adapted))
+        before, after = (one.encode(["grief", "party"]) for one in (minilm, adapted))
         assert (before.states - after.states).abs().max() > 0.01
         assert torch.equal(before.offsets, after.offsets)
         assert not after.states.requires_grad
 
-    def test_an_empty_one_changes_nothing(self, plain: TextEncoder) -> None:
+    def test_an_empty_one_changes_nothing(self, minilm: TextEncoder) -> None:
         adapted = TextEncoder.from_pretrained().adapt({})
-        before, after = (one.encode(["grief", "party"]).states for one in (plain, adapted))
+        before, after = (one.encode(["grief", "party"]).states for one in (minilm, adapted))
         assert torch.equal(before, after)
 
     def test_corrections_of_another_encoder_are_refused(self, finished: Finished) -> None:
@@ -214,10 +209,10 @@ class TestEncoder:
         with pytest.raises(CheckpointCorruptError, match="not of this text encoder"):
             TextEncoder.from_pretrained().adapt(foreign)
 
-    def test_tokens_are_those_that_are_encoded(self, plain: TextEncoder) -> None:
+    def test_tokens_are_those_that_are_encoded(self, minilm: TextEncoder) -> None:
         words = ["party", "A warm bath and a quiet evening", "la " * 300]
-        tokens = plain.tokenize(words, 96)
-        lengths = plain.encode(words, max_tokens=96).mask.sum(dim=1).tolist()
+        tokens = minilm.tokenize(words, 96)
+        lengths = minilm.encode(words, max_tokens=96).mask.sum(dim=1).tolist()
         assert [len(text) for text in tokens] == lengths == [3, 9, 96]
         assert {text[0] for text in tokens} == {101}  # [CLS]
         assert {text[-1] for text in tokens} == {102}  # [SEP]
