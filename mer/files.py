@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, *, is_synced: bool = True) -> Iterator[Path]:
     """Write a file under another name in the same folder, then rename it to `path`.
 
-    A reader of `path` sees the old file or the whole new one, also after a crash.
+    A reader of `path` sees the old file or the whole new one.
 
     Parameters
     ----------
     path : Path
         An existing file is replaced. Its folder must exist.
+    is_synced : bool
+        Whether the bytes are on the disk before the rename, so that the file is whole after a power
+        cut, too. It costs some milliseconds; do without it for files that may be lost.
 
     Yields
     ------
@@ -45,8 +48,9 @@ def written_aside(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        if is_synced:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

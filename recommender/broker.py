@@ -40,7 +40,8 @@ class Channel(filesystem.Channel):
         name = f"{time.time_ns()}_{uuid.uuid4()}.{queue}.msg"
         path = Path(self.data_folder_out) / name
         try:
-            with written_aside(path) as part:
+            # The database knows what is left to do, so a message may be lost in a power cut.
+            with written_aside(path, is_synced=False) as part:
                 part.write_text(dumps(payload))
         except OSError as error:
             raise ChannelError(f"cannot write {path}: {error}") from error

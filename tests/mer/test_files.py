@@ -45,6 +45,13 @@ def test_what_is_renamed_was_synced_before(tmp_path, monkeypatch):
     assert synced == [False]
 
 
+def test_a_file_that_may_be_lost_is_not_synced(tmp_path, monkeypatch):
+    monkeypatch.setattr("mer.files.os.fsync", lambda _: pytest.fail("synced"))
+    with written_aside(tmp_path / "a", is_synced=False) as part:
+        part.write_text("x")
+    assert (tmp_path / "a").read_text() == "x"
+
+
 def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     def forget():
         with written_aside(tmp_path / "words.txt"):
