@@ -296,9 +296,9 @@ def quantiles(times: list[float]) -> dict[str, float]:
 def as_markdown(result: dict[str, Any]) -> str:
     setting = (
         f"{result['songs']} songs, {result['database']}, {result['workers']} gunicorn workers of 4 "
-        f"threads, {result['cores']} cores (clients on the same); index built in "
-        f"{result['index_build_seconds']:.1f} s; first request of a process "
-        f"{result['first_request_ms']:.0f} ms."
+        f"threads, {result['cores']} cores (clients on the same).\n"
+        f"The index is built in {result['index_build_seconds']:.1f} s; the first request of a "
+        f"process takes {result['first_request_ms']:.0f} ms."
     )
     lines = [
         setting,
