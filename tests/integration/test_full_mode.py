@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-FILES = 36
+FILES = 60
 
 
 @pytest.fixture(params=["full", "embedded"])
