@@ -5,13 +5,21 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mer.errors import EncoderMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+PART_SECONDS: Final = 3600
+"""No file is being written for longer than this."""
+_JUST_BORN_SECONDS: Final = 60
+"""Another container may have written so new a file; its process ids are not known here."""
+_PART_NAME: Final = re.compile(r"\..+\.(\d+)\.part", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -54,6 +62,39 @@ def written_aside(path: Path, *, is_synced: bool = True) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def parts_delete(folder: Path) -> int:
+    """Delete what killed processes left of `written_aside` in `folder`.
+
+    Returns
+    -------
+    int
+        The number of files deleted. A file that a live process writes is kept.
+    """
+    deleted = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _PART_NAME.fullmatch(entry.name)
+            if match is None:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                is_dead = age > _JUST_BORN_SECONDS and not _is_alive(int(match[1]))
+                if is_dead or age > PART_SECONDS:
+                    Path(entry.path).unlink()
+                    deleted += 1
+    return deleted
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def package_folder(package: str, install: str) -> Path:

@@ -7,7 +7,9 @@ with it all processes beside it.
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import time
 import uuid
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
-from mer.files import written_aside
+from mer.files import parts_delete, written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +32,14 @@ SCHEME: Final = "files"
 
 
 class Channel(filesystem.Channel):
-    """A channel that never shows an incomplete message and skips broken ones."""
+    """A channel that never shows an incomplete message and skips broken ones.
+
+    A process's first channel deletes what killed processes left of their messages.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _leftovers_delete(Path(self.data_folder_out), os.getpid())
 
     # The types that kombu-stubs gives its transports do not agree with each other.
     def _put(  # type: ignore[override]
@@ -63,6 +72,18 @@ class Channel(filesystem.Channel):
             logger.warning("The broken list of queues of %s is written anew", exchange)
             (self.control_folder / f"{exchange}.exchange").unlink()
             super()._queue_bind(exchange, routing_key, pattern, queue)
+
+
+@functools.cache
+def _leftovers_delete(folder: Path, process_id: int) -> None:
+    """Clean the folder once a process: a pool's child inherits its parent's cache, not its id."""
+    try:
+        count = parts_delete(folder)
+    except OSError as error:
+        logger.warning("%s cannot be cleaned: %s", folder, error)
+        return
+    if count:
+        logger.info("%d unfinished messages of killed processes are deleted", count)
 
 
 def _is_expired(payload: Mapping[str, Any]) -> bool:

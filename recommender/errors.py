@@ -7,6 +7,8 @@
     ├── IndexCorruptError         code INDEX_CORRUPT: bytes differ from their checksums
     ├── IndexVersionError         code INDEX_VERSION: written in a format this code does not read
     ├── IndexBusyError            code INDEX_BUSY: another process is building
+    ├── IndexUnreadableError      code INDEX_UNREADABLE: cannot be read now; the build may be whole
+    ├── DiskShortError            code DISK_SHORT: too little free space to build
     └── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
 
 `error_answer` reads one table for API, pages and middleware. An exception that is not in the table
@@ -73,6 +75,21 @@ class IndexBusyError(RecommenderError):
     """Another process is building the index now; try again when it is done."""
 
     code = "INDEX_BUSY"
+
+
+class IndexUnreadableError(RecommenderError):
+    """A build cannot be read now, for want of open files, memory or permission.
+
+    Nothing says that it is damaged, so it is kept.
+    """
+
+    code = "INDEX_UNREADABLE"
+
+
+class DiskShortError(RecommenderError):
+    """The disk has too little free space for a new build; the former build stays in use."""
+
+    code = "DISK_SHORT"
 
 
 class PlaylistErrorCode(enum.StrEnum):
@@ -270,6 +287,8 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     IndexCorruptError: _INDEX,
     IndexMissingError: _INDEX,
     IndexVersionError: _INDEX,
+    IndexUnreadableError: _INDEX,
+    DiskShortError: _away("The disk"),
     TransientError: _away("Something that this needs"),
 }
 _PLAYLISTS: Final[Mapping[str, _Row]] = {

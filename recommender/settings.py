@@ -190,6 +190,8 @@ AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", defau
 """A song claimed by a worker longer ago than this is offered again."""
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
+AFFETTI_INDEX_FREE_BYTES = env.int("AFFETTI_INDEX_FREE_BYTES", default=512 * 1024**2)
+"""A build of the index leaves at least this much of its disk free, or is not begun."""
 
 # --- Web ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

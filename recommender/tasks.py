@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from recommender.errors import IndexBusyError
+from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 
 logger = logging.getLogger(__name__)
@@ -14,11 +14,14 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="recommender.build_index")
 def build_index() -> dict[str, str]:
-    """Build the index; does nothing if another process is building it."""
+    """Build the index; does nothing if another process is building it or the disk is short."""
     try:
         build = index_build()
     except IndexBusyError:
         logger.info("The index is being built already")
+        return {"build": ""}
+    except DiskShortError as error:
+        logger.warning("%s; the former build stays in use", error)
         return {"build": ""}
     return {"build": build.directory}
 

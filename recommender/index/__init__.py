@@ -6,6 +6,7 @@ Import from here. The modules behind this face, lowest first:
 ``protocol``  the questions that a vector engine answers
 ``files``     the engine: immutable directories of files, FAISS
 ``snapshot``  the arrays that a request reads
+``space``     room on the disk
 ``builds``    build, verify, activate
 ``reader``    keeps a process's snapshot up to date
 """

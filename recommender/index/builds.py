@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from catalog import analysis
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexBusyError, IndexCorruptError
-from recommender.index.files import EmbeddingIndex
+from recommender.index.files import PART_SUFFIX, EmbeddingIndex
 from recommender.index.rows import (
     AFFECT_DIM,
     QUADRANT_DIM,
@@ -30,6 +30,7 @@ from recommender.index.rows import (
     quadrants_of,
     revision_of,
 )
+from recommender.index.space import space_check
 from recommender.models import IndexBuild
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from catalog.models import SongEmotion
+    from recommender.index.files import IndexManifest
     from recommender.index.protocol import VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -71,33 +73,29 @@ class IndexStatus:
 def index_build(*, model_version: str | None = None) -> IndexBuild:
     """Build the index of every song that may be recommended, and make the build active.
 
-    Readers use it within a second. If anything fails, the former build stays active.
-    Raises `IndexBusyError` if another process is building.
+    Readers use it within a second. If anything fails, the former build stays active and nothing of
+    the new one stays on the disk.
+    Raises `IndexBusyError` if another process is building, `DiskShortError` if there is no room.
     """
     version = model_version or analysis.model_version()
     with index_build_lock():
+        _unfinished_delete()
+        space_check(emotions_visible(model_version=version).count())
         build_id, watermark = uuid.uuid4(), timezone.now()
         name = f"{watermark:%Y%m%d-%H%M%S}-{build_id.hex[:8]}"
         directory = Path(settings.AFFETTI_INDEX_DIR) / name
-        manifest = EmbeddingIndex.build(
-            directory,
-            _rows_from_database(version),
-            model_version=version,
-            watermark=watermark.isoformat(),
-        )
-        EmbeddingIndex.open(directory)
-        with transaction.atomic():
-            active = IndexBuild.objects.filter(model_version=version, is_active=True)
-            active.update(is_active=False)
-            build = IndexBuild.objects.create(
-                id=build_id,
+        try:
+            manifest = EmbeddingIndex.build(
+                directory,
+                _rows_from_database(version),
                 model_version=version,
-                directory=name,
-                row_count=manifest.row_count,
-                manifest_sha256=manifest.sha256,
-                watermark=watermark,
-                is_active=True,
+                watermark=watermark.isoformat(),
             )
+            EmbeddingIndex.open(directory)
+            build = _activate(build_id, name, manifest, watermark)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         _old_builds_delete()
     logger.info(
         "Built index %s: %d songs, %s, recall@20 %.3f",
@@ -107,6 +105,23 @@ def index_build(*, model_version: str | None = None) -> IndexBuild:
         manifest.recall_at_20,
     )
     return build
+
+
+def _activate(
+    build_id: uuid.UUID, name: str, manifest: IndexManifest, watermark: datetime
+) -> IndexBuild:
+    version = manifest.model_version
+    with transaction.atomic():
+        IndexBuild.objects.filter(model_version=version, is_active=True).update(is_active=False)
+        return IndexBuild.objects.create(
+            id=build_id,
+            model_version=version,
+            directory=name,
+            row_count=manifest.row_count,
+            manifest_sha256=manifest.sha256,
+            watermark=watermark,
+            is_active=True,
+        )
 
 
 def index_status() -> IndexStatus:
@@ -133,7 +148,7 @@ def index_status() -> IndexStatus:
 def index_open(build: IndexBuild) -> VectorIndex:
     """Open a build and verify every byte of it.
 
-    Raises `IndexMissingError`, `IndexVersionError` or `IndexCorruptError`.
+    Raises `IndexMissingError`, `IndexVersionError`, `IndexCorruptError` or `IndexUnreadableError`.
     """
     index = EmbeddingIndex.open(Path(settings.AFFETTI_INDEX_DIR) / build.directory)
     if index.manifest.sha256 != build.manifest_sha256:
@@ -198,6 +213,15 @@ def _rows_from_database(model_version: str) -> IndexRows:
 def _chunks(emotions: Iterator[SongEmotion]) -> Iterator[list[SongEmotion]]:
     while chunk := list(itertools.islice(emotions, _CHUNK_ROWS)):
         yield chunk
+
+
+def _unfinished_delete() -> None:
+    """Delete what killed builds left; only the holder of the lock on building may."""
+    folder = Path(settings.AFFETTI_INDEX_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"*{PART_SUFFIX}"):
+        logger.info("%s is left of a build that was killed; it is deleted", path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _old_builds_delete() -> None:

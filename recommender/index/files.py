@@ -20,16 +20,22 @@ It also holds each song's quadrant probabilities. Its directory contains::
     manifest.json  format, model version, counts, recall, SHA-256 of each file and of itself
 
 Up to `EXACT_ROWS` songs the FAISS index is exact. Above, it is IVF over 8-bit vectors: a search
-fetches four times as many songs as wanted and ranks them by their exact similarity. Files are
-memory-mapped.
+fetches four times as many songs as wanted and ranks them by their exact similarity.
+
+An open build is in memory. Mapped files would be shared between processes, but a mapped file that
+is truncated kills every process that reads it (SIGBUS).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -37,12 +43,19 @@ import faiss
 import numpy as np
 
 from mer.prediction import EMBEDDING_DIM
-from recommender.errors import IndexCorruptError, IndexMissingError, IndexVersionError
+from recommender.errors import (
+    DiskShortError,
+    IndexCorruptError,
+    IndexMissingError,
+    IndexUnreadableError,
+    IndexVersionError,
+)
 from recommender.index.rows import AFFECT_DIM, IndexRows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-    from typing import Literal, Self
+    from typing import Any, Self
 
     from numpy.typing import NDArray
 
@@ -55,7 +68,11 @@ _RECALL_QUERIES: Final = 200
 _OVERFETCH: Final = 4
 _SELECTIVE_ROWS: Final = 20_000
 """Up to this many allowed rows an exact scan is faster than IVF."""
+PART_SUFFIX: Final = ".part"
+"""Ending of the folder that a build is written in."""
 _MANIFEST: Final = "manifest.json"
+_FUSED: Final = "fused.faiss"
+_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ARRAYS: Final = ("song_ids", "revisions", "fused", "affect", "quadrants")
 
 
@@ -111,39 +128,35 @@ class EmbeddingIndex:
         ------
         FileExistsError
             If `directory` exists; builds are never changed.
+        DiskShortError
+            If the disk is full before the build is complete.
         """
         if directory.exists():
             raise FileExistsError(f"{directory} exists; a build is never written over")
         # `mer.files.written_aside` writes one file; this renames a whole directory.
-        aside = directory.with_name(f"{directory.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name in _ARRAYS:
-            np.save(aside / f"{name}.npy", getattr(rows, name))
-        index, nprobe = _build_fused(rows.fused)
-        faiss.write_index(index, str(aside / "fused.faiss"))
-        manifest = IndexManifest(
-            format_version=FORMAT_VERSION,
-            model_version=model_version,
-            row_count=len(rows.song_ids),
-            embedding_dim=EMBEDDING_DIM,
-            affect_dim=AFFECT_DIM,
-            index_type=type(index).__name__,
-            nprobe=nprobe,
-            recall_at_20=_recall(index, nprobe, rows.fused),
-            watermark=watermark,
-            files={path.name: _sha256(path) for path in sorted(aside.iterdir())},
-        )
-        (aside / _MANIFEST).write_bytes(manifest.to_bytes())
-        for path in (*aside.iterdir(), aside):
-            _fsync(path)
-        aside.rename(directory)
-        _fsync(directory.parent)
+        with _written_aside(directory) as aside:
+            for name in _ARRAYS:
+                np.save(aside / f"{name}.npy", getattr(rows, name))
+            index, nprobe = _build_fused(rows.fused)
+            (aside / _FUSED).write_bytes(memoryview(faiss.serialize_index(index)))
+            manifest = IndexManifest(
+                format_version=FORMAT_VERSION,
+                model_version=model_version,
+                row_count=len(rows.song_ids),
+                embedding_dim=EMBEDDING_DIM,
+                affect_dim=AFFECT_DIM,
+                index_type=type(index).__name__,
+                nprobe=nprobe,
+                recall_at_20=_recall(index, nprobe, rows.fused),
+                watermark=watermark,
+                files={path.name: _sha256(path) for path in sorted(aside.iterdir())},
+            )
+            (aside / _MANIFEST).write_bytes(manifest.to_bytes())
         return manifest
 
     @classmethod
-    def open(cls, directory: Path, *, verify: bool = True) -> Self:
-        """Map the build in `directory`; `verify` compares the checksum of every file.
+    def open(cls, directory: Path) -> Self:
+        """Read the build in `directory` into memory, and compare the checksum of every file.
 
         Raises
         ------
@@ -153,18 +166,18 @@ class EmbeddingIndex:
             If the build has another format.
         IndexCorruptError
             If a file has changed since the build was written.
+        IndexUnreadableError
+            If this process cannot read it now: no file can be opened, memory or permission lacks.
         """
         manifest = _read_manifest(directory)
-        # An empty array cannot be mapped.
-        mode: Literal["r"] | None = "r" if manifest.row_count else None
         try:
-            _check_files(directory, manifest, is_every_byte_read=verify)
             rows = IndexRows(
-                **{name: np.load(directory / f"{name}.npy", mmap_mode=mode) for name in _ARRAYS}
+                **{name: _array(_verified(directory, manifest, f"{name}.npy")) for name in _ARRAYS}
             )
-            index = faiss.read_index(str(directory / "fused.faiss"), faiss.IO_FLAG_MMAP_IFC)
-        except OSError as error:
-            raise IndexMissingError(f"{directory} cannot be read: {error}") from error
+            data = np.frombuffer(_verified(directory, manifest, _FUSED), np.uint8)
+            index = faiss.deserialize_index(data)
+        except MemoryError as error:
+            raise IndexUnreadableError(f"{directory} does not fit in memory") from error
         except (ValueError, RuntimeError) as error:
             raise IndexCorruptError(f"{directory} is damaged: {error}") from error
         if not len(rows.song_ids) == index.ntotal == manifest.row_count:
@@ -279,10 +292,7 @@ def _recall(index: faiss.Index, nprobe: int, fused: NDArray[np.float32]) -> floa
 
 def _read_manifest(directory: Path) -> IndexManifest:
     path = directory / _MANIFEST
-    try:
-        raw = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise IndexMissingError(f"{path} is missing; build the index again") from error
+    raw = _read(path)
     try:
         plain = json.loads(raw)
         version = plain["format_version"]
@@ -300,13 +310,49 @@ def _read_manifest(directory: Path) -> IndexManifest:
     return manifest
 
 
-def _check_files(directory: Path, manifest: IndexManifest, *, is_every_byte_read: bool) -> None:
-    for name, digest in manifest.files.items():
-        path = directory / name
-        if not path.is_file():
-            raise IndexMissingError(f"{path} is missing; build the index again")
-        if is_every_byte_read and _sha256(path) != digest:
-            raise IndexCorruptError(f"{path} is damaged; build the index again")
+@contextmanager
+def _written_aside(directory: Path) -> Iterator[Path]:
+    """Like `mer.files.written_aside`, for a whole directory."""
+    aside = directory.with_name(f"{directory.name}{PART_SUFFIX}")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        for path in (*aside.iterdir(), aside):
+            _fsync(path)
+        aside.rename(directory)
+        _fsync(directory.parent)
+    except OSError as error:
+        # A write of NumPy that was cut short has no error number.
+        if error.errno is None or error.errno in _DISK_FULL:
+            raise DiskShortError(f"{directory} cannot be written: {error}") from error
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _verified(directory: Path, manifest: IndexManifest, name: str) -> bytes:
+    data = _read(directory / name)
+    if hashlib.sha256(data).hexdigest() != manifest.files.get(name):
+        raise IndexCorruptError(f"{directory / name} is damaged; build the index again")
+    return data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise IndexMissingError(f"{path} is missing; build the index again") from error
+    except OSError as error:
+        raise IndexUnreadableError(f"{path} cannot be read now: {error}") from error
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Return the array of a ``.npy`` file, without a copy of `data`."""
+    file = io.BytesIO(data)
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return np.frombuffer(data, dtype, math.prod(shape), file.tell()).reshape(shape)
 
 
 def _sha256(path: Path) -> str:

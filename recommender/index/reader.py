@@ -4,9 +4,13 @@ At most every `CHECK_SECONDS` the reader compares a change marker: counts and la
 of songs and emotions. If it differs, the reader reads the rows that changed. Code that changes
 rows by ``QuerySet.update`` must therefore set `updated_at`. Deletions are found by counting rows.
 
-Songs that are unchanged since the active build are read from its mapped files. All others (the
+Songs that are unchanged since the active build are read from its arrays. All others (the
 tail) are read from the database. Without a readable build every song is tail, so a lost index
 costs memory and changes no result.
+
+A build that is damaged is given up, and the scheduler makes another. One that cannot be read for a
+reason of this process, such as too many open files, is tried again after `RETRY_SECONDS`. Until
+then the reader goes on with the former build, if it holds one.
 """
 
 from __future__ import annotations
@@ -24,7 +28,12 @@ from django.utils import timezone
 from catalog import analysis
 from catalog.models import Song, SongEmotion
 from mer.prediction import EMBEDDING_DIM
-from recommender.errors import IndexCorruptError, IndexMissingError, IndexVersionError
+from recommender.errors import (
+    IndexCorruptError,
+    IndexMissingError,
+    IndexUnreadableError,
+    IndexVersionError,
+)
 from recommender.index.builds import index_open
 from recommender.index.rows import (
     AFFECT_DIM,
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 30.0
 MARGIN: Final = timedelta(minutes=2)
 """Changes are looked for this far back, because `updated_at` is set before the commit, and the
 clocks of hosts differ."""
@@ -83,6 +93,8 @@ class _Reader:
             self._marker: _Marker = ()
             self._build_id: UUID | None = None
             self._build: VectorIndex | None = None
+            self._build_version = ""
+            self._retry_at = 0.0
             self._rows = np.empty(0, SONG_DTYPE)
             self._tail: dict[int, _Tail] = {}
             self._artists: dict[str, int] = {}
@@ -124,18 +136,26 @@ class _Reader:
         """Open the active build if it is not the open one; return whether the build has changed."""
         active = IndexBuild.objects.filter(model_version=model_version, is_active=True).first()
         build_id = active.pk if active else None
-        if build_id == self._build_id:
+        if build_id == self._build_id and self._build_version == model_version:
             return False
-        self._build_id, self._build = build_id, None
+        is_same_model = self._build_version == model_version
+        if active is not None and is_same_model and time.monotonic() < self._retry_at:
+            return False
+        if active is None or not is_same_model:
+            self._build = None
+        self._build_id, self._build_version, self._retry_at = build_id, model_version, 0.0
         if active is None:
             return True
         try:
             self._build = index_open(active)
+        except IndexUnreadableError as error:
+            logger.warning("%s; trying again in %.0f seconds", error, RETRY_SECONDS)
+            self._build_id, self._retry_at = None, time.monotonic() + RETRY_SECONDS
         except (IndexMissingError, IndexCorruptError, IndexVersionError) as error:
             logger.error("%s; reading songs from the database until it is built again", error)
             # Other processes then do not try this build, and the scheduler makes a new one.
             IndexBuild.objects.filter(pk=active.pk).update(is_active=False)
-            self._build_id = None
+            self._build_id = self._build = None
         return True
 
     def _read_all(self, model_version: str) -> IndexSnapshot:

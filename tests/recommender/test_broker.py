@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
+import time
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
 from kombu import Connection
+from kombu.exceptions import ChannelError
 
 from recommender import settings as project_settings
 from recommender.broker import SCHEME, Channel
@@ -87,6 +93,49 @@ def test_a_message_shows_only_when_it_is_whole(
             channel._put("work", {"number": 7})
     with pytest.raises(Empty):
         channel._get("work")
+
+
+def test_unfinished_messages_of_dead_processes_are_deleted(
+    connection: Connection, folder: Path
+) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    hour_ago, minutes_ago = time.time() - 4000, time.time() - 300
+    for name, moment in (
+        (f".0_old.work.msg.{dead}.part", minutes_ago),
+        (f".0_hung.work.msg.{os.getpid()}.part", hour_ago),
+        (f".0_live.work.msg.{os.getpid()}.part", minutes_ago),
+        (f".0_new.work.msg.{dead}.part", time.time()),
+        ("0_whole.work.msg", hour_ago),
+        ("other.part", hour_ago),
+    ):
+        (folder / name).write_text("{")
+        os.utime(folder / name, (moment, moment))
+    connection.channel()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f".0_live.work.msg.{os.getpid()}.part",
+        f".0_new.work.msg.{dead}.part",
+        "0_whole.work.msg",
+        "other.part",
+    ]
+
+
+def test_a_message_that_does_not_fit_the_disk_leaves_nothing(
+    channel: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, text: str) -> None:
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder), "write_text", full)
+        with pytest.raises(ChannelError, match="No space left"):
+            channel._put("work", {"number": 7})
+    assert list(folder.iterdir()) == []
 
 
 def test_a_broken_list_of_queues_is_written_anew(channel: Any, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recommender.errors import IndexBusyError
+from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build
 
 
@@ -19,6 +19,8 @@ class Command(BaseCommand):
             build = index_build()
         except IndexBusyError as error:
             raise CommandError(f"{error}; wait until it has finished.") from error
+        except DiskShortError as error:
+            raise CommandError(f"{error.code}: {error}.") from error
         self.stdout.write(
             f"Index of {build.row_count} songs built in {time.monotonic() - started:.1f} s: "
             f"{build.directory} (model {build.model_version})"

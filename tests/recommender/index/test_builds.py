@@ -20,7 +20,7 @@ from catalog.analysis import embedding_from_bytes
 from catalog.models import Song, SongEmotion
 from mer.affect import EMOTIONS, QUADRANTS
 from recommender import tasks
-from recommender.errors import IndexBusyError
+from recommender.errors import DiskShortError, IndexBusyError, IndexUnreadableError
 from recommender.index import (
     IndexSnapshot,
     builds,
@@ -120,6 +120,72 @@ class TestBuild:
         assert {path.name for path in Path(settings.AFFETTI_INDEX_DIR).glob("2*")} == kept
         assert set(IndexBuild.objects.values_list("directory", flat=True)) == kept
         assert IndexBuild.objects.get(is_active=True) == made[-1]
+
+    @pytest.mark.parametrize("step", ["_activate", "_rows_from_database"])
+    def test_a_failed_build_leaves_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        SongEmotionFactory.create_batch(3)
+        first = index_build()
+
+        def fail(*_: object) -> None:
+            raise OperationalError("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(builds, step, fail)
+            with pytest.raises(OperationalError):
+                index_build()
+        folders = [
+            path.name for path in Path(settings.AFFETTI_INDEX_DIR).iterdir() if path.is_dir()
+        ]
+        assert folders == [first.directory]
+        assert IndexBuild.objects.get(is_active=True) == first
+
+    def test_what_a_killed_build_left_is_deleted(self) -> None:
+        SongEmotionFactory()
+        left = Path(settings.AFFETTI_INDEX_DIR) / "20260101-000000-abc.part"
+        left.mkdir(parents=True)
+        (left / "fused.npy").write_bytes(b"x" * 1000)
+        index_build()
+        assert not left.exists()
+
+    def test_nothing_is_built_while_the_disk_is_short(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        SongEmotionFactory.create_batch(3)
+        first = index_build()
+        SongEmotionFactory()
+        with monkeypatch.context() as patch:
+            patch.setattr(settings, "AFFETTI_INDEX_FREE_BYTES", 2**62)
+            with pytest.raises(DiskShortError, match="AFFETTI_INDEX_FREE_BYTES"):
+                index_build()
+            assert tasks.build_index() == {"build": ""}
+            assert "the former build stays in use" in caplog.text
+            held = index_snapshot()
+            assert (len(held), held.tail_count) == (4, 1)
+        assert IndexBuild.objects.get() == first
+        assert index_build().row_count == 4
+
+    def test_a_build_that_cannot_be_read_now_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        SongEmotionFactory.create_batch(3)
+        index_build()
+        assert index_snapshot().tail_count == 0
+        SongEmotionFactory()
+        second = index_build()
+
+        def hindered(build: IndexBuild) -> None:
+            raise IndexUnreadableError("too many open files")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(reader, "index_open", hindered)
+            held = index_snapshot()
+            # The former build still serves what has not changed since.
+            assert (len(held), held.tail_count) == (4, 1)
+            assert_equals_database(held)
+        assert IndexBuild.objects.get(is_active=True) == second
+        assert index_snapshot().tail_count == 1  # not tried again at once
+        monkeypatch.setattr(reader._reader, "_retry_at", 0.0)
+        assert index_snapshot().tail_count == 0
 
     def test_only_one_builds(self) -> None:
         SongEmotionFactory()

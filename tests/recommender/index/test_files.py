@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import (
+    DiskShortError,
     IndexCorruptError,
     IndexMissingError,
+    IndexUnreadableError,
     IndexVersionError,
     RecommenderError,
 )
@@ -150,18 +158,17 @@ def test_any_changed_byte_is_detected(tmp_path: Path, data: st.DataObject) -> No
     assert len(EmbeddingIndex.open(directory)) == 5
 
 
-@pytest.mark.parametrize("verify", [True, False])
-def test_truncated_and_missing_files_are_detected(tmp_path: Path, verify: bool) -> None:
+def test_truncated_and_missing_files_are_detected(tmp_path: Path) -> None:
     directory = tmp_path / "build"
     build(directory, make_rows(5))
     for path in sorted(directory.iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
         with pytest.raises((IndexCorruptError, IndexMissingError)):
-            EmbeddingIndex.open(directory, verify=verify)
+            EmbeddingIndex.open(directory)
         path.unlink()
         with pytest.raises(IndexMissingError):
-            EmbeddingIndex.open(directory, verify=verify)
+            EmbeddingIndex.open(directory)
         path.write_bytes(whole)
     with pytest.raises(IndexMissingError, match="build the index again"):
         EmbeddingIndex.open(tmp_path / "nowhere")
@@ -192,10 +199,10 @@ def test_quadrants_are_kept_and_their_checksum_is_verified(tmp_path: Path) -> No
 def test_build_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "build"
     with monkeypatch.context() as patch:
-        patch.setattr(index_module.faiss, "write_index", _fail)
-        with pytest.raises(OSError, match="disk full"):
+        patch.setattr(index_module.faiss, "serialize_index", _fail)
+        with pytest.raises(DiskShortError, match="disk full"):
             build(directory, make_rows(3))
-    assert not directory.exists()
+    assert list(tmp_path.iterdir()) == []
     assert len(build(directory, make_rows(4))) == 4
     assert not (tmp_path / "build.part").exists()
     with pytest.raises(FileExistsError):
@@ -219,6 +226,71 @@ def test_rows_that_do_not_fit_together_are_refused() -> None:
         replace(rows, quadrants=rows.quadrants[:, :3])
     with pytest.raises(ValueError, match="ascend"):
         replace(rows, song_ids=rows.song_ids[::-1])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on the size of files here")
+def test_a_build_on_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files cuts a write short, as a full disk does."""
+    code = textwrap.dedent(
+        """
+        import resource, signal, sys
+        from pathlib import Path
+        import django
+        django.setup()
+        from recommender.errors import DiskShortError
+        from recommender.index.files import EmbeddingIndex
+        from tests.recommender.index.test_files import make_rows
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+        try:
+            EmbeddingIndex.build(Path(sys.argv[1]), make_rows(50), model_version="m", watermark="")
+        except DiskShortError as error:
+            print(error.code)
+        """
+    )
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "recommender.settings"}
+    for limit in (100, 20_000):  # cuts the ids, then the embeddings
+        where = str(tmp_path / "build")
+        command = [sys.executable, "-c", code, where, str(limit)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
+        assert done.stdout == "DISK_SHORT\n", limit
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_open_build_outlives_truncated_files(tmp_path: Path, size: int) -> None:
+    """A mapped file would kill the process here (SIGBUS)."""
+    rows = make_rows(2_000)
+    opened = build(tmp_path / "build", rows)
+    for path in (tmp_path / "build").iterdir():
+        os.truncate(path, size)
+    similarities, song_ids = opened.search_fused(rows.fused[:50], 3)
+    assert song_ids[:, 0].tolist() == rows.song_ids[:50].tolist()
+    assert np.isfinite(similarities).all()
+    np.testing.assert_array_equal(opened.rows.affect, rows.affect)
+    with pytest.raises(IndexCorruptError):
+        EmbeddingIndex.open(tmp_path / "build")
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM]
+)
+@pytest.mark.parametrize("name", ["manifest.json", "fused.faiss", "affect.npy"])
+def test_what_hinders_this_process_is_not_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    directory = tmp_path / "build"
+    build(directory, make_rows(3))
+    read_bytes = type(tmp_path).read_bytes
+
+    def hindered(path: Path) -> bytes:
+        if path.name == name:
+            raise OSError(number, os.strerror(number), str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(type(tmp_path), "read_bytes", hindered)
+    with pytest.raises(IndexUnreadableError, match=os.strerror(number)):
+        EmbeddingIndex.open(directory)
 
 
 def _fail(*_: object) -> None:

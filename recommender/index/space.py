@@ -1,0 +1,30 @@
+"""Whether the disk has room for one more build of the index."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from mer.prediction import EMBEDDING_DIM
+from recommender.errors import DiskShortError
+from recommender.index.rows import AFFECT_DIM, QUADRANT_DIM
+
+_ROW_BYTES: Final = 4 * (2 * EMBEDDING_DIM + AFFECT_DIM + QUADRANT_DIM) + 2 * 8
+"""A song's bytes in a build, where FAISS keeps the vectors a second time."""
+_MIB: Final = 1024**2
+
+
+def space_check(songs: int) -> None:
+    """Raise `DiskShortError` if a build of `songs` leaves less free than the setting says."""
+    folder = Path(settings.AFFETTI_INDEX_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(folder).free, songs * _ROW_BYTES
+    if free - needed < settings.AFFETTI_INDEX_FREE_BYTES:
+        raise DiskShortError(
+            f"The disk of {folder} has {free // _MIB} MiB free. A build of {songs} songs takes "
+            f"{needed // _MIB + 1} MiB and must leave {settings.AFFETTI_INDEX_FREE_BYTES // _MIB} "
+            "MiB. Make room, or lower AFFETTI_INDEX_FREE_BYTES"
+        )
