@@ -68,6 +68,14 @@ def model_version() -> str:
     return packaged_version(checkpoint)
 
 
+def has_gpu() -> bool:
+    """Return whether the networks find a GPU here."""
+    # The web process must not load torch.
+    from mer.pipeline import has_gpu as find  # noqa: PLC0415
+
+    return find()
+
+
 def pipeline() -> EmotionPipeline:
     """Return the process's pipeline, loaded on first use and again for a new model version."""
     with _loading:

@@ -360,12 +360,17 @@ class EmotionPipeline:
         )
 
 
+def has_gpu() -> bool:
+    """Return whether PyTorch finds a CUDA device."""
+    return torch.cuda.is_available()
+
+
 def _device(name: str) -> torch.device:
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if has_gpu() else "cpu"
     if name not in ("cpu", "cuda"):
         raise InputError(f"device {name!r}: use cpu, cuda or auto")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not has_gpu():
         raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
     return torch.device(name)
 

@@ -1,4 +1,4 @@
-"""Index builds, playlists and listening history."""
+"""Index builds, playlists, listening history, and signs of life of the processes beside the web."""
 
 from __future__ import annotations
 
@@ -99,3 +99,21 @@ class Listen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.song_id} {self.listened_at:%Y-%m-%d %H:%M}"
+
+
+class ServiceHeartbeat(models.Model):
+    """When a worker or the scheduler last showed that it works."""
+
+    class Kind(models.TextChoices):
+        WORKER = "worker"
+        SCHEDULER = "scheduler"
+
+    name = models.CharField(max_length=200, primary_key=True, help_text="Its node name")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    seen_at = models.DateTimeField()
+    is_gpu_absent = models.BooleanField(
+        default=False, help_text="It was asked for a GPU and found none"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.seen_at:%Y-%m-%d %H:%M:%S}"

@@ -6,6 +6,7 @@ import logging
 
 from celery import shared_task
 
+from recommender import heartbeat as _  # noqa: F401  # connects the signs of life
 from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from catalog.models import BackgroundJob, IngestFailure
-from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry
+from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, ServiceHeartbeat
 from tests.factories import SongEmotionFactory, UserFactory
 
 NEW = "0001_squashed_0002_spread_and_lyric_lines"
@@ -50,6 +50,7 @@ def fill_every_table() -> None:
     playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
     Listen.objects.create(user=user, song=song, listened_at=MOMENT)
+    ServiceHeartbeat.objects.create(name="worker here", kind="worker", seen_at=MOMENT)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -69,10 +70,12 @@ def test_a_database_from_before_the_release_upgrades() -> None:
 
 
 @pytest.mark.django_db
-def test_a_new_database_gets_one_migration_an_app() -> None:
+def test_a_new_database_begins_with_the_migration_of_the_release() -> None:
     graph = MigrationLoader(connection).graph
     for app, name in (("catalog", NEW), ("recommender", "0001_initial")):
-        assert [key for key in graph.nodes if key[0] == app] == [(app, name)]
+        assert graph.root_nodes(app) == [(app, name)]
+        assert len(graph.leaf_nodes(app)) == 1
+    assert FORMER.isdisjoint(name for app, name in graph.nodes if app == "catalog")
 
 
 @pytest.mark.django_db
