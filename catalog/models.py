@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import models
 
 from catalog.paths import from_stored
+from catalog.texts import search_text, sort_key
 from mer.prediction import AMBIGUOUS_BELOW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+_SEARCHED: Final = frozenset({"title", "artist", "album"})
 
 
 class Library(models.Model):
@@ -67,6 +71,12 @@ class Song(models.Model):
     duration_seconds = models.FloatField(null=True, blank=True)
     lyrics = models.TextField(blank=True)
     lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc, txt or admin")
+    search_text = models.TextField(
+        blank=True, editable=False, help_text="Title, artist and album as searches compare them"
+    )
+    title_sort = models.BinaryField(default=b"", help_text="`sort_key` of the title")
+    artist_sort = models.BinaryField(default=b"", db_index=True, help_text="Of the artist")
+    album_sort = models.BinaryField(default=b"", help_text="Of the album")
     is_available = models.BooleanField(default=True, help_text="False when the file is gone")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_code = models.CharField(max_length=50, blank=True)
@@ -85,7 +95,7 @@ class Song(models.Model):
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
     class Meta:
-        ordering: ClassVar = ["artist", "title", "id"]
+        ordering: ClassVar = ["artist_sort", "title_sort", "id"]
         constraints: ClassVar = [
             # A song whose file is gone keeps its last path. Another file may have that path now.
             models.UniqueConstraint(
@@ -101,6 +111,25 @@ class Song(models.Model):
 
     def __str__(self) -> str:
         return f"{self.artist or '?'} - {self.title or self.relative_path}"
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Save, with the columns that follow from the texts."""
+        if update_fields is None:
+            self.texts_fold()
+        elif not _SEARCHED.isdisjoint(update_fields := set(update_fields)):
+            update_fields |= self.texts_fold()
+        super().save(update_fields=update_fields, **options)
+
+    def texts_fold(self) -> set[str]:
+        """Set what searches and sorting use, from title, artist and album; return the fields.
+
+        `save` calls it. Call it yourself before `bulk_create`.
+        """
+        self.search_text = search_text(self.title, self.artist, self.album)
+        self.title_sort = sort_key(self.title)
+        self.artist_sort = sort_key(self.artist)
+        self.album_sort = sort_key(self.album)
+        return {"search_text", *(f"{name}_sort" for name in _SEARCHED)}
 
     @property
     def path(self) -> Path:

@@ -41,6 +41,7 @@ def songs(request: HttpRequest) -> HttpResponse:
     filters = SongFilter(request.GET, selectors.song_list())
     context = {
         "page_obj": page_of(request, filters.qs),
+        "is_near": filters.is_near,
         "filters": filters.form.cleaned_data if filters.form.is_valid() else {},
         "quadrant_choices": presentation.QUADRANT_NAMES.items(),
     }

@@ -53,7 +53,6 @@ class TestSongs:
         ("query", "expected"),
         [
             ("artist=artist 3", {3}),
-            ("q=TIST 1", {1, 10, 11}),
             ("status=pending", set()),
             ("quadrant=Q1", {6, 7, 10, 11}),
             ("quadrant=Q3&artist=Artist 0", {0}),
