@@ -44,6 +44,10 @@ class FileUnusableError(PermanentError):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[type[FileUnusableError], tuple[str, str]]:
+        """Pickle by the arguments, so that a child process can raise it in its parent."""
+        return type(self), (self.code, str(self))
+
 
 class JobStateError(PermanentError):
     """A job cannot change to the requested state."""

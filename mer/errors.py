@@ -8,7 +8,11 @@
     │   ├── AudioEmptyError               code AUDIO_EMPTY
     │   ├── AudioTooShortError            code AUDIO_TOO_SHORT
     │   ├── AudioTooLongError             code AUDIO_TOO_LONG
-    │   └── AudioSilentError              code AUDIO_SILENT
+    │   ├── AudioSilentError              code AUDIO_SILENT
+    │   ├── AudioVideoError               code AUDIO_IS_VIDEO
+    │   ├── AudioCrashError               code AUDIO_DECODER_CRASHED
+    │   ├── AudioTimeoutError             code AUDIO_DECODER_TIMEOUT
+    │   └── AudioMemoryError              code AUDIO_DECODER_MEMORY
     ├── LyricsError                       code LYRICS_UNREADABLE
     ├── InputError                        code INPUT_INVALID
     ├── EncoderMissingError               code ENCODER_MISSING
@@ -47,6 +51,10 @@ class AudioError(MerError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[AudioError], tuple[Path | str, str]]:
+        """Pickle by the arguments, so that a child process can raise it in its parent."""
+        return type(self), (self.path, self.reason)
+
 
 class AudioDecodeError(AudioError):
     """The bytes are not audio, or are damaged."""
@@ -76,6 +84,30 @@ class AudioSilentError(AudioError):
     """Every decoded sample is (nearly) zero."""
 
     code = "AUDIO_SILENT"
+
+
+class AudioVideoError(AudioError):
+    """The file is a film: it holds moving pictures beside its sound."""
+
+    code = "AUDIO_IS_VIDEO"
+
+
+class AudioCrashError(AudioError):
+    """The file ends the process that decodes it."""
+
+    code = "AUDIO_DECODER_CRASHED"
+
+
+class AudioTimeoutError(AudioError):
+    """The file is not decoded in time."""
+
+    code = "AUDIO_DECODER_TIMEOUT"
+
+
+class AudioMemoryError(AudioError):
+    """The file needs more memory than the process that decodes it may use."""
+
+    code = "AUDIO_DECODER_MEMORY"
 
 
 class LyricsError(MerError):

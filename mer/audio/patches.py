@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from mer.audio.child import run_in_child
 from mer.audio.decoding import (
     MAX_DURATION_SECONDS,
     MAX_FILE_BYTES,
@@ -151,8 +152,16 @@ def probe(path: Path | str) -> AudioInfo:
     AudioError
         Or a subclass, if the file is not audio, is empty, is shorter than `MIN_DURATION_SECONDS`
         or exceeds a limit.
+
+    Notes
+    -----
+    The file is read in a child process.
     """
-    reader = open_audio(Path(path))
+    return run_in_child(_probe, Path(path))
+
+
+def _probe(path: Path) -> AudioInfo:
+    reader = open_audio(path)
     return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
 
 
@@ -257,9 +266,18 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
         As `load`; `AudioSilentError` if every patch is silent.
     InputError
         If `max_patches` is less than 1.
+
+    Notes
+    -----
+    The file is read in a child process.
     """
     if max_patches < 1:
         raise InputError(f"max_patches must be at least 1, got {max_patches}")
+    segments, total = run_in_child(_song_segments, Path(path), max_patches)
+    return _song_of(segments, total, max_patches)
+
+
+def _song_segments(path: Path, max_patches: int) -> tuple[Waveform, int]:
     preset = MUSICNN
 
     def plan(total: int) -> tuple[list[int], int]:
@@ -268,10 +286,10 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
             preset.patch_samples
         )
 
-    segments, total = _read_planned(open_audio(Path(path)), plan, preset.sample_rate)
+    segments, total = _read_planned(open_audio(path), plan, preset.sample_rate)
     if np.abs(segments).max() < _SILENCE_PEAK:
         raise AudioSilentError(path, "is silent in every part that was decoded")
-    return _song_of(segments, total, max_patches)
+    return segments, total
 
 
 def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> AudioPatches:
