@@ -11,6 +11,8 @@
     ├── DiskShortError            code DISK_SHORT: too little free space to build
     └── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
 
+Two more are Django's SuspiciousOperation: BodyTooLargeError and QueryTooLongError.
+
 `error_answer` reads one table for API, pages and middleware. An exception that is not in the table
 is a bug: the status is 500, and `error_log` logs it with its traceback.
 """
@@ -18,6 +20,8 @@ is a bug: the status is 500, and `error_log` logs it with its traceback.
 from __future__ import annotations
 
 import enum
+import itertools
+import json
 import logging
 import sqlite3
 from dataclasses import dataclass, field
@@ -31,6 +35,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -121,6 +126,20 @@ class PlaylistRequestError(RecommenderError):
         self.details: dict[str, object] = dict(details or {})
 
 
+class BodyTooLargeError(RequestDataTooBig):
+    """A body has more bytes than its address takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is too large; this address takes {limit} bytes.")
+
+
+class QueryTooLongError(SuspiciousOperation):
+    """The query of an address has more bytes than any page needs."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The query of the address is longer than {limit} bytes.")
+
+
 # --- The response to an exception --------------------------------------------------------------
 
 
@@ -180,18 +199,30 @@ class _Row:
     """The message, or a function of the exception that returns it."""
 
 
+MAX_ANSWER_BYTES: Final = 8192
+"""An error answer of the API is never larger, whatever the request repeats."""
+_MAX_MESSAGE_BYTES: Final = 3000
+_MAX_DETAILS_BYTES: Final = 4000
+_MAX_NAMED: Final = 10
+"""The most fields that a message names, and the most parts of a detail that is too large."""
+_JSON_BYTES_PER_CHARACTER: Final = 12
+"""The most bytes that one character takes in JSON: two escapes."""
+
 RETRY_AFTER_SECONDS: Final = 10
 """Seconds a client should wait before it repeats a request that was answered with 503."""
 
 
 def _api_words(error: exceptions.APIException) -> str:
     if isinstance(error.detail, dict):
-        return f"The request is not valid; see details for: {', '.join(error.detail)}."
+        names = ", ".join(map(str, itertools.islice(error.detail, _MAX_NAMED)))
+        return f"The request is not valid; see details for: {names}."
     parts = error.detail if isinstance(error.detail, list) else [error.detail]
     return " ".join(map(str, parts))
 
 
 def _size_words(error: RequestDataTooBig) -> str:
+    if isinstance(error, BodyTooLargeError):
+        return str(error)
     return f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
 
 
@@ -246,6 +277,9 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
         ErrorCode.REQUEST_TOO_LARGE,
         "Too much",
         _size_words,
+    ),
+    QueryTooLongError: _Row(
+        HTTPStatus.REQUEST_URI_TOO_LONG, ErrorCode.REQUEST_TOO_LARGE, "Too much", str
     ),
     # The REST framework's.
     exceptions.ValidationError: _invalid(ErrorCode.REQUEST_INVALID, _api_words),
@@ -310,7 +344,12 @@ def error_answer(error: BaseException | None) -> ErrorAnswer:
     row = _row(error)
     words = row.words if isinstance(row.words, str) else row.words(error)
     return ErrorAnswer(
-        row.status, row.code, row.heading, words, _details(error, row), _headers(error, row)
+        row.status,
+        row.code,
+        row.heading,
+        _text_cut(words, _MAX_MESSAGE_BYTES),
+        _details_cut(_details(error, row)),
+        _headers(error, row),
     )
 
 
@@ -348,6 +387,44 @@ def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
     if row.code == ErrorCode.UNAVAILABLE:
         return {"cause": getattr(error, "code", "DATABASE")}
     return {}
+
+
+def _details_cut(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return at most `_MAX_DETAILS_BYTES` of details: the first ones, shortened."""
+    if _json_size(details) <= _MAX_DETAILS_BYTES:
+        return details
+    cut: dict[str, Any] = {}
+    size = 0
+    for name, value in itertools.islice(details.items(), _MAX_NAMED):
+        part = {_text_cut(str(name), _MAX_DETAILS_BYTES // 4): _value_cut(value)}
+        size += _json_size(part)
+        if size > _MAX_DETAILS_BYTES:
+            break
+        cut |= part
+    return cut
+
+
+def _value_cut(value: object) -> object:
+    if isinstance(value, str):
+        return _text_cut(value, _MAX_DETAILS_BYTES // 4)
+    if isinstance(value, (list, tuple)):
+        return [_value_cut(part) for part in value[:_MAX_NAMED]]
+    if isinstance(value, dict):
+        parts = itertools.islice(value.items(), _MAX_NAMED)
+        return {_text_cut(str(name), _MAX_DETAILS_BYTES // 4): _value_cut(v) for name, v in parts}
+    return value
+
+
+def _text_cut(text: str, most_bytes: int) -> str:
+    """Return the text, or its beginning if it takes more bytes than `most_bytes` in JSON."""
+    longest = most_bytes // _JSON_BYTES_PER_CHARACTER
+    if len(text) <= longest or (len(text) <= most_bytes and _json_size(text) <= most_bytes):
+        return text
+    return f"{text[: longest - 1]}…"
+
+
+def _json_size(value: object) -> int:
+    return len(json.dumps(value, cls=DjangoJSONEncoder))
 
 
 def _headers(error: BaseException | None, row: _Row) -> Mapping[str, str]:

@@ -1,14 +1,20 @@
-"""What every page gets: a Content-Security-Policy, and an answer to whatever its view raises."""
+"""What every address gets: limits on the request, a policy, an answer to what its view raises."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 
-from recommender.errors import error_answer, error_log
+from recommender.errors import (
+    BodyTooLargeError,
+    QueryTooLongError,
+    error_answer,
+    error_log,
+)
 from recommender.web.views.errors import error_response
 
 if TYPE_CHECKING:
@@ -42,6 +48,49 @@ def content_security_policy(
         return response
 
     return middleware
+
+
+MAX_QUERY_BYTES: Final = 28_000
+"""The longest text of a playlist request, of characters that take twelve bytes each, and more."""
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Of an address that sets no `body_limit` on its view."""
+
+
+class RequestLimitMiddleware:
+    """Refuses a query or body that is larger than its address takes, before it is read.
+
+    The attribute `body_limit` of a view, or of its class, replaces `MAX_BODY_BYTES`. The admin's
+    pages take what DATA_UPLOAD_MAX_MEMORY_SIZE allows, for lyrics. A server hands in the length
+    of every body, a chunked one's too.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if len(request.META.get("QUERY_STRING", "")) > MAX_QUERY_BYTES:
+            raise QueryTooLongError(MAX_QUERY_BYTES)
+        return self._get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> None:
+        """Raise BodyTooLargeError if the body is larger than the view takes."""
+        limit = min(_body_limit(request, view_func), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if length.isdecimal() and int(length) > limit:
+            raise BodyTooLargeError(limit)
+
+
+def _body_limit(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> int:
+    if request.resolver_match and request.resolver_match.app_name == "admin":
+        return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    view = getattr(view_func, "cls", view_func)
+    return getattr(view, "body_limit", MAX_BODY_BYTES)
 
 
 _DJANGOS: Final = (

@@ -87,6 +87,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "recommender.middleware.content_security_policy",
+    "recommender.middleware.RequestLimitMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -213,6 +214,9 @@ AFFETTI_SIGNUP = env.bool("AFFETTI_SIGNUP", default=True)
 """Whether visitors can sign up; otherwise the admin creates accounts."""
 AFFETTI_PUBLIC = env.bool("AFFETTI_PUBLIC", default=True)
 """Whether pages, API and audio are open to everybody; otherwise they need a login."""
+# The most that any address takes; recommender.middleware has the lower limit of each.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"

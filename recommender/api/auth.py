@@ -40,6 +40,8 @@ class LoginView(APIView):
     # Credentials come in the body; the class is here for its WWW-Authenticate header.
     authentication_classes = [TokenAuthentication]
     throttle_classes = [LoginThrottle]
+    # The longest password, each character as an escape.
+    body_limit = 32 * 1024
 
     @extend_schema(
         summary="Get a token",

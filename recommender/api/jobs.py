@@ -104,6 +104,7 @@ class JobViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
 
 class IngestJobView(APIView):
     permission_classes = [IsAdminUser]
+    body_limit = 16 * 1024
 
     @extend_schema(
         summary="Ingest a folder or file",

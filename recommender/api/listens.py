@@ -43,6 +43,7 @@ class ListenOutput(serializers.Serializer[Any]):
 @extend_schema_view(list=extend_schema(summary="What you have listened to"))
 class ListenViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Listen]):
     permission_classes = [IsAuthenticated]
+    body_limit = 4 * 1024
     queryset = Listen.objects.none()
     serializer_class = ListenOutput
 

@@ -123,6 +123,8 @@ class PlaylistViewSet(
     mixins.ListModelMixin, mixins.DestroyModelMixin, viewsets.GenericViewSet[Playlist]
 ):
     permission_classes = [IsAuthenticated]
+    # Ten thousand ids to leave out.
+    body_limit = 256 * 1024
     queryset = Playlist.objects.none()
     serializer_class = PlaylistSummaryOutput
 

@@ -48,6 +48,7 @@ from recommender.errors import (
     IndexVersionError,
     PlaylistErrorCode,
     PlaylistRequestError,
+    QueryTooLongError,
     RecommenderError,
 )
 from tests.factories import SongFactory
@@ -70,6 +71,7 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (MultiPartParserError(), 400, "BAD_REQUEST"),
     (SuspiciousOperation(), 400, "BAD_REQUEST"),
     (RequestDataTooBig(), 413, "REQUEST_TOO_LARGE"),
+    (QueryTooLongError(9), 414, "REQUEST_TOO_LARGE"),
     (exceptions.ValidationError({"name": ["no"]}), 400, "REQUEST_INVALID"),
     (exceptions.ParseError(), 400, "PARSE_FAILED"),
     (exceptions.NotAuthenticated(), 401, "NOT_AUTHENTICATED"),
