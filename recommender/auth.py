@@ -1,24 +1,104 @@
-"""Who a request comes from: the tokens of the API."""
+"""Who a request comes from: the tokens of the API, and what each may do."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
-from knox import auth
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import SAFE_METHODS
+
+from recommender.accounts import token_find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from django.http import HttpRequest
+    from drf_spectacular.openapi import AutoSchema
+    from rest_framework.request import Request
+
+    from recommender.models import Scope, Token
+
+    _View = TypeVar("_View", bound=Callable[..., Any])
+
+_KEYWORD = "Token"
 
 
-class TokenAuthentication(auth.TokenAuthentication):  # type: ignore[misc]
-    """Knox's tokens; a token that is not ASCII text is invalid."""
+def request_token(request: HttpRequest | Request) -> Token | None:
+    """Return the token that a request sends, None without one.
 
-    def authenticate_credentials(self, token: bytes) -> Any:
-        if not token.isascii():
-            raise exceptions.AuthenticationFailed("Invalid token.")
-        return super().authenticate_credentials(token)
+    Raises AuthenticationFailed if it is malformed, unknown or expired, or if its owner is inactive.
+    """
+    words = get_authorization_header(request).split()  # type: ignore[arg-type]  # reads META alone
+    if not words or words[0].lower() != _KEYWORD.lower().encode():
+        return None
+    if len(words) != 2:
+        raise exceptions.AuthenticationFailed("Send the header as: Authorization: Token <token>")
+    token = token_find(words[1])
+    if token is None:
+        raise exceptions.AuthenticationFailed("The token is not valid. Log in again.")
+    return token
 
 
-class TokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+def scope_check(token: Token, scope: Scope | None) -> None:
+    """Raise PermissionDenied unless the token may do what needs `scope`; None takes no token."""
+    if scope is None:
+        raise exceptions.PermissionDenied("This address takes no token.")
+    if not token.allows(scope):
+        raise exceptions.PermissionDenied(
+            f"The token needs the scope {scope}; it has {', '.join(token.scopes)}."
+        )
+
+
+def takes_token(scope: Scope) -> Callable[[_View], _View]:
+    """Let a page of a private site take a token with `scope` in place of a login."""
+
+    def mark(view: _View) -> _View:
+        view.scope = scope  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Tokens of views that name in `scope` what they need; other views take no token.
+
+    Where `is_door` is set, a token of every scope is taken, and one that is not valid counts as
+    none. The latter also holds for reading what `is_public`.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Token] | None:
+        view = request.parser_context["view"]
+        is_door = getattr(view, "is_door", False)
+        try:
+            token = request_token(request)
+        except exceptions.AuthenticationFailed:
+            is_read = settings.AFFETTI_PUBLIC and request.method in SAFE_METHODS
+            if is_door or (is_read and getattr(view, "is_public", False)):
+                return None
+            raise
+        if token is None:
+            return None
+        if not is_door:
+            scope_check(token, getattr(view, "scope", None))
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return _KEYWORD
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
     """The same in the schema."""
 
     target_class = f"{__name__}.{TokenAuthentication.__name__}"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        definition: dict[str, Any] = build_bearer_security_scheme_object(
+            header_name="Authorization", token_prefix=_KEYWORD
+        )
+        return definition

@@ -9,7 +9,8 @@
     ├── IndexBusyError            code INDEX_BUSY: another process is building
     ├── IndexUnreadableError      code INDEX_UNREADABLE: cannot be read now; the build may be whole
     ├── DiskShortError            code DISK_SHORT: too little free space to build
-    └── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
+    ├── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
+    └── AccountError              its own code, one of `AccountErrorCode`, and details
 
 Two more are Django's SuspiciousOperation: BodyTooLargeError and QueryTooLongError.
 
@@ -140,6 +141,26 @@ class QueryTooLongError(SuspiciousOperation):
         super().__init__(f"The query of the address is longer than {limit} bytes.")
 
 
+class AccountErrorCode(enum.StrEnum):
+    """Why an account or a token is not made, changed or deleted."""
+
+    REQUEST_INVALID = "REQUEST_INVALID"
+    """A value is not accepted; `details` has the field's name."""
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    """A token asks for more than it has itself."""
+    LAST_ADMIN = "LAST_ADMIN"
+    """Without this account nobody could administer the installation."""
+
+
+class AccountError(RecommenderError):
+    """A listener's account cannot be changed like this; `field` is what was sent wrong."""
+
+    def __init__(self, code: AccountErrorCode, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.code: str = code.value
+        self.field = field
+
+
 # --- The response to an exception --------------------------------------------------------------
 
 
@@ -163,6 +184,7 @@ class ErrorCode(enum.StrEnum):
     SONG_NOT_FOUND = "SONG_NOT_FOUND"
     SONG_NOT_ANALYSED = "SONG_NOT_ANALYSED"
     HISTORY_EMPTY = "HISTORY_EMPTY"
+    LAST_ADMIN = "LAST_ADMIN"
     PATH_INVALID = "PATH_INVALID"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
@@ -339,6 +361,17 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
 }
 
 
+_ACCOUNTS: Final[Mapping[str, _Row]] = {
+    AccountErrorCode.REQUEST_INVALID: _invalid(ErrorCode.REQUEST_INVALID, str),
+    AccountErrorCode.PERMISSION_DENIED: _Row(
+        HTTPStatus.FORBIDDEN, ErrorCode.PERMISSION_DENIED, "Not for you", str
+    ),
+    AccountErrorCode.LAST_ADMIN: _Row(
+        HTTPStatus.CONFLICT, ErrorCode.LAST_ADMIN, "The last admin", str
+    ),
+}
+
+
 def error_answer(error: BaseException | None) -> ErrorAnswer:
     """Return the response to the request that raised `error`."""
     row = _row(error)
@@ -365,6 +398,8 @@ def error_log(request: HttpRequest, error: BaseException, answer: ErrorAnswer) -
 def _row(error: BaseException | None) -> _Row:
     if isinstance(error, PlaylistRequestError):
         return _PLAYLISTS[error.code]
+    if isinstance(error, AccountError):
+        return _ACCOUNTS[error.code]
     if _is_wrong_statement(error):
         return _BUG
     return next((_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE), _BUG)
@@ -382,6 +417,8 @@ def _is_wrong_statement(error: BaseException | None) -> bool:
 def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
     if isinstance(error, PlaylistRequestError):
         return error.details
+    if isinstance(error, AccountError):
+        return {error.field: [str(error)]} if error.field else {}
     if isinstance(error, exceptions.APIException) and isinstance(error.detail, dict):
         return error.detail
     if row.code == ErrorCode.UNAVAILABLE:

@@ -1,12 +1,13 @@
-"""Index builds, playlists, listening history, and signs of life of the processes beside the web."""
+"""Index builds, playlists, listening history, tokens, and signs of life of the processes."""
 
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.dispatch import receiver
 
 from catalog.models import Song
 
@@ -117,3 +118,47 @@ class ServiceHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.seen_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Scope(models.TextChoices):
+    """What a token may do; `ADMIN` includes all others."""
+
+    READ = "read", "Look at songs and moods, and make playlists that are not kept"
+    LISTEN = "listen", "Play songs, and read and write the listening history"
+    PLAYLISTS = "playlists", "Read, keep, export and delete playlists"
+    INGEST = "ingest", "Read ingest jobs and start them, if the account may"
+    ADMIN = "admin", "Everything, the account itself and its tokens included"
+
+
+class Token(models.Model):
+    """A key to the API with a name, scopes and perhaps an end; only its hash is stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens"
+    )
+    name = models.CharField(max_length=100)
+    scopes = models.JSONField()
+    digest = models.CharField(max_length=128, unique=True, help_text="SHA-512 of the secret")
+    prefix = models.CharField(max_length=8, help_text="The secret's start; its owner knows it by")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def allows(self, scope: str) -> bool:
+        """Whether the token may do what needs `scope`."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+@receiver(models.signals.post_save, sender=settings.AUTH_USER_MODEL)
+def tokens_end_with_their_password(sender: object, instance: Any, **_kwargs: object) -> None:
+    """Delete a user's tokens when the password is set, whoever sets it and wherever."""
+    # Django's own mark of a new password; None when it only stores the same one by a newer hasher.
+    if instance._password is not None:
+        Token.objects.filter(user=instance).delete()

@@ -11,7 +11,7 @@ from django.db.models import Count, F, FilteredRelation, Q
 from catalog import analysis
 from catalog import selectors as catalog_selectors
 from catalog.models import BackgroundJob, Song, SongEmotion
-from recommender.models import Listen, Playlist
+from recommender.models import Listen, Playlist, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,6 +155,13 @@ def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:
         )
         .order_by("-listened_at", "-id")
     )
+
+
+def token_list(user: User | AnonymousUser) -> QuerySet[Token]:
+    """Return the user's own tokens, newest first."""
+    if not user.is_authenticated:
+        return Token.objects.none()
+    return Token.objects.filter(user=user).order_by("-created_at", "id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "knox",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -224,6 +223,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 # The number of our own proxies in front. With 0, the headers in which a proxy names the client's
 # address and scheme are ignored, because a client could forge them.
@@ -258,7 +258,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     },
     "NUM_PROXIES": PROXY_COUNT,
 }
-REST_KNOX = {"TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Affetti API",
     "DESCRIPTION": "Songs, their emotions, and playlists that match a mood.",

@@ -15,6 +15,7 @@ from factory.django import DjangoModelFactory
 from catalog.models import Library, Song, SongEmotion
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.prediction import EMBEDDING_DIM
+from recommender.accounts import token_create
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +42,11 @@ class UserFactory(DjangoModelFactory[Any]):
 
     username = factory.Sequence(lambda n: f"user{n}")
     password = factory.django.Password("pass-word-1")
+
+
+def token_secret(user: Any, *scopes: str) -> str:
+    """Return the secret of a new token of `user`, by default one that may do everything."""
+    return token_create(user=user, name="Test", scopes=scopes or ["admin"])[1]
 
 
 class LibraryFactory(DjangoModelFactory[Library]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from io import StringIO
 from typing import Any
 
@@ -16,7 +17,15 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from catalog.models import BackgroundJob, IngestFailure, Song
-from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, ServiceHeartbeat
+from recommender.accounts import token_create, token_find
+from recommender.models import (
+    IndexBuild,
+    Listen,
+    Playlist,
+    PlaylistEntry,
+    ServiceHeartbeat,
+    Token,
+)
 from tests.factories import SongEmotionFactory, UserFactory
 
 NEW = "0001_squashed_0002_spread_and_lyric_lines"
@@ -53,6 +62,7 @@ def fill_every_table() -> None:
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
     Listen.objects.create(user=user, song=song, listened_at=MOMENT)
     ServiceHeartbeat.objects.create(name="worker here", kind="worker", seen_at=MOMENT)
+    token_create(user=user, name="t", scopes=["read"])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -110,3 +120,33 @@ def test_a_new_database_begins_with_the_migration_of_the_release() -> None:
 @pytest.mark.django_db
 def test_models_and_migrations_agree() -> None:
     call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tokens_of_knox_keep_working() -> None:
+    user, secret = UserFactory(), "0123456789abcdef" * 4
+    call_command("migrate", "recommender", "0002_service_heartbeat", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25),"
+            " created timestamp with time zone,"
+            " expiry timestamp with time zone, user_id integer REFERENCES auth_user (id)"
+            " DEFERRABLE INITIALLY DEFERRED)"
+        )
+        cursor.execute(
+            "INSERT INTO knox_authtoken VALUES (%s, %s, %s, NULL, %s)",
+            [
+                hashlib.sha512(bytes.fromhex(secret)).hexdigest(),
+                secret[:15],
+                "2026-11-01 12:00:00+00",
+                user.pk,
+            ],
+        )
+    call_command("migrate", verbosity=0)
+    token = token_find(secret.encode())
+    assert token is not None
+    assert token.user == user
+    assert (token.scopes, token.prefix, token.created_at) == (["admin"], "01234567", MOMENT)
+    assert "knox_authtoken" not in connection.introspection.table_names()
+    user.delete()
+    assert not Token.objects.exists()

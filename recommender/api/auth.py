@@ -1,42 +1,41 @@
-"""Tokens: log in and log out."""
+"""Log in and log out: a token for a name and a password."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.urls import path
 from drf_spectacular.utils import extend_schema
-from knox.models import get_token_model
 from rest_framework import exceptions, serializers
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.authentication import get_authorization_header
+from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommender.access import LoginThrottle
-from recommender.api.base import StrictSerializer, valid_data
+from recommender.accounts import LOGIN_TOKEN_NAME, token_create
+from recommender.api.base import valid_data
+from recommender.api.tokens import NewTokenOutput, TokenFields, new_token
 from recommender.auth import TokenAuthentication
+from recommender.models import Scope
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class LoginInput(StrictSerializer):
+class LoginInput(TokenFields):
     username = serializers.CharField(
         max_length=get_user_model()._meta.get_field("username").max_length
     )
     password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
-class TokenOutput(serializers.Serializer[Any]):
-    token = serializers.CharField(help_text="Send it as: Authorization: Token <token>")
-    expires_at = serializers.DateTimeField(allow_null=True)
-
-
 class LoginView(APIView):
     permission_classes = [AllowAny]
+    is_door = True
     # Credentials come in the body; the class is here for its WWW-Authenticate header.
     authentication_classes = [TokenAuthentication]
     throttle_classes = [LoginThrottle]
@@ -46,27 +45,42 @@ class LoginView(APIView):
     @extend_schema(
         summary="Get a token",
         request=LoginInput,
-        responses={201: TokenOutput},
+        responses={201: NewTokenOutput},
         auth=[],
     )
     def post(self, request: Request) -> Response:
         data = valid_data(LoginInput(data=request.data))
-        user = authenticate(request._request, **data)
+        user = authenticate(
+            request._request, username=data.pop("username"), password=data.pop("password")
+        )
         if user is None:
             raise exceptions.AuthenticationFailed("User name and password do not match.")
-        instance, token = get_token_model().objects.create(user=user)
+        token, secret = token_create(
+            user=user,
+            name=data.get("name") or LOGIN_TOKEN_NAME,
+            scopes=data.get("scopes") or [Scope.ADMIN],
+            expires_at=data.get("expires_at"),
+        )
         user_logged_in.send(sender=type(user), request=request._request, user=user)
-        output = TokenOutput({"token": token, "expires_at": instance.expiry})
-        return Response(output.data, status=HTTPStatus.CREATED)
+        return Response(NewTokenOutput(new_token(token, secret)).data, status=HTTPStatus.CREATED)
 
 
 class LogoutView(APIView):
-    permission_classes = [IsAuthenticated]
+    permission_classes = [AllowAny]
+    is_door = True
     authentication_classes = [TokenAuthentication]
 
-    @extend_schema(summary="Revoke the token of this request", request=None, responses={204: None})
+    @extend_schema(
+        summary="Revoke the token of this request",
+        description="A token that is not valid any more is answered alike.",
+        request=None,
+        responses={204: None},
+    )
     def post(self, request: Request) -> Response:
-        request.auth.delete()
+        if request.auth:
+            request.auth.delete()
+        elif not get_authorization_header(request):
+            raise exceptions.NotAuthenticated("Send the token to revoke.")
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -10,7 +10,6 @@ import django_filters
 from django.urls import path
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
-from rest_framework.permissions import IsAdminUser
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
@@ -18,11 +17,17 @@ from rest_framework.views import APIView
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob
 from recommender import selectors
+from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
 from recommender.api.base import StrictSerializer, account, valid_data
+from recommender.models import Scope
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
+
+
+_MayLook = staff_who_may(JOBS_PERMISSION)
+_MayStart = staff_who_may(INGEST_PERMISSION)
 
 
 class IngestInput(StrictSerializer):
@@ -88,7 +93,8 @@ class JobDetailOutput(serializers.Serializer[Any]):
 
 @extend_schema_view(list=extend_schema(summary="Background jobs", responses=JobOutput(many=True)))
 class JobViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
-    permission_classes = [IsAdminUser]
+    permission_classes = [_MayLook]
+    scope = Scope.INGEST
     queryset = BackgroundJob.objects.none()
     serializer_class = JobOutput
     filterset_class = JobFilter
@@ -103,7 +109,8 @@ class JobViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
 
 
 class IngestJobView(APIView):
-    permission_classes = [IsAdminUser]
+    permission_classes = [_MayStart]
+    scope = Scope.INGEST
     body_limit = 16 * 1024
 
     @extend_schema(

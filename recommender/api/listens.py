@@ -14,7 +14,7 @@ from rest_framework.routers import SimpleRouter
 from catalog.models import Song
 from recommender import history, selectors
 from recommender.api.base import StrictSerializer, account, valid_data
-from recommender.models import Listen
+from recommender.models import Listen, Scope
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -44,6 +44,7 @@ class ListenOutput(serializers.Serializer[Any]):
 class ListenViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Listen]):
     permission_classes = [IsAuthenticated]
     body_limit = 4 * 1024
+    scope = Scope.LISTEN
     queryset = Listen.objects.none()
     serializer_class = ListenOutput
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommender.api.base import LISTENERS, unit_field
+from recommender.models import Scope
 from recommender.moods import MOODS
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class MoodOutput(serializers.Serializer[Any]):
 
 class MoodListView(APIView):
     permission_classes = LISTENERS
+    is_public = True
+    scope = Scope.READ
 
     @extend_schema(summary="Moods that have a name", responses=MoodOutput(many=True))
     def get(self, request: Request) -> Response:

@@ -26,7 +26,7 @@ from recommender.api.base import LISTENERS, account, unit_field, valid_data
 from recommender.api.fields import request_field, serializer_of
 from recommender.api.songs import SongOutput
 from recommender.exports import FORMATS
-from recommender.models import Playlist
+from recommender.models import Playlist, Scope
 from recommender.playlists import (
     FIELDS,
     PlaylistRequest,
@@ -125,6 +125,7 @@ class PlaylistViewSet(
     permission_classes = [IsAuthenticated]
     # Ten thousand ids to leave out.
     body_limit = 256 * 1024
+    scope = Scope.PLAYLISTS
     queryset = Playlist.objects.none()
     serializer_class = PlaylistSummaryOutput
 
@@ -211,6 +212,7 @@ class ExportRenderer(BaseRenderer):
 
 # Without a docstring, which would be the description of each format in the schema.
 class ExportView(APIView):
+    scope = Scope.PLAYLISTS
     export_format: ExportFormat
 
     def get(self, request: Request, pk: str, suffix: str) -> Response:

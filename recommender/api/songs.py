@@ -16,6 +16,7 @@ from mer.prediction import MODALITIES
 from recommender import selectors
 from recommender.api.base import LISTENERS, unit_field, valid_data
 from recommender.filters import SongFilter
+from recommender.models import Scope
 from recommender.playlists import songs_similar, with_songs
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class SimilarSongOutput(serializers.Serializer[Any]):
 )
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     permission_classes = LISTENERS
+    is_public = True
+    scope = Scope.READ
     queryset = Song.objects.none()
     filterset_class = SongFilter
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -10,22 +10,26 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
-from recommender.api import auth, jobs, listens, moods, playlists, songs
+from recommender.api import account, auth, jobs, listens, moods, playlists, songs, tokens
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from rest_framework.request import Request
 
-_RESOURCES: Final = (songs, moods, playlists, listens, jobs, auth)
+_RESOURCES: Final = (songs, moods, playlists, listens, jobs, auth, tokens, account)
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]
+
+
+_OPEN: Final[dict[str, Any]] = {"permission_classes": [AllowAny], "authentication_classes": []}
 
 
 class UnknownAddressView(APIView):
     """Every other address of the API: 404 in the one error shape."""
 
     permission_classes = [AllowAny]
+    authentication_classes = []  # a token that is not valid is not worth a word here
     schema = None
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> NoReturn:
@@ -37,10 +41,10 @@ class UnknownAddressView(APIView):
 
 urlpatterns = [
     path("v1/", include((v1_patterns, "api"))),
-    path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="api-schema"),
+    path("schema/", SpectacularAPIView.as_view(**_OPEN), name="api-schema"),
     path(
         "docs/",
-        SpectacularSwaggerSplitView.as_view(permission_classes=[AllowAny], url_name="api-schema"),
+        SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="api-schema"),
         name="api-docs",
     ),
     re_path("", UnknownAddressView.as_view()),

@@ -47,7 +47,6 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.test import Client
 from gunicorn.config import Config
-from knox.models import AuthToken
 
 import mer.cli
 import mer.research.cli
@@ -56,7 +55,13 @@ from recommender.celery import app as celery_app  # noqa: F401  # celery reads i
 from recommender.history import listen_record
 from recommender.index import reader
 from tests.architecture.pages import Command, pages
-from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
+from tests.factories import (
+    LibraryFactory,
+    SongEmotionFactory,
+    SongFactory,
+    UserFactory,
+    token_secret,
+)
 from tests.places import ROOT
 
 if TYPE_CHECKING:
@@ -127,7 +132,7 @@ def stage(
         )
     user = UserFactory(username="listener", is_staff=True)
     monkeypatch.chdir(tmp_path)
-    yield Stage(tmp_path, Client(), AuthToken.objects.create(user)[1])
+    yield Stage(tmp_path, Client(), token_secret(user))
     reader.index_snapshot_forget()
 
 

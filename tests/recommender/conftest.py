@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.core.signals import request_finished
 from django.db import close_old_connections
@@ -64,7 +65,12 @@ def user(db: None) -> User:
 
 @pytest.fixture
 def staff(db: None) -> User:
-    return UserFactory(username="staff", is_staff=True)
+    """Someone who may look at ingest jobs and start them."""
+    staff = UserFactory(username="staff", is_staff=True)
+    staff.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_backgroundjob", "add_backgroundjob"])
+    )
+    return staff
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from django.db import (
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from django.test import Client
-from knox.models import AuthToken
 from rest_framework import exceptions
 
 from catalog.errors import CatalogError, JobStateError, PathError, TransientError
@@ -42,16 +41,20 @@ from mer.errors import (
 )
 from recommender import errors
 from recommender.errors import (
+    AccountError,
+    AccountErrorCode,
+    DiskShortError,
     IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
+    IndexUnreadableError,
     IndexVersionError,
     PlaylistErrorCode,
     PlaylistRequestError,
     QueryTooLongError,
     RecommenderError,
 )
-from tests.factories import SongFactory
+from tests.factories import SongFactory, token_secret
 from tests.places import ROOT
 
 if TYPE_CHECKING:
@@ -91,6 +94,8 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (IndexBusyError("busy"), 503, "UNAVAILABLE"),
     (IndexCorruptError("bytes"), 503, "UNAVAILABLE"),
     (IndexMissingError("gone"), 503, "UNAVAILABLE"),
+    (IndexUnreadableError("busy"), 503, "UNAVAILABLE"),
+    (DiskShortError("full"), 503, "UNAVAILABLE"),
     (IndexVersionError("old"), 503, "UNAVAILABLE"),
     (TransientError("away"), 503, "UNAVAILABLE"),
 ]
@@ -103,6 +108,12 @@ PLAYLISTS = [
     (PlaylistErrorCode.HISTORY_EMPTY, 409),
 ]
 EXPECTED += [(PlaylistRequestError(code, "words"), status, code) for code, status in PLAYLISTS]
+ACCOUNTS = [
+    (AccountErrorCode.REQUEST_INVALID, 400),
+    (AccountErrorCode.PERMISSION_DENIED, 403),
+    (AccountErrorCode.LAST_ADMIN, 409),
+]
+EXPECTED += [(AccountError(code, "words"), status, code) for code, status in ACCOUNTS]
 BUGS: list[Exception] = [
     ShapeError("(3,) is not (4,)"),
     InputError("0 songs"),
@@ -168,9 +179,10 @@ def check_away(response: Any, path: str) -> None:
 
 
 def test_every_row_is_expected_here() -> None:
-    covered = {type(error) for error, _, _ in EXPECTED} - {PlaylistRequestError}
+    covered = {type(error) for error, _, _ in EXPECTED} - {PlaylistRequestError, AccountError}
     assert covered == set(errors._TABLE)
     assert {code for code, _ in PLAYLISTS} == set(PlaylistErrorCode)
+    assert {code for code, _ in ACCOUNTS} == set(AccountErrorCode)
     assert {code for _, _, code in EXPECTED} | {"INTERNAL_ERROR"} == set(errors.ErrorCode)
 
 
@@ -304,7 +316,7 @@ class TestNoDatabase:
     @pytest.mark.parametrize("path", ["/songs/1/audio", "/api/v1/moods/"])
     def test_a_token(self, quiet: Client, user: User, settings: SettingsWrapper, path: str) -> None:
         settings.AFFETTI_PUBLIC = False
-        _, token = AuthToken.objects.create(user)
+        token = token_secret(user)
         with database_refused():
             check_away(quiet.get(path, headers={"Authorization": f"Token {token}"}), path)
 
@@ -340,7 +352,7 @@ class TestNoDatabase:
 
     def test_probes_answer(self, session: Client, user: User, settings: SettingsWrapper) -> None:
         settings.AFFETTI_PUBLIC = False
-        _, token = AuthToken.objects.create(user)
+        token = token_secret(user)
         for headers in ({}, {"Authorization": f"Token {token}"}):
             with database_refused():
                 assert session.get("/healthz", headers=headers).json() == {"status": "ok"}

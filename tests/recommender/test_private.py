@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.urls import get_resolver, resolve
-from knox.models import AuthToken
+
+from tests.factories import token_secret
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -65,7 +66,7 @@ def test_whoever_is_logged_in_hears(client: Client, user: User, wav_song: Song) 
 
 
 def test_a_token_is_enough_for_audio(client: Client, user: User, wav_song: Song) -> None:
-    _, token = AuthToken.objects.create(user)
+    token = token_secret(user, "listen")
     address = f"/songs/{wav_song.pk}/audio"
     response = client.get(address, headers={"Authorization": f"Token {token}"})
     assert response.status_code == 200

@@ -15,29 +15,37 @@ from catalog.errors import PathError
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob
 from recommender import selectors
+from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.web.forms import IngestForm
 from recommender.web.views.base import account
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
     from uuid import UUID
 
     from django.contrib.auth.models import AnonymousUser, User
     from django.http import HttpRequest, HttpResponse
 
-
-def _is_staff(user: User | AnonymousUser) -> bool:
-    if user.is_authenticated and not user.is_staff:
-        raise PermissionDenied  # to log in once more would not help
-    return user.is_staff
+    _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-_staff_only = user_passes_test(_is_staff)
+def _staff_who_may(permission: str) -> Callable[[_View], _View]:
+    def may(user: User | AnonymousUser) -> bool:
+        if user.is_authenticated and not is_staff_who_may(user, permission):
+            raise PermissionDenied  # to log in once more would not help
+        return user.is_authenticated
+
+    return user_passes_test(may)
 
 
-@_staff_only
+@_staff_who_may(JOBS_PERMISSION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ingest(request: HttpRequest) -> HttpResponse:
     form = IngestForm(request.POST or None)
+    may_start = is_staff_who_may(request.user, INGEST_PERMISSION)
+    if request.method == "POST" and not may_start:
+        raise PermissionDenied
     if request.method == "POST" and form.is_valid():
         try:
             job = ingest_start(path=Path(form.cleaned_data["path"]), user=account(request))
@@ -47,13 +55,14 @@ def ingest(request: HttpRequest) -> HttpResponse:
             return redirect("ingest-job", job.pk)
     context = {
         "form": form,
+        "may_start": may_start,
         "roots": settings.AFFETTI_CATALOG_ROOTS,
         "jobs": selectors.job_list().filter(kind=BackgroundJob.Kind.INGEST)[:20],
     }
     return render(request, "ingest.html", context)
 
 
-@_staff_only
+@_staff_who_may(JOBS_PERMISSION)
 @require_safe
 def ingest_job(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(selectors.job_list(), pk=pk, kind=BackgroundJob.Kind.INGEST)

@@ -12,8 +12,10 @@ from catalog.errors import PathError
 from catalog.selectors import song_path
 from mer.lyrics import clean_lyrics
 from recommender import selectors
+from recommender.auth import takes_token
 from recommender.errors import PlaylistRequestError
 from recommender.filters import SongFilter
+from recommender.models import Scope
 from recommender.playlists import songs_similar, with_songs
 from recommender.web import charts, presentation
 from recommender.web.media import audio_response
@@ -76,6 +78,7 @@ def _similar(song: Song) -> list[Song]:
     return [similar for _, similar in with_songs(found)]
 
 
+@takes_token(Scope.LISTEN)
 @require_safe
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = get_object_or_404(selectors.song_files(), pk=pk)

@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from recommender import playlists, selectors
+from recommender.auth import takes_token
 from recommender.exports import FORMATS
+from recommender.models import Scope
 from recommender.playlists.request import MAX_SEED
 from recommender.web import charts, queries
 from recommender.web.forms import PlaylistNameForm, PlaylistTuningForm, SavePlaylistForm
@@ -96,6 +98,7 @@ def _render_playlist(
     return render(request, "playlist.html", context)
 
 
+@takes_token(Scope.PLAYLISTS)
 @require_safe
 def playlist_download(request: HttpRequest, suffix: str) -> HttpResponse:
     """Answer with the list of /playlist under the same query, as a file."""

@@ -110,7 +110,7 @@ def test_not_authenticated(api: APIClient, path: str) -> None:
 @pytest.mark.parametrize("token", ["nonsense", "\xff\xfe"])
 def test_bad_token(api: APIClient, token: str) -> None:
     api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
-    check(api.get("/api/v1/songs/"), 401, ErrorCode.AUTHENTICATION_FAILED)
+    check(api.get("/api/v1/playlists/"), 401, ErrorCode.AUTHENTICATION_FAILED)
 
 
 def test_permission_denied(api: APIClient, user: User) -> None:

@@ -1,0 +1,183 @@
+"""What a listener does with the own account: tokens, password, export, deletion."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from catalog.models import BackgroundJob
+from recommender.errors import AccountError, AccountErrorCode
+from recommender.models import Listen, PlaylistEntry, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from django.contrib.auth.models import User
+
+LOGIN_TOKEN_NAME: Final = "Login"  # noqa: S105  # the name of a token, not its secret
+_USE_NOTED_EVERY: Final = timedelta(minutes=5)
+"""A token's last use is written this often at most, so that reading stays reading."""
+
+
+def token_create(
+    *,
+    user: User,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    by: Token | None = None,
+) -> tuple[Token, str]:
+    """Return a new token and its secret, which is not stored. Expired ones of the user are deleted.
+
+    `by` is the token that asks, None for a session or a password. Raises `AccountError` if the new
+    one could do more or would last longer than `by`, or if it would have ended already.
+    """
+    now = timezone.now()
+    scopes = list(dict.fromkeys(scopes))
+    if expires_at is not None and expires_at <= now:
+        raise AccountError(
+            AccountErrorCode.REQUEST_INVALID, "expires_at is in the past.", field="expires_at"
+        )
+    if by is not None:
+        _within(by, scopes, expires_at)
+    Token.objects.filter(user=user, expires_at__lte=now).delete()
+    secret = secrets.token_hex(32)
+    token = Token.objects.create(
+        user=user,
+        name=name,
+        scopes=scopes,
+        expires_at=expires_at,
+        digest=_digest(secret.encode()),
+        prefix=secret[:8],
+    )
+    return token, secret
+
+
+def _within(by: Token, scopes: Iterable[str], expires_at: datetime | None) -> None:
+    more = [scope for scope in scopes if not by.allows(scope)]
+    if more:
+        raise AccountError(
+            AccountErrorCode.PERMISSION_DENIED,
+            f"This token cannot make one that may do more: {', '.join(more)}.",
+            field="scopes",
+        )
+    if by.expires_at is not None and (expires_at is None or expires_at > by.expires_at):
+        raise AccountError(
+            AccountErrorCode.PERMISSION_DENIED,
+            f"This token cannot make one that lasts longer than itself: {by.expires_at}.",
+            field="expires_at",
+        )
+
+
+def token_find(secret: bytes) -> Token | None:
+    """Return the token that may be used now and has this secret, and note its use."""
+    digest = _digest(secret)
+    found = digest and Token.objects.select_related("user").filter(digest=digest).first()
+    now = timezone.now()
+    if not found or not found.user.is_active or (found.expires_at and found.expires_at <= now):
+        return None
+    if found.last_used_at is None or now - found.last_used_at >= _USE_NOTED_EVERY:
+        # A database that cannot be written can still be read.
+        with contextlib.suppress(OperationalError), transaction.atomic():
+            Token.objects.filter(pk=found.pk).update(last_used_at=now)
+    return found
+
+
+def _digest(secret: bytes) -> str:
+    """Return the stored form of a secret; empty if no secret looks like this."""
+    # The secrets are random, so that no salt and no slow hash are needed.
+    try:
+        return hashlib.sha512(bytes.fromhex(secret.decode("ascii"))).hexdigest()
+    except ValueError:
+        return ""
+
+
+def password_check(*, user: User, password: str, field: str) -> None:
+    """Raise `AccountError` unless it is the user's password."""
+    if not user.check_password(password):
+        raise AccountError(
+            AccountErrorCode.REQUEST_INVALID, "This is not your password.", field=field
+        )
+
+
+def account_delete(*, user: User) -> None:
+    """Delete a user with playlists, history and tokens; AccountError for the last superuser."""
+    users = get_user_model().objects
+    with transaction.atomic():
+        admins = users.select_for_update().filter(is_superuser=True, is_active=True)
+        if list(admins.values_list("pk", flat=True)) == [user.pk]:
+            raise AccountError(
+                AccountErrorCode.LAST_ADMIN,
+                "This is the only account that administers this installation. Make another "
+                "superuser at /admin/ first.",
+            )
+        users.get(pk=user.pk).delete()
+
+
+def account_export(*, user: User) -> dict[str, Any]:
+    """Return everything that is stored about a user, as plain JSON; no secret and no hash."""
+    return {
+        "profile": {
+            "username": user.username,
+            "email": user.email,
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "joined_at": user.date_joined,
+            "last_login_at": user.last_login,
+            "is_staff": user.is_staff,
+            "is_superuser": user.is_superuser,
+        },
+        "playlists": _playlists(user),
+        "listens": list(
+            Listen.objects.filter(user=user)
+            .order_by("listened_at", "id")
+            .values(
+                "song_id",
+                "listened_at",
+                "seconds_played",
+                title=F("song__title"),
+                artist=F("song__artist"),
+            )
+        ),
+        "tokens": list(
+            user.tokens.values(
+                "id", "name", "scopes", "prefix", "created_at", "expires_at", "last_used_at"
+            )
+        ),
+        "jobs": list(
+            BackgroundJob.objects.filter(created_by=user)
+            .order_by("created_at")
+            .values("id", "kind", "created_at")
+        ),
+    }
+
+
+def _playlists(user: User) -> list[dict[str, Any]]:
+    """Return the user's playlists with their entries, in two queries."""
+    playlists = {
+        row["id"]: {**row, "entries": []}
+        for row in user.playlists.order_by("created_at", "id").values(
+            "id", "name", "created_at", "request", "seed", "model_version", "notes"
+        )
+    }
+    entries = (
+        PlaylistEntry.objects.filter(playlist__user=user)
+        .order_by("position")
+        .values(
+            *("playlist_id", "position", "song_id", "score", "reason"),
+            title=F("song__title"),
+            artist=F("song__artist"),
+        )
+    )
+    for entry in entries:
+        playlists[entry.pop("playlist_id")]["entries"].append(entry)
+    return list(playlists.values())
