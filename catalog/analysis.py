@@ -12,16 +12,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from catalog.errors import FileUnusableError, PathError
+from catalog.errors import (
+    FileUnusableError,
+    PathError,
+    TransientError,
+    machine_errors_raise,
+)
 from catalog.models import Song, SongEmotion
-from catalog.selectors import song_path
-from catalog.work.queue import leases_release, songs_claim, songs_release
+from catalog.selectors import is_there, song_path
+from catalog.storable import not_finite, storable_text
+from catalog.work.queue import (
+    leases_release,
+    songs_blame,
+    songs_claim,
+    songs_held,
+    songs_postpone,
+    songs_waiting,
+)
 from mer.checkpoint import packaged_version
-from mer.errors import AudioError, InputError, LyricsError
+from mer.errors import (
+    AudioError,
+    CheckpointError,
+    EncoderMissingError,
+    InputError,
+    LyricsError,
+    PackageMissingError,
+)
 from mer.prediction import EMBEDDING_DIM, SongInput
 
 if TYPE_CHECKING:
@@ -34,8 +55,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Errors of the song itself. Any other error is one of the installation, and fails no song.
+# Errors that name the song as their cause: it fails at once.
 _SONG_ERRORS: Final = (AudioError, LyricsError, InputError, PathError, FileUnusableError)
+# Errors of the installation: they are raised, and count against no song.
+_INSTALLATION_ERRORS: Final = (
+    CheckpointError,
+    EncoderMissingError,
+    PackageMissingError,
+    TransientError,
+    OperationalError,
+    InterfaceError,
+    SoftTimeLimitExceeded,
+)
 _loading = threading.Lock()
 
 
@@ -55,7 +86,9 @@ class _Batch:
     worker: str
     known: list[Song] = field(default_factory=list)
     gone: list[Song] = field(default_factory=list)
+    away: list[Song] = field(default_factory=list)
     failed: list[tuple[Song, str, str]] = field(default_factory=list)
+    blamed: list[tuple[Song, Exception]] = field(default_factory=list)
     prepared: list[tuple[Song, PreparedSong, float]] = field(default_factory=list)
     rows: list[SongEmotion] = field(default_factory=list)
 
@@ -101,20 +134,21 @@ def text_analyse(*, text: str) -> EmotionPrediction:
 def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
     """Analyse the waiting ones of the songs; repeated and concurrent calls analyse each once.
 
-    A song that cannot be analysed fails alone, with a code. If the model cannot be loaded, the
+    A song that cannot be analysed fails alone, with a code. An unexpected error counts against its
+    song, which is then tried alone, a limited number of times. If the model cannot be loaded, the
     error is raised and the songs keep waiting.
     """
     leases_release()
-    songs = songs_claim(song_ids=song_ids, worker=worker)
-    if not songs:
+    if not songs_waiting().filter(pk__in=song_ids).exists():
         return AnalysisReport(skipped=len(song_ids))
-    try:
-        batch = _Batch(worker)
+    pipeline()  # loading takes seconds; a worker that dies meanwhile must hold no song
+    songs = songs_claim(song_ids=song_ids, worker=worker)
+    batch = _Batch(worker)
+    with songs_held(song_ids=[song.pk for song in songs], worker=worker):
         _prepare(batch, songs)
         _predict(batch)
         report = _store(batch)
-    finally:
-        songs_release(song_ids=[song.pk for song in songs], worker=worker)
+        songs_postpone(song_ids=[song.pk for song in batch.away], worker=worker)
     report.skipped = len(song_ids) - report.analysed - report.failed
     return report
 
@@ -143,15 +177,28 @@ def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
             batch.known.append(song)
             continue
         if not os.path.lexists(song.path):
-            batch.gone.append(song)
+            (batch.gone if is_there(song.library) else batch.away).append(song)
             continue
         start = time.perf_counter()
         try:
             prepared = model.prepare(_song_input(song))
         except _SONG_ERRORS as error:
-            batch.failed.append((song, error.code, str(getattr(error, "reason", error))))
+            machine_errors_raise(error)
+            reason = storable_text(str(getattr(error, "reason", error)))
+            batch.failed.append((song, error.code, reason))
+        except _INSTALLATION_ERRORS:
+            raise
+        except Exception as error:  # the edge of one song: no song may stop the others
+            _blame(batch, song, error)
         else:
             batch.prepared.append((song, prepared, time.perf_counter() - start))
+
+
+def _blame(batch: _Batch, song: Song, error: Exception) -> None:
+    """Count an unexpected error against a song."""
+    machine_errors_raise(error)
+    logger.error("%s: an unexpected error during its analysis", song.path, exc_info=error)
+    batch.blamed.append((song, error))
 
 
 def _song_input(song: Song) -> SongInput:
@@ -165,12 +212,30 @@ def _song_input(song: Song) -> SongInput:
 
 
 def _predict(batch: _Batch) -> None:
+    """Predict the prepared songs together; if that fails, each of them alone."""
     if not batch.prepared:
         return
+    try:
+        _predict_together(batch, batch.prepared)
+    except _INSTALLATION_ERRORS:
+        raise
+    except Exception:
+        logger.exception("A batch of %d songs failed; each is tried alone", len(batch.prepared))
+        batch.rows.clear()
+        for one in batch.prepared:
+            try:
+                _predict_together(batch, [one])
+            except _INSTALLATION_ERRORS:
+                raise
+            except Exception as error:  # the edge of one song
+                _blame(batch, one[0], error)
+
+
+def _predict_together(batch: _Batch, prepared: Sequence[tuple[Song, PreparedSong, float]]) -> None:
     start = time.perf_counter()
-    predictions = pipeline().predict_prepared([prepared for _, prepared, _ in batch.prepared])
-    share = (time.perf_counter() - start) / len(batch.prepared)
-    for (song, _, seconds), prediction in zip(batch.prepared, predictions, strict=True):
+    predictions = pipeline().predict_prepared([inputs for _, inputs, _ in prepared])
+    share = (time.perf_counter() - start) / len(prepared)
+    for (song, _, seconds), prediction in zip(prepared, predictions, strict=True):
         batch.rows.append(_row(song, prediction, seconds + share))
 
 
@@ -215,35 +280,69 @@ _UPDATED_FIELDS: Final = [
 
 
 def _store(batch: _Batch) -> AnalysisReport:
-    """Write the results of a claim in one transaction, for the songs that it still holds."""
+    """Write the results of a claim; a row that the database refuses counts against its song."""
+    finite = [row for row in batch.rows if not _fail_if_not_finite(batch, row)]
+    try:
+        return _store_together(batch, finite)
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError, TypeError):
+        logger.exception("The results of %d songs cannot be stored together", len(finite))
+    report = _store_together(batch, [])
+    songs = {song.pk: song for song, _, _ in batch.prepared}
+    for row in finite:
+        alone = _Batch(batch.worker)
+        try:
+            report.analysed += _store_together(alone, [row]).analysed
+        except (OperationalError, InterfaceError):
+            raise
+        except (DatabaseError, ValueError, TypeError) as error:
+            _blame(alone, songs[row.song_id], error)
+            report.failed += _store_together(alone, []).failed
+    return report
+
+
+def _fail_if_not_finite(batch: _Batch, row: SongEmotion) -> bool:
+    """Fail the song of a row with a number that is NaN or infinite; return whether it has one."""
+    values = {name: getattr(row, name) for name in _UPDATED_FIELDS}
+    values["fused_embedding"] = embedding_from_bytes(row.fused_embedding).tolist()
+    name = not_finite(values)
+    if name:
+        reason = f"its {name} is not a finite number; a damaged file may be the cause: convert it"
+        batch.failed.append((row.song, "ANALYSIS_NOT_FINITE", reason))
+    return bool(name)
+
+
+@transaction.atomic
+def _store_together(batch: _Batch, rows: Sequence[SongEmotion]) -> AnalysisReport:
+    """Write results in one transaction, for the songs that the worker still holds."""
     report = AnalysisReport()
-    with transaction.atomic():
-        # During the analysis the lease may have expired, or the song been deleted or changed.
-        mine = Song.objects.select_for_update().filter(
-            leased_by=batch.worker, status=Song.Status.PENDING
+    # During the analysis the lease may have expired, or the song been deleted or changed.
+    mine = Song.objects.select_for_update().filter(
+        leased_by=batch.worker, status=Song.Status.PENDING
+    )
+    ours = set(mine.values_list("pk", flat=True))
+    kept = [row for row in rows if row.song_id in ours]
+    SongEmotion.objects.bulk_create(
+        kept,
+        update_conflicts=True,
+        unique_fields=["song", "model_version"],
+        update_fields=_UPDATED_FIELDS,
+    )
+    done = {row.song_id for row in kept} | {song.pk for song in batch.known}
+    report.analysed = _settle(done & ours, status=Song.Status.ANALYSED)
+    _settle({song.pk for song in batch.gone} & ours, is_available=False)
+    blamed = [(song, error) for song, error in batch.blamed if song.pk in ours]
+    failed = [*batch.failed, *songs_blame(errors=blamed, worker=batch.worker)]
+    for song, code, message in failed:
+        report.failed += _settle(
+            {song.pk} & ours,
+            status=Song.Status.FAILED,
+            failure_code=code,
+            failure_message=message,
         )
-        ours = set(mine.values_list("pk", flat=True))
-        rows = [row for row in batch.rows if row.song_id in ours]
-        SongEmotion.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["song", "model_version"],
-            update_fields=_UPDATED_FIELDS,
-        )
-        done = {row.song_id for row in rows} | {song.pk for song in batch.known}
-        report.analysed = _settle(done & ours, status=Song.Status.ANALYSED)
-        _settle({song.pk for song in batch.gone} & ours, is_available=False)
-        for song, code, message in batch.failed:
-            report.failed += _settle(
-                {song.pk} & ours,
-                status=Song.Status.FAILED,
-                failure_code=code,
-                failure_message=message,
-            )
-        # An earlier prediction was made from other bytes, or from a file that could be read.
-        SongEmotion.objects.filter(
-            song__in={song.pk for song, _, _ in batch.failed} & ours
-        ).delete()
+    # An earlier prediction was made from other bytes, or from a file that could be read.
+    SongEmotion.objects.filter(song__in={song.pk for song, _, _ in failed} & ours).delete()
     return report
 
 

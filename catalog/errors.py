@@ -12,6 +12,13 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
+_OF_THE_MACHINE: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
+)
+
 
 class CatalogError(Exception):
     """Base of every error that the catalogue raises on purpose."""
@@ -53,3 +60,15 @@ class JobStateError(PermanentError):
     """A job cannot change to the requested state."""
 
     code = "JOB_STATE_INVALID"
+
+
+def machine_errors_raise(error: BaseException) -> None:
+    """Raise TransientError if `error` or its cause says that the machine lacks something.
+
+    Too many open files, a full disk or too little memory are no fault of the file at hand.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+            raise TransientError(f"the machine lacks something: {cause.strerror}") from error
+        cause = cause.__cause__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -78,6 +79,15 @@ class Failure:
 def song_path(song: Song) -> Path:
     """Return the file to open for `song`; PathError if it is absent or outside its library."""
     return resolve_inside(song.library.path, song.path)
+
+
+def is_there(library: Library) -> bool:
+    """Return whether a library's folder holds anything; without its mount it is empty or gone."""
+    try:
+        with os.scandir(library.path) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def library_find(path: Path) -> Library | None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_ready
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connections
+from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
 from catalog.analysis import model_version, songs_analyse
 from catalog.errors import JobStateError, PermanentError, TransientError
 from catalog.ingest.run import ingest_run, ingests_settle
+from catalog.storable import storable_text
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.messages import message_send
 from catalog.work.queue import (
@@ -23,11 +25,12 @@ from catalog.work.queue import (
     songs_dispatch,
     songs_requeue_for_model,
 )
+from catalog.work.threads import until_done
 from catalog.work.workers import worker_name
 from mer.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from celery import Task
 
@@ -65,17 +68,25 @@ def ingest(self: Task[..., Any], job_id: str) -> dict[str, str]:
     except JobStateError as error:
         logger.info("Stopped: %s", error)
     except PermanentError as error:
-        job_fail(job=job, code=error.code, message=str(error))
+        _end(partial(job_fail, job=job, code=error.code, message=storable_text(str(error))))
     except (TransientError, SoftTimeLimitExceeded):
-        try:
-            job_requeue(job=job)
-        except (DatabaseError, JobStateError):
-            logger.warning("Job %s is left to catalog.reconcile", job_id)
+        _end(partial(job_requeue, job=job))
         raise
     except Exception as error:
-        job_fail(job=job, code="INTERNAL_ERROR", message=f"{type(error).__name__}: {error}")
+        message = storable_text(f"{type(error).__name__}: {error}")
+        _end(partial(job_fail, job=job, code="INTERNAL_ERROR", message=message))
         raise
     return {"job": job_id, "status": job.status}
+
+
+def _end(change: Callable[[], object]) -> None:
+    """Change the job of this worker, after an outage of the database if need be."""
+
+    def act() -> None:
+        with suppress(JobStateError):  # it was revoked, or given to another worker
+            change()
+
+    until_done(act, what="the end of a job")
 
 
 @shared_task(name="catalog.analyse_songs", bind=True, **_RETRY)
@@ -112,15 +123,12 @@ def reconcile() -> dict[str, int]:
 @worker_ready.connect
 def _restart(sender: Any, **_: Any) -> None:
     """Free at once the work that this worker held before its restart."""
-    try:
+
+    def free() -> None:
         leases_release(restarted_node=sender.hostname)
         messages_forget()
         jobs_reconcile(restarted_node=sender.hostname)
         message_send("catalog.reconcile")
-    except DatabaseError as error:
-        logger.warning(
-            "The database is unavailable (%s); held work is freed when its leases expire", error
-        )
-    finally:
-        # A pool's children must not share the parent's connections.
-        connections.close_all()
+
+    until_done(free, what="the work from before the restart")
+    connections.close_all()  # a pool's children must not share the parent's connections

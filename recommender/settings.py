@@ -187,8 +187,8 @@ AFFETTI_CHECKPOINT = env.str("AFFETTI_CHECKPOINT", default="affetti")
 AFFETTI_DEVICE = env.str("AFFETTI_DEVICE", default="auto")
 """`auto` (CUDA where there is one), `cpu` or `cuda`."""
 AFFETTI_ANALYSIS_BATCH_SIZE = env.int("AFFETTI_ANALYSIS_BATCH_SIZE", default=8)
-AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", default=900)
-"""A song claimed by a worker longer ago than this is offered again."""
+AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", default=120)
+"""A lease that was not renewed for this long is over; a live worker renews its leases."""
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
 AFFETTI_INDEX_FREE_BYTES = env.int("AFFETTI_INDEX_FREE_BYTES", default=512 * 1024**2)

@@ -7,24 +7,33 @@ that was written, and no file is counted twice.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from catalog.errors import FileUnusableError, JobStateError, PathError, TransientError
+from catalog.errors import (
+    FileUnusableError,
+    JobStateError,
+    PathError,
+    TransientError,
+    machine_errors_raise,
+)
 from catalog.files.lyrics import Lyrics, lyrics_find
 from catalog.files.scan import FileFacts, FileStamp, Found, Kind, read_file, scan, stamp_of
 from catalog.ingest.upsert import Outcome, failure_upsert, library_ensure, song_keep, song_upsert
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
 from catalog.paths import from_stored, ingest_root_check, to_stored
 from catalog.selectors import job_scope
-from catalog.work.jobs import job_advance, job_beat, job_create, job_requeue, job_succeed, job_wait
+from catalog.storable import not_finite, storable_text
+from catalog.work.jobs import job_advance, job_create, job_held, job_requeue, job_succeed, job_wait
 from catalog.work.queue import songs_dispatch
 from mer.errors import AudioError
 
@@ -36,9 +45,10 @@ if TYPE_CHECKING:
 
     from catalog.selectors import Scope
 
+logger = logging.getLogger(__name__)
+
 FILES_AT_ONCE: Final = 16
 """Files read between two transactions."""
-BEAT_SECONDS: Final = 15.0
 MAX_NOTES: Final = 100
 
 # Failures that may disappear without a change of the file, so the file is read again.
@@ -77,7 +87,7 @@ class IngestState:
     def note(self, text: str) -> None:
         """Add a note for the admin, up to `MAX_NOTES`."""
         if text and len(self.notes) < MAX_NOTES:
-            self.notes.append(text)
+            self.notes.append(storable_text(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,11 @@ def ingest_run(
     the folder is gone.
     """
     end = time.monotonic() + seconds
+    with job_held(job=job):
+        _run(job, end, on_progress)
+
+
+def _run(job: BackgroundJob, end: float, on_progress: Callable[[BackgroundJob], object]) -> None:
     scope = job_scope(job)
     start = from_stored(job.arguments["path"])
     if scope is None or not start.exists():
@@ -137,7 +152,7 @@ def ingest_run(
         state.ignored, total = sum(kinds), len(kinds) - sum(kinds)
         job_advance(job=job, done=0, total=total, result=asdict(state))
     for batch in _batches(scope, start, state):
-        _write(job, scope, state, _read(job, scope.library, batch))
+        _write(job, scope, state, _read(scope.library, batch))
         songs_dispatch()
         on_progress(job)
         if time.monotonic() > end:
@@ -203,22 +218,15 @@ def _named(found: Iterator[Found], state: IngestState) -> Iterator[tuple[str, Fo
             state.note(str(error))
 
 
-def _read(
-    job: BackgroundJob, library: Library, batch: Sequence[tuple[str, Found]]
-) -> list[_Reading]:
+def _read(library: Library, batch: Sequence[tuple[str, Found]]) -> list[_Reading]:
     at = {"library": library, "relative_path__in": [name for name, _ in batch]}
     # Of several songs with one path, the available one comes last and wins.
     songs = {s.relative_path: s for s in Song.objects.filter(**at).order_by("is_available", "pk")}
     failures = {f.relative_path: f for f in IngestFailure.objects.filter(**at)}
-    readings = []
-    beaten = time.monotonic()
-    for name, found in batch:
-        reading = _read_one(library, name, found, songs.get(name), failures.get(name))
-        readings.append(reading)
-        if time.monotonic() - beaten > BEAT_SECONDS:
-            job_beat(job=job)
-            beaten = time.monotonic()
-    return readings
+    return [
+        _read_one(library, name, found, songs.get(name), failures.get(name))
+        for name, found in batch
+    ]
 
 
 def _read_one(
@@ -241,12 +249,29 @@ def _read_one(
         if failure and is_known and failure.code not in _PASSING_CODES:
             return _Reading(name, stamp, failure=(failure.code, failure.message))
         facts = read_file(root, found.relative, max_bytes=settings.AFFETTI_MAX_FILE_BYTES)
-    except OSError as error:
-        return _Reading(name, stamp, failure=("FILE_UNREADABLE", str(error.strerror)))
-    except (AudioError, PathError, FileUnusableError) as error:
-        reason = str(getattr(error, "reason", error))
-        return _Reading(name, stamp, failure=(error.code, reason))
+    except (SoftTimeLimitExceeded, DatabaseError):
+        raise
+    except Exception as error:  # the edge of one file: no file may stop the others
+        return _Reading(name, stamp, failure=_failure_of(path, error))
+    if field_name := not_finite(facts):
+        reason = f"its {field_name} is not a finite number; write its tags again, or convert it"
+        return _Reading(name, stamp, failure=("FILE_NOT_FINITE", reason))
     return _Reading(name, stamp, facts=facts)
+
+
+def _failure_of(path: Path, error: Exception) -> tuple[str, str]:
+    """Return the code and the reason for which a file cannot become a song."""
+    machine_errors_raise(error)
+    if isinstance(error, AudioError | PathError | FileUnusableError):
+        return error.code, storable_text(str(getattr(error, "reason", error)))
+    if isinstance(error, OSError):
+        return "FILE_UNREADABLE", storable_text(str(error.strerror or error))
+    logger.exception("%s: an unexpected error while it was read", path)
+    what = f"{type(error).__name__}: {error}".replace(str(path), path.name)
+    return "FILE_READ_FAILED", storable_text(
+        f"reading it raised {what}; the file is probably damaged: convert it to another format, or "
+        "write its tags again"
+    )
 
 
 def _stamp_in(row: Song | IngestFailure) -> FileStamp:
@@ -270,7 +295,7 @@ def _write(
     if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
         raise TransientError(f"library {scope.library.root} has just become part of a wider one")
     for reading in readings:
-        outcome = _write_one(scope.library, reading)
+        outcome = _write_safely(scope.library, reading)
         setattr(state, outcome, getattr(state, outcome) + 1)
         if reading.facts and reading.facts.lyrics.note:
             state.note(f"{reading.name}: {reading.facts.lyrics.note}")
@@ -278,6 +303,29 @@ def _write(
     job_advance(
         job=job, done=_settled(scope, state), total=job.progress_total, result=asdict(state)
     )
+
+
+# What a database raises for the values of one file; other errors are the database's own.
+_VALUE_ERRORS: Final = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
+
+
+def _write_safely(library: Library, reading: _Reading) -> Outcome:
+    """Write one file; if its values cannot be stored, write that as its failure."""
+    for is_last in (False, True):
+        try:
+            with transaction.atomic():
+                return _write_one(library, reading)
+        except _VALUE_ERRORS as error:
+            # Another process may have stored the same content just now; once more, it is found.
+            if isinstance(error, IntegrityError) and not is_last:
+                continue
+            logger.exception("%s: its values cannot be stored", library.path / reading.name)
+            reason = storable_text(
+                f"the database refuses its tags, lyrics or length ({error}); write its tags again"
+            )
+            break
+    failed = _Reading(reading.name, reading.stamp, failure=("FILE_NOT_STORED", reason))
+    return _write_one(library, failed)
 
 
 def _write_one(library: Library, reading: _Reading) -> Outcome:
@@ -306,7 +354,6 @@ def _missing_mark(job: BackgroundJob, scope: Scope) -> int:
             is_available=False, updated_at=timezone.now()
         )
         last = page[-1][0]
-        job_beat(job=job)
     for failure in scope.failed_files():
         if not os.path.lexists(root / from_stored(failure.relative_path)):
             failure.delete()

@@ -8,6 +8,7 @@ as the analysis of its songs.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +19,12 @@ from django.utils import timezone
 from catalog.errors import JobStateError
 from catalog.models import BackgroundJob
 from catalog.work.messages import message_send
+from catalog.work.threads import repeated
 from catalog.work.workers import workers_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
     from uuid import UUID
 
     from django.contrib.auth.models import User
@@ -33,7 +36,9 @@ TASK_OF_KIND: Final[dict[str, str]] = {
 }
 """The task for each kind of job; its only argument is the job's id."""
 
-QUIET_SECONDS: Final = 300
+BEAT_SECONDS: Final = 15.0
+"""Time between two heartbeats of a job that is worked on."""
+QUIET_SECONDS: Final = 90
 """A started job without a heartbeat for this long counts as having lost its worker."""
 UNSTARTED_SECONDS: Final = 60
 """A pending job that no worker started for this long gets another message."""
@@ -94,9 +99,17 @@ def job_advance(
     )
 
 
-def job_beat(*, job: BackgroundJob) -> None:
-    """Record that the job's worker is alive; JobStateError as in `job_advance`."""
-    _move(job, Status.STARTED, allowed=(Status.STARTED,), heartbeat_at=timezone.now())
+@contextmanager
+def job_held(*, job: BackgroundJob) -> Iterator[None]:
+    """Record that the job's worker is alive while the block runs."""
+    worker = job.worker
+    mine = BackgroundJob.objects.filter(pk=job.pk, status=Status.STARTED, worker=worker)
+
+    def beat() -> None:
+        mine.update(heartbeat_at=timezone.now())
+
+    with repeated(beat, every_seconds=BEAT_SECONDS):
+        yield
 
 
 def job_wait(*, job: BackgroundJob) -> None:
@@ -154,11 +167,10 @@ def jobs_reconcile(*, restarted_node: str = "") -> int:
     gone = workers_gone(
         held.values_list("worker", flat=True).distinct(), restarted_node=restarted_node
     )
-    quiet = now - timedelta(seconds=QUIET_SECONDS)
-    lost = held.filter(Q(worker__in=gone) | Q(heartbeat_at__lt=quiet))
+    lost = held.filter(Q(worker__in=gone) | _is_past("heartbeat_at", now, QUIET_SECONDS))
     unstarted = BackgroundJob.objects.filter(status=Status.PENDING).filter(
-        Q(heartbeat_at__lt=now - timedelta(seconds=UNSTARTED_SECONDS))
-        | Q(heartbeat_at=None, created_at__lt=now - timedelta(seconds=UNSTARTED_SECONDS))
+        _is_past("heartbeat_at", now, UNSTARTED_SECONDS)
+        | (Q(heartbeat_at=None) & _is_past("created_at", now, UNSTARTED_SECONDS))
     )
     touched = 0
     for job in [*lost, *unstarted]:
@@ -168,6 +180,12 @@ def jobs_reconcile(*, restarted_node: str = "") -> int:
             continue  # its worker, or another reconcile, was first
         touched += 1
     return touched
+
+
+def _is_past(field: str, now: datetime, seconds: float) -> Q:
+    """Return the condition of a time that is `seconds` away, in the future too (a wrong clock)."""
+    away = timedelta(seconds=seconds)
+    return Q(**{f"{field}__lt": now - away}) | Q(**{f"{field}__gt": now + away})
 
 
 def _revive(job: BackgroundJob) -> None:

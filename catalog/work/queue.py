@@ -8,20 +8,24 @@ a large catalogue never floods the broker.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, Value, When
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from catalog.models import Song, SongEmotion
+from catalog.storable import storable_text
 from catalog.work.messages import message_send
+from catalog.work.threads import repeated, until_done
 from catalog.work.workers import workers_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -29,8 +33,10 @@ WINDOW_BATCHES: Final = 64
 """Batches under way at once; more than the expected number of workers."""
 STALE_SECONDS: Final = 60
 """A message without effect for this long counts as lost, and its songs are sent again."""
-MAX_ATTEMPTS: Final = 3
-"""A song fails after its analysis has killed this many workers."""
+MAX_ERRORS: Final = 3
+"""A song fails when this many tries of its analysis ended with an unexpected error."""
+MAX_ATTEMPTS: Final = 6
+"""A song fails after this many workers died while they analysed it alone."""
 
 PENDING_AGAIN: Final[dict[str, Any]] = {
     "status": Song.Status.PENDING,
@@ -46,19 +52,51 @@ PENDING_AGAIN: Final[dict[str, Any]] = {
 
 def songs_waiting() -> QuerySet[Song]:
     """Return the songs that a worker can claim now."""
-    expired = timezone.now() - timedelta(seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS)
     pending = Song.objects.filter(status=Song.Status.PENDING, is_available=True)
-    return pending.filter(Q(leased_at=None) | Q(leased_at__lt=expired))
+    return pending.filter(Q(leased_at=None) | _is_expired())
+
+
+def _is_expired() -> Q:
+    """Return the condition of a lease that has ended; one far in the future is of a wrong clock."""
+    now, lease = timezone.now(), timedelta(seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS)
+    return Q(leased_at__lt=now - lease) | Q(leased_at__gt=now + lease)
 
 
 def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
-    """Lease the waiting ones of the songs to `worker` alone, and return them."""
+    """Lease waiting ones of the songs to `worker` alone, and return them.
+
+    A song with failed tries is claimed only alone. A claim of one song counts as a try until
+    `songs_release`, so that it stays counted if the worker dies.
+    """
     now = timezone.now()
-    songs_waiting().filter(pk__in=song_ids).update(
-        leased_by=worker, leased_at=now, attempts=F("attempts") + 1
-    )
-    mine = Song.objects.filter(pk__in=song_ids, leased_by=worker, leased_at=now)
+    waiting = songs_waiting().filter(pk__in=song_ids).order_by("pk")
+    fresh = list(waiting.filter(attempts=0, leased_by="").values_list("pk", flat=True))
+    ids = fresh or list(waiting.values_list("pk", flat=True)[:1])
+    tries = F("attempts") + int(len(ids) == 1)
+    songs_waiting().filter(pk__in=ids).update(leased_by=worker, leased_at=now, attempts=tries)
+    mine = Song.objects.filter(pk__in=ids, leased_by=worker, leased_at=now)
     return list(mine.select_related("library").order_by("pk"))
+
+
+@contextmanager
+def songs_held(*, song_ids: Sequence[int], worker: str) -> Iterator[None]:
+    """Renew the leases of claimed songs while the block runs, then release those still held.
+
+    If the database is unavailable at the end, they are released when it is back.
+    """
+
+    def renew() -> None:
+        held = Song.objects.filter(pk__in=song_ids, leased_by=worker)
+        held.filter(status=Song.Status.PENDING).update(leased_at=timezone.now())
+
+    try:
+        with repeated(renew, every_seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS / 4):
+            yield
+    finally:
+        until_done(
+            lambda: songs_release(song_ids=song_ids, worker=worker),
+            what=f"release of {len(song_ids)} songs",
+        )
 
 
 def songs_release(*, song_ids: Sequence[int], worker: str) -> int:
@@ -72,12 +110,54 @@ def songs_release(*, song_ids: Sequence[int], worker: str) -> int:
     )
 
 
+def songs_postpone(*, song_ids: Sequence[int], worker: str) -> int:
+    """Give back songs that cannot be analysed now; their next message is sent in a while."""
+    songs_release(song_ids=song_ids, worker=worker)
+    waiting = songs_waiting().filter(pk__in=song_ids)
+    return waiting.update(queued_at=timezone.now())
+
+
+def songs_blame(
+    *, errors: Iterable[tuple[Song, Exception]], worker: str
+) -> list[tuple[Song, str, str]]:
+    """Count unexpected errors against songs that `worker` holds.
+
+    The songs wait again, to be tried alone. Those that had `MAX_ERRORS` tries are returned, each
+    with a code and a reason, for the caller to fail them.
+    """
+    exhausted = []
+    for song, error in errors:
+        tries = max(song.attempts, 1)
+        if tries >= MAX_ERRORS:
+            reason = storable_text(f"{type(error).__name__}: {error}")
+            reason = reason.replace(str(song.path), song.path.name)
+            message = (
+                f"its analysis failed {MAX_ERRORS} times ({reason}); the file is probably "
+                "damaged: convert it to another format, then ingest its folder again"
+            )
+            exhausted.append((song, "ANALYSIS_FAILED", message))
+        else:
+            Song.objects.filter(pk=song.pk, leased_by=worker).update(
+                leased_by="", leased_at=None, queued_at=None, attempts=tries
+            )
+    return exhausted
+
+
 def leases_release(*, restarted_node: str = "") -> int:
-    """Free the songs held by dead workers of this host; return the number of songs."""
+    """Free the songs of dead workers of this host and of expired leases; return their number.
+
+    The songs are tried alone from now on.
+    """
     held = Song.objects.filter(status=Song.Status.PENDING).exclude(leased_by="")
     names = held.order_by().values_list("leased_by", flat=True).distinct()
     gone = workers_gone(names, restarted_node=restarted_node)
-    return held.filter(leased_by__in=gone).update(leased_by="", leased_at=None, queued_at=None)
+    return held.filter(Q(leased_by__in=gone) | _is_expired()).update(
+        leased_by="",
+        leased_at=None,
+        queued_at=None,
+        # A death in company only makes a song suspect; one alone was counted by the claim.
+        attempts=Greatest("attempts", Value(1), output_field=PositiveSmallIntegerField()),
+    )
 
 
 def messages_forget() -> int:
@@ -93,7 +173,7 @@ def messages_forget() -> int:
 def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     """Cut up to `limit` waiting songs into batches for analysis.
 
-    A song whose worker died gets a batch of its own: if it is the cause, no other song fails with
+    A song with failed tries gets a batch of its own: if it is the cause, no other song fails with
     it.
     """
     rows = songs.order_by("pk").values_list("pk", "attempts")[:limit]
@@ -107,13 +187,16 @@ def songs_dispatch() -> int:
     """Send messages for the waiting songs that fit the window; return the number of songs."""
     songs_abandon()
     now = timezone.now()
-    fresh = Q(queued_at__gte=now - timedelta(seconds=STALE_SECONDS))
+    # A time in the future is of a clock that was set back since, and counts as none.
+    fresh = Q(queued_at__gte=now - timedelta(seconds=STALE_SECONDS), queued_at__lte=now)
     with transaction.atomic():
         under_way = songs_waiting().filter(fresh).count()
         room = WINDOW_BATCHES * settings.AFFETTI_ANALYSIS_BATCH_SIZE - under_way
         if room <= 0:
             return 0
-        unsent = songs_waiting().exclude(fresh).select_for_update(skip_locked=True)
+        unsent = (
+            songs_waiting().filter(Q(queued_at=None) | ~fresh).select_for_update(skip_locked=True)
+        )
         batches = batches_next(songs=unsent, limit=room)
         for batch in batches:
             Song.objects.filter(pk__in=batch).update(queued_at=now)
@@ -122,14 +205,14 @@ def songs_dispatch() -> int:
 
 
 def songs_abandon() -> int:
-    """Fail the waiting songs whose analysis killed `MAX_ATTEMPTS` workers."""
+    """Fail the waiting songs at whose analysis alone `MAX_ATTEMPTS` workers died."""
     return (
         songs_waiting()
         .filter(attempts__gte=MAX_ATTEMPTS)
         .update(
             status=Song.Status.FAILED,
             failure_code="ANALYSIS_ABANDONED",
-            failure_message=f"Its analysis took the worker down {MAX_ATTEMPTS} times. Check the "
+            failure_message=f"{MAX_ATTEMPTS} workers died while they analysed it alone. Check the "
             "worker's memory and log; convert the file to another format, or ask for it again",
             leased_by="",
             leased_at=None,

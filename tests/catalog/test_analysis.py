@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -15,16 +16,19 @@ from catalog.analysis import (
     songs_analyse,
     text_analyse,
 )
+from catalog.errors import TransientError
 from catalog.models import Song, SongEmotion
+from catalog.work.queue import MAX_ERRORS
 from mer.errors import CheckpointCorruptError, InputError
 from tests.catalog.conftest import write_tone
 from tests.factories import random_embedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from catalog.models import BackgroundJob
+    from mer.prediction import EmotionPrediction, SongInput
     from tests.fakes import FakePipeline
 
     Ingest = Callable[..., BackgroundJob]
@@ -183,6 +187,141 @@ def test_a_model_that_cannot_be_loaded_fails_no_song(
 
     waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", attempts=0)
     assert waiting.count() == 4
+
+
+def spoil(pipeline: FakePipeline, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the preparation of one file raise an error that nobody expected."""
+    prepare = pipeline.prepare
+
+    def spoilt(song: SongInput) -> SongInput:
+        if song.path == path:
+            raise ValueError(f"{path}: can't sync to MPEG frame")
+        return prepare(song)
+
+    monkeypatch.setattr(pipeline, "prepare", spoilt)
+
+
+def test_an_unexpected_error_of_one_song_stops_no_other_and_has_a_limit(
+    song_ids: list[int], fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = Song.objects.get(pk=song_ids[1])
+    spoil(fake_pipeline, bad.path, monkeypatch)
+
+    assert analyse(song_ids) == AnalysisReport(analysed=3, skipped=1)
+    for tries in range(1, MAX_ERRORS):
+        bad.refresh_from_db()
+        assert (bad.status, bad.leased_by, bad.attempts) == (Song.Status.PENDING, "", tries)
+        analyse(song_ids)
+
+    bad.refresh_from_db()
+    assert (bad.status, bad.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
+    assert "can't sync to MPEG frame" in bad.failure_message
+    assert str(bad.path) not in bad.failure_message
+    assert bad.leased_by == ""
+
+
+def test_a_batch_that_fails_is_tried_song_by_song(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    bad = Song.objects.get(pk=song_ids[2])
+
+    def explode(songs: Sequence[SongInput]) -> None:
+        if any(song.path == bad.path for song in songs):
+            raise RuntimeError("shapes do not match")
+
+    fake_pipeline.before_predict = explode
+
+    assert analyse(song_ids) == AnalysisReport(analysed=3, skipped=1)
+    analyse(song_ids)
+    analyse(song_ids)
+
+    bad.refresh_from_db()
+    assert (bad.status, bad.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
+
+
+@pytest.mark.parametrize("field", ["valence", "fused_embedding", "gates", "quadrants"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nothing_that_is_not_finite_is_stored(
+    song_ids: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    fake_pipeline: FakePipeline,
+    field: str,
+    bad: float,
+) -> None:
+    predict = fake_pipeline._predict
+    path = Song.objects.get(pk=song_ids[0]).path
+
+    def spoilt(song: SongInput) -> EmotionPrediction:
+        prediction = predict(song)
+        if song.path != path:
+            return prediction
+        value = getattr(prediction, field)
+        if isinstance(value, np.ndarray):
+            value = np.full_like(value, bad)
+        elif not isinstance(value, float):
+            value = dict.fromkeys(value, bad)
+        else:
+            value = bad
+        object.__setattr__(prediction, field, value)
+        return prediction
+
+    monkeypatch.setattr(fake_pipeline, "_predict", spoilt)
+
+    assert analyse(song_ids) == AnalysisReport(analysed=3, failed=1)
+
+    song = Song.objects.get(pk=song_ids[0])
+    assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_NOT_FINITE")
+    assert field in song.failure_message
+    assert SongEmotion.objects.count() == 3
+
+
+def test_a_row_that_the_database_refuses_costs_only_its_song(
+    song_ids: list[int], monkeypatch: pytest.MonkeyPatch, fake_pipeline: FakePipeline
+) -> None:
+    predict = fake_pipeline._predict
+    path = Song.objects.get(pk=song_ids[0]).path
+
+    def spoilt(song: SongInput) -> EmotionPrediction:
+        prediction = predict(song)
+        if song.path == path:
+            object.__setattr__(prediction, "valence", "no number")
+        return prediction
+
+    monkeypatch.setattr(fake_pipeline, "_predict", spoilt)
+
+    assert analyse(song_ids).analysed == 3
+    analyse(song_ids)
+    analyse(song_ids)
+
+    song = Song.objects.get(pk=song_ids[0])
+    assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
+
+
+def test_what_the_machine_lacks_counts_against_no_song(
+    song_ids: list[int], fake_pipeline: FakePipeline
+) -> None:
+    def run_out(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    fake_pipeline.before_predict = run_out
+    for _ in range(2 * MAX_ERRORS):
+        with pytest.raises(TransientError, match="open files"):
+            analyse(song_ids)
+
+    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", attempts=0)
+    assert waiting.count() == 4
+
+
+def test_a_lost_mount_during_the_analysis_marks_nothing_as_gone(
+    song_ids: list[int], fake_pipeline: FakePipeline, music_dir: Path
+) -> None:
+    for path in music_dir.iterdir():
+        path.unlink()
+
+    assert analyse(song_ids) == AnalysisReport(skipped=4)
+
+    waiting = Song.objects.filter(is_available=True, status=Song.Status.PENDING, leased_by="")
+    assert waiting.exclude(queued_at=None).count() == 4, "their next message waits a while"
 
 
 def test_a_worker_whose_lease_ran_out_does_not_overwrite_the_next_one(

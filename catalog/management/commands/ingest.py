@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from catalog.selectors import Scope
 
+BAD_PATH: Final = 2
+"""Exit status for a path that is absent or not allowed."""
 GRACE_SECONDS: Final = 3.0
 """If no worker takes a song for this long, the command analyses songs itself."""
 POLL_SECONDS: Final = 0.5
@@ -81,7 +83,7 @@ class Command(BaseCommand):
         try:
             job = ingest_start(path=options["path"], is_anywhere_allowed=True)
         except PathError as error:
-            raise CommandError(str(error), returncode=2) from error
+            raise CommandError(str(error), returncode=BAD_PATH) from error
         if not options["wait"]:
             self.stdout.write(f"Job {job.pk} waits for a worker; `make run` starts one")
             return
@@ -106,7 +108,7 @@ class Command(BaseCommand):
             return  # a worker has it, or it was revoked; `_analyse` reads which
         except PathError as error:
             job_fail(job=job, code=error.code, message=str(error))
-            raise CommandError(str(error), returncode=2) from error
+            raise CommandError(str(error), returncode=BAD_PATH) from error
 
     def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
         """Wait until the job has ended; analyse songs here if no worker does."""

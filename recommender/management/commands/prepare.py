@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from catalog.management.commands.ingest import BAD_PATH
 from catalog.models import Song
 from recommender.tasks import build_index_if_stale
 
@@ -43,16 +44,25 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         if options["music"]:
-            call_command("ingest", options["music"], wait=True, at_most=options["at_most"])
+            self._ingest(options["music"], options["at_most"])
         elif not Song.objects.exists():
             call_command("demo")
             root = str(settings.AFFETTI_CATALOG_ROOTS[0])
-            call_command("ingest", root, wait=True, at_most=options["at_most"])
+            self._ingest(root, options["at_most"])
         build_index_if_stale()
         self._admin_ensure()
         self.stdout.write(
             f"\nAffetti plays at http://127.0.0.1:{options['port']}   (Ctrl-C stops it)\n"
         )
+
+    def _ingest(self, folder: str, at_most: float) -> None:
+        """Ingest; a mistyped folder ends the command, a job that failed is said and served past."""
+        try:
+            call_command("ingest", folder, wait=True, at_most=at_most)
+        except CommandError as error:
+            if error.returncode == BAD_PATH:
+                raise
+            self.stderr.write(f"The ingest of {folder} failed; serving what is there. {error}")
 
     def _admin_ensure(self) -> None:
         """Create the first admin and print the password once."""

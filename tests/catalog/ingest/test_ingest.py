@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.errors import JobStateError, PathError
+from catalog.errors import JobStateError, PathError, TransientError
 from catalog.files import scan as scan_module
 from catalog.ingest import run as ingest_module
 from catalog.ingest import upsert as upsert_module
@@ -485,3 +487,73 @@ def test_a_folder_that_went_away_marks_nothing_missing(music_dir: Path, ingest: 
         ingest_run(job=job_start(job_id=job.pk, worker="w"))
 
     assert Song.objects.get().is_available
+
+
+def test_a_file_that_raises_anything_fails_alone_by_name(
+    music_dir: Path,
+    ingest: Ingest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for number in range(20):
+        write_tone(music_dir / f"{number:02d}.wav", hz=200 + 10 * number)
+    original = scan_module.read_tags
+
+    def surprise(path: Path) -> object:
+        if path.name == "03.wav":
+            raise RuntimeError(f"{path}: nobody \x00 thought \udcff of this")
+        return original(path)
+
+    monkeypatch.setattr(scan_module, "read_tags", surprise)
+    job = ingest()
+
+    assert counts(job) == {"added": 19, "failed": 1}
+    failure = IngestFailure.objects.get()
+    assert (failure.relative_path, failure.code) == ("03.wav", "FILE_READ_FAILED")
+    assert "RuntimeError" in failure.message
+    assert str(music_dir) not in failure.message
+    assert "03.wav" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"duration_seconds": float("nan")}, "FILE_NOT_FINITE"),
+        ({"duration_seconds": float("inf")}, "FILE_NOT_FINITE"),
+        ({"content_sha256": None}, "FILE_NOT_STORED"),
+    ],
+)
+def test_values_that_cannot_be_stored_fail_their_file(
+    music_dir: Path,
+    ingest: Ingest,
+    monkeypatch: pytest.MonkeyPatch,
+    values: dict[str, Any],
+    code: str,
+) -> None:
+    for number in range(3):
+        write_tone(music_dir / f"{number}.wav", hz=200 + 10 * number)
+    original = ingest_module.read_file
+
+    def spoilt(root: Path, relative: Path, *, max_bytes: int) -> object:
+        facts = original(root, relative, max_bytes=max_bytes)
+        return replace(facts, **values) if relative.name == "1.wav" else facts
+
+    monkeypatch.setattr(ingest_module, "read_file", spoilt)
+
+    assert counts(ingest()) == {"added": 2, "failed": 1}
+    failure = IngestFailure.objects.get()
+    assert (failure.relative_path, failure.code) == ("1.wav", code)
+
+
+def test_too_many_open_files_is_no_fault_of_a_file(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tone(music_dir / "a.wav")
+
+    def run_out(path: Path) -> object:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(scan_module, "read_tags", run_out)
+    with pytest.raises(TransientError, match="open files"):
+        ingest()
+    assert not IngestFailure.objects.exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from catalog.work.queue import (
     songs_analyse_again,
     songs_claim,
     songs_dispatch,
+    songs_held,
     songs_release,
     songs_requeue_for_model,
     songs_waiting,
@@ -24,6 +26,8 @@ from catalog.work.queue import (
 from tests.factories import MODEL_VERSION, SongEmotionFactory, SongFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, SettingsWrapper
 
     from tests.catalog.conftest import Sent
@@ -48,7 +52,9 @@ def test_a_song_is_claimed_by_one_worker_for_the_time_of_the_lease(
 
     lease = timedelta(seconds=settings.AFFETTI_ANALYSIS_LEASE_SECONDS + 1)
     Song.objects.filter(leased_by="a").update(leased_at=timezone.now() - lease)
-    assert [song.pk for song in songs_claim(song_ids=ids, worker="c")] == ids[:2]
+    # An expired lease makes a song suspect, and it is claimed alone.
+    assert [song.pk for song in songs_claim(song_ids=ids, worker="c")] == ids[:1]
+    assert [song.pk for song in songs_claim(song_ids=ids, worker="d")] == ids[1:2]
 
 
 def test_only_pending_songs_whose_file_is_there_wait() -> None:
@@ -125,6 +131,68 @@ def test_a_song_that_saw_its_worker_die_travels_alone_and_is_given_up_in_the_end
     song = Song.objects.get(pk=ids[0])
     assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_ABANDONED")
     assert songs_waiting().count() == 2
+
+
+def test_a_death_in_company_counts_against_none_however_often() -> None:
+    ids = pending(4)
+    for _ in range(2 * MAX_ATTEMPTS):
+        Song.objects.update(attempts=0)
+        songs_claim(song_ids=ids, worker=DEAD)
+        leases_release()
+        assert set(Song.objects.values_list("attempts", flat=True)) == {1}
+    songs_dispatch()
+
+    assert songs_waiting().count() == 4
+    assert batches_next(songs=songs_waiting(), limit=10) == [[pk] for pk in ids]
+    # A message from before names them together; still they are claimed one at a time.
+    assert [song.pk for song in songs_claim(song_ids=ids, worker="w")] == ids[:1]
+
+
+def test_a_suspect_that_succeeds_between_deaths_is_not_given_up() -> None:
+    (song,) = pending(1)
+    for _ in range(3 * MAX_ATTEMPTS):
+        songs_claim(song_ids=[song], worker=DEAD)
+        leases_release()
+        songs_claim(song_ids=[song], worker="w")
+        Song.objects.update(status=Song.Status.ANALYSED, leased_by="", attempts=0)
+        Song.objects.update(status=Song.Status.PENDING)
+    songs_dispatch()
+
+    assert Song.objects.get().status == Song.Status.PENDING
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_clock_set_back_or_forward_holds_no_song(hours: int, sent: Sent) -> None:
+    pending(2)
+    Song.objects.update(queued_at=timezone.now() + timedelta(hours=hours))
+    assert songs_dispatch() == 2
+
+    Song.objects.update(
+        leased_by="other-host|1|n", leased_at=timezone.now() + timedelta(hours=hours)
+    )
+    assert songs_waiting().count() == 2
+    assert leases_release() == 2
+
+
+def test_leases_are_renewed_while_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = pending(2)
+    songs_claim(song_ids=ids, worker="w")
+    renewals: list[Callable[[], object]] = []
+
+    @contextmanager
+    def repeated(action: Callable[[], object], *, every_seconds: float) -> Iterator[None]:
+        assert every_seconds < 60
+        renewals.append(action)
+        yield
+
+    monkeypatch.setattr(queue, "repeated", repeated)
+    with songs_held(song_ids=ids, worker="w"):
+        long_ago = timezone.now() - timedelta(hours=1)
+        Song.objects.update(leased_at=long_ago)
+        assert songs_waiting().count() == 2
+        renewals[0]()
+        assert songs_waiting().count() == 0
+    assert songs_waiting().filter(leased_by="").count() == 2
 
 
 def test_asked_for_again_a_song_waits_and_its_emotion_counts_no_more() -> None:
