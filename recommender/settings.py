@@ -167,6 +167,7 @@ CELERY_TASK_ROUTES = {
     "recommender.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "recommender.schedule:MonotonicScheduler"
 # A message expires when the next one is sent, so messages do not pile up while no worker is free.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}

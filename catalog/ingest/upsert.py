@@ -28,7 +28,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Concat
 
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _MOST_ALIKE: Final = 100
 """So many songs with the same audio are looked at."""
+_LIBRARIES_LOCK: Final = 0x6166665F6C696273
+"""Key of the PostgreSQL advisory lock on the set of libraries; no other code takes it."""
 
 
 class Outcome(StrEnum):
@@ -68,14 +70,15 @@ class Outcome(StrEnum):
 def library_ensure(*, folder: Path) -> Library:
     """Return the library that contains `folder`, which is resolved; create it if there is none.
 
-    Libraries inside the new one become part of it, with their songs.
+    Libraries inside the new one become part of it, with their songs. Calls wait for each other, so
+    that no library can lie inside another.
     """
+    _libraries_lock()
     if library := library_find(folder):
         return library
     root = to_stored(folder)
     name = root[-200:].rsplit("/", 1)[-1]
-    # Another process may create it at the same moment; then that one is found.
-    library, _ = Library.objects.get_or_create(root=root, defaults={"name": name})
+    library = Library.objects.create(root=root, name=name)
     # `startswith` ignores case in SQLite, so the path is compared again below.
     for inner in Library.objects.filter(root__startswith=root.rstrip("/") + "/"):
         if not inner.path.is_relative_to(folder):
@@ -86,6 +89,14 @@ def library_ensure(*, folder: Path) -> Library:
         inner.failures.update(**moved)
         inner.delete()
     return library
+
+
+def _libraries_lock() -> None:
+    """Wait until no other transaction changes the set of libraries."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LIBRARIES_LOCK])
+    # SQLite: the transaction is IMMEDIATE, so it is the only one that writes.
 
 
 def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Outcome:
