@@ -100,6 +100,10 @@ class Song(models.Model):
     attempts = models.PositiveSmallIntegerField(
         default=0, help_text="Claims that ended with the death of the worker"
     )
+    keeps_emotion = models.BooleanField(
+        default=False,
+        help_text="Analysed before, and queued again only for a new model: the emotion still holds",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
@@ -146,6 +150,11 @@ class Song(models.Model):
         return self.library.path / from_stored(self.relative_path)
 
     @property
+    def is_recommendable(self) -> bool:
+        """Whether lists may show the song, if it has an emotion by the model that serves."""
+        return self.is_available and (self.status == self.Status.ANALYSED or self.keeps_emotion)
+
+    @property
     def input_sha256(self) -> str:
         """Hash of the model's inputs for this song; equal hashes give equal predictions.
 
@@ -176,6 +185,37 @@ class Song(models.Model):
     def forget_lyric_lines(self) -> None:
         """Clear the stored lyric lines of every model version; call it when the lyrics change."""
         self.emotions.update(lyric_lines=[])
+
+
+class ModelVersion(models.Model):
+    """A version of the model that has analysed songs; lists are made from the one that serves.
+
+    Use `catalog.versions` to change it.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    checkpoint = models.CharField(
+        max_length=2000, help_text="AFFETTI_CHECKPOINT of the worker that first used it"
+    )
+    is_serving = models.BooleanField(default=False)
+    is_held = models.BooleanField(
+        default=False, help_text="Staff switched away from it: it serves again only if they say so"
+    )
+    served_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to serve")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["is_serving"],
+                condition=models.Q(is_serving=True),
+                name="one_model_version_serves",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SongEmotion(models.Model):
