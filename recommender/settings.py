@@ -167,7 +167,6 @@ CELERY_TASK_ROUTES = {
     "recommender.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULER = "recommender.schedule:MonotonicScheduler"
 # A message expires when the next one is sent, so messages do not pile up while no worker is free.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
@@ -192,10 +191,8 @@ AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", defau
 """A lease that was not renewed for this long is over; a live worker renews its leases."""
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
-AFFETTI_MODEL_SWITCH_COVERAGE = env.float("AFFETTI_MODEL_SWITCH_COVERAGE", default=0.95)
-"""A new model begins to serve when it has analysed this share of the songs; above 1, never."""
-AFFETTI_MODEL_ROLLBACK_DAYS = env.int("AFFETTI_MODEL_ROLLBACK_DAYS", default=30)
-"""The index of a former model is kept for this long."""
+AFFETTI_INDEX_FREE_BYTES = env.int("AFFETTI_INDEX_FREE_BYTES", default=512 * 1024**2)
+"""A build of the index leaves at least this much of its disk free, or is not begun."""
 AFFETTI_DISK_FREE_BYTES = env.int("AFFETTI_DISK_FREE_BYTES", default=2 * 1024**3)
 """With less than this free below VAR_DIR, staff are warned that the disk is nearly full."""
 

@@ -1,24 +1,29 @@
-"""The lyrics of a song: from its tags, else from an .lrc, else from a .txt beside the file."""
+"""The lyrics of a song: from its tags, else from a file beside it, if they are lyrics at all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from catalog.errors import PathError
+from catalog.files.subtitles import SUBTITLES, lrc_from_subtitles
 from catalog.paths import resolve_inside
 from mer.errors import LyricsError
-from mer.lyrics import MAX_LYRICS_BYTES, read_lyrics
+from mer.lyrics import MAX_LYRICS_BYTES, lyrics_judge, read_lyrics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+_SUFFIXES: Final = ("lrc", *SUBTITLES, "txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Lyrics:
     """The lyrics of a song, plain or LRC.
 
-    `source` is tag, lrc, txt or empty. `note` names a file that was ignored, with the reason.
+    `source` is tag, the suffix of a file, or empty. `note` says what was ignored and why.
     """
 
     text: str = ""
@@ -27,19 +32,54 @@ class Lyrics:
 
 
 def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
-    """Return the lyrics of the song at `path`; a file beside it that cannot be used is noted."""
-    if tag_lyrics and len(tag_lyrics.encode()) <= MAX_LYRICS_BYTES:
-        return Lyrics(tag_lyrics, "tag")
-    note = ""
-    for source in ("lrc", "txt"):
-        sidecar = path.with_suffix(f".{source}")
-        if not sidecar.is_file():
-            continue
+    """Return the lyrics of the song at `path`; what cannot be used is noted with the reason.
+
+    Files are ``song.lrc`` and ``song.mp3.lrc`` in any case, also as .srt, .vtt, .ttml and .txt.
+    """
+    notes: list[str] = []
+    if len(tag_lyrics.encode()) > MAX_LYRICS_BYTES:
+        notes.append(f"the lyrics in the tags ignored: more than {MAX_LYRICS_BYTES} bytes")
+    elif tag_lyrics:
+        text, reason = lyrics_judge(tag_lyrics)
+        if text:
+            return Lyrics(text, "tag")
+        notes += [f"the lyrics in the tags ignored: {reason}"] if reason else []
+    for source, sidecar in _sidecars(path):
         try:
             text = read_lyrics(resolve_inside(root, sidecar))
         except (LyricsError, PathError) as error:
-            note = f"{sidecar.name} ignored: {error}"
+            notes.append(f"{sidecar.name} ignored: {error}")
             continue
-        if text.strip():
-            return Lyrics(text.replace("\x00", "").strip(), source, note)
-    return Lyrics(note=note)
+        if source in SUBTITLES:
+            text = lrc_from_subtitles(text)
+        text, reason = lyrics_judge(text.replace("\x00", ""))
+        if text:
+            return Lyrics(text, source, "; ".join(notes))
+        notes += [f"{sidecar.name} ignored: {reason}"] if reason else []
+    return Lyrics(note="; ".join(notes))
+
+
+def _sidecars(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the lyrics files beside a song, the preferred one first."""
+    try:
+        stamp = path.parent.stat().st_mtime_ns
+    except OSError:
+        return
+    names = _lyrics_files(path.parent, stamp)
+    for suffix in _SUFFIXES:
+        for stem in (path.stem, path.name):
+            for name in names.get(f"{stem}.{suffix}".casefold(), ()):
+                yield suffix, path.parent / name
+
+
+@lru_cache(maxsize=32)
+def _lyrics_files(folder: Path, _stamp: int) -> dict[str, list[str]]:
+    """Return the names of the lyrics files in a folder, by the name without case."""
+    names: dict[str, list[str]] = {}
+    try:
+        for path in sorted(folder.iterdir(), key=lambda path: path.name):
+            if path.suffix[1:].lower() in _SUFFIXES and path.is_file():
+                names.setdefault(path.name.casefold(), []).append(path.name)
+    except OSError:
+        return {}
+    return names

@@ -1,57 +1,109 @@
 """Tags of audio files; the only module that imports mutagen.
 
-Broken tags never fail a good file: a tag that cannot be read counts as absent, and the title and
-artist come from the file's name.
+Broken tags never fail a good file: a tag that cannot be read counts as absent. A missing title,
+artist or album comes from the file's name and folders, where their pattern is sure.
+
+A file may have several kinds of tags. The first one that has a field wins: the format's own tags,
+ID3v2, APEv2, chunks of the format, ID3v1.
 """
 
 from __future__ import annotations
 
+import errno
 import re
-import struct
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import mutagen
-from mutagen.id3 import ID3
+from mutagen.apev2 import APEv2
+from mutagen.id3 import ID3, TCON, ParseID3v1
 from mutagen.mp4 import MP4Tags
 
+from catalog.files.chunks import chunk_texts, vorbis_bytes
+from catalog.files.names import is_various, named_by
+from mer.audio.child import run_in_child
+from mer.errors import AudioError
+from mer.lyrics import MAX_LYRICS_BYTES, decode_unknown, lyrics_refusal, mend
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
+    from pathlib import Path, PurePath
 
 _MAX_CHARACTERS: Final = {"title": 300, "artist": 300, "album": 300, "genre": 200}
-_KEYS: Final[dict[str, tuple[str, ...]]] = {
-    # ID3 frame, Vorbis comment, MP4 atom
-    "title": ("TIT2", "title", "\xa9nam"),
-    "artist": ("TPE1", "artist", "\xa9ART", "TPE2", "albumartist", "aART"),
-    "album": ("TALB", "album", "\xa9alb"),
-    "genre": ("TCON", "genre", "\xa9gen"),
-    "year": ("TDRC", "TYER", "date", "year", "\xa9day"),
-    "lyrics": ("USLT", "lyrics", "unsyncedlyrics", "\xa9lyr"),
+_MOST_VALUES: Final = 50
+_MOST_CHARACTERS: Final = 1_000
+
+# Field → keys, the preferred one first. A key is in the form of `_key`: ID3 frame, Vorbis comment,
+# MP4 atom, ASF attribute or RIFF chunk, in small letters without spaces and signs.
+_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "title": ("tit2", "title", "\xa9nam", "inam"),
+    "artist": ("tpe1", "artist", "\xa9art", "author", "iart"),
+    "album_artist": ("tpe2", "albumartist", "aart", "wmalbumartist"),
+    "album": ("talb", "album", "\xa9alb", "wmalbumtitle", "iprd"),
+    "genre": ("tcon", "genre", "\xa9gen", "wmgenre", "ignr"),
+    "original_date": (
+        *("tdor", "tory", "originaldate", "originalyear", "originalreleasedate"),
+        *("wmoriginalreleaseyear", "wmoriginalreleasetime"),
+    ),
+    "date": (
+        *("tdrc", "tyer", "date", "year", "\xa9day", "wmyear", "icrd", "tdrl", "releasedate"),
+    ),
+    "track": ("trck", "tracknumber", "track", "trkn", "wmtracknumber", "itrk", "iprt"),
+    "disc": ("tpos", "discnumber", "disc", "disk", "wmpartofset"),
+    "compilation": ("tcmp", "compilation", "cpil", "wmiscompilation", "itunescompilation"),
+    "bpm": ("tbpm", "bpm", "tmpo", "wmbeatsperminute", "tempo"),
+    "mood": ("tmoo", "mood", "moods", "wmmood"),
+    "artists": ("artists", "wmartists"),
+    "artist_sort": ("tsop", "artistsort", "soar", "wmartistsortorder"),
+    "recording_id": (*("ufidhttpmusicbrainzorg", "musicbrainztrackid", "musicbrainzrecordingid"),),
+    "artist_ids": ("musicbrainzartistid",),
+    "album_id": ("musicbrainzalbumid",),
+    "gain": ("replaygaintrackgain",),
+    "r128_gain": ("r128trackgain",),
 }
-# Errors that mutagen's parsers raise on damaged tags, besides mutagen's own.
-_PARSER_ERRORS: Final = (
-    mutagen.MutagenError,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-    zlib.error,
+_LYRICS: Final = (
+    *("uslt", "lyrics", "unsyncedlyrics", "unsynchronisedlyrics", "unsynchronizedlyrics"),
+    *("unsynclyrics", "\xa9lyr", "wmlyrics", "sylt", "syncedlyrics", "synchronisedlyrics"),
+    *("synchronizedlyrics", "lyricssynchronised", "wmlyricssynchronised", "lyrics3"),
 )
-_YEAR: Final = re.compile(r"(?<!\d)(1\d{3}|2\d{3})(?!\d)")
-_TRACK_NUMBER: Final = re.compile(r"^\d{1,3}(?:\s*[.)_-]\s*|\s+)(?=\S)")
+# Fields whose words a wrong code page spoils.
+_TEXTS: Final = (
+    *("title", "artist", "album_artist", "album", "genre", "artists", "artist_sort", "mood"),
+    "lyrics",
+)
+_DATE: Final = re.compile(r"(?<!\d)([12]\d{3})(?:[01]\d(?:[0-3]\d)?)?(?!\d)")
+_NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_GENRE_SEPARATOR: Final = re.compile(r"\s*[;|\x00]\s*|\s*,\s+|\s+/\s+")
 _MILLISECONDS: Final = 2  # ID3v2.4, 4.9: time stamp format of SYLT
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_PAGES: Final = {
+    "utf-8": "UTF-8 read as Latin-1",
+    "cp1251": "Windows-1251",
+    "koi8_r": "KOI8-R",
+    "gbk": "GBK",
+    "cp932": "Shift-JIS",
+    "cp949": "EUC-KR",
+    "big5": "Big5",
+    "mac_roman": "Mac Roman",
+}
+
+# Faults of the system or the disk, not of a damaged tag.
+_NOT_THE_FILE: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.ESTALE}
+)
+
+_Values = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags of a file; empty or None where absent."""
+    """The tags of a file; empty or None where absent.
+
+    `artist_values` are the values of the artist tag as written, `artists` those of a tag that names
+    each artist alone. `year` is that of the first release. `is_title_from_name` says that there is
+    no title tag. `note` says what was mended.
+    """
 
     title: str = ""
     artist: str = ""
@@ -59,17 +111,77 @@ class Tags:
     genre: str = ""
     year: int | None = None
     lyrics: str = ""
+    is_title_from_name: bool = False
+    artist_values: tuple[str, ...] = ()
+    artists: tuple[str, ...] = ()
+    artist_sort: str = ""
+    album_artist: str = ""
+    track_number: int | None = None
+    disc_number: int | None = None
+    is_compilation: bool = False
+    genres: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+    bpm: float | None = None
+    replaygain_db: float | None = None
+    musicbrainz_recording_id: str = ""
+    musicbrainz_album_id: str = ""
+    musicbrainz_artist_ids: tuple[str, ...] = field(default=())
+    note: str = ""
 
 
-def read_tags(path: Path) -> Tags:
-    """Return the tags of `path`; a missing title and artist come from its name. Never raises."""
-    values = _read(path)
-    texts = {name: values.get(name, "")[:limit] for name, limit in _MAX_CHARACTERS.items()}
-    if not texts["title"]:
-        artist, texts["title"] = _from_name(path)
-        texts["artist"] = texts["artist"] or artist
-    year = _YEAR.search(values.get("year", ""))
-    return Tags(**texts, year=int(year[1]) if year else None, lyrics=values.get("lyrics", ""))
+def read_tags(path: Path, relative: PurePath | None = None) -> Tags:
+    """Return the tags of `path`, which is at `relative` below its library's root.
+
+    They are read in a child process. If it crashes or hangs, the tags count as absent.
+    """
+    try:
+        values, page = run_in_child(read_fields, path)
+    except AudioError as error:
+        values, page = _mended(_fields({}))
+        return replace(_tags(path, relative, values, page), note=f"tags not read: {error.reason}")
+    return _tags(path, relative, values, page)
+
+
+def read_fields(path: Path) -> tuple[_Values, str]:
+    """Return the texts of each field, mended, and the code page that they were mended from."""
+    return _mended(_fields(_read(path)))
+
+
+def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> Tags:
+    named = named_by(path, relative)
+    artist_values = values["artist"] or values["album_artist"]
+    # Each of the three may be silent alone, and then the name speaks for it.
+    title = _joined(values["title"]) or named.title
+    is_title_from_name = not values["title"]
+    if not artist_values and named.artist:
+        is_sure = is_title_from_name or named.artist != named.title
+        artist_values = [named.artist] if is_sure else []
+    genres = _genres(values["genre"])
+    return Tags(
+        title=title[: _MAX_CHARACTERS["title"]],
+        artist=_joined(artist_values)[: _MAX_CHARACTERS["artist"]],
+        album=(_joined(values["album"]) or named.album)[: _MAX_CHARACTERS["album"]],
+        genre=_joined(genres)[: _MAX_CHARACTERS["genre"]],
+        year=_year(values["original_date"]) or _year(values["date"]),
+        lyrics=values["lyrics"][0] if values["lyrics"] else "",
+        is_title_from_name=is_title_from_name,
+        artist_values=tuple(artist_values),
+        artists=tuple(values["artists"]),
+        artist_sort=_joined(values["artist_sort"])[:300],
+        album_artist=_joined(values["album_artist"])[:300],
+        track_number=_whole(values["track"]) or named.track_number,
+        disc_number=_whole(values["disc"]) or named.disc_number,
+        is_compilation=_is_true(values["compilation"])
+        or is_various(_joined(values["album_artist"])),
+        genres=tuple(genres),
+        moods=tuple(mood[:100] for mood in _split_genres(values["mood"])),
+        bpm=_between(_number(values["bpm"]), 20, 400),
+        replaygain_db=_gain(values),
+        musicbrainz_recording_id="".join(_ids(values["recording_id"])[:1]),
+        musicbrainz_album_id="".join(_ids(values["album_id"])[:1]),
+        musicbrainz_artist_ids=tuple(_ids(values["artist_ids"])),
+        note=f"letters mended: {_PAGES.get(page, page)}" if page else "",
+    )
 
 
 def write_tags(path: Path, tags: Tags) -> None:
@@ -87,71 +199,209 @@ def write_tags(path: Path, tags: Tags) -> None:
     file.save()
 
 
-def _read(path: Path) -> dict[str, str]:
-    try:
-        file = mutagen.File(path)
-        tags = file.tags if file is not None else None
-    except _PARSER_ERRORS:
-        return {}
-    if tags is None:
-        return {}
-    values: dict[str, str] = {}
-    for name, keys in _KEYS.items():
-        for key in keys:
-            try:
-                text = _clean("\n" if name == "lyrics" else ", ", _texts(tags, key))
-            except _PARSER_ERRORS:
-                continue
-            if text:
-                values[name] = text
-                break
-    if isinstance(tags, ID3) and not values.get("lyrics"):
-        values["lyrics"] = _timed_lyrics(tags)
+def _read(path: Path) -> _Values:
+    """Return every text tag by its `_key`, from all kinds of tags in the file."""
+    values: _Values = {}
+    for reader in (_own_tags, _id3v2, _apev2, chunk_texts, _id3v1):
+        try:
+            found = reader(path)
+        # The parsers of mutagen raise whatever a damaged tag leads to.
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NOT_THE_FILE:
+                raise
+            continue
+        for name, texts in found.items():
+            values.setdefault(_key(name), texts)
     return values
 
 
-def _texts(tags: Any, key: str) -> Iterator[str]:
-    """Yield the texts under `key`, which belongs to one of the three tag formats."""
+def _own_tags(path: Path) -> _Values:
+    file = mutagen.File(path)
+    tags = file.tags if file is not None else None
+    if tags is None:
+        return {}
+    # ID3 that mutagen found at a file's end is read last of all, by `_id3v1`.
     if isinstance(tags, ID3):
-        for frame in _frames(tags, key) if key.isupper() else ():
-            text = frame.genres if key == "TCON" else frame.text
-            yield from ([text] if isinstance(text, str) else map(str, text))
-            if key == "USLT" and frame.text:
-                return  # one language is enough
-    elif isinstance(tags, MP4Tags) == (key.startswith("\xa9") or key == "aART"):
-        yield from map(str, tags.get(key, ()))
+        return _id3(tags) if tags.version[0] > 1 else {}
+    values: _Values = {}
+    for name in list(tags.keys()):
+        values.setdefault(name, []).extend(_some(lambda name=name: tags[name]))
+    if isinstance(tags, MP4Tags):
+        # mutagen keeps texts that are not UTF-8 apart; 16 bytes of header lie before the text.
+        for name, atoms in tags._failed_atoms.items():  # there is no other way
+            values.setdefault(name, [decode_unknown(bytes(atom[16:]))[0] for atom in atoms])
+    for name, texts in values.items():
+        if any("\ufffd" in text for text in texts):
+            values[name] = [decode_unknown(data)[0] for data in vorbis_bytes(path, name)] or texts
+    return values
 
 
-def _frames(tags: ID3, key: str) -> list[Any]:
-    return list(tags.getall(key))  # type: ignore[no-untyped-call]  # mutagen has half its types
+def _id3v2(path: Path) -> _Values:
+    return _id3(ID3(path, load_v1=False))
 
 
-def _timed_lyrics(tags: ID3) -> str:
+def _apev2(path: Path) -> _Values:
+    tags = APEv2(path)
+    return {name: _some(lambda name=name: tags[name]) for name in list(tags.keys())}
+
+
+def _id3v1(path: Path) -> _Values:
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 128))
+        frames = ParseID3v1(file.read())  # type: ignore[no-untyped-call]  # mutagen is half typed
+    tags = ID3()
+    for frame in (frames or {}).values():
+        tags.add(frame)
+    return _id3(tags)
+
+
+def _id3(tags: ID3) -> _Values:
+    values: _Values = {}
+    for frame in list(tags.values()):
+        name = frame.FrameID
+        if name == "SYLT":
+            texts = [_timed(frame)]
+        elif name == "UFID":
+            name, texts = f"UFID{frame.owner}", [bytes(frame.data).decode("latin-1")]
+        elif name == "TCON":
+            texts = list(frame.genres)
+        elif name == "USLT":
+            texts = [frame.text]
+        elif name == "RVA2":
+            name, texts = f"replaygain_{frame.desc}_gain", [f"{frame.gain:.2f}"]
+        elif hasattr(frame, "text"):
+            name = frame.desc if name == "TXXX" else name
+            texts = [str(text) for text in frame.text]
+        else:
+            continue
+        # A field of TXXX never comes before the frame of its own.
+        values.setdefault(name, []).extend(texts)
+    return values
+
+
+def _timed(frame: Any) -> str:
     """Return synchronised lyrics (SYLT) in LRC form; empty if there are none."""
-    try:
-        for frame in _frames(tags, "SYLT"):
-            if frame.format == _MILLISECONDS and frame.text:
-                return "\n".join(
-                    f"[{ms // 60000:02d}:{ms // 1000 % 60:02d}.{ms % 1000 // 10:02d}]"
-                    + _clean("", [line])
-                    for line, ms in frame.text
-                )
-    except _PARSER_ERRORS:
-        pass
-    return ""
+    if frame.format != _MILLISECONDS:
+        return ""
+    return "\n".join(
+        f"[{ms // 60000:02d}:{ms // 1000 % 60:02d}.{ms % 1000 // 10:02d}]" + line.strip()
+        for line, ms in frame.text
+    )
 
 
-def _clean(separator: str, texts: Iterator[str] | list[str]) -> str:
-    """Join texts without what a database refuses: NUL and half surrogate pairs."""
-    joined = separator.join(text.strip() for text in texts if text.strip())
-    return joined.replace("\x00", " ").encode("utf-8", "replace").decode().strip()
+def _some(read: Callable[[], Any]) -> list[str]:
+    """Return the values that `read` gives as texts."""
+    found = read()
+    items = found if isinstance(found, (list, tuple)) else [found]
+    texts: list[str] = []
+    for item in items:
+        value = getattr(item, "value", item)
+        if isinstance(value, bytes):
+            texts.append(decode_unknown(value)[0])
+        elif isinstance(value, tuple):
+            texts.append("/".join(map(str, value)))
+        elif isinstance(value, (str, int, float)):
+            texts.append(str(value))
+        elif type(item).__name__ == "APETextValue":
+            texts += list(item)
+    return texts
 
 
-def _from_name(path: Path) -> tuple[str, str]:
-    """Return artist and title from ``Artist - Title`` or ``Title``, without a track number."""
-    stem = path.stem.encode("utf-8", "replace").decode().replace("_", " ").strip()
-    name = _TRACK_NUMBER.sub("", stem) or stem
-    artist, separator, title = name.partition(" - ")
-    if not (separator and artist.strip() and title.strip()):
-        artist, title = "", name
-    return artist.strip()[:300], title.strip()[:300]
+def _key(name: str) -> str:
+    name = name.rsplit(":", 1)[-1] if name.startswith("----:") else name
+    return re.sub(r"[^\w\xa9]|_", "", name.lower())
+
+
+def _fields(tags: _Values) -> _Values:
+    """Return the cleaned texts of each field."""
+    values: _Values = {
+        name: next((found for key in keys if (found := _cleaned(name, tags.get(key, ())))), [])
+        for name, keys in _FIELDS.items()
+    }
+    lyrics = [text for key in _LYRICS for text in tags.get(key, ()) if text.strip()]
+    values["lyrics"] = [
+        _clean(text[:MAX_LYRICS_BYTES].replace("\r\n", "\n").replace("\r", "\n"))
+        for text in lyrics[:_MOST_VALUES]
+    ]
+    return values
+
+
+def _cleaned(name: str, texts: Iterable[str]) -> list[str]:
+    """Return the values of a field; NUL separates values, but is part of no title."""
+    if name not in {"title", "album"}:
+        texts = [part for text in texts for part in text.split("\x00")]
+    cleaned = (" ".join(_clean(text[:_MOST_CHARACTERS]).split()) for text in texts)
+    return list(dict.fromkeys(text for text in cleaned if text))[:_MOST_VALUES]
+
+
+def _clean(text: str) -> str:
+    """Return the text without what a database refuses: NUL and half surrogate pairs."""
+    return _CONTROLS.sub(" ", text).encode("utf-8", "replace").decode().strip()
+
+
+def _mended(values: _Values) -> tuple[_Values, str]:
+    """Mend what a wrong code page spoiled; choose the lyrics; return the code page, too."""
+    flat = [(name, text) for name in _TEXTS for text in values[name]]
+    texts, page = mend([text for _, text in flat])
+    mended = {name: [] for name in _TEXTS} | {
+        name: texts for name, texts in values.items() if name not in _TEXTS
+    }
+    for (name, _), text in zip(flat, texts, strict=True):
+        mended[name].append(text)
+    lyrics = sorted(mended["lyrics"], key=lambda text: bool(lyrics_refusal(text)))
+    mended["lyrics"] = lyrics[:1]
+    return mended, page
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
+
+
+def _genres(texts: Iterable[str]) -> list[str]:
+    """Return the names of genres, also of those that are numbers of ID3v1: 17, (17)."""
+    named: list[str] = []
+    for text in _split_genres(texts):
+        is_number = re.fullmatch(r"\d{1,3}|(?:\((?:\d{1,3}|RX|CR)\))+.*", text)
+        named += TCON(encoding=3, text=[text]).genres if is_number else [text]
+    return list(dict.fromkeys(name for name in named if name and name != "Unknown"))
+
+
+def _split_genres(texts: Iterable[str]) -> list[str]:
+    parts = (part.strip() for text in texts for part in _GENRE_SEPARATOR.split(text))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def _year(texts: Iterable[str]) -> int | None:
+    found = next((match for text in texts if (match := _DATE.search(text))), None)
+    return int(found[1]) if found else None
+
+
+def _number(texts: Iterable[str]) -> float | None:
+    found = next((match for text in texts if (match := _NUMBER.search(text))), None)
+    return float(found[0].replace(",", ".")) if found else None
+
+
+def _whole(texts: Iterable[str]) -> int | None:
+    number = _between(_number(texts), 1, 9_999)
+    return None if number is None else int(number)
+
+
+def _between(number: float | None, low: float, high: float) -> float | None:
+    return number if number is not None and low <= number <= high else None
+
+
+def _is_true(texts: Iterable[str]) -> bool:
+    return any(text.lower() in {"1", "true", "yes", "y"} for text in texts)
+
+
+def _gain(values: _Values) -> float | None:
+    """Return the ReplayGain of the track in dB; R128 is in 1/256 dB and 5 dB lower."""
+    gain = _number(values["gain"])
+    if gain is None and (r128 := _number(values["r128_gain"])) is not None:
+        gain = r128 / 256 + 5
+    return _between(gain, -60, 60)
+
+
+def _ids(texts: Iterable[str]) -> list[str]:
+    return [found.lower() for text in texts for found in _UUID.findall(text)]

@@ -8,7 +8,6 @@ second in real files, and for M4A in FFmpeg. Channels are averaged.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     import soundfile
     from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
 
@@ -297,55 +295,3 @@ def _check_header(reader: AudioReader) -> None:
             f"lasts {duration_seconds / 3600:.1f} h; at most {MAX_DURATION_SECONDS / 3600:.0f} h "
             "are read",
         )
-
-
-def encoded_audio_sha256(path: Path) -> str:
-    """Hash the encoded audio of a file, without its tags, covers and padding.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, the same before and after a change of tags. Empty if the file cannot
-        be taken apart to its end; such a file is identified by all of its bytes.
-    """
-    import av  # noqa: PLC0415  # see `_open_pyav`
-
-    demuxer = _DEMUXERS.get(path.suffix.lower())
-    try:
-        with _handle(path) as handle, av.open(handle, format=demuxer) as container:
-            audio = container.streams.audio
-            return _packets_sha256(cast("InputContainer", container), audio[0]) if audio else ""
-    except av.FFmpegError:
-        return ""
-
-
-def _packets_sha256(container: InputContainer, stream: AudioStream) -> str:
-    """Return the hash of the packets of a stream, empty if there are none."""
-    codec = stream.codec_context.name
-    shape = f"{stream.rate} {stream.channels}" if codec.startswith("pcm_") else ""
-    digest = hashlib.sha256(f"{codec} {shape}".encode())
-    is_mpeg = codec in {"mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"}
-    last = b""
-    for packet in container.demux(stream):
-        data = bytes(packet)
-        # Tags after the last MPEG frame, and junk before the first, come as packets of their own.
-        if data and not (is_mpeg and (data[0] != 0xFF or data[1] < 0xE0)):
-            digest.update(last)
-            last = data
-    digest.update(_without_tail(last))
-    return digest.hexdigest() if last else ""
-
-
-def _without_tail(packet: bytes) -> bytes:
-    """Return the last packet of a file without an ID3v1 and an APEv2 tag after the audio."""
-    if packet[-128:-125] == b"TAG":
-        packet = packet[:-128]
-    if packet[-32:-24] == b"APETAGEX":
-        size = int.from_bytes(packet[-20:-16], "little")
-        has_header = packet[-9] & 0x80
-        packet = packet[: -(size + 32 if has_header else size)]
-    return packet

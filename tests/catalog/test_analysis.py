@@ -388,8 +388,7 @@ def test_two_workers_share_the_songs(song_ids: list[int], fake_pipeline: FakePip
 
 
 def test_words_go_to_the_model(fake_pipeline: FakePipeline) -> None:
-    version = fake_pipeline.model_version
-    assert text_analyse(text="a quiet evening", version=version).model_version == version
+    assert text_analyse(text="a quiet evening").model_version == fake_pipeline.model_version
 
 
 def test_embeddings_are_little_endian_and_of_one_length() -> None:

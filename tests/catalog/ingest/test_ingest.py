@@ -499,10 +499,10 @@ def test_a_file_that_raises_anything_fails_alone_by_name(
         write_tone(music_dir / f"{number:02d}.wav", hz=200 + 10 * number)
     original = scan_module.read_tags
 
-    def surprise(path: Path) -> object:
+    def surprise(path: Path, relative: Path) -> object:
         if path.name == "03.wav":
             raise RuntimeError(f"{path}: nobody \x00 thought \udcff of this")
-        return original(path)
+        return original(path, relative)
 
     monkeypatch.setattr(scan_module, "read_tags", surprise)
     job = ingest()
@@ -550,7 +550,7 @@ def test_too_many_open_files_is_no_fault_of_a_file(
 ) -> None:
     write_tone(music_dir / "a.wav")
 
-    def run_out(path: Path) -> object:
+    def run_out(path: Path, relative: Path) -> object:
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
     monkeypatch.setattr(scan_module, "read_tags", run_out)

@@ -1,4 +1,4 @@
-"""Cleans lyrics and context for the text encoder; no torch.
+"""Cleans lyrics and context for the text encoder.
 
 Markup, section headers, repeat marks, credits and time stamps are removed. Sung words are kept,
 also in brackets.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mer.errors import LyricsError
+from mer.lyrics.charsets import decode_unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,7 @@ _OFFSET: Final = re.compile(r"^\s*\[offset\s*:\s*([+-]?\d{1,9})\s*\]", re.IGNORE
 
 _BREAK: Final = re.compile(r"<\s*(?:br|/?p|/?div)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_NO_TEXT: Final = re.compile(rb"[\x00-\x06\x0e-\x1a]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b]")
 
 _SECTION: Final = (
@@ -171,7 +173,7 @@ def decode_lyrics(data: bytes, *, source: str) -> str:
     Parameters
     ----------
     data : bytes
-        UTF-8, UTF-16 with a byte order mark, or else Windows-1252.
+        UTF-8, UTF-16, or else the code page that fits best.
     source : str
         Name of the file in error messages.
 
@@ -188,15 +190,29 @@ def decode_lyrics(data: bytes, *, source: str) -> str:
         raise LyricsError(
             f"{source}: lyrics larger than {MAX_LYRICS_BYTES} bytes; give the song words alone"
         )
-    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if not is_utf16 and b"\x00" in data:
+    encodings = _utf16(data)
+    if not encodings and len(_NO_TEXT.findall(data[:4096])) > len(data[:4096]) // 100:
         raise LyricsError(f"{source}: not a text file; save the lyrics as UTF-8 text")
-    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252"):
+    for encoding in encodings:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise LyricsError(f"{source}: unknown text encoding; save the lyrics as UTF-8 text")
+    text, encoding = ("", "") if encodings else decode_unknown(data)
+    if not encoding:
+        raise LyricsError(f"{source}: unknown text encoding; save the lyrics as UTF-8 text")
+    return text
+
+
+def _utf16(data: bytes) -> tuple[str, ...]:
+    """Return the form of UTF-16 that `data` has, by its mark or by where its zero bytes are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ("utf-16",)
+    even, odd = data[:1000:2].count(0), data[1:1000:2].count(0)
+    most = 0.4 * len(data[:1000]) / 2
+    if odd > most and not even:
+        return ("utf-16-le",)
+    return ("utf-16-be",) if even > most and not odd else ()
 
 
 def read_lyrics(path: Path) -> str:

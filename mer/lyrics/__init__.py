@@ -1,0 +1,31 @@
+"""Lyrics: decodes, cleans and judges them; no torch."""
+
+from __future__ import annotations
+
+from mer.lyrics.charsets import decode_unknown, mend
+from mer.lyrics.cleaning import (
+    MAX_LYRICS_BYTES,
+    TimedLine,
+    clean_lyrics,
+    context_text,
+    decode_lyrics,
+    lyric_lines,
+    parse_lrc,
+    read_lyrics,
+)
+from mer.lyrics.gate import lyrics_judge, lyrics_refusal
+
+__all__ = [
+    "MAX_LYRICS_BYTES",
+    "TimedLine",
+    "clean_lyrics",
+    "context_text",
+    "decode_lyrics",
+    "decode_unknown",
+    "lyric_lines",
+    "lyrics_judge",
+    "lyrics_refusal",
+    "mend",
+    "parse_lrc",
+    "read_lyrics",
+]
