@@ -113,7 +113,7 @@ def run_in_child(
     Inside a child the function is called directly.
     """
     if _is_child:
-        return function(*args, **kwargs)  # type: ignore[arg-type]  # the caller's own arguments
+        return function(*args, **kwargs)
     path = Path(args[0])
     seconds = _timeout(path) if timeout_seconds is None else timeout_seconds
     request = pickle.dumps((function.__module__, function.__qualname__, args, kwargs, seconds))
@@ -376,8 +376,8 @@ def _answer(module: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any
         answer = pickle.dumps((False, MemoryError.__name__))
     except Exception as error:  # the edge of one file
         is_known = isinstance(error, OSError) and type(error).__module__ == "builtins"
-        answer = _coded(error) if is_known or hasattr(error, "code") else None
-        answer = answer or pickle.dumps((False, f"{type(error).__name__}: {error}"))
+        coded = _coded(error) if is_known or hasattr(error, "code") else None
+        answer = coded or pickle.dumps((False, f"{type(error).__name__}: {error}"))
     return answer
 
 

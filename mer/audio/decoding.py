@@ -1,16 +1,22 @@
 """Opens audio files and decodes spans of their frames, exact to the sample.
 
-libsndfile reads all formats that it supports, PyAV the rest (M4A). Where seeking is inexact, a
-file is decoded from its start. That holds for Vorbis in libsndfile, whose error reaches nearly a
-second in real files, and for M4A in FFmpeg. Channels are averaged.
+The content decides how a file is read, not its suffix. libsndfile reads what it supports, PyAV
+(FFmpeg) the rest: other formats, files whose header states a wrong length, and files that
+libsndfile gives up at damage. Where seeking is inexact, a file is decoded from its start. That
+holds for Vorbis in libsndfile, whose error reaches nearly a second in real files, and for PyAV.
+
+Channels are averaged. If they cancel each other out, because one is the inverse of another, the
+loudest one is taken.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
+import stat
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -20,14 +26,17 @@ from mer.errors import (
     AudioError,
     AudioTooLongError,
     AudioTooShortError,
+    AudioVideoError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import av
     import soundfile
     from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
 
@@ -40,29 +49,62 @@ MAX_DURATION_SECONDS: Final = 12 * 3600.0
 """Length of the longest recording that is opened."""
 MAX_FILE_BYTES: Final = 4 * 1024**3
 """Size of the largest file that is opened; also the limit of plain WAV."""
-SUPPORTED_SUFFIXES: Final = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
+SUPPORTED_SUFFIXES: Final = frozenset(
+    ".aac .ac3 .aif .aifc .aiff .alac .ape .au .caf .dff "  # noqa: SIM905  # fits a screen
+    ".dsf .dts .eac3 .flac .m4a .m4b .m4r .mka "
+    ".mp1 .mp2 .mp3 .mp4 .mpc .oga .ogg .opus .snd .spx .tak .tta .w64 .wav .wave .webm .wma "
+    ".wv".split()
+)
 """Lower-case suffixes of readable files."""
+UNREAD_AUDIO_SUFFIXES: Final = frozenset(
+    ".3ga .669 .aa .aax .aaxc .amr .at3 .at9 .awb .dsd "  # noqa: SIM905  # see above
+    ".gsm .it .kar .la .m4p .mid .midi .mlp .mo3 "
+    ".mod .mtm .nsf .ofr .ofs .oma .omg .qcp .qoa .ra .ram .rf64 .rm .rmi .rmvb .s3m .shn .sid "
+    ".spc .thd .umx .vgm .vgz .voc .vqf .xm".split()
+)
+"""Lower-case suffixes of music that is not read, so that it can be counted and named."""
 
+# libsndfile's names. It takes the first bytes of other files for formats that are no music.
+_SOUNDFILE_FORMATS: Final = frozenset(
+    {"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF"}
+)
+# Their stated length may be an estimate from the bit rate, or come from a damaged last page.
+_COUNTED_FORMATS: Final = frozenset({"MP3", "OGG"})
 # Only these FFmpeg demuxers are used. Others, such as playlists, would open further files.
-_DEMUXERS: Final = {
-    ".wav": "wav",
-    ".flac": "flac",
-    ".mp3": "mp3",
-    ".ogg": "ogg",
-    ".opus": "ogg",
-    ".m4a": "mp4",
-}
+_DEMUXERS: Final = (
+    "aac,ac3,aiff,ape,asf,au,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta,w64,"
+    "wav,wv"
+)
+_STILL_PICTURES: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _MAX_CHANNELS: Final = 64
+_PLANAR_CHANNELS: Final = 8  # PyAV reads the planes of more channels past their end
+_SAMPLE_RATES: Final = range(1_000, 6_000_001)  # DSD at 512 times the rate of a CD is 2.8 MHz
 _BLOCK_SECONDS: Final = 1
+_LENGTH_TOLERANCE_SECONDS: Final = 0.2  # between the header and the packets of a sound file
+_CANCELLED: Final = 0.02  # power of the mean of two channels against their own mean power
+_MAX_DEMUXER_ERRORS: Final = 20  # in a row
+# Of the system, not of the file. The other errors of opening say that the file cannot be used.
+_SYSTEM_ERRORS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ENODEV}
+)
 
 
-class AudioReader(Protocol):
-    """An audio file; `frames` is the length in its header. No handle stays open between calls."""
+class AudioReader:
+    """An open audio file; `frames` is its length, `stated_seconds` that of its header.
+
+    Subclasses decode. Each call starts at the beginning of the file.
+    """
 
     path: Path
     sample_rate: int
     channels: int
     frames: int
+    stated_seconds: float
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._channel: int | None = None
 
     def read(self, spans: list[Span]) -> list[Waveform]:
         """Decode the ordered, disjoint `spans` of frames.
@@ -76,6 +118,21 @@ class AudioReader(Protocol):
         list of (frames,) float32 ndarray
             Mono; shorter than its span if decoding ends earlier.
         """
+        mix, powers = 0.0, np.zeros(self.channels)
+        pieces = []
+        for blocks in self._spans(spans):
+            piece = [np.zeros(0, dtype=np.float32)]
+            for block in blocks:
+                mono = self._mono(block)
+                piece.append(mono)
+                if self._channel is None and len(powers) == len(block) > 1:
+                    mix += float(np.dot(mono, mono))
+                    powers += np.einsum("cf,cf->c", block, block)
+            pieces.append(np.concatenate(piece))
+        if mix < _CANCELLED * 2 / self.channels * powers.mean():
+            self._channel = int(powers.argmax())
+            return self.read(spans)
+        return pieces
 
     def count_frames(self) -> int:
         """Count the frames that decode, from the start of the file.
@@ -84,89 +141,212 @@ class AudioReader(Protocol):
         -------
         int
         """
+        return sum(block.shape[1] for block in self._blocks())
+
+    def levels(self, window_frames: int) -> NDArray[np.float64]:
+        """Root mean square of each window of the file that decodes.
+
+        Parameters
+        ----------
+        window_frames : int
+
+        Returns
+        -------
+        (windows,) float64 ndarray
+            Not finite where a sample is not.
+        """
+        sums: list[float] = []
+        rest = np.zeros(0, dtype=np.float32)
+        for block in self._blocks():
+            rest = np.concatenate([rest, self._mono(block)])
+            whole = len(rest) // window_frames
+            windows = rest[: whole * window_frames].reshape(whole, window_frames)
+            sums += np.square(windows, dtype=np.float64).sum(axis=1).tolist()
+            rest = rest[whole * window_frames :]
+        if len(rest):
+            sums.append(float(np.square(rest, dtype=np.float64).mean()) * window_frames)
+        return np.sqrt(np.array(sums) / window_frames)
+
+    def _spans(self, spans: list[Span]) -> Iterator[Iterator[Waveform]]:
+        """Yield the blocks (channels, frames) of each span."""
+        raise NotImplementedError
+
+    def _blocks(self) -> Iterator[Waveform]:
+        """Yield blocks (channels, frames) from the start to the end, or to damage."""
+        raise NotImplementedError
+
+    def _mono(self, block: Waveform) -> Waveform:
+        """Average (channels, frames) to (frames,)."""
+        if self._channel is not None:
+            loudest: Waveform = block[min(self._channel, len(block) - 1)]
+            return loudest
+        if len(block) == 1:
+            only: Waveform = block[0]
+            return only
+        mean: Waveform = block.mean(axis=0, dtype=np.float32)
+        return mean
 
 
-def open_audio(path: Path) -> AudioReader:
+@contextlib.contextmanager
+def open_audio(path: Path) -> Iterator[AudioReader]:
     """Open a file with the library that reads it, and check its header.
 
     Parameters
     ----------
     path : Path
 
-    Returns
-    -------
+    Yields
+    ------
     AudioReader
 
     Raises
     ------
     AudioError
-        If the file cannot be opened or has no supported suffix.
-    AudioDecodeError, AudioEmptyError, AudioTooShortError, AudioTooLongError
+        If the file cannot be opened, is no regular file or has no supported suffix.
+    AudioDecodeError, AudioEmptyError, AudioTooShortError, AudioTooLongError, AudioVideoError
         If it is not audio, or exceeds a limit.
+    OSError
+        If the system refuses for a reason of its own, such as too many open files.
     """
-    _check_file(path)
-    reader = _open_soundfile(path) or _open_pyav(path)
-    _check_header(reader)
-    return reader
+    descriptor = _open_file(path)
+    try:
+        reader = _open_soundfile(path, descriptor) or _open_pyav(path, descriptor)
+        _check_header(reader)
+        yield reader
+    finally:
+        os.close(descriptor)
 
 
-def _open_soundfile(path: Path) -> AudioReader | None:
+def most_heard(reader: AudioReader) -> AudioReader:
+    """Return a reader with the frames that decode, for a file that is shorter than it states.
+
+    Parameters
+    ----------
+    reader : AudioReader
+
+    Returns
+    -------
+    AudioReader
+        Of the library that decodes more; libsndfile stops at the first damage, PyAV goes on
+        behind it.
+    """
+    stated_seconds = reader.stated_seconds
+    reader.frames = reader.count_frames()
+    if isinstance(reader, _PyavReader):
+        return reader
+    try:
+        other = _open_pyav(reader.path, reader._descriptor)
+    except AudioError:
+        return reader
+    other.frames, other.stated_seconds = other.count_frames(), stated_seconds
+    more_seconds = other.frames / other.sample_rate - reader.frames / reader.sample_rate
+    return other if more_seconds > _LENGTH_TOLERANCE_SECONDS else reader
+
+
+def damaged(reader: AudioReader) -> AudioDecodeError:
+    """Return the error of a file of which less than `MIN_DURATION_SECONDS` can be heard.
+
+    Parameters
+    ----------
+    reader : AudioReader
+
+    Returns
+    -------
+    AudioDecodeError
+    """
+    return AudioDecodeError(
+        reader.path,
+        f"is damaged: only {reader.frames / reader.sample_rate:.1f} s of "
+        f"{reader.stated_seconds:.1f} s decode",
+    )
+
+
+def _open_file(path: Path) -> int:
+    if path.suffix.lower() not in SUPPORTED_SUFFIXES:
+        raise AudioError(
+            path, f"has no supported suffix; use one of {' '.join(sorted(SUPPORTED_SUFFIXES))}"
+        )
+    try:
+        # A pipe or device would otherwise block until somebody writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno in _SYSTEM_ERRORS:
+            raise
+        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
+    try:
+        _check_status(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_status(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError(path, "is not a regular file")
+    if status.st_size == 0:
+        raise AudioEmptyError(path, "is empty (0 bytes)")
+    if status.st_size > MAX_FILE_BYTES:
+        raise AudioTooLongError(path, f"is larger than {MAX_FILE_BYTES // 1024**3} GiB")
+
+
+def _open_soundfile(path: Path, descriptor: int) -> AudioReader | None:
+    """Return a reader; None if PyAV has to read the file."""
     import soundfile  # noqa: PLC0415  # only decoding needs it
 
     try:
-        return _SoundfileReader(path)
-    except soundfile.SoundFileRuntimeError:
+        reader = _SoundfileReader(path, descriptor)
+    except (soundfile.SoundFileError, ValueError, TypeError):  # the latter from odd headers
         return None
+    if reader.format not in _SOUNDFILE_FORMATS:
+        return None
+    seconds = reader.frames / reader.sample_rate if reader.sample_rate > 0 else 0.0
+    if reader.format in _COUNTED_FORMATS or not 0 < seconds <= MAX_DURATION_SECONDS:
+        with contextlib.suppress(AudioError):
+            other = _PyavReader(path, descriptor)
+            counted = other.frames / other.sample_rate
+            if abs(counted - seconds) > _LENGTH_TOLERANCE_SECONDS:
+                other.stated_seconds = min(seconds, MAX_DURATION_SECONDS)
+                return other
+    return reader
 
 
-def _open_pyav(path: Path) -> AudioReader:
-    import av  # noqa: PLC0415  # only decoding needs it
-
-    try:
-        return _PyavReader(path)
-    except av.FFmpegError as error:
-        raise AudioDecodeError(path, "is not audio, or too damaged to open") from error
+def _open_pyav(path: Path, descriptor: int) -> AudioReader:
+    return _PyavReader(path, descriptor)
 
 
-class _SoundfileReader:
-    def __init__(self, path: Path) -> None:
-        import soundfile  # noqa: PLC0415  # see `_open_soundfile`
-
-        self.path = path
-        # As bytes, because a file name need not be UTF-8.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            self.sample_rate: int = file.samplerate
-            self.channels: int = file.channels
-            self.frames: int = file.frames
+class _SoundfileReader(AudioReader):
+    def __init__(self, path: Path, descriptor: int) -> None:
+        super().__init__(path, descriptor)
+        with self._file() as file:
+            self.sample_rate = file.samplerate
+            self.channels = file.channels
+            self.frames = file.frames
+            self.stated_seconds = self.frames / max(1, self.sample_rate)
+            self.format: str = file.format
             self._is_seek_exact = file.subtype != "VORBIS"
 
-    def read(self, spans: list[Span]) -> list[Waveform]:
-        pieces = []
+    def _spans(self, spans: list[Span]) -> Iterator[Iterator[Waveform]]:
         with self._file() as file:
             for first, stop in spans:
                 can_go_on = self._go_to(file, first)
-                decoded = self._blocks(file, stop - first) if can_go_on else ()
-                blocks = [_mono(block.T) for block in decoded]
-                pieces.append(np.concatenate([*blocks, np.zeros(0, dtype=np.float32)]))
-        return pieces
+                yield self._next(file, stop - first) if can_go_on else iter(())
 
-    def count_frames(self) -> int:
+    def _blocks(self) -> Iterator[Waveform]:
         with self._file() as file:
-            return sum(len(block) for block in self._blocks(file, self.frames))
+            yield from self._next(file, self.frames)
 
     def _file(self) -> soundfile.SoundFile:
         import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
-        try:
-            return soundfile.SoundFile(os.fsencode(self.path))
-        except soundfile.SoundFileRuntimeError as error:
-            raise AudioError(self.path, "was moved or changed while it was being read") from error
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return soundfile.SoundFile(self._descriptor, closefd=False)
 
     def _go_to(self, file: soundfile.SoundFile, frame: int) -> bool:
         import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         if not self._is_seek_exact:
-            for _ in self._blocks(file, frame - file.tell()):
+            for _ in self._next(file, frame - file.tell()):
                 pass
             return True
         try:
@@ -175,8 +355,8 @@ class _SoundfileReader:
             return False
         return True
 
-    def _blocks(self, file: soundfile.SoundFile, frames: int) -> Iterator[Waveform]:
-        """Yield blocks (frames, channels) of the next `frames` frames, until the end or damage."""
+    def _next(self, file: soundfile.SoundFile, frames: int) -> Iterator[Waveform]:
+        """Yield blocks of the next `frames` frames, until the end or damage."""
         import soundfile  # noqa: PLC0415  # see `_open_soundfile`
 
         with contextlib.suppress(soundfile.SoundFileRuntimeError):
@@ -186,104 +366,175 @@ class _SoundfileReader:
                 )
                 if not len(block):
                     return
-                yield block
+                yield block.T
                 frames -= len(block)
 
 
-class _PyavReader:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._container() as container:
-            stream = container.streams.audio[0]
-            self.sample_rate: int = stream.rate
-            self.channels: int = stream.channels
-            duration = stream.duration and stream.time_base and stream.duration * stream.time_base
-        self.frames = math.ceil(duration * self.sample_rate) if duration else self.count_frames()
+class _PyavReader(AudioReader):
+    def __init__(self, path: Path, descriptor: int) -> None:
+        super().__init__(path, descriptor)
+        try:
+            with self._container() as (container, stream):
+                self.sample_rate = stream.codec_context.sample_rate
+                self.channels = stream.codec_context.channels
+                self.frames = self._length(container, stream)
+        except _pyav_errors() as error:
+            raise AudioDecodeError(path, "is not audio, or too damaged to open") from error
 
-    def read(self, spans: list[Span]) -> list[Waveform]:
-        pieces: list[list[Waveform]] = [[np.zeros(0, dtype=np.float32)] for _ in spans]
+    def _length(self, container: InputContainer, stream: AudioStream) -> int:
+        """Frames by the packets of the stream, or by the header where it states nearly the same."""
+        stated, base = stream.duration, stream.time_base
+        header = math.ceil(stated * base * self.sample_rate) if stated and base else 0
+        self.stated_seconds = header / max(1, self.sample_rate)
+        ticks, end = 0, 0
+        for packet in self._packets(container, stream):
+            ticks += packet.duration or 0
+            end = max(end, (packet.pts or 0) + (packet.duration or 0))
+        if stream.codec_context.name == "vorbis":  # FFmpeg knows too few of its durations
+            ticks = max(ticks, end - (stream.start_time or 0))
+        counted = math.ceil(ticks * base * self.sample_rate) if base else 0
+        if counted and abs(counted - header) > _LENGTH_TOLERANCE_SECONDS * self.sample_rate:
+            return counted
+        return header or self.count_frames()
+
+    def _spans(self, spans: list[Span]) -> Iterator[Iterator[Waveform]]:
+        pieces: list[list[Waveform]] = [[] for _ in spans]
         end = spans[-1][1] if spans else 0
-        for offset, frame in self._decoded(end):
-            block: Waveform | None = None
+        offset = 0
+        for block in self._decoded(end):
+            stop_of_block = offset + block.shape[1]
             for (first, stop), piece in zip(spans, pieces, strict=True):
-                low, high = max(first, offset), min(stop, offset + frame.samples)
+                low, high = max(first, offset), min(stop, stop_of_block)
                 if low < high:
-                    if block is None:
-                        block = _mono(cast("Waveform", frame.to_ndarray()))
-                    piece.append(block[low - offset : high - offset])
-        return [np.concatenate(piece) for piece in pieces]
+                    piece.append(block[:, low - offset : high - offset])
+            offset = stop_of_block
+        return map(iter, pieces)
 
-    def count_frames(self) -> int:
-        end = math.ceil(MAX_DURATION_SECONDS * self.sample_rate) + 1
-        return max((offset + frame.samples for offset, frame in self._decoded(end)), default=0)
+    def _blocks(self) -> Iterator[Waveform]:
+        return self._decoded(math.ceil(MAX_DURATION_SECONDS * self.sample_rate) + 1)
 
     @contextlib.contextmanager
-    def _container(self) -> Iterator[InputContainer]:
-        import av  # noqa: PLC0415  # see `_open_pyav`
+    def _container(self) -> Iterator[tuple[InputContainer, AudioStream]]:
+        import av  # noqa: PLC0415  # only decoding needs it
 
-        # With a file handle and a named demuxer, FFmpeg opens no other file.
-        demuxer = _DEMUXERS[self.path.suffix.lower()]
-        with _handle(self.path) as handle, av.open(handle, format=demuxer) as container:
-            if not container.streams.audio:
-                raise AudioDecodeError(self.path, "contains no audio stream")
-            yield cast("InputContainer", container)
+        # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol.
+        options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+        handle = _Handle(self._descriptor, "audio" + self.path.suffix.lower())
+        with av.open(
+            handle, "r", options=options, metadata_errors="replace", buffer_size=256 * 1024
+        ) as container:
+            yield container, _audio_stream(self.path, container)
 
-    def _decoded(self, end: int) -> Iterator[tuple[int, AudioFrame]]:
-        """Yield planar float frames with their offset, until `end` or the first damage."""
-        import av  # noqa: PLC0415  # see `_open_pyav`
+    def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[av.Packet[Any]]:
+        """Yield the packets of the stream, also those behind damage."""
+        errors = 0
+        while errors < _MAX_DEMUXER_ERRORS:
+            try:
+                for packet in container.demux(stream):
+                    errors = 0
+                    yield packet
+            except _pyav_errors():
+                errors += 1
+            else:
+                return
 
-        planar = av.AudioResampler(format="fltp")
+    def _decoded(self, end: int) -> Iterator[Waveform]:
+        """Yield blocks (channels, frames) until frame `end`; what is damaged is left out."""
         offset = 0
-        with contextlib.suppress(av.FFmpegError), self._container() as container:
-            for decoded in container.decode(audio=0):
-                for frame in planar.resample(decoded):
-                    yield offset, frame
-                    offset += frame.samples
+        converter = _Converter(self.sample_rate)
+        with contextlib.suppress(*_pyav_errors()), self._container() as (container, stream):
+            for packet in self._packets(container, stream):
+                for block in converter.blocks(stream, packet):
+                    yield block
+                    offset += block.shape[1]
                 if offset >= end:
                     return
 
 
-def _handle(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
+class _Converter:
+    """Decodes packets to float blocks (channels, frames) of one sample rate."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._resampler: av.AudioResampler | None = None
+        self._setup: Any = None
+
+    def blocks(self, stream: AudioStream, packet: av.Packet[Any]) -> list[Waveform]:
+        """Return the blocks of a packet; none if it is damaged."""
+        blocks: list[Waveform] = []
+        with contextlib.suppress(*_pyav_errors()):
+            for frame in stream.decode(packet):
+                blocks += map(self._block, self._converted(frame))
+        return blocks
+
+    def _converted(self, frame: AudioFrame) -> list[AudioFrame]:
+        import av  # noqa: PLC0415  # only decoding needs it
+
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or setup != self._setup:
+            # A damaged or joined file may change its rate and channels on the way.
+            self._setup = setup
+            is_planar = len(frame.layout.channels) <= _PLANAR_CHANNELS
+            self._resampler = av.AudioResampler(
+                format="fltp" if is_planar else "flt", rate=self._sample_rate
+            )
+        return self._resampler.resample(frame)
+
+    def _block(self, frame: AudioFrame) -> Waveform:
+        samples = cast("Waveform", frame.to_ndarray())
+        return samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
 
 
-def _mono(samples: Waveform) -> Waveform:
-    """Average (channels, frames) to (frames,)."""
-    if len(samples) == 1:
-        only: Waveform = samples[0]
-        return only
-    mean: Waveform = samples.mean(axis=0, dtype=np.float32)
-    return mean
+class _Handle:
+    """A file descriptor as a file object for PyAV, with a name that helps FFmpeg to guess."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self.name = name
+        self.seek(0)
+
+    def read(self, size: int) -> bytes:
+        return os.read(self._descriptor, size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
 
-def _check_file(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise AudioError(path, f"cannot be opened: {error.strerror}") from error
-    if not path.is_file():
-        raise AudioError(path, "is not a regular file")
-    if path.suffix.lower() not in SUPPORTED_SUFFIXES:
-        raise AudioError(
-            path, f"has no supported suffix; use one of {' '.join(sorted(SUPPORTED_SUFFIXES))}"
-        )
-    if size == 0:
-        raise AudioEmptyError(path, "is empty (0 bytes)")
-    if size > MAX_FILE_BYTES:
-        raise AudioTooLongError(path, f"is larger than {MAX_FILE_BYTES // 1024**3} GiB")
+def _pyav_errors() -> tuple[type[Exception], ...]:
+    """Errors of FFmpeg, and those by which PyAV refuses values that a damaged file holds."""
+    import av  # noqa: PLC0415  # only decoding needs it
+
+    return av.FFmpegError, ValueError, ArithmeticError, LookupError, NotImplementedError
+
+
+def _audio_stream(path: Path, container: InputContainer) -> AudioStream:
+    """Return the first audio stream that can be decoded; AudioError if there is none."""
+    if not container.streams.audio:
+        raise AudioDecodeError(path, "contains no audio stream")
+    for video in container.streams.video:
+        is_cover = bool(video.disposition & video.disposition.attached_pic)
+        codec = video.codec_context.name if video.codec_context else ""
+        if not is_cover and codec not in _STILL_PICTURES:
+            raise AudioVideoError(path, "holds a film; only music is read")
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            return stream
+    raise AudioDecodeError(path, "holds audio of an unknown codec; convert it to another format")
 
 
 def _check_header(reader: AudioReader) -> None:
-    if reader.sample_rate <= 0 or not 0 < reader.channels <= _MAX_CHANNELS:
+    if reader.sample_rate not in _SAMPLE_RATES or not 0 < reader.channels <= _MAX_CHANNELS:
         raise AudioDecodeError(
             reader.path, f"has a header of {reader.channels} channels at {reader.sample_rate} Hz"
         )
     if reader.frames <= 0:
         raise AudioEmptyError(reader.path, "contains no samples")
     duration_seconds = reader.frames / reader.sample_rate
+    if duration_seconds < MIN_DURATION_SECONDS <= reader.stated_seconds:
+        raise damaged(reader)
     if duration_seconds < MIN_DURATION_SECONDS:
         raise AudioTooShortError(
             reader.path,

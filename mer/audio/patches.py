@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from mer.audio.decoding import (
     MAX_FILE_BYTES,
     MIN_DURATION_SECONDS,
     SUPPORTED_SUFFIXES,
+    damaged,
+    most_heard,
     open_audio,
 )
 from mer.errors import AudioDecodeError, AudioSilentError, InputError
@@ -55,6 +58,11 @@ __all__ = [
 ]
 
 _SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
+_SILENCE_LEVEL: Final = 1e-3  # root mean square: -60 dB of full scale
+_SILENCE_RATIO: Final = 1e-2  # and -40 dB of the loudest window
+_SILENCE_WINDOW_SECONDS: Final = 0.5
+_LONG_SILENCE_SECONDS: Final = 5.0
+_MOST_AMPLITUDE: Final = 1e6  # full scale is 1; the spectrum of more overflows
 _RESAMPLER_MARGIN_SECONDS: Final = 0.1  # longer than the response of soxr's HQ filter
 _END_TOLERANCE_SECONDS: Final = 0.1  # headers of lossy files overstate the length by less
 _STFT_BLOCK_FRAMES: Final = 256  # the spectra of a block fit in the cache
@@ -161,8 +169,8 @@ def probe(path: Path | str) -> AudioInfo:
 
 
 def _probe(path: Path) -> AudioInfo:
-    reader = open_audio(path)
-    return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
+    with open_audio(path) as reader:
+        return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
 
 
 def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
@@ -184,8 +192,9 @@ def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
     AudioError
         As `probe`; or if less than `MIN_DURATION_SECONDS` decodes, or a sample is not finite.
     """
-    segments, _ = _read_planned(open_audio(Path(path)), lambda total: ([0], total), sample_rate)
-    waveform: Waveform = segments[0]
+    with open_audio(Path(path)) as reader:
+        planned, _ = _read_planned(reader, lambda total: ([0], total), sample_rate)
+    waveform: Waveform = planned.segments[0]
     return waveform
 
 
@@ -224,8 +233,9 @@ def load_segments(
         raise InputError("give at least one start and a positive duration")
     starts = [round(start * sample_rate) for start in starts_seconds]
     samples = round(duration_seconds * sample_rate)
-    segments, _ = _read_planned(open_audio(Path(path)), lambda _: (starts, samples), sample_rate)
-    return segments
+    with open_audio(Path(path)) as reader:
+        planned, _ = _read_planned(reader, lambda _: (starts, samples), sample_rate)
+    return planned.segments
 
 
 def log_mel(waveform: Waveform, preset: LogMelPreset = MUSICNN) -> NDArray[np.float32]:
@@ -273,23 +283,29 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
     """
     if max_patches < 1:
         raise InputError(f"max_patches must be at least 1, got {max_patches}")
-    segments, total = run_in_child(_song_segments, Path(path), max_patches)
-    return _song_of(segments, total, max_patches)
+    planned = run_in_child(_song_segments, Path(path), max_patches)
+    return _patches_of(planned)
 
 
-def _song_segments(path: Path, max_patches: int) -> tuple[Waveform, int]:
+def _song_segments(path: Path, max_patches: int) -> _Planned:
     preset = MUSICNN
 
     def plan(total: int) -> tuple[list[int], int]:
         frames = patch_frames(total, max_patches, preset)
-        return [frame * preset.hop_length - preset.n_fft // 2 for frame in frames], (
-            preset.patch_samples
-        )
+        return [_first_sample(frame) for frame in frames], preset.patch_samples
 
-    segments, total = _read_planned(open_audio(path), plan, preset.sample_rate)
-    if np.abs(segments).max() < _SILENCE_PEAK:
-        raise AudioSilentError(path, "is silent in every part that was decoded")
-    return segments, total
+    with open_audio(path) as reader:
+        planned, heard = _read_planned(reader, plan, preset.sample_rate)
+        levels = np.sqrt(np.square(planned.segments).mean(axis=1))
+        is_heard = np.abs(planned.segments).max() >= _SILENCE_PEAK
+        if is_heard and levels.min() > _silence_level(levels.max()):
+            return planned
+        return _without_silence(heard, planned, max_patches)
+
+
+def _first_sample(frame: int) -> int:
+    """First sample of the window of a frame, as `log_mel` centres it."""
+    return frame * MUSICNN.hop_length - MUSICNN.n_fft // 2
 
 
 def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> AudioPatches:
@@ -320,18 +336,18 @@ def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> Audi
     frames = patch_frames(len(waveform), max_patches, preset)
     starts = [frame * preset.hop_length for frame in frames]
     segments = np.stack([padded[start : start + preset.patch_samples] for start in starts])
-    return _song_of(segments, len(waveform), max_patches)
+    return _patches_of(_Planned(segments, [_first_sample(f) for f in frames], len(waveform)))
 
 
-def _song_of(segments: Waveform, total: int, max_patches: int) -> AudioPatches:
-    """Compute the log-mels of the planned `segments` of a song of `total` samples."""
+def _patches_of(planned: _Planned) -> AudioPatches:
+    """Compute the log-mels of the planned segments of a song."""
     preset = MUSICNN
-    starts = np.array(patch_frames(total, max_patches, preset), dtype=np.float64)
+    starts = np.array(planned.starts, dtype=np.float64) + preset.n_fft // 2
     return AudioPatches(
-        log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in segments]),
-        segments=segments,
-        start_seconds=starts * preset.hop_length / preset.sample_rate,
-        duration_seconds=total / preset.sample_rate,
+        log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in planned.segments]),
+        segments=planned.segments,
+        start_seconds=starts / preset.sample_rate,
+        duration_seconds=planned.total / preset.sample_rate,
     )
 
 
@@ -435,26 +451,37 @@ def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
 # --- segments ----------------------------------------------------------------------------------
 
 
-def _read_planned(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[Waveform, int]:
-    """Segments (segments, samples) of `plan`, and the length of the song in samples.
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """Segments (segments, samples), the first sample of each, and the length in samples."""
+
+    segments: Waveform
+    starts: list[int]
+    total: int
+
+
+def _read_planned(
+    reader: AudioReader, plan: Plan, sample_rate: int
+) -> tuple[_Planned, AudioReader]:
+    """Segments of `plan`, and the reader that decoded them.
 
     If a file is shorter than its header states, its frames are counted and planned again.
     """
-    frames = reader.frames
-    total = round(frames * sample_rate / reader.sample_rate)
-    segments, is_complete = _read_segments(reader, frames, *plan(total), sample_rate)
+    planned, is_complete = _read_plan(reader, plan, sample_rate)
     if is_complete:
-        return segments, total
-    frames = reader.count_frames()
-    if frames < MIN_DURATION_SECONDS * reader.sample_rate:
-        raise AudioDecodeError(
-            reader.path,
-            f"is damaged: only {frames / reader.sample_rate:.1f} s of "
-            f"{reader.frames / reader.sample_rate:.1f} s decode",
-        )
-    total = round(frames * sample_rate / reader.sample_rate)
-    segments, _ = _read_segments(reader, frames, *plan(total), sample_rate)
-    return segments, total
+        return planned, reader
+    heard = most_heard(reader)
+    if heard.frames < MIN_DURATION_SECONDS * heard.sample_rate:
+        raise damaged(heard)
+    return _read_plan(heard, plan, sample_rate)[0], heard
+
+
+def _read_plan(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[_Planned, bool]:
+    """Segments of `plan`, and whether all of them decoded."""
+    total = round(reader.frames * sample_rate / reader.sample_rate)
+    starts, samples = plan(total)
+    segments, is_complete = _read_segments(reader, reader.frames, starts, samples, sample_rate)
+    return _Planned(segments, starts, total), is_complete
 
 
 def _read_segments(
@@ -469,8 +496,8 @@ def _read_segments(
     missing = 0
     for (first, stop), piece in zip(spans, pieces, strict=True):
         missing = max(missing, stop - first - len(piece))
-        _check_finite(reader.path, piece)
         resampled = grid.resample(piece)
+        _check_range(reader.path, piece, resampled)
         offset = grid.output_index(first)
         for start, segment in zip(starts, segments, strict=True):
             low = max(start, offset)
@@ -478,6 +505,75 @@ def _read_segments(
             if low < high:
                 segment[low - start : high - start] = resampled[low - offset : high - offset]
     return segments, missing <= _END_TOLERANCE_SECONDS * reader.sample_rate
+
+
+# --- silence -----------------------------------------------------------------------------------
+
+
+def _silence_level(loudest: float) -> float:
+    """Root mean square below which a song with windows as loud as `loudest` is silent."""
+    return min(_SILENCE_LEVEL, loudest * _SILENCE_RATIO)
+
+
+def _without_silence(reader: AudioReader, planned: _Planned, max_patches: int) -> _Planned:
+    """Plan again over the sounding parts of a song with a silent patch."""
+    window = round(_SILENCE_WINDOW_SECONDS * reader.sample_rate)
+    sounding = _sounding(np.nan_to_num(reader.levels(window), nan=np.inf))
+    rate = MUSICNN.sample_rate
+    parts = [
+        (
+            round(first * window * rate / reader.sample_rate),
+            min(planned.total, round(stop * window * rate / reader.sample_rate)),
+        )
+        for first, stop in sounding
+    ]
+    total = sum(stop - first for first, stop in parts)
+    if total < MIN_DURATION_SECONDS * rate:
+        raise AudioSilentError(
+            reader.path,
+            f"is silent but for {total / rate:.1f} s; "
+            f"at least {MIN_DURATION_SECONDS:.0f} s are needed",
+        )
+    if total == planned.total:  # no silence is long
+        if np.abs(planned.segments).max() < _SILENCE_PEAK:
+            raise AudioSilentError(reader.path, "is silent in every part that was decoded")
+        return planned
+
+    def plan(_: int) -> tuple[list[int], int]:
+        frames = patch_frames(total, max_patches)
+        starts = [_in_song(_first_sample(frame), parts) for frame in frames]
+        return starts, MUSICNN.patch_samples
+
+    return _read_plan(reader, plan, rate)[0]
+
+
+def _sounding(levels: NDArray[np.float64]) -> list[Span]:
+    """Windows of the parts between long silences, as (first, past the last)."""
+    loud = np.flatnonzero(levels >= _silence_level(levels.max(initial=0.0)))
+    if not levels.any() or not len(loud):
+        return []
+    longest = round(_LONG_SILENCE_SECONDS / _SILENCE_WINDOW_SECONDS)
+    # Short silences at either end belong to the song.
+    edges = np.concatenate([[-1], loud, [len(levels)]])
+    parts, first = [], 0
+    for before, after in itertools.pairwise(edges.tolist()):
+        if after - before - 1 >= longest:
+            parts.append((first, before + 1))
+            first = after
+    parts.append((first, len(levels)))
+    return [(start, stop) for start, stop in parts if start < stop]
+
+
+def _in_song(start: int, parts: Sequence[Span]) -> int:
+    """First sample, in the song, of a patch at `start` of its sounding `parts` in a row.
+
+    A patch that would reach over the end of a part is moved back.
+    """
+    for first, stop in parts:
+        if start < stop - first:
+            return min(first + start, max(first, stop - MUSICNN.patch_samples))
+        start -= stop - first
+    return parts[-1][1] - MUSICNN.patch_samples
 
 
 class _Grid:
@@ -522,6 +618,10 @@ def _merged(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def _check_finite(path: Path, piece: Waveform) -> None:
-    if not np.isfinite(piece).all():
-        raise AudioDecodeError(path, "contains samples that are not finite; export it again")
+def _check_range(path: Path, *pieces: Waveform) -> None:
+    """Refuse what is not finite, or would not be in the spectrum."""
+    for piece in pieces:
+        if not (np.abs(piece) <= _MOST_AMPLITUDE).all():
+            raise AudioDecodeError(
+                path, "contains samples that are not finite or far too large; export it again"
+            )

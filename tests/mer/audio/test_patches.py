@@ -345,7 +345,7 @@ class TestBadFiles:
             ("huge.wav", _huge, AudioTooLongError, "larger than 4 GiB"),
             ("silent.wav", _silent, AudioSilentError, "is silent"),
             ("folder.wav", _folder, AudioError, "not a regular file"),
-            ("words.txt", _text, AudioError, r"no supported suffix; use one of \.flac"),
+            ("words.txt", _text, AudioError, r"no supported suffix; use one of \.aac"),
         ],
     )
     def test_fail_with_their_code_and_reason(
@@ -367,15 +367,14 @@ class TestBadFiles:
             probe(tmp_path / "absent.mp3")
 
     @pytest.mark.parametrize("suffix", ["flac", "m4a"])
-    def test_a_file_that_vanishes_while_it_is_read_is_named(
+    def test_a_file_that_vanishes_while_it_is_read_is_still_read(
         self, library: dict[str, Path], tmp_path: Path, suffix: str
     ) -> None:
         path = tmp_path / f"song.{suffix}"
         path.write_bytes(library[suffix].read_bytes())
-        reader = open_audio(path)
-        path.unlink()
-        with pytest.raises(AudioError, match=f"{path}: (was moved|cannot be opened)"):
-            reader.read([(0, 1_000)])
+        with open_audio(path) as reader:
+            path.unlink()
+            assert [len(piece) for piece in reader.read([(0, 1_000)])] == [1_000]
 
     @pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "opus"])
     def test_what_is_left_of_a_cut_file_is_used(
