@@ -175,6 +175,8 @@ def test_a_worker_started_again_gives_back_what_it_held(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     monkeypatch.setattr(tasks, "connections", SimpleNamespace(close_all=lambda: None))
+    # Another receiver of the signal; its thread would outlive the test.
+    monkeypatch.setattr("recommender.heartbeat._start", lambda heart: None)
     song, told = SongFactory.create_batch(2, status=Song.Status.PENDING)
     songs_dispatch()
     songs_claim(song_ids=[song.pk], worker=worker_name("analysis@host"))
