@@ -121,6 +121,8 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- Database ----------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "recommender.postgresql"
 if IS_SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 30,
@@ -130,6 +132,15 @@ if IS_SQLITE:
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("AFFETTI_DATABASE_CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A connection to a host that has vanished ends after half a minute. One to a server that is
+    # stopped lives: recommender.deadlines bounds what waits for it.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 3,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    } | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Celery ------------------------------------------------------------------------------------
@@ -139,7 +150,11 @@ if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     # Longer than the hard limit: otherwise Redis would deliver a running task to a second worker.
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-        "visibility_timeout": CELERY_TASK_TIME_LIMIT * 2
+        "visibility_timeout": CELERY_TASK_TIME_LIMIT * 2,
+        # A worker waits for a message for one second at a time.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
     }
 else:
     _broker = VAR_DIR / "broker"

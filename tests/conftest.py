@@ -11,6 +11,7 @@ from celery import current_app
 from django.conf import settings as django_settings
 
 from catalog import analysis
+from catalog.work import messages
 from tests.fakes import FakePipeline
 from tests.integration.stack import Migrated
 
@@ -89,6 +90,12 @@ def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     """Nothing of a test is written to, or read from, the developer's own folders."""
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
     settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
+
+
+@pytest.fixture(autouse=True)
+def broker_is_present() -> None:
+    """No test inherits a pause in sending from another."""
+    messages.broker.forget()
 
 
 @pytest.fixture

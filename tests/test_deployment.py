@@ -225,7 +225,7 @@ def test_settings_take_the_environment_of_compose(tmp_path):
     stack.env |= SERVICES["web"]["environment"] | {"AFFETTI_VAR_DIR": str(tmp_path)}
     said = stack.run("python", "-c", code, seconds=60)
     assert json.loads(said) == [
-        "django.db.backends.postgresql",
+        "recommender.postgresql",
         *("postgres", "affetti", "word", "redis://redis:6379/0"),
         *(False, ["127.0.0.1", "localhost"], [], False),
         *(["/var/lib/affetti/demo", "/music"], "key"),
