@@ -34,7 +34,7 @@ from catalog.work.queue import (
     songs_postpone,
     songs_waiting,
 )
-from mer.checkpoint import packaged_version
+from mer.checkpoint import check, packaged_path, packaged_version
 from mer.errors import (
     AudioError,
     CheckpointError,
@@ -43,6 +43,7 @@ from mer.errors import (
     LyricsError,
     PackageMissingError,
 )
+from mer.files import encoder_files_check
 from mer.prediction import EMBEDDING_DIM, SongInput
 
 if TYPE_CHECKING:
@@ -99,6 +100,18 @@ def model_version() -> str:
     if checkpoint.endswith(".safetensors"):
         return Path(checkpoint).stem
     return packaged_version(checkpoint)
+
+
+def model_files_check() -> str:
+    """Return the model version if all its files are here and whole, without loading them.
+
+    Otherwise raises CheckpointError or EncoderMissingError.
+    """
+    checkpoint = settings.AFFETTI_CHECKPOINT
+    is_path = checkpoint.endswith(".safetensors")
+    check(Path(checkpoint) if is_path else packaged_path(checkpoint))
+    encoder_files_check()
+    return model_version()
 
 
 def has_gpu() -> bool:

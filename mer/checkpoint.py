@@ -24,7 +24,7 @@ from mer.errors import (
     CheckpointVersionError,
     InputError,
 )
-from mer.files import written_aside
+from mer.files import sha256_of, written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +145,25 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return safetensors.torch.load(data), dict(header["config"])
     except (safetensors.SafetensorError, KeyError, TypeError) as error:
         raise CheckpointCorruptError(f"{path}: not a complete checkpoint; {_RETRAIN}") from error
+
+
+def check(path: Path) -> None:
+    """Check that a checkpoint is here and whole, without loading it; cheap while it is unchanged.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is absent or cannot be read.
+    CheckpointCorruptError
+        If the checksum does not match.
+    """
+    card = read_card(path)
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {_RETRAIN}") from error
+    if card.get("sha256") != sha256:
+        raise CheckpointCorruptError(f"{path}: the checksum does not match; {_RETRAIN}")
 
 
 def read_card(path: Path) -> dict[str, Any]:

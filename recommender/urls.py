@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from recommender import health
+from recommender import health, metrics
 from recommender.exports import FORMATS
 from recommender.web.views import accounts, ingest, music, playlists
 
@@ -49,6 +49,7 @@ urlpatterns = [
     ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/login/", accounts.login_throttled(admin.site.login)),
     path("admin/", admin.site.urls),
     path("api/", include("recommender.api.urls")),

@@ -24,6 +24,7 @@ from django.db import (
     ProgrammingError,
     connection,
 )
+from django.db.backends.signals import connection_created
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from django.test import Client
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.contrib.auth.models import User
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from pytest_django.fixtures import SettingsWrapper
 
 
@@ -265,8 +267,16 @@ def database_refused() -> Iterator[None]:
     def refuse(*_args: object) -> None:
         raise OperationalError("connection to server failed: Connection refused")
 
-    with connection.execute_wrapper(refuse):
-        yield
+    def refuse_too(connection: BaseDatabaseWrapper, **_: object) -> None:
+        connection.execute_wrappers.append(refuse)
+
+    # The probes have threads, and so connections, of their own.
+    connection_created.connect(refuse_too)
+    try:
+        with connection.execute_wrapper(refuse):
+            yield
+    finally:
+        connection_created.disconnect(refuse_too)
 
 
 def test_a_locked_sqlite_database_is_no_bug(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PAGES = ("/", "/songs", "/songs/{}", "/songs/{}/audio", "/playlist?mood=calm", "/playlist.m3u8")
 API = ("songs/", "songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "playlists/")
-OPEN = {"login", "signup", "healthz", "readyz", "admin/login/", "favicon.ico"}
+OPEN = {"login", "signup", "healthz", "readyz", "metrics", "admin/login/", "favicon.ico"}
 
 
 @pytest.fixture(autouse=True)

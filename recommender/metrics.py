@@ -1,0 +1,118 @@
+"""Numbers for Prometheus, at `/metrics`: for staff, and for who knows AFFETTI_METRICS_TOKEN.
+
+All are read from the database at the time of the scrape, so it does not matter which process of the
+web answers. What a process counts for itself (the latency of requests) is not here: the proxy in
+front knows it of all processes together.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from catalog.models import BackgroundJob, Song
+from catalog.work.queue import songs_waiting
+from recommender import operations
+from recommender.health import readiness
+from recommender.index import index_status
+from recommender.models import ServiceHeartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from django.http import HttpRequest
+    from prometheus_client.metrics_core import Metric
+
+_OWN_CODES: Final = ("WORKER_AWAY", "SCHEDULER_AWAY", "GPU_ABSENT", "DISK_NEARLY_FULL")
+"""Warnings that have the value 0 while all is well; another is there only while it holds."""
+
+
+@login_not_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer in Prometheus' text format; without the database only what is ready."""
+    if not _has_token(request) and not request.user.is_staff:
+        raise PermissionDenied
+    registry = CollectorRegistry()
+    registry.register(_Collector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    token = settings.AFFETTI_METRICS_TOKEN
+    given = request.headers.get("Authorization", "")
+    return bool(token) and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+class _Collector:
+    def collect(self) -> Iterator[Metric]:
+        checks = readiness()
+        warnings = checks.pop("warnings")
+        yield _by("ready", "Whether a part can be used.", "check", _ready(checks))
+        found = [warning["code"] for warning in warnings.get("found", [])]
+        if warnings["ok"]:
+            states = dict.fromkeys(_OWN_CODES, 0) | dict.fromkeys(found, 1)
+            yield _by("warning", "Whether staff are warned of this.", "code", states)
+        if checks["database"]["ok"] and checks["index"]["ok"]:
+            yield from _catalogue()
+            yield from _work()
+            yield from _index()
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+def _ready(checks: Mapping[str, Mapping[str, object]]) -> dict[str, int]:
+    return {name: int(bool(check["ok"])) for name, check in checks.items()}
+
+
+def _catalogue() -> Iterator[Metric]:
+    counts = dict.fromkeys(Song.Status.values, 0)
+    rows = Song.objects.filter(is_available=True).order_by().values_list("status")
+    counts |= dict(rows.annotate(Count("pk")))
+    yield _by("songs", "Songs whose files are there.", "status", counts)
+
+
+def _work() -> Iterator[Metric]:
+    waiting = songs_waiting()
+    yield _one("queue_songs", "Songs that wait for a worker.", waiting.count())
+    leased = Q(status=Song.Status.PENDING) & ~Q(leased_by="")
+    yield _one("leased_songs", "Songs held by a worker.", Song.objects.filter(leased).count())
+    jobs = dict.fromkeys(BackgroundJob.Status.values, 0)
+    jobs |= dict(BackgroundJob.objects.order_by().values_list("status").annotate(Count("pk")))
+    yield _by("jobs", "Background jobs.", "status", jobs)
+    alive = {
+        str(kind): operations.services_alive(kind).count() for kind in ServiceHeartbeat.Kind.values
+    }
+    yield _by("services", "Processes that show signs of life.", "kind", alive)
+
+
+def _index() -> Iterator[Metric]:
+    status = index_status()
+    yield _one("index_songs", "Songs in the active build.", status.built_songs)
+    yield _one("index_tail_songs", "Songs that changed since the build.", status.tail)
+    if status.built_at is not None:
+        age = (timezone.now() - status.built_at).total_seconds()
+        yield _one("index_age_seconds", "Seconds since the active build was made.", age)
+
+
+def _one(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"affetti_{name}", words, value=value)
+
+
+def _by(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
+    metric = GaugeMetricFamily(f"affetti_{name}", words, labels=[label])
+    for key, value in values.items():
+        metric.add_metric([key], value)
+    return metric

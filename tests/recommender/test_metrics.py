@@ -1,0 +1,74 @@
+"""Numbers for Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.recommender.test_operations import seen
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from pytest_django.fixtures import SettingsWrapper
+
+    from catalog.models import Song
+
+# The checks have threads, and so database connections, of their own.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def numbers(client: Client, **headers: str) -> dict[tuple[str, ...], float]:
+    """Return every sample by its name and its labels' values."""
+    response = client.get("/metrics", headers=headers)
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name.removeprefix("affetti_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(response.content.decode())
+        for sample in family.samples
+    }
+
+
+def test_never_public(client: Client, user: User, settings: SettingsWrapper) -> None:
+    for header in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer x"}):
+        assert client.get("/metrics", headers=header).status_code == 403
+    client.force_login(user)
+    assert client.get("/metrics").status_code == 403
+    client.logout()
+    settings.AFFETTI_METRICS_TOKEN = "secret"
+    assert client.get("/metrics", headers={"Authorization": "Bearer no"}).status_code == 403
+    settings.AFFETTI_PUBLIC = False
+    assert numbers(client, Authorization="Bearer secret")
+
+
+def test_what_staff_read(client: Client, staff: User, songs: list[Song]) -> None:
+    seen("worker")
+    client.force_login(staff)
+    found = numbers(client)
+    assert found["ready", "database"] == 1
+    assert found["warning", "WORKER_AWAY"] == 0
+    assert found["warning", "SCHEDULER_AWAY"] == 1
+    assert found["warning", "GPU_ABSENT"] == 0
+    assert found["warning", "DISK_NEARLY_FULL"] == 0
+    assert found["songs", "analysed"] == 12
+    assert found["songs", "failed"] == 0
+    assert found["queue_songs",] == 0
+    assert found["leased_songs",] == 0
+    assert found["services", "worker"] == 1
+    assert found["index_songs",] == 0
+    assert found["index_tail_songs",] == 12
+
+
+def test_songs_at_work(client: Client, staff: User, songs: list[Song]) -> None:
+    for song, worker in zip(songs, ("", "", "host|1|node"), strict=False):
+        song.status, song.leased_by = "pending", worker
+        song.leased_at = song.created_at if worker else None
+        song.save()
+    client.force_login(staff)
+    found = numbers(client)
+    assert found["songs", "pending"] == 3
+    assert found["queue_songs",] == 2
+    assert found["leased_songs",] == 1
