@@ -123,9 +123,9 @@ class ServiceHeartbeat(models.Model):
 class Scope(models.TextChoices):
     """What a token may do; `ADMIN` includes all others."""
 
-    READ = "read", "Look at songs and moods, and make playlists that are not kept"
+    READ = "read", "Look at songs and moods"
     LISTEN = "listen", "Play songs, and read and write the listening history"
-    PLAYLISTS = "playlists", "Read, keep, export and delete playlists"
+    PLAYLISTS = "playlists", "Make, read, export and delete playlists"
     INGEST = "ingest", "Read ingest jobs and start them, if the account may"
     ADMIN = "admin", "Everything, the account itself and its tokens included"
 

@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
-from recommender.web.views import accounts, ingest, music, playlists
+from recommender.web.views import accounts, ingest, music, own_account, playlists
 
 urlpatterns = [
     path("", music.home, name="home"),
@@ -34,6 +34,13 @@ urlpatterns = [
     path("playlists/<uuid:pk>/rename", playlists.playlist_rename, name="playlist-rename"),
     path("playlists/<uuid:pk>/delete", playlists.playlist_delete, name="playlist-delete"),
     path("history", accounts.listening, name="history"),
+    path("account", own_account.own_account, name="account"),
+    path("account/password", own_account.password_change, name="account-password"),
+    path("account/export", own_account.account_export, name="account-export"),
+    path("account/delete", own_account.account_delete, name="account-delete"),
+    path("account/tokens", own_account.token_create, name="token-create"),
+    path("account/tokens/revoke", own_account.tokens_revoke, name="tokens-revoke"),
+    path("account/tokens/<uuid:pk>/revoke", own_account.token_revoke, name="token-revoke"),
     path("ingest", ingest.ingest, name="ingest"),
     path("ingest/<uuid:pk>", ingest.ingest_job, name="ingest-job"),
     path(

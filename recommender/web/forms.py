@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils import timezone
 
-from recommender.models import Playlist
+from recommender.models import Playlist, Scope, Token
 from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
@@ -55,6 +57,48 @@ class PlaylistNameForm(forms.ModelForm):  # type: ignore[type-arg]
 class SavePlaylistForm(PlaylistNameForm):
     # The longest text, of characters that take twelve in an address, and all the rest.
     query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        label="It may",
+        initial=[Scope.READ, Scope.LISTEN, Scope.PLAYLISTS],
+    )
+    expires_at = forms.DateField(
+        label="Last day",
+        required=False,
+        help_text="Empty: it does not end.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+    class Meta:
+        model = Token
+        fields = ("name", "scopes", "expires_at")
+        widgets = {"name": forms.TextInput(attrs={"placeholder": "Phone", "autocomplete": "off"})}
+
+    def clean_expires_at(self) -> datetime | None:
+        """Return the end of the day; it must be after now."""
+        day = self.cleaned_data["expires_at"]
+        if day is None:
+            return None
+        try:
+            end = datetime.combine(day, time.max, tzinfo=UTC)
+        except OverflowError:
+            raise forms.ValidationError("Choose an earlier day.") from None
+        if end <= timezone.now():
+            raise forms.ValidationError("Choose a day that is not past.")
+        return end
+
+
+class DeletionForm(forms.Form):
+    password = forms.CharField(
+        max_length=4096,
+        strip=False,
+        label="Your password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
 
 class IngestForm(forms.Form):

@@ -1,0 +1,111 @@
+"""The listener's own account: tokens, password, export, deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from recommender import accounts, selectors
+from recommender.errors import AccountError
+from recommender.web.forms import DeletionForm, TokenForm
+from recommender.web.views.accounts import login_throttled
+from recommender.web.views.base import account, page_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, HttpResponse
+
+
+@login_required
+@never_cache
+@require_safe
+def own_account(request: HttpRequest) -> HttpResponse:
+    return _account_page(request, TokenForm())
+
+
+@login_required
+@never_cache
+@require_POST
+def token_create(request: HttpRequest) -> HttpResponse:
+    """Make a token, and show its secret on this one answer."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _account_page(request, form)
+    token, secret = accounts.token_create(user=account(request), **form.cleaned_data)
+    return _account_page(request, TokenForm(), {"new_token": token, "secret": secret})
+
+
+def _account_page(
+    request: HttpRequest, form: TokenForm, made: dict[str, object] | None = None
+) -> HttpResponse:
+    page = page_of(request, selectors.token_list(request.user))
+    return render(request, "account.html", {"page_obj": page, "form": form, **(made or {})})
+
+
+@login_required
+@require_POST
+def token_revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
+    token = get_object_or_404(selectors.token_list(request.user), pk=pk)
+    token.delete()
+    messages.success(request, f"The token {token.name} is revoked.")
+    return redirect("account")
+
+
+@login_required
+@require_POST
+def tokens_revoke(request: HttpRequest) -> HttpResponse:
+    selectors.token_list(request.user).delete()
+    messages.success(request, "All tokens are revoked.")
+    return redirect("account")
+
+
+@login_required
+@login_throttled
+@require_http_methods(["GET", "HEAD", "POST"])
+def password_change(request: HttpRequest) -> HttpResponse:
+    form: PasswordChangeForm[User] = PasswordChangeForm(account(request), request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, "The password is changed. Tokens and other sessions have ended.")
+        return redirect("account")
+    return render(request, "account_password.html", {"form": form})
+
+
+@login_required
+@never_cache
+@require_safe
+def account_export(request: HttpRequest) -> JsonResponse:
+    headers = {"Content-Disposition": 'attachment; filename="affetti-account.json"'}
+    data = accounts.account_export(user=account(request))
+    return JsonResponse(data, headers=headers, json_dumps_params={"indent": 1})
+
+
+@login_required
+@login_throttled
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_delete(request: HttpRequest) -> HttpResponse:
+    form = DeletionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = account(request)
+        try:
+            accounts.password_check(
+                user=user, password=form.cleaned_data["password"], field="password"
+            )
+            accounts.account_delete(user=user)
+        except AccountError as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            logout(request)
+            messages.success(request, "Your account is deleted.")
+            return redirect("home")
+    return render(request, "account_delete.html", {"form": form})
