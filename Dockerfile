@@ -33,7 +33,7 @@ WORKDIR /app
 USER affetti
 VOLUME /var/lib/affetti
 EXPOSE 8000
-CMD ["gunicorn", "recommender.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--limit-request-line", "8190"]
+CMD ["python", "manage.py", "serve", "--host", "0.0.0.0", "--port", "8000", "--processes", "2"]
 
 FROM runtime AS cuda
 # What the container toolkit of a GPU host hands in; the CUDA libraries come with torch itself.

@@ -48,7 +48,7 @@ $(DEV_STAMP): $(RUN_STAMP)
 
 run: $(RUN_STAMP)
 	@$(MANAGE) prepare $(if $(MUSIC),--music "$(MUSIC)") --port $(PORT)
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start --port $(PORT) || test $$? -eq 130
+	@$(MANAGE) run --port $(PORT)
 
 test: $(DEV_STAMP)
 	$(PYTEST) $(PARALLEL) -m "not e2e"

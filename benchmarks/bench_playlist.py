@@ -2,9 +2,8 @@
 
     python -m benchmarks.bench_playlist [--songs 10000] [--requests 300] [--json]
 
-It fills a temporary database with synthetic songs, builds the index and starts gunicorn. Then one
-client, and after it four, request playlists by mood, point and seed song. The naive implementation
-reads every row from the database and ranks the songs in Python, without HTTP.
+It fills a temporary database with synthetic songs, builds the index and starts the web server. Then
+one client, and after it four, request playlists by mood, point and seed song. The naive way reads every row from the database and ranks the songs in Python, without HTTP.
 
 The database is SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`. No network weights
 are needed, and nothing is left behind.
@@ -56,7 +55,7 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=300, help="requests per kind and number of clients"
     )
-    parser.add_argument("--workers", type=int, default=2, help="gunicorn processes")
+    parser.add_argument("--workers", type=int, default=2, help="web processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, throw_away_database(Path(folder)):
@@ -205,9 +204,8 @@ def web_server(workers: int) -> Iterator[tuple[int, float]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}"),
-        *("--worker-class", "gthread", "--workers", str(workers), "--threads", "4"),
-        *("--log-level", "warning"),
+        *(sys.executable, "-m", "recommender", "serve", "--port", str(port)),
+        *("--processes", str(workers), "--threads", "4"),
     ]
     server = subprocess.Popen(command, cwd=ROOT)
     try:
@@ -295,7 +293,7 @@ def quantiles(times: list[float]) -> dict[str, float]:
 
 def as_markdown(result: dict[str, Any]) -> str:
     setting = (
-        f"{result['songs']} songs, {result['database']}, {result['workers']} gunicorn workers of 4 "
+        f"{result['songs']} songs, {result['database']}, {result['workers']} web processes of 4 "
         f"threads, {result['cores']} cores (clients on the same).\n"
         f"The index is built in {result['index_build_seconds']:.1f} s; the first request of a "
         f"process takes {result['first_request_ms']:.0f} ms."

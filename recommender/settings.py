@@ -305,5 +305,6 @@ LOGGING = {
         "level": env.str("AFFETTI_LOG_LEVEL", default="INFO"),
     },
     # It logs at every start which processor features are missing.
-    "loggers": {"faiss.loader": {"level": "WARNING"}},
+    # Waitress logs every request that waits for a thread.
+    "loggers": {"faiss.loader": {"level": "WARNING"}, "waitress.queue": {"level": "ERROR"}},
 }

@@ -82,10 +82,10 @@ def home(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def port(installed: Path, home: Path) -> Iterator[int]:
     """Return the port of a web process that answers."""
     port = free_port()
-    command = (installed / "python", "-m", "gunicorn", "recommender.wsgi")
+    command = (installed / "affetti", "serve")
     with (home / "web.log").open("wb") as log:
         process = subprocess.Popen(
-            (*command, "--bind", f"127.0.0.1:{port}"),
+            (*command, "--port", str(port)),
             cwd=home,
             env=environment(),
             stdout=log,

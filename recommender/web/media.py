@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
-from django.http import FileResponse, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.utils.http import parse_etags
 
 if TYPE_CHECKING:
@@ -62,21 +64,40 @@ def range_parse(header: str, size: int) -> ByteRange | None:
     return ByteRange(start, stop)
 
 
-class _FileSlice:
-    """Blocks of a part of a file; `close` closes the file even if nothing was read."""
+class NotAFileError(OSError):
+    """Where a song's file was is now something else, such as a pipe, that must not be read."""
 
-    def __init__(self, file: IO[bytes], part: ByteRange) -> None:
-        self._file = file
-        self._left = part.stop - part.start
+
+def file_open(path: Path) -> BinaryIO:
+    """Open a regular file; NotAFileError for anything else, without waiting for a pipe's writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFileError(path)
+    return os.fdopen(descriptor, "rb")
+
+
+class FilePartResponse(StreamingHttpResponse):
+    """Part of a file, which the server sends by itself where it can.
+
+    `file_to_stream` is what Django hands to the server's `wsgi.file_wrapper`: a file at the part's
+    first byte. The header Content-Length tells the server where the part ends.
+    """
+
+    block_size = _BLOCK_BYTES
+
+    def __init__(self, file: BinaryIO, part: ByteRange, **kwargs: Any) -> None:
         file.seek(part.start)
+        super().__init__(_blocks(file, part.stop - part.start), **kwargs)
+        self.file_to_stream = file
+        self._resource_closers.append(file.close)
+        self.headers["Content-Length"] = str(part.stop - part.start)
 
-    def __iter__(self) -> Iterator[bytes]:
-        while self._left > 0 and (block := self._file.read(min(_BLOCK_BYTES, self._left))):
-            self._left -= len(block)
-            yield block
 
-    def close(self) -> None:
-        self._file.close()
+def _blocks(file: BinaryIO, left: int) -> Iterator[bytes]:
+    while left > 0 and (block := file.read(min(_BLOCK_BYTES, left))):
+        left -= len(block)
+        yield block
 
 
 def audio_response(request: HttpRequest, path: Path, etag: str) -> HttpResponseBase:
@@ -92,27 +113,25 @@ def audio_response(request: HttpRequest, path: Path, etag: str) -> HttpResponseB
     content_type = CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
     if _is_cached(request, etag):
         return HttpResponseNotModified(headers={"ETag": etag})
-    size = path.stat().st_size
+    file_status = path.stat()
+    if not stat.S_ISREG(file_status.st_mode):
+        raise NotAFileError(path)
+    size = file_status.st_size
     try:
         part = range_parse(_range_header(request, etag), size)
     except RangeNotSatisfiableError:
         headers["Content-Range"] = f"bytes */{size}"
         return HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
     if part is None:
-        status, part, is_whole = HTTPStatus.OK, ByteRange(0, size), True
+        status, part = HTTPStatus.OK, ByteRange(0, size)
     else:
-        status, is_whole = HTTPStatus.PARTIAL_CONTENT, False
+        status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    headers["Content-Length"] = str(part.stop - part.start)
     if request.method == "HEAD":
+        headers["Content-Length"] = str(part.stop - part.start)
         return HttpResponse(status=status, headers=headers, content_type=content_type)
-    if is_whole:
-        return FileResponse(path.open("rb"), headers=headers, content_type=content_type)
-    return StreamingHttpResponse(
-        _FileSlice(path.open("rb"), part),
-        status=status,
-        headers=headers,
-        content_type=content_type,
+    return FilePartResponse(
+        file_open(path), part, status=status, headers=headers, content_type=content_type
     )
 
 

@@ -27,7 +27,7 @@ _REFERENCE: Final = re.compile(r"^\[[^]]+\]:\s*(\S+)", re.MULTILINE)
 _SOURCE: Final = re.compile(r"<(?:img|a)\s[^>]*?(?:src|href)=\"([^\"]+)\"")
 _SPAN: Final = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _BEGINNING: Final = re.compile(
-    r"\s*(?:\.venv/bin/|manage\.py|(?:python3?|affetti|make|docker|curl|pip|celery|gunicorn) )"
+    r"\s*(?:\.venv/bin/|manage\.py|(?:python3?|affetti|make|docker|curl|pip|celery) )"
 )
 _OPERATORS: Final = {"|", "&&", "||", ";", "&"}
 

@@ -11,7 +11,7 @@ A command has the first of these levels that fits. What no rule covers fails
 | RUN    | `curl` to this host | Django's test client asks the same, as a user with a token |
 | RUN    | `cat > FILE <<END` | bash, in an empty folder; the names written must be documented |
 | PARSED | other `manage.py`, `python -m mer`, `python -m mer.research` | by their own parsers |
-| PARSED | `pytest`, `gunicorn` | by their own parsers; files and modules named exist |
+| PARSED | `pytest` | by its own parser; files named exist |
 | PARSED | `make TARGET NAME=…` | by `make -n`; the Makefile reads each NAME |
 | PARSED | `bash SCRIPT` | by `bash -n` |
 | NAMED  | `docker compose` | files, services and sub-command exist; inner commands are PARSED |
@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
-import importlib.util
 import io
 import itertools
 import json
@@ -46,7 +45,6 @@ from celery.bin.celery import celery
 from django.core.cache import cache
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.test import Client
-from gunicorn.config import Config
 
 import mer.cli
 import mer.research.cli
@@ -275,12 +273,6 @@ def parse_pytest(arguments: list[str], config: pytest.Config) -> None:
         assert (ROOT / path.partition("::")[0]).exists(), path
 
 
-def parse_gunicorn(arguments: list[str]) -> None:
-    options = Config().parser().parse_args(arguments)
-    (module,) = options.args
-    assert importlib.util.find_spec(module.partition(":")[0])
-
-
 def parse_make(arguments: list[str]) -> None:
     for word in arguments:
         name, sign, _ = word.partition("=")
@@ -462,7 +454,6 @@ PARSED: Final[dict[str, Callable[..., None]]] = {
     "mer": lambda arguments: parsed(mer.cli._parse, arguments),
     "mer.research": lambda arguments: parsed(mer.research.cli._parse, arguments),
     "pytest": parse_pytest,
-    "gunicorn": parse_gunicorn,
     "make": parse_make,
     "bash": parse_bash,
 }
@@ -560,7 +551,7 @@ def test_a_wrong_command_is_found(pytestconfig: pytest.Config):
         "docker compose up --scale worker=2",
         "docker compose exec web python manage.py ingests /music",
         "celery -A recommender worker --queue-names ingest",
-        "gunicorn recommender.wsgi --binding 0.0.0.0:8000",
+        "python manage.py serve --bind 0.0.0.0:8000",
         "python -m pytest tests/nowhere",
         "bash .ci/runs",
         "export AFFETTI_VAR=var",

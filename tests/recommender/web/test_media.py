@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,12 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.web import media
 from recommender.web.media import RangeNotSatisfiableError, range_parse
 from tests.factories import LibraryFactory, SongFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from django.test import Client
@@ -129,11 +132,35 @@ def test_missing_file(client: Client, wav_song: Song) -> None:
 def test_a_file_that_cannot_be_opened(
     client: Client, wav_song: Song, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Path, mode: str) -> None:
+    def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(wav_song.path), "open", refuse)
+    monkeypatch.setattr(media, "file_open", refuse)
     assert client.get(url(wav_song)).status_code == 404
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir(), lambda path: None])
+def test_what_took_the_place_of_a_file_is_not_opened(
+    make: Callable[[Path], None], client: Client, wav_song: Song
+) -> None:
+    path = wav_song.path
+    path.unlink()
+    make(path)
+    assert client.get(url(wav_song)).status_code == 404
+    with pytest.raises(OSError, match=re.escape(path.name)):
+        media.file_open(path)
+
+
+@pytest.mark.parametrize(("header", "start", "length"), [("", 0, 64_044), ("bytes=9-99", 9, 91)])
+def test_the_server_can_send_the_file_by_itself(
+    header: str, start: int, length: int, client: Client, wav_song: Song
+) -> None:
+    """`wsgi.file_wrapper` gets the open file at the first byte; the header says how much of it."""
+    response = client.get(url(wav_song), headers={"Range": header} if header else {})
+    assert response.file_to_stream.tell() == start
+    assert response["Content-Length"] == str(length)
+    response.close()
+    assert response.file_to_stream.closed
 
 
 def test_unavailable_song(client: Client, wav_song: Song) -> None:

@@ -1,0 +1,37 @@
+"""`manage.py serve`: the web processes alone; `manage.py run` starts the workers, too."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from recommender.serving.programs import serve_arguments_add, web_listen, web_programs
+from recommender.serving.server import serve
+from recommender.serving.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    """Serve until Ctrl-C or SIGTERM."""
+
+    help = "Serve pages and API; a process that dies is started again."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        serve_arguments_add(parser)
+        parser.add_argument(
+            "--fd", type=int, help="Serve in this process, on a socket that listens already"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["fd"] is None:
+            Supervisor(web_programs(web_listen(**options), **options)).run()
+            return
+        # The supervisor has no need of it.
+        from recommender.wsgi import application  # noqa: PLC0415
+
+        serve(application, socket.socket(fileno=options["fd"]), threads=options["threads"])

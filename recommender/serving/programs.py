@@ -1,0 +1,68 @@
+"""What Affetti's processes run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.management.base import CommandError
+
+from recommender.serving.server import listen
+from recommender.serving.supervisor import Program
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from django.core.management.base import CommandParser
+
+THREADS: Final = 8
+_CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app", "recommender")
+
+
+def serve_arguments_add(parser: CommandParser) -> None:
+    """Add the options of the web processes to a command."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="Port (default: 8000)")
+    parser.add_argument("--processes", type=int, default=1, help="Web processes (default: 1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=THREADS,
+        help=f"Threads of each that run requests (default: {THREADS})",
+    )
+
+
+def web_listen(*, host: str, port: int, **_: Any) -> socket.socket:
+    """Return the socket that all web processes share; CommandError if the port is taken."""
+    try:
+        return listen(host, port)
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} cannot be used ({error.strerror}); is Affetti running already? "
+            "Name another with --port."
+        ) from error
+
+
+def web_programs(
+    listener: socket.socket, *, processes: int, threads: int, **_: Any
+) -> Sequence[Program]:
+    """Return the web processes, which share a socket: what one leaves another accepts."""
+    command = (sys.executable, "-m", "recommender", "serve")
+    options = ("--fd", str(listener.fileno()), "--threads", str(threads))
+    return [
+        # One thread a request: requests share the cores.
+        Program(f"web {number}", (*command, *options), {"OMP_NUM_THREADS": "1"}, (listener,))
+        for number in range(1, processes + 1)
+    ]
+
+
+def background_programs() -> Sequence[Program]:
+    """Return the worker, which scans and analyses, and the scheduler."""
+    worker = (*_CELERY, "worker", "--queues", "ingest,analysis", "--pool", "solo")
+    return [
+        Program("worker", (*worker, "--loglevel", "warning", "--hostname", "affetti@%h")),
+        Program("scheduler", (*_CELERY, "beat", "--loglevel", "warning")),
+    ]
