@@ -2,8 +2,9 @@
 
     python -m benchmarks.bench_playlist [--songs 10000] [--requests 300] [--json]
 
-It fills a temporary database with synthetic songs, builds the index and starts the web server. Then
-one client, and after it four, request playlists by mood, point and seed song. The naive way reads every row from the database and ranks the songs in Python, without HTTP.
+It fills a temporary database with synthetic songs, builds the index and starts the web server. One
+client, and after it four, request playlists by mood, point and seed song. The naive implementation
+reads every row from the database and ranks the songs in Python, without HTTP.
 
 The database is SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`. No network weights
 are needed, and nothing is left behind.
