@@ -15,17 +15,21 @@ import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.models import Expression, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from catalog.errors import (
     FileUnusableError,
+    ModelAwayError,
     PathError,
     TransientError,
     machine_errors_raise,
 )
-from catalog.models import Song, SongEmotion
+from catalog.models import ModelVersion, Song, SongEmotion
 from catalog.selectors import is_there, song_path
 from catalog.storable import not_finite, storable_text
+from catalog.versions import version_register, version_serving
 from catalog.work.queue import (
     leases_release,
     songs_blame,
@@ -95,8 +99,33 @@ class _Batch:
 
 
 def model_version() -> str:
-    """Return the configured model version without loading it; CheckpointError if there is none."""
-    checkpoint = settings.AFFETTI_CHECKPOINT
+    """Return the version that songs are analysed with, the configured one, without loading it.
+
+    Raises CheckpointError if there is none.
+    """
+    return _version_of(settings.AFFETTI_CHECKPOINT)
+
+
+def serving_version() -> str:
+    """Return the version whose emotions lists and pages show.
+
+    After an upgrade it is the former one, until the new one has analysed enough songs.
+    """
+    serving = version_serving()
+    return model_version() if serving is None else serving.name
+
+
+def serving_version_in_sql() -> Expression:
+    """Return `serving_version` as a part of a query, which then costs no query of its own."""
+    serving = ModelVersion.objects.filter(is_serving=True).values("name")[:1]
+    try:
+        return Coalesce(Subquery(serving), Value(model_version()))
+    except CheckpointError:
+        # Lists do without the checkpoint, if they know which version serves.
+        return Value(serving_version())
+
+
+def _version_of(checkpoint: str) -> str:
     if checkpoint.endswith(".safetensors"):
         return Path(checkpoint).stem
     return packaged_version(checkpoint)
@@ -139,9 +168,37 @@ def _load(version: str) -> EmotionPipeline:
     )
 
 
-def text_analyse(*, text: str) -> EmotionPrediction:
-    """Predict the emotion of a sentence or lyrics; InputError if the text is blank."""
-    return pipeline().predict_text(text)
+def text_analyse(*, text: str, version: str) -> EmotionPrediction:
+    """Predict the emotion of a sentence or lyrics by one model version.
+
+    Raises `ModelAwayError` if the files of that version are not here, InputError for a blank text.
+    """
+    return _pipeline_of(version).predict_text(text)
+
+
+def _pipeline_of(version: str) -> EmotionPipeline:
+    if version == model_version():
+        return pipeline()
+    known = ModelVersion.objects.filter(name=version).first()
+    checkpoint = known.checkpoint if known else ""
+    try:
+        is_there = _version_of(checkpoint) == version
+        with _loading:
+            former = _load_former(version, checkpoint) if is_there else None
+    except CheckpointError as error:
+        raise ModelAwayError(version) from error
+    if former is None:
+        raise ModelAwayError(version)
+    return former
+
+
+@functools.lru_cache(maxsize=1)
+def _load_former(version: str, checkpoint: str) -> EmotionPipeline:
+    """Load a version that serves but is no longer the configured one, from where it was."""
+    from mer.pipeline import EmotionPipeline  # noqa: PLC0415  # must not load torch at start
+
+    logger.info("Loading %s, which still serves", version)
+    return EmotionPipeline.from_pretrained(checkpoint, device=settings.AFFETTI_DEVICE)
 
 
 def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
@@ -342,8 +399,11 @@ def _store_together(batch: _Batch, rows: Sequence[SongEmotion]) -> AnalysisRepor
         unique_fields=["song", "model_version"],
         update_fields=_UPDATED_FIELDS,
     )
+    if kept:
+        version_register(kept[0].model_version, checkpoint=settings.AFFETTI_CHECKPOINT)
+    _outdated_delete(kept)
     done = {row.song_id for row in kept} | {song.pk for song in batch.known}
-    report.analysed = _settle(done & ours, status=Song.Status.ANALYSED)
+    report.analysed = _settle(done & ours, status=Song.Status.ANALYSED, keeps_emotion=False)
     _settle({song.pk for song in batch.gone} & ours, is_available=False)
     blamed = [(song, error) for song, error in batch.blamed if song.pk in ours]
     failed = [*batch.failed, *songs_blame(errors=blamed, worker=batch.worker)]
@@ -354,9 +414,21 @@ def _store_together(batch: _Batch, rows: Sequence[SongEmotion]) -> AnalysisRepor
             failure_code=code,
             failure_message=message,
         )
-    # An earlier prediction was made from other bytes, or from a file that could be read.
-    SongEmotion.objects.filter(song__in={song.pk for song, _, _ in failed} & ours).delete()
+    # An earlier prediction was made from other bytes, or from a file that could be read. If only
+    # the new model cannot analyse the song, the former model's emotion stays.
+    bad = {song.pk for song, _, _ in failed if not song.keeps_emotion}
+    SongEmotion.objects.filter(song__in=bad & ours).delete()
     return report
+
+
+def _outdated_delete(rows: Sequence[SongEmotion]) -> None:
+    """Delete what former models said of songs that have changed since."""
+    for row in rows:
+        if not row.song.keeps_emotion:
+            others = SongEmotion.objects.filter(song=row.song_id).exclude(
+                model_version=row.model_version
+            )
+            others.exclude(input_sha256__in=("", row.input_sha256)).delete()
 
 
 def _settle(song_ids: set[int], **fields: Any) -> int:

@@ -7,7 +7,9 @@
     └── PermanentError            recorded, and not tried again until the file changes
         ├── PathError             code PATH_INVALID: absent, unreadable, or outside
         ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
-        └── JobStateError         code JOB_STATE_INVALID
+        ├── JobStateError         code JOB_STATE_INVALID
+        ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
+        └── ModelAwayError        code MODEL_AWAY: a former version's files are not here
 """
 
 from __future__ import annotations
@@ -72,3 +74,21 @@ def machine_errors_raise(error: BaseException) -> None:
         if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
             raise TransientError(f"the machine lacks something: {cause.strerror}") from error
         cause = cause.__cause__
+
+
+class VersionError(PermanentError):
+    """A model version cannot serve or be deleted; `code` is the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ModelAwayError(PermanentError):
+    """Words cannot be rated by the version that serves, because its files are not here."""
+
+    code = "MODEL_AWAY"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"the files of the model version {version} are not here")
+        self.version = version

@@ -11,13 +11,16 @@ from django.conf import settings
 from django.db import models
 
 from catalog.paths import from_stored
-from catalog.texts import search_text, sort_key
+from catalog.texts import fold, search_text, sort_key
+from mer.lyrics import clean_lyrics
 from mer.prediction import AMBIGUOUS_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+NO_AUDIO_HASH: Final = "none"
+"""`Song.audio_sha256` of a file whose audio cannot be told apart from the rest."""
 _SEARCHED: Final = frozenset({"title", "artist", "album"})
 
 
@@ -46,7 +49,7 @@ class Library(models.Model):
 
 
 class Song(models.Model):
-    """One recording, identified by the SHA-256 of its file's bytes.
+    """One file of music, identified by its bytes, or by those of its audio after a retagging.
 
     pending ──claimed by a worker──▶ pending (leased) ──▶ analysed
        ▲                                      └─────────▶ failed (failure_code, failure_message)
@@ -59,6 +62,12 @@ class Song(models.Model):
         FAILED = "failed"
 
     content_sha256 = models.CharField(max_length=64, unique=True)
+    audio_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        db_index=True,
+        help_text="Of the encoded audio without tags; NO_AUDIO_HASH if that cannot be told apart",
+    )
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="songs")
     relative_path = models.CharField(max_length=2000, help_text="Below the library's root, with /")
     file_size_bytes = models.BigIntegerField()
@@ -90,6 +99,10 @@ class Song(models.Model):
     leased_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(
         default=0, help_text="Claims that ended with the death of the worker"
+    )
+    keeps_emotion = models.BooleanField(
+        default=False,
+        help_text="Analysed before, and queued again only for a new model: the emotion still holds",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
@@ -137,14 +150,72 @@ class Song(models.Model):
         return self.library.path / from_stored(self.relative_path)
 
     @property
+    def is_recommendable(self) -> bool:
+        """Whether lists may show the song, if it has an emotion by the model that serves."""
+        return self.is_available and (self.status == self.Status.ANALYSED or self.keeps_emotion)
+
+    @property
     def input_sha256(self) -> str:
-        """Hash of the model's inputs for this song; equal hashes give equal predictions."""
-        parts = (self.content_sha256, self.lyrics, self.title, self.artist)
+        """Hash of the model's inputs for this song; equal hashes give equal predictions.
+
+        Changes that the text encoder does not see do not change it: case and accents of title and
+        artist, and what `clean_lyrics` removes.
+        """
+        if self.has_audio_hash:
+            texts = (clean_lyrics(self.lyrics), fold(self.title), fold(self.artist))
+            parts = (self.audio_sha256, *texts)
+        else:
+            parts = (self.content_sha256, self.lyrics, self.title, self.artist)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def has_audio_hash(self) -> bool:
+        """Whether the song can be found again by its audio alone."""
+        return self.audio_sha256 not in {"", NO_AUDIO_HASH}
+
+    def audio_learn(self, audio_sha256: str) -> None:
+        """Set the hash of the audio that the song has had since its last analysis; not saved.
+
+        The emotions follow, so that they still belong to the same inputs.
+        """
+        before = self.input_sha256
+        self.audio_sha256 = audio_sha256 or NO_AUDIO_HASH
+        self.emotions.filter(input_sha256=before).update(input_sha256=self.input_sha256)
 
     def forget_lyric_lines(self) -> None:
         """Clear the stored lyric lines of every model version; call it when the lyrics change."""
         self.emotions.update(lyric_lines=[])
+
+
+class ModelVersion(models.Model):
+    """A version of the model that has analysed songs; lists are made from the one that serves.
+
+    Use `catalog.versions` to change it.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    checkpoint = models.CharField(
+        max_length=2000, help_text="AFFETTI_CHECKPOINT of the worker that first used it"
+    )
+    is_serving = models.BooleanField(default=False)
+    is_held = models.BooleanField(
+        default=False, help_text="Staff switched away from it: it serves again only if they say so"
+    )
+    served_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to serve")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["is_serving"],
+                condition=models.Q(is_serving=True),
+                name="one_model_version_serves",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SongEmotion(models.Model):

@@ -113,6 +113,8 @@ class PlaylistErrorCode(enum.StrEnum):
     """A seed song has no emotion yet; `details["song_ids"]` lists them."""
     HISTORY_EMPTY = "HISTORY_EMPTY"
     """The listener has listened to no analysed song yet, or nobody is logged in."""
+    WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
+    """The files of the model that serves are not here; `details["field"]` names the words."""
 
 
 class PlaylistRequestError(RecommenderError):
@@ -185,6 +187,7 @@ class ErrorCode(enum.StrEnum):
     SONG_NOT_ANALYSED = "SONG_NOT_ANALYSED"
     HISTORY_EMPTY = "HISTORY_EMPTY"
     LAST_ADMIN = "LAST_ADMIN"
+    WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
     PATH_INVALID = "PATH_INVALID"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
@@ -357,6 +360,7 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
         PlaylistErrorCode.NO_SONG_MATCHES: HTTPStatus.CONFLICT,
         PlaylistErrorCode.SONG_NOT_ANALYSED: HTTPStatus.CONFLICT,
         PlaylistErrorCode.HISTORY_EMPTY: HTTPStatus.CONFLICT,
+        PlaylistErrorCode.WORDS_UNAVAILABLE: HTTPStatus.CONFLICT,
     }.items()
 }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.contrib.auth.models import AnonymousUser, User
-    from django.db.models import QuerySet
+    from django.db.models import Expression, QuerySet
 
 MAP_SONGS: Final = 2000
 """The most songs that the map of the plane shows."""
@@ -55,25 +55,28 @@ class SongPlace(TypedDict):
     arousal: float
 
 
-def song_list() -> QuerySet[Song]:
+def song_list(*, model_version: str | None = None) -> QuerySet[Song]:
     """Return the songs whose files are there, with what lists and exports of them show.
+
+    Emotions are those of the model that serves, if no version is named.
 
     `current_emotion` and `Song.path` cost no query. Any other column costs one for each song.
     """
-    return _songs().defer(*_NOT_LISTED)
+    return _songs(model_version or analysis.serving_version_in_sql()).defer(*_NOT_LISTED)
 
 
 def song_details() -> QuerySet[Song]:
     """Return the songs of `song_list` with all that a page of one song shows."""
-    return _songs().defer("current_emotion__fused_embedding")  # type: ignore[misc]
+    songs = _songs(analysis.serving_version_in_sql())
+    return songs.defer("current_emotion__fused_embedding")  # type: ignore[misc]
 
 
-def _songs() -> QuerySet[Song]:
+def _songs(model_version: str | Expression) -> QuerySet[Song]:
     return (
         Song.objects.filter(is_available=True)
         .annotate(
             current_emotion=FilteredRelation(
-                "emotions", condition=Q(emotions__model_version=analysis.model_version())
+                "emotions", condition=Q(emotions__model_version=model_version)
             )
         )
         .select_related("current_emotion", "library")  # type: ignore[misc]
@@ -97,9 +100,10 @@ def current_emotion(song: Song) -> SongEmotion | None:
     return getattr(song, "current_emotion", None)
 
 
-def songs_by_id(song_ids: Iterable[int]) -> dict[int, Song]:
+def songs_by_id(song_ids: Iterable[int], *, model_version: str | None = None) -> dict[int, Song]:
     """Return those songs of `song_list` that have one of the ids, by id."""
-    return {song.pk: song for song in song_list().filter(pk__in=list(song_ids))}
+    songs = song_list(model_version=model_version)
+    return {song.pk: song for song in songs.filter(pk__in=list(song_ids))}
 
 
 def song_map() -> list[SongPlace]:
@@ -127,7 +131,7 @@ def song_map() -> list[SongPlace]:
 def analysed_song_count() -> int:
     """Return how many songs can be played and have an emotion by the model now in use."""
     return SongEmotion.objects.filter(
-        model_version=analysis.model_version(), song__is_available=True
+        model_version=analysis.serving_version_in_sql(), song__is_available=True
     ).count()
 
 

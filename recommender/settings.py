@@ -182,6 +182,7 @@ CELERY_TASK_ROUTES = {
     "recommender.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "recommender.schedule:MonotonicScheduler"
 # A message expires when the next one is sent, so messages do not pile up while no worker is free.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
@@ -210,6 +211,10 @@ AFFETTI_INDEX_FREE_BYTES = env.int("AFFETTI_INDEX_FREE_BYTES", default=512 * 102
 """A build of the index leaves at least this much of its disk free, or is not begun."""
 AFFETTI_METRICS_TOKEN = env.str("AFFETTI_METRICS_TOKEN", default="")
 """Opens `/metrics` to a program that sends it as `Authorization: Bearer`; staff need none."""
+AFFETTI_MODEL_SWITCH_COVERAGE = env.float("AFFETTI_MODEL_SWITCH_COVERAGE", default=0.95)
+"""A new model begins to serve when it has analysed this share of the songs; above 1, never."""
+AFFETTI_MODEL_ROLLBACK_DAYS = env.int("AFFETTI_MODEL_ROLLBACK_DAYS", default=30)
+"""The index of a former model is kept for this long."""
 AFFETTI_DISK_FREE_BYTES = env.int("AFFETTI_DISK_FREE_BYTES", default=2 * 1024**3)
 """With less than this free below VAR_DIR, staff are warned that the disk is nearly full."""
 

@@ -6,9 +6,11 @@ import logging
 
 from celery import shared_task
 
+from mer.errors import CheckpointError
 from recommender import heartbeat as _  # noqa: F401  # connects the signs of life
 from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
+from recommender.index.transition import transition_settle
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,11 @@ def build_index() -> dict[str, str]:
 
 @shared_task(name="recommender.build_index_if_stale")
 def build_index_if_stale() -> dict[str, str]:
-    """Build the index if `IndexStatus.is_stale`."""
+    """Build the index if `IndexStatus.is_stale`, after a switch to a new model that is due."""
+    try:
+        transition_settle()
+    except (CheckpointError, IndexBusyError, DiskShortError) as error:
+        logger.warning("No new model begins to serve: %s", error)
     if not index_status().is_stale:
         return {"build": ""}
     return build_index()

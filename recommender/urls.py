@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
-from recommender.web.views import accounts, ingest, music, own_account, playlists
+from recommender.web.views import accounts, ingest, models, music, own_account, playlists
 
 urlpatterns = [
     path("", music.home, name="home"),
@@ -43,6 +43,8 @@ urlpatterns = [
     path("account/tokens/<uuid:pk>/revoke", own_account.token_revoke, name="token-revoke"),
     path("ingest", ingest.ingest, name="ingest"),
     path("ingest/<uuid:pk>", ingest.ingest_job, name="ingest-job"),
+    path("models", models.model_versions, name="models"),
+    path("models/switch", models.model_version_switch, name="model-switch"),
     path(
         "login",
         accounts.login_throttled(auth_views.LoginView.as_view(redirect_authenticated_user=True)),

@@ -11,7 +11,10 @@ from catalog.errors import FileUnusableError, PathError
 from catalog.files.lyrics import Lyrics, lyrics_find
 from catalog.files.tags import Tags, read_tags
 from catalog.paths import resolve_inside
+from mer.audio.child import run_in_child
+from mer.audio.decoding import encoded_audio_sha256
 from mer.audio.patches import SUPPORTED_SUFFIXES, probe
+from mer.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +54,7 @@ class FileFacts:
 
     stamp: FileStamp
     content_sha256: str
+    audio_sha256: str
     duration_seconds: float
     tags: Tags
     lyrics: Lyrics
@@ -106,6 +110,7 @@ def read_file(root: Path, relative: Path, *, max_bytes: int) -> FileFacts:
             )
         sha256 = _sha256(path)
         info = probe(path)
+        audio_sha256 = audio_hash(path)
         tags = read_tags(path, relative)
         lyrics = lyrics_find(path=root / relative, root=root, tag_lyrics=tags.lyrics)
         if stamp_of(path) != before:
@@ -116,7 +121,15 @@ def read_file(root: Path, relative: Path, *, max_bytes: int) -> FileFacts:
         raise FileUnusableError(
             "FILE_UNREADABLE", f"it cannot be read ({error.strerror}); check its rights"
         ) from error
-    return FileFacts(before, sha256, info.duration_seconds, tags, lyrics)
+    return FileFacts(before, sha256, audio_sha256, info.duration_seconds, tags, lyrics)
+
+
+def audio_hash(path: Path) -> str:
+    """Return the hash of a file's encoded audio without tags; empty if it cannot be told apart."""
+    try:
+        return run_in_child(encoded_audio_sha256, path)
+    except AudioError:
+        return ""  # the file is then known by all of its bytes
 
 
 def _names(folder: Path) -> Iterator[Path]:

@@ -27,7 +27,16 @@ from catalog.errors import (
     machine_errors_raise,
 )
 from catalog.files.lyrics import Lyrics, lyrics_find
-from catalog.files.scan import FileFacts, FileStamp, Found, Kind, read_file, scan, stamp_of
+from catalog.files.scan import (
+    FileFacts,
+    FileStamp,
+    Found,
+    Kind,
+    audio_hash,
+    read_file,
+    scan,
+    stamp_of,
+)
 from catalog.ingest.upsert import Outcome, failure_upsert, library_ensure, song_keep, song_upsert
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
 from catalog.paths import from_stored, ingest_root_check, to_stored
@@ -98,7 +107,7 @@ class _Reading:
     stamp: FileStamp
     facts: FileFacts | None = None
     failure: tuple[str, str] | None = None
-    kept: tuple[Song, Lyrics | None] | None = None
+    kept: tuple[Song, Lyrics | None, str | None] | None = None
 
 
 def ingest_start(
@@ -244,7 +253,9 @@ def _read_one(
     try:
         stamp = stamp_of(path)
         if song and stamp == _stamp_in(song):
-            return _Reading(name, stamp, kept=(song, _new_lyrics(song, root, path)))
+            # Songs from before that column get the hash once, at a time when nothing else is read.
+            audio = None if song.audio_sha256 else audio_hash(path)
+            return _Reading(name, stamp, kept=(song, _new_lyrics(song, root, path), audio))
         is_known = failure is not None and stamp == _stamp_in(failure)
         if failure and is_known and failure.code not in _PASSING_CODES:
             return _Reading(name, stamp, failure=(failure.code, failure.message))
@@ -330,8 +341,8 @@ def _write_safely(library: Library, reading: _Reading) -> Outcome:
 
 def _write_one(library: Library, reading: _Reading) -> Outcome:
     if reading.kept:
-        song, lyrics = reading.kept
-        return song_keep(song=song, lyrics=lyrics)
+        song, lyrics, audio_sha256 = reading.kept
+        return song_keep(song=song, lyrics=lyrics, audio_sha256=audio_sha256)
     if reading.facts:
         return song_upsert(library=library, relative_path=reading.name, facts=reading.facts)
     code, message = reading.failure or ("", "")

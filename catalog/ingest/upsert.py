@@ -1,9 +1,10 @@
 """The results of a scan, written to the database. Call each function inside a transaction.
 
-A song is identified by its bytes, not by its path:
+A song is identified by its bytes, not by its path. A file with bytes that no song has is a song's
+file with other tags if its audio is that of the song, by `Song.audio_sha256`:
 
 =====================  ==============================  =======================================
-the bytes are          the song at that path           outcome
+the file is            the song at that path           outcome
 =====================  ==============================  =======================================
 new                    none                            added
 new                    had other bytes                 changed: it gets the new bytes
@@ -12,24 +13,32 @@ known, elsewhere,      none, or had other bytes and    duplicates: the file adds
 and still there        has lost its file now
 known, elsewhere,      none, or had other bytes and    moved: the known song is here now
 no longer there        has lost its file now
+known by its audio     none, or had other audio and    moved: the known song is here now, with
+only, and no longer    has lost its file now           the new tags
+there
+known by its audio     none                            added: two songs that sound the same
+only, and still there
 =====================  ==============================  =======================================
+
+A song is analysed again only if `Song.input_sha256` differs.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Concat
 
 from catalog.errors import PathError
-from catalog.files.scan import FileStamp, stamp_of
-from catalog.models import IngestFailure, Library, Song
+from catalog.files.scan import FileStamp, audio_hash, stamp_of
+from catalog.models import NO_AUDIO_HASH, IngestFailure, Library, Song
 from catalog.paths import to_stored
 from catalog.selectors import library_find, song_path
 from catalog.work.queue import PENDING_AGAIN
+from mer.lyrics import clean_lyrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +46,12 @@ if TYPE_CHECKING:
 
     from catalog.files.lyrics import Lyrics
     from catalog.files.scan import FileFacts
+
+
+_MOST_ALIKE: Final = 100
+"""So many songs with the same audio are looked at."""
+_LIBRARIES_LOCK: Final = 0x6166665F6C696273
+"""Key of the PostgreSQL advisory lock on the set of libraries; no other code takes it."""
 
 
 class Outcome(StrEnum):
@@ -55,14 +70,15 @@ class Outcome(StrEnum):
 def library_ensure(*, folder: Path) -> Library:
     """Return the library that contains `folder`, which is resolved; create it if there is none.
 
-    Libraries inside the new one become part of it, with their songs.
+    Libraries inside the new one become part of it, with their songs. Calls wait for each other, so
+    that no library can lie inside another.
     """
+    _libraries_lock()
     if library := library_find(folder):
         return library
     root = to_stored(folder)
     name = root[-200:].rsplit("/", 1)[-1]
-    # Another process may create it at the same moment; then that one is found.
-    library, _ = Library.objects.get_or_create(root=root, defaults={"name": name})
+    library = Library.objects.create(root=root, name=name)
     # `startswith` ignores case in SQLite, so the path is compared again below.
     for inner in Library.objects.filter(root__startswith=root.rstrip("/") + "/"):
         if not inner.path.is_relative_to(folder):
@@ -75,6 +91,14 @@ def library_ensure(*, folder: Path) -> Library:
     return library
 
 
+def _libraries_lock() -> None:
+    """Wait until no other transaction changes the set of libraries."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LIBRARIES_LOCK])
+    # SQLite: the transaction is IMMEDIATE, so it is the only one that writes.
+
+
 def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Outcome:
     """Write a file that could be read, by the table above."""
     here = Song.objects.filter(
@@ -82,7 +106,11 @@ def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Ou
     ).first()
     same = Song.objects.filter(content_sha256=facts.content_sha256).first()
     IngestFailure.objects.filter(library=library, relative_path=relative_path).delete()
-    if same is None:
+    if same is None and (moved := _retagged(here, facts)):
+        if here:
+            _lose(here)
+        outcome, song = Outcome.MOVED, moved
+    elif same is None:
         outcome = Outcome.CHANGED if here else Outcome.ADDED
         song = here or Song(library=library)
     elif same == here:
@@ -97,10 +125,17 @@ def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Ou
     return Outcome.CHANGED if outcome is Outcome.UNCHANGED and is_changed else outcome
 
 
-def song_keep(*, song: Song, lyrics: Lyrics | None) -> Outcome:
-    """Write that a song's file is unchanged; `lyrics` are new lyrics beside it, or None."""
+def song_keep(*, song: Song, lyrics: Lyrics | None, audio_sha256: str | None = None) -> Outcome:
+    """Write that a song's file is unchanged.
+
+    `lyrics` are new lyrics beside it, or None. `audio_sha256` is given for a song that has none yet
+    because it is older than that column.
+    """
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
     values: dict[str, object] = {"is_available": True}
+    if audio_sha256 is not None:
+        song.audio_learn(audio_sha256)
+        Song.objects.filter(pk=song.pk).update(audio_sha256=song.audio_sha256)
     if lyrics:
         values |= {"lyrics": lyrics.text, "lyrics_source": lyrics.source, **PENDING_AGAIN}
         song.forget_lyric_lines()
@@ -131,14 +166,31 @@ def failure_upsert(
     return Outcome.FAILED
 
 
+def _retagged(here: Song | None, facts: FileFacts) -> Song | None:
+    """Return the song that lost its file and has the audio of this one, which has other tags."""
+    if not facts.audio_sha256 or (here and here.audio_sha256 in {"", facts.audio_sha256}):
+        return None
+    alike = Song.objects.filter(audio_sha256=facts.audio_sha256).select_related("library")
+    lost = [song for song in alike[:_MOST_ALIKE] if not _has_its_audio(song)]
+    tags = facts.tags
+
+    def difference(song: Song) -> tuple[bool, bool, int]:
+        return song.album != tags.album, song.title != tags.title, song.pk
+
+    return min(lost, key=difference, default=None)
+
+
 def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) -> bool:
     """Save the facts of a file; return whether the song must be analysed again."""
+    if song.content_sha256 == facts.content_sha256 and not song.audio_sha256:
+        song.audio_learn(facts.audio_sha256)
     before = song.input_sha256
     values = {
         "library": library,
         "relative_path": relative_path,
         "is_available": True,
         "content_sha256": facts.content_sha256,
+        "audio_sha256": facts.audio_sha256 or NO_AUDIO_HASH,
         "file_size_bytes": facts.stamp.size_bytes,
         "file_mtime_ns": facts.stamp.mtime_ns,
         "duration_seconds": facts.duration_seconds,
@@ -150,7 +202,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "lyrics": facts.lyrics.text,
         "lyrics_source": facts.lyrics.source,
     }
-    if song.pk is not None and song.lyrics != facts.lyrics.text:
+    if song.pk is not None and clean_lyrics(song.lyrics) != clean_lyrics(facts.lyrics.text):
         song.forget_lyric_lines()
     _set(song, values)
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
@@ -171,6 +223,16 @@ def _save(song: Song, values: Mapping[str, object]) -> None:
 
 def _lose(song: Song) -> None:
     _save(song, {"is_available": False})
+
+
+def _has_its_audio(song: Song) -> bool:
+    """Whether the song still has its file, maybe with other tags than at the last ingest."""
+    if not song.is_available or _is_in_place(song):
+        return song.is_available
+    try:
+        return audio_hash(song_path(song)) == song.audio_sha256
+    except (OSError, PathError):
+        return False
 
 
 def _is_in_place(song: Song) -> bool:

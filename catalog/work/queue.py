@@ -46,6 +46,7 @@ PENDING_AGAIN: Final[dict[str, Any]] = {
     "leased_by": "",
     "leased_at": None,
     "attempts": 0,
+    "keeps_emotion": False,
 }
 """The values of a song that waits for analysis."""
 
@@ -232,7 +233,12 @@ def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
 
 
 def songs_requeue_for_model(*, model_version: str) -> int:
-    """Queue every analysed song that has no emotion by `model_version`; return the number."""
+    """Queue every analysed song that has no emotion by `model_version`; return the number.
+
+    Meanwhile the songs are recommended by the emotions they have.
+    """
     known = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=model_version)
     analysed = Song.objects.filter(status=Song.Status.ANALYSED, is_available=True)
-    return analysed.filter(~Exists(known)).update(**PENDING_AGAIN, updated_at=timezone.now())
+    return analysed.filter(~Exists(known)).update(
+        **{**PENDING_AGAIN, "keeps_emotion": True}, updated_at=timezone.now()
+    )

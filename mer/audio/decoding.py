@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import math
 import os
 import stat
@@ -546,3 +547,59 @@ def _check_header(reader: AudioReader) -> None:
             f"lasts {duration_seconds / 3600:.1f} h; at most {MAX_DURATION_SECONDS / 3600:.0f} h "
             "are read",
         )
+
+
+def encoded_audio_sha256(path: Path) -> str:
+    """Hash the encoded audio of a file, without its tags, covers and padding.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, the same before and after a change of tags. Empty if the file cannot
+        be taken apart to its end; such a file is identified by all of its bytes.
+    """
+    import av  # noqa: PLC0415  # only decoding needs it
+
+    descriptor = _open_file(path)
+    try:
+        options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+        handle = _Handle(descriptor, "audio" + path.suffix.lower())
+        with av.open(handle, "r", options=options, metadata_errors="replace") as container:
+            audio = container.streams.audio
+            return _packets_sha256(container, audio[0]) if audio else ""
+    except _pyav_errors():
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def _packets_sha256(container: InputContainer, stream: AudioStream) -> str:
+    """Return the hash of the packets of a stream, empty if there are none."""
+    codec = stream.codec_context.name
+    shape = f"{stream.rate} {stream.channels}" if codec.startswith("pcm_") else ""
+    digest = hashlib.sha256(f"{codec} {shape}".encode())
+    is_mpeg = codec in {"mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"}
+    last = b""
+    for packet in container.demux(stream):
+        data = bytes(packet)
+        # Tags after the last MPEG frame, and junk before the first, come as packets of their own.
+        if data and not (is_mpeg and (data[0] != 0xFF or data[1] < 0xE0)):
+            digest.update(last)
+            last = data
+    digest.update(_without_tail(last))
+    return digest.hexdigest() if last else ""
+
+
+def _without_tail(packet: bytes) -> bytes:
+    """Return the last packet of a file without an ID3v1 and an APEv2 tag after the audio."""
+    if packet[-128:-125] == b"TAG":
+        packet = packet[:-128]
+    if packet[-32:-24] == b"APETAGEX":
+        size = int.from_bytes(packet[-20:-16], "little")
+        has_header = packet[-9] & 0x80
+        packet = packet[: -(size + 32 if has_header else size)]
+    return packet

@@ -2,7 +2,7 @@
 
 Import from here. The modules behind this face, lowest first:
 
-``rows``      a song as a row of the arrays, and which songs are in them
+``rows``      a song as a row of the arrays
 ``protocol``  the questions that a vector engine answers
 ``files``     the engine: immutable directories of files, FAISS
 ``snapshot``  the arrays that a request reads
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from recommender.index.builds import IndexStatus, index_build, index_status
 from recommender.index.protocol import VectorIndex
-from recommender.index.reader import index_snapshot
+from recommender.index.reader import index_snapshot, index_snapshot_of
 from recommender.index.snapshot import IndexSnapshot
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "VectorIndex",
     "index_build",
     "index_snapshot",
+    "index_snapshot_of",
     "index_status",
 ]

@@ -8,6 +8,7 @@ import logging
 import shutil
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ from django.utils import timezone
 from filelock import FileLock, Timeout
 
 from catalog import analysis
+from catalog.models import ModelVersion
+from catalog.versions import emotions_visible, version_serving
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexBusyError, IndexCorruptError
 from recommender.index.files import PART_SUFFIX, EmbeddingIndex
@@ -26,7 +29,6 @@ from recommender.index.rows import (
     QUADRANT_DIM,
     IndexRows,
     affect_of,
-    emotions_visible,
     quadrants_of,
     revision_of,
 )
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEPT_BUILDS: Final = 2
-"""The active build, and the former one, which a reader may still be opening."""
+"""Of the version that serves: the active build, and the former one, which a reader may still be
+opening. Of a version that staff may switch to: one."""
 STALE_SONGS: Final = 100
 STALE_SHARE: Final = 0.05
 """A new build is due when more songs than both of these changed since the active one."""
@@ -73,11 +76,13 @@ class IndexStatus:
 def index_build(*, model_version: str | None = None) -> IndexBuild:
     """Build the index of every song that may be recommended, and make the build active.
 
+    It is that of the version that serves, if no other is named.
+
     Readers use it within a second. If anything fails, the former build stays active and nothing of
     the new one stays on the disk.
     Raises `IndexBusyError` if another process is building, `DiskShortError` if there is no room.
     """
-    version = model_version or analysis.model_version()
+    version = model_version or analysis.serving_version()
     with index_build_lock():
         _unfinished_delete()
         space_check(emotions_visible(model_version=version).count())
@@ -126,7 +131,7 @@ def _activate(
 
 def index_status() -> IndexStatus:
     """Compare the active build with the catalogue; cheap enough for a health page."""
-    version = analysis.model_version()
+    version = analysis.serving_version()
     active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
     visible = emotions_visible(model_version=version)
     songs = visible.count()
@@ -215,6 +220,17 @@ def _chunks(emotions: Iterator[SongEmotion]) -> Iterator[list[SongEmotion]]:
         yield chunk
 
 
+def _kept_builds(version: str) -> int:
+    if version == analysis.serving_version():
+        return KEPT_BUILDS
+    known, serving = ModelVersion.objects.filter(name=version).first(), version_serving()
+    if known is None or serving is None or serving.served_at is None:
+        return 0
+    window = timedelta(days=settings.AFFETTI_MODEL_ROLLBACK_DAYS)
+    # A version that has not served yet is about to.
+    return int(known.served_at is None or timezone.now() - serving.served_at < window)
+
+
 def _unfinished_delete() -> None:
     """Delete what killed builds left; only the holder of the lock on building may."""
     folder = Path(settings.AFFETTI_INDEX_DIR)
@@ -225,9 +241,11 @@ def _unfinished_delete() -> None:
 
 
 def _old_builds_delete() -> None:
-    """Delete all but the newest builds, and all other folders beside them."""
-    newest = IndexBuild.objects.order_by("-created_at").values_list("pk", "directory")[:KEPT_BUILDS]
-    kept = dict(newest)
+    """Delete all builds that are not kept, and all other folders beside them."""
+    kept: dict[uuid.UUID, str] = {}
+    for version in {*IndexBuild.objects.order_by().values_list("model_version", flat=True)}:
+        newest = IndexBuild.objects.filter(model_version=version).order_by("-created_at")
+        kept |= dict(newest.values_list("pk", "directory")[: _kept_builds(version)])
     IndexBuild.objects.exclude(pk__in=kept).delete()
     for path in Path(settings.AFFETTI_INDEX_DIR).iterdir():
         if path.is_dir() and path.name not in kept.values():

@@ -27,6 +27,7 @@ from django.utils import timezone
 
 from catalog import analysis
 from catalog.models import Song, SongEmotion
+from catalog.versions import emotions_visible
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import (
     IndexCorruptError,
@@ -41,7 +42,6 @@ from recommender.index.rows import (
     QUADRANT_DIM,
     SONG_DTYPE,
     affect_of,
-    emotions_visible,
     quadrants_of,
     revision_of,
 )
@@ -49,7 +49,7 @@ from recommender.index.snapshot import IndexSnapshot
 from recommender.models import IndexBuild
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -100,17 +100,21 @@ class _Reader:
             self._artists: dict[str, int] = {}
             self._genres: dict[str, int] = {}
 
-    def read(self, model_version: str) -> IndexSnapshot:
+    def read(self, model_version: Callable[[], str]) -> IndexSnapshot:
         with self._lock:
             snapshot = self._snapshot
+            if snapshot is not None and time.monotonic() - self._checked_at < CHECK_SECONDS:
+                return snapshot
             # Set again below; after an error half way, the next call reads everything again.
             self._snapshot = None
-            if snapshot is None or snapshot.model_version != model_version:
-                self._open_build(model_version)
-                snapshot, self._checked_at = self._read_all(model_version), time.monotonic()
-            elif time.monotonic() - self._checked_at >= CHECK_SECONDS:
-                snapshot, self._checked_at = self._refresh(snapshot), time.monotonic()
-            self._snapshot = snapshot
+            version = model_version()
+            if snapshot is None or snapshot.model_version != version:
+                self._tail = {}
+                self._open_build(version)
+                snapshot = self._read_all(version)
+            else:
+                snapshot = self._refresh(snapshot)
+            self._snapshot, self._checked_at = snapshot, time.monotonic()
             return snapshot
 
     def _refresh(self, snapshot: IndexSnapshot) -> IndexSnapshot:
@@ -311,7 +315,12 @@ _reader = _Reader()
 
 def index_snapshot() -> IndexSnapshot:
     """Return the songs that can be recommended, as of at most `CHECK_SECONDS` ago."""
-    return _reader.read(analysis.model_version())
+    return _reader.read(analysis.serving_version)
+
+
+def index_snapshot_of(model_version: str) -> IndexSnapshot:
+    """Return the songs as another model version has them; read anew at each call."""
+    return _Reader().read(lambda: model_version)
 
 
 def index_snapshot_forget() -> None:

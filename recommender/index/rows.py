@@ -1,4 +1,4 @@
-"""A song as a row of the index's arrays: which songs are in them, and their values."""
+"""A song as a row of the index's arrays."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from catalog.models import Song, SongEmotion
 from mer.affect import EMOTIONS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from numpy.typing import NDArray
+
+    from catalog.models import SongEmotion
 
 AFFECT_DIM: Final = 2 + len(EMOTIONS)
 QUADRANT_DIM: Final = len(QUADRANTS)
@@ -75,15 +75,6 @@ class IndexRows:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
         if not np.all(np.diff(self.song_ids) > 0):
             raise ValueError("song_ids must ascend, each once")
-
-
-def emotions_visible(*, model_version: str) -> QuerySet[SongEmotion]:
-    """Return the emotions, by one model version, of the songs that may be recommended."""
-    return SongEmotion.objects.filter(
-        model_version=model_version,
-        song__is_available=True,
-        song__status=Song.Status.ANALYSED,
-    )
 
 
 def revision_of(moment: datetime) -> int:

@@ -22,9 +22,9 @@ def space_check(songs: int) -> None:
     folder = Path(settings.AFFETTI_INDEX_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     free, needed = shutil.disk_usage(folder).free, songs * _ROW_BYTES
-    if free - needed < settings.AFFETTI_INDEX_FREE_BYTES:
+    if free - needed < settings.AFFETTI_DISK_FREE_BYTES:
         raise DiskShortError(
             f"The disk of {folder} has {free // _MIB} MiB free. A build of {songs} songs takes "
-            f"{needed // _MIB + 1} MiB and must leave {settings.AFFETTI_INDEX_FREE_BYTES // _MIB} "
-            "MiB. Make room, or lower AFFETTI_INDEX_FREE_BYTES"
+            f"{needed // _MIB + 1} MiB and must leave {settings.AFFETTI_DISK_FREE_BYTES // _MIB} "
+            "MiB. Make room, or lower AFFETTI_DISK_FREE_BYTES"
         )

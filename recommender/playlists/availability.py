@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.models import Song, SongEmotion
+from catalog.models import SongEmotion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +29,9 @@ def available_emotions(snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> dict
     )
     # With "available and analysed" in SQL, SQLite would walk all songs that are.
     loaded = emotions.order_by().select_related("song")
+    shown = ("gates", "song__is_available", "song__status", "song__keeps_emotion")
     return {
-        emotion.song_id: emotion
-        for emotion in loaded.only("gates", "song__is_available", "song__status")
-        if emotion.song.is_available and emotion.song.status == Song.Status.ANALYSED
+        emotion.song_id: emotion for emotion in loaded.only(*shown) if emotion.song.is_recommendable
     }
 
 

@@ -72,14 +72,18 @@ class _Chosen:
 
 
 def playlist_generate(
-    *, request: PlaylistRequest, user: User | AnonymousUser | None = None
+    *,
+    request: PlaylistRequest,
+    user: User | AnonymousUser | None = None,
+    snapshot: IndexSnapshot | None = None,
 ) -> GeneratedPlaylist:
     """Return a list of 1 to `request.count` different songs, all available and analysed.
 
-    The same request with the same seed over the same catalogue gives the same list. Nothing is
+    The songs are those of `snapshot`, by default of the model that serves. The same request with
+    the same seed over the same catalogue gives the same list. Nothing is
     written. Raises `PlaylistRequestError` when no list can be made; its code says why.
     """
-    snapshot = _snapshot_with_songs()
+    snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     target = target_of_request(request, snapshot, user)
     allowed, nouns = allowed_rows(snapshot, request, user)
@@ -109,8 +113,7 @@ def playlist_generate(
     )
 
 
-def _snapshot_with_songs() -> IndexSnapshot:
-    snapshot = index_snapshot()
+def _with_songs(snapshot: IndexSnapshot) -> IndexSnapshot:
     if not len(snapshot):
         raise PlaylistRequestError(
             PlaylistErrorCode.CATALOG_EMPTY,

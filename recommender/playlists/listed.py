@@ -37,10 +37,10 @@ class ListedEntry:
     reason: EntryReason
 
 
-def with_songs(rows: Iterable[Row]) -> list[tuple[Row, Song]]:
+def with_songs(rows: Iterable[Row], *, model_version: str | None = None) -> list[tuple[Row, Song]]:
     """Return each row with its song, loaded in one query, without rows whose song is gone."""
     rows = list(rows)
-    songs = songs_by_id(row.song_id for row in rows)
+    songs = songs_by_id((row.song_id for row in rows), model_version=model_version)
     return [(row, songs[row.song_id]) for row in rows if row.song_id in songs]
 
 
@@ -52,5 +52,5 @@ def playlist_listed(playlist: GeneratedPlaylist | Playlist) -> list[ListedEntry]
     positions = {entry.song_id: position for position, entry in enumerate(playlist.entries)}
     return [
         ListedEntry(positions[song.pk], song, entry.score, entry.reason)
-        for entry, song in with_songs(playlist.entries)
+        for entry, song in with_songs(playlist.entries, model_version=playlist.model_version)
     ]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from catalog import analysis
+from catalog.errors import ModelAwayError
 from catalog.models import Song
 from mer.affect import EMOTIONS, QUADRANTS, Quadrant
 from mer.errors import InputError
@@ -219,7 +220,13 @@ def _point(point: AffectPoint, snapshot: IndexSnapshot) -> Target:
 
 def _text(text: str, field: str, snapshot: IndexSnapshot) -> Target:
     try:
-        prediction = analysis.text_analyse(text=text)
+        prediction = analysis.text_analyse(text=text, version=snapshot.model_version)
+    except ModelAwayError as error:
+        raise PlaylistRequestError(
+            PlaylistErrorCode.WORDS_UNAVAILABLE,
+            "Words cannot be rated while the model changes; ask for a mood, a point or songs",
+            {"field": field},
+        ) from error
     except InputError as error:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,

@@ -388,7 +388,8 @@ def test_two_workers_share_the_songs(song_ids: list[int], fake_pipeline: FakePip
 
 
 def test_words_go_to_the_model(fake_pipeline: FakePipeline) -> None:
-    assert text_analyse(text="a quiet evening").model_version == fake_pipeline.model_version
+    version = fake_pipeline.model_version
+    assert text_analyse(text="a quiet evening", version=version).model_version == version
 
 
 def test_embeddings_are_little_endian_and_of_one_length() -> None:

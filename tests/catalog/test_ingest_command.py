@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import socket
+from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from catalog.errors import PathError
 from catalog.ingest.run import ingest_run, ingest_start
 from catalog.management.commands import ingest as command
 from catalog.models import BackgroundJob, Song, SongEmotion
-from catalog.work.jobs import job_start
+from catalog.work.jobs import MAX_ATTEMPTS, QUIET_SECONDS, job_start
 from catalog.work.queue import songs_claim
 from tests.catalog.conftest import write_tone
 
@@ -151,3 +154,62 @@ def test_it_does_not_help_while_a_worker_has_a_song_in_hand(
 
     assert out.startswith("Still analysing")
     assert "analysing them here" not in capsys.readouterr().err
+
+
+DEAD = f"{socket.gethostname()}|{2**22 + 1}|manage.py ingest"
+
+
+@pytest.mark.parametrize("files_before", [0, 16])
+def test_given_again_after_a_kill_it_goes_on_at_once(
+    music_dir: Path,
+    fake_pipeline: FakePipeline,
+    files_before: int,
+) -> None:
+    for number in range(20):
+        write_tone(music_dir / f"{number:02d}.wav", hz=200 + 10 * number)
+    job = job_start(job_id=ingest_start(path=music_dir).pk, worker=DEAD)
+
+    def die(_: object) -> None:
+        raise KeyboardInterrupt  # as good as a SIGKILL: nothing is tidied up
+
+    if files_before:
+        with pytest.raises(KeyboardInterrupt):
+            ingest_run(job=job, on_progress=die)
+    assert Song.objects.count() == files_before
+
+    out = run(music_dir, "--wait")
+
+    assert "     20 analysed" in out
+    assert BackgroundJob.objects.get().status == BackgroundJob.Status.SUCCEEDED
+
+
+def test_it_takes_over_the_scan_of_a_worker_that_dies_meanwhile(
+    music_dir: Path, fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tone(music_dir / "a.wav")
+    job = job_start(job_id=ingest_start(path=music_dir).pk, worker="elsewhere|1|worker")
+    sleep = command.time.sleep
+
+    def fall_silent(seconds: float) -> None:
+        sleep(seconds)
+        BackgroundJob.objects.filter(worker="elsewhere|1|worker").update(
+            heartbeat_at=timezone.now() - timedelta(seconds=QUIET_SECONDS + 1)
+        )
+
+    monkeypatch.setattr(command.time, "sleep", fall_silent)
+
+    assert "      1 analysed" in run(music_dir, "--wait")
+    job.refresh_from_db()
+    assert job.status == BackgroundJob.Status.SUCCEEDED
+
+
+def test_a_job_that_died_too_often_is_followed_by_a_new_one(
+    music_dir: Path, fake_pipeline: FakePipeline
+) -> None:
+    write_tone(music_dir / "a.wav")
+    job = job_start(job_id=ingest_start(path=music_dir).pk, worker=DEAD)
+    BackgroundJob.objects.update(attempts=MAX_ATTEMPTS)
+
+    assert "      1 analysed" in run(music_dir, "--wait")
+    job.refresh_from_db()
+    assert job.error_code == "JOB_ABANDONED"

@@ -99,6 +99,8 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (IndexUnreadableError("busy"), 503, "UNAVAILABLE"),
     (DiskShortError("full"), 503, "UNAVAILABLE"),
     (IndexVersionError("old"), 503, "UNAVAILABLE"),
+    (IndexUnreadableError("too many open files"), 503, "UNAVAILABLE"),
+    (DiskShortError("full"), 503, "UNAVAILABLE"),
     (TransientError("away"), 503, "UNAVAILABLE"),
 ]
 PLAYLISTS = [
@@ -108,6 +110,7 @@ PLAYLISTS = [
     (PlaylistErrorCode.NO_SONG_MATCHES, 409),
     (PlaylistErrorCode.SONG_NOT_ANALYSED, 409),
     (PlaylistErrorCode.HISTORY_EMPTY, 409),
+    (PlaylistErrorCode.WORDS_UNAVAILABLE, 409),
 ]
 EXPECTED += [(PlaylistRequestError(code, "words"), status, code) for code, status in PLAYLISTS]
 ACCOUNTS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from catalog.analysis import songs_analyse
-from catalog.errors import JobStateError, PathError
+from catalog.errors import JobStateError, PathError, TransientError
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
 from catalog.models import BackgroundJob, Song
 from catalog.selectors import job_failures, job_progress, job_scope
-from catalog.work.jobs import job_fail, job_requeue, job_start
+from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.queue import batches_next, leases_release, songs_abandon, songs_waiting
 from catalog.work.workers import worker_name
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from catalog.selectors import Scope
+
+logger = logging.getLogger(__name__)
 
 BAD_PATH: Final = 2
 """Exit status for a path that is absent or not allowed."""
@@ -80,6 +83,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if options["wait"]:
+            jobs_reconcile()  # a killed command may have left the job started
         try:
             job = ingest_start(path=options["path"], is_anywhere_allowed=True)
         except PathError as error:
@@ -106,19 +111,26 @@ class Command(BaseCommand):
             ingest_run(job=job, seconds=seconds, on_progress=lambda now: _show(now, bar))
         except JobStateError:
             return  # a worker has it, or it was revoked; `_analyse` reads which
+        except TransientError as error:
+            logger.warning("The scan goes on in a moment: %s", error)
+            job_requeue(job=job)
         except PathError as error:
             job_fail(job=job, code=error.code, message=str(error))
             raise CommandError(str(error), returncode=BAD_PATH) from error
 
     def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
-        """Wait until the job has ended; analyse songs here if no worker does."""
-        watch = _Watch()
+        """Wait until the job has ended; scan and analyse here what no worker does."""
+        watch, unstarted = _Watch(), _Watch()
         is_helping = False
         while time.monotonic() < end:
+            jobs_reconcile()  # a worker may have died
             job.refresh_from_db()
             _show(job, bar)
             if job.finished_at:
                 return
+            is_pending = job.status == BackgroundJob.Status.PENDING
+            if unstarted.quiet_seconds(is_pending or object()) > GRACE_SECONDS:
+                self._scan(job, worker, bar, end)
             scope = job_scope(job)
             if scope is None:
                 raise CommandError(f"The library of job {job.pk} is gone; ingest it again")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.auth.decorators import user_passes_test
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,29 +16,15 @@ from catalog.models import BackgroundJob
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.web.forms import IngestForm
-from recommender.web.views.base import account
+from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
     from uuid import UUID
 
-    from django.contrib.auth.models import AnonymousUser, User
     from django.http import HttpRequest, HttpResponse
 
-    _View = TypeVar("_View", bound=Callable[..., Any])
 
-
-def _staff_who_may(permission: str) -> Callable[[_View], _View]:
-    def may(user: User | AnonymousUser) -> bool:
-        if user.is_authenticated and not is_staff_who_may(user, permission):
-            raise PermissionDenied  # to log in once more would not help
-        return user.is_authenticated
-
-    return user_passes_test(may)
-
-
-@_staff_who_may(JOBS_PERMISSION)
+@staff_who_may(JOBS_PERMISSION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ingest(request: HttpRequest) -> HttpResponse:
     form = IngestForm(request.POST or None)
@@ -62,7 +47,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     return render(request, "ingest.html", context)
 
 
-@_staff_who_may(JOBS_PERMISSION)
+@staff_who_may(JOBS_PERMISSION)
 @require_safe
 def ingest_job(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(selectors.job_list(), pk=pk, kind=BackgroundJob.Kind.INGEST)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
 
 from catalog.ingest import upsert
 from catalog.ingest.run import ingests_settle
@@ -50,11 +52,27 @@ def test_a_wider_folder_takes_in_the_libraries_inside_it(music_dir: Path, ingest
     assert job.status == BackgroundJob.Status.SUCCEEDED
 
 
-def test_a_library_that_another_process_makes_at_the_same_moment_is_used(
-    music_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = upsert.library_ensure(folder=music_dir)
-    monkeypatch.setattr(upsert, "library_find", lambda folder: None)  # as asked a moment earlier
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="threads cannot wait for each other in memory"
+)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("round_number", range(10))
+def test_libraries_made_at_one_moment_are_never_nested(music_dir: Path, round_number: int) -> None:
+    folders = [music_dir, music_dir / "a", music_dir / "a" / "b", music_dir / "c"]
+    folders[2].mkdir(parents=True)
+    start = threading.Barrier(len(folders))
 
-    assert upsert.library_ensure(folder=music_dir) == made
-    assert Library.objects.count() == 1
+    def make(folder: Path) -> None:
+        try:
+            start.wait(10)
+            upsert.library_ensure(folder=folder)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=make, args=(folder,)) for folder in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [library.path for library in Library.objects.all()] == [music_dir]

@@ -112,7 +112,7 @@ class TestSongs:
         django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
         api.get(f"/api/v1/songs/{songs[0].pk}/similar/")  # the first call reads the catalogue
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             body = api.get(f"/api/v1/songs/{songs[0].pk}/similar/?count=5").json()
         assert len(body) == 5
         similarities = [row["similarity"] for row in body]

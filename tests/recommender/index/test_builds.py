@@ -156,8 +156,8 @@ class TestBuild:
         first = index_build()
         SongEmotionFactory()
         with monkeypatch.context() as patch:
-            patch.setattr(settings, "AFFETTI_INDEX_FREE_BYTES", 2**62)
-            with pytest.raises(DiskShortError, match="AFFETTI_INDEX_FREE_BYTES"):
+            patch.setattr(settings, "AFFETTI_DISK_FREE_BYTES", 2**62)
+            with pytest.raises(DiskShortError, match="AFFETTI_DISK_FREE_BYTES"):
                 index_build()
             assert tasks.build_index() == {"build": ""}
             assert "the former build stays in use" in caplog.text
@@ -288,7 +288,7 @@ class TestSnapshot:
         with django_assert_num_queries(0):
             assert index_snapshot() is held
         monkeypatch.setattr(reader, "CHECK_SECONDS", 0.0)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             assert index_snapshot() is held
 
     @pytest.mark.parametrize("file", ["fused.npy", "quadrants.npy"])

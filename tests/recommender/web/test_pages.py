@@ -496,7 +496,7 @@ def test_server_error_page_needs_neither_session_nor_database(
 def test_a_page_that_needs_an_absent_model_says_so(
     client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(text: str) -> None:
+    def fail(text: str, version: str) -> None:
         raise CheckpointError("/models/affetti.safetensors is not there")
 
     monkeypatch.setattr("catalog.analysis.text_analyse", fail)

@@ -1,0 +1,160 @@
+"""Which version of the model serves, while another one may be on its way.
+
+A new checkpoint analyses the songs again, one row of `SongEmotion` beside the other. The former
+version serves until the new one has covered enough songs, or until staff switch. Nothing of the
+former version is deleted then, so they can switch back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.errors import VersionError
+from catalog.models import ModelVersion, Song, SongEmotion
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """A version as staff see it; `coverage` is its share of the songs that any version covers."""
+
+    name: str
+    songs: int
+    """The songs that it could recommend now."""
+    coverage: float
+    is_serving: bool
+    is_held: bool
+    created_at: datetime
+    served_at: datetime | None
+
+
+def emotions_visible(*, model_version: str) -> QuerySet[SongEmotion]:
+    """Return the emotions, by one model version, of the songs that may be recommended."""
+    return SongEmotion.objects.filter(
+        Q(song__status=Song.Status.ANALYSED) | Q(song__keeps_emotion=True),
+        model_version=model_version,
+        song__is_available=True,
+    )
+
+
+def version_serving() -> ModelVersion | None:
+    """Return the version that serves; None before the first song is analysed."""
+    return ModelVersion.objects.filter(is_serving=True).first()
+
+
+def version_register(name: str, *, checkpoint: str) -> ModelVersion:
+    """Record a version when it is first used; the first of all serves at once."""
+    known = ModelVersion.objects.filter(name=name).first()
+    if known is not None and known.checkpoint == checkpoint:
+        return known
+    with transaction.atomic():
+        version, _ = ModelVersion.objects.select_for_update().update_or_create(
+            name=name, defaults={"checkpoint": checkpoint}
+        )
+        if not ModelVersion.objects.filter(is_serving=True).exists():
+            _serve(version)
+    return version
+
+
+def version_states() -> list[VersionState]:
+    """Return every version, the one that serves first, then the newest."""
+    covered = _covered_songs()
+    states = [_state(version, covered) for version in ModelVersion.objects.all()]
+    return sorted(states, key=lambda state: not state.is_serving)
+
+
+def version_coverage(name: str) -> float:
+    """Return the share of the songs that some version covers and that `name` covers, too."""
+    songs = emotions_visible(model_version=name).count()
+    return songs / (_covered_songs() or songs or 1)
+
+
+def version_switch(name: str) -> ModelVersion:
+    """Let `name` serve; lists and pages of every process follow within a second.
+
+    Raises `VersionError` if the version is unknown or covers no song.
+    """
+    with transaction.atomic():
+        version = ModelVersion.objects.select_for_update().filter(name=name).first()
+        if version is None:
+            raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
+        is_empty = not emotions_visible(model_version=name).exists()
+        if is_empty and _covered_songs():
+            raise VersionError(
+                "VERSION_EMPTY", f"{name} covers no song that is here; lists would be empty"
+            )
+        _serve(version)
+    return version
+
+
+def version_hold(name: str, *, is_held: bool) -> None:
+    """Say whether a version may begin to serve without staff."""
+    ModelVersion.objects.filter(name=name).update(is_held=is_held)
+
+
+def version_former() -> ModelVersion:
+    """Return the version that served before the one that serves; VersionError if there is none."""
+    former = (
+        ModelVersion.objects.filter(is_serving=False, served_at__isnull=False)
+        .order_by("-served_at")
+        .first()
+    )
+    if former is None:
+        raise VersionError("VERSION_NO_FORMER", "no other model version has served yet")
+    return former
+
+
+def version_delete(name: str) -> int:
+    """Forget a version and all that it said; return the number of songs it had analysed.
+
+    Raises `VersionError` for the version that serves, or an unknown one.
+    """
+    with transaction.atomic():
+        version = ModelVersion.objects.select_for_update().filter(name=name).first()
+        if version is None:
+            raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
+        if version.is_serving:
+            raise VersionError("VERSION_SERVES", f"{name} serves; switch to another one first")
+        version.delete()
+        rows = SongEmotion.objects.filter(model_version=name)
+        count = rows.count()
+        rows.delete()
+    return count
+
+
+def _serve(version: ModelVersion) -> None:
+    if version.is_serving:
+        return
+    ModelVersion.objects.filter(is_serving=True).update(is_serving=False)
+    version.is_serving, version.served_at = True, timezone.now()
+    version.save(update_fields=["is_serving", "served_at"])
+
+
+def _covered_songs() -> int:
+    """Return the number of songs that at least one version could recommend."""
+    songs = Song.objects.filter(
+        Q(status=Song.Status.ANALYSED) | Q(keeps_emotion=True), is_available=True
+    )
+    return songs.filter(emotions__isnull=False).distinct().count()
+
+
+def _state(version: ModelVersion, covered: int) -> VersionState:
+    songs = emotions_visible(model_version=version.name).count()
+    return VersionState(
+        name=version.name,
+        songs=songs,
+        coverage=songs / (covered or songs or 1),
+        is_serving=version.is_serving,
+        is_held=version.is_held,
+        created_at=version.created_at,
+        served_at=version.served_at,
+    )
