@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from catalog.errors import PathError
 
@@ -54,6 +55,33 @@ def resolve_inside(root: Path, path: Path) -> Path:
     if not resolved.is_relative_to(root.resolve()):
         raise PathError(f"{_shown(path)}: leads out of its library; copy the file into the library")
     return resolved
+
+
+def open_inside(root: Path, path: Path) -> BinaryIO:
+    """Open the file at `path`; PathError if it is absent, outside `root` or no regular file.
+
+    Nothing is followed after the check, and a pipe or device put in the file's place neither
+    blocks nor is read.
+    """
+    inside = resolve_inside(root, path)
+    folder = os.open(root.resolve(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        *parents, name = inside.relative_to(root.resolve()).parts or (".",)
+        for parent in parents:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            below = os.open(parent, flags, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+        handle = os.open(name, flags, dir_fd=folder)
+    except OSError as error:
+        raise PathError(f"{_shown(path)}: cannot be opened ({error.strerror})") from error
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise PathError(f"{_shown(path)}: is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def ingest_root_check(path: Path, roots: Iterable[Path]) -> Path:

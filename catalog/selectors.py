@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
-from catalog.paths import from_stored, resolve_inside, to_stored
+from catalog.paths import from_stored, open_inside, resolve_inside, to_stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,11 @@ class Failure:
 def song_path(song: Song) -> Path:
     """Return the file to open for `song`; PathError if it is absent or outside its library."""
     return resolve_inside(song.library.path, song.path)
+
+
+def song_open(song: Song) -> BinaryIO:
+    """Open the file of `song`; PathError if it is absent, outside its library or no file."""
+    return open_inside(song.library.path, song.path)
 
 
 def is_there(library: Library) -> bool:

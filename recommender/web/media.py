@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import stat
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.utils.http import parse_etags
 
+from catalog.selectors import song_open
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
+
+    from catalog.models import Song
 
 CONTENT_TYPES: Final = {
     ".wav": "audio/wav",
@@ -64,19 +67,6 @@ def range_parse(header: str, size: int) -> ByteRange | None:
     return ByteRange(start, stop)
 
 
-class NotAFileError(OSError):
-    """Where a song's file was is now something else, such as a pipe, that must not be read."""
-
-
-def file_open(path: Path) -> BinaryIO:
-    """Open a regular file; NotAFileError for anything else, without waiting for a pipe's writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotAFileError(path)
-    return os.fdopen(descriptor, "rb")
-
-
 class FilePartResponse(StreamingHttpResponse):
     """Part of a file, which the server sends by itself where it can.
 
@@ -100,39 +90,49 @@ def _blocks(file: BinaryIO, left: int) -> Iterator[bytes]:
         yield block
 
 
-def audio_response(request: HttpRequest, path: Path, etag: str) -> HttpResponseBase:
-    """Answer with the file or the requested part of it; the response closes the file.
+def audio_response(request: HttpRequest, song: Song) -> HttpResponseBase:
+    """Answer with the song's file or the requested part of it; the response closes the file.
 
-    `etag` is the quoted entity tag of the file's current bytes.
+    `song` is one of `selectors.song_files`. Raises PathError if its file cannot be opened.
     """
-    headers = {
-        "Accept-Ranges": "bytes",
-        "ETag": etag,
-        "Cache-Control": "private, max-age=3600",
-    }
-    content_type = CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
-    if _is_cached(request, etag):
-        return HttpResponseNotModified(headers={"ETag": etag})
-    file_status = path.stat()
-    if not stat.S_ISREG(file_status.st_mode):
-        raise NotAFileError(path)
-    size = file_status.st_size
-    try:
-        part = range_parse(_range_header(request, etag), size)
-    except RangeNotSatisfiableError:
-        headers["Content-Range"] = f"bytes */{size}"
-        return HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
-    if part is None:
-        status, part = HTTPStatus.OK, ByteRange(0, size)
-    else:
-        status = HTTPStatus.PARTIAL_CONTENT
-        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    if request.method == "HEAD":
-        headers["Content-Length"] = str(part.stop - part.start)
-        return HttpResponse(status=status, headers=headers, content_type=content_type)
-    return FilePartResponse(
-        file_open(path), part, status=status, headers=headers, content_type=content_type
-    )
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(song_open(song))
+        file_status = os.fstat(file.fileno())
+        etag = _etag(song, file_status)
+        if _is_cached(request, etag):
+            return HttpResponseNotModified(headers={"ETag": etag})
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            "Cache-Control": "private, max-age=3600",
+        }
+        content_type = CONTENT_TYPES.get(song.path.suffix.lower(), "application/octet-stream")
+        size = file_status.st_size
+        try:
+            part = range_parse(_range_header(request, etag), size)
+        except RangeNotSatisfiableError:
+            headers["Content-Range"] = f"bytes */{size}"
+            return HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+        if part is None:
+            status, part = HTTPStatus.OK, ByteRange(0, size)
+        else:
+            status = HTTPStatus.PARTIAL_CONTENT
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+        if request.method == "HEAD":
+            headers["Content-Length"] = str(part.stop - part.start)
+            return HttpResponse(status=status, headers=headers, content_type=content_type)
+        stack.pop_all()  # the response closes the file
+        return FilePartResponse(
+            file, part, status=status, headers=headers, content_type=content_type
+        )
+
+
+def _etag(song: Song, status: os.stat_result) -> str:
+    """Return the quoted entity tag of the file's current bytes."""
+    known = (song.file_size_bytes, song.file_mtime_ns)
+    if (status.st_size, status.st_mtime_ns) == known:
+        return f'"{song.content_sha256}"'
+    return f'"{status.st_size}-{status.st_mtime_ns}"'
 
 
 def _is_cached(request: HttpRequest, etag: str) -> bool:

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.errors import PathError
-from catalog.selectors import song_path
 from mer.lyrics import clean_lyrics
 from recommender import selectors
 from recommender.auth import takes_token
@@ -83,13 +82,6 @@ def _similar(song: Song) -> list[Song]:
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = get_object_or_404(selectors.song_files(), pk=pk)
     try:
-        path = song_path(song)
-        status = path.stat()
-        is_as_catalogued = (status.st_size, status.st_mtime_ns) == (
-            song.file_size_bytes,
-            song.file_mtime_ns,
-        )
-        tag = song.content_sha256 if is_as_catalogued else f"{status.st_size}-{status.st_mtime_ns}"
-        return audio_response(request, path, etag=f'"{tag}"')
+        return audio_response(request, song)
     except (PathError, OSError) as error:
         raise Http404("The file of this song is not there.") from error

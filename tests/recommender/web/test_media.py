@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gc
 import os
-import re
+import socket
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +12,12 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.web import media
+from catalog.paths import to_stored
 from recommender.web.media import RangeNotSatisfiableError, range_parse
 from tests.factories import LibraryFactory, SongFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from django.test import Client
 
@@ -132,23 +133,71 @@ def test_missing_file(client: Client, wav_song: Song) -> None:
 def test_a_file_that_cannot_be_opened(
     client: Client, wav_song: Song, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(media, "file_open", refuse)
+    monkeypatch.setattr("catalog.paths.os.open", refuse)
     assert client.get(url(wav_song)).status_code == 404
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir(), lambda path: None])
-def test_what_took_the_place_of_a_file_is_not_opened(
-    make: Callable[[Path], None], client: Client, wav_song: Song
+def _device(path: Path) -> None:
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, _device, _socket, Path.mkdir])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_only_a_regular_file_is_played(
+    client: Client, wav_song: Song, make: Callable[[Path], None], method: str
 ) -> None:
-    path = wav_song.path
-    path.unlink()
-    make(path)
-    assert client.get(url(wav_song)).status_code == 404
-    with pytest.raises(OSError, match=re.escape(path.name)):
-        media.file_open(path)
+    wav_song.path.unlink()
+    make(wav_song.path)
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        assert getattr(client, method)(url(wav_song), headers=headers).status_code == 404
+
+
+def test_a_link_swapped_in_is_not_followed(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    """Between the check of a path and its opening, its folder or itself becomes a link."""
+    root, outside = tmp_path / "library", tmp_path / "outside"
+    for folder in (root / "album", outside):
+        folder.mkdir(parents=True)
+        (folder / "one.wav").write_bytes(b"secret")
+    inside = root / "album" / "one.wav"
+    song = SongFactory(library=LibraryFactory(root=str(root)), relative_path="album/one.wav")
+    monkeypatch.setattr("catalog.paths.resolve_inside", lambda *_: inside)
+    assert client.head(url(song)).status_code == 200
+    inside.unlink()
+    inside.symlink_to(outside / "one.wav")
+    assert client.get(url(song)).status_code == 404
+    inside.unlink()
+    inside.parent.rmdir()
+    inside.parent.symlink_to(outside)
+    assert client.get(url(song)).status_code == 404
+
+
+@pytest.mark.parametrize("name", [b"\xe9t\xe9.wav", b"\\x41.wav", b"new\nline.wav", b'a"b\xff.wav'])
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}])
+def test_every_file_name_streams(
+    client: Client, wav_song: Song, name: bytes, headers: dict[str, str]
+) -> None:
+    path = wav_song.path.with_name(os.fsdecode(name))
+    wav_song.path.rename(path)
+    wav_song.relative_path = to_stored(Path(path.name))
+    wav_song.save()
+    for method in (client.get, client.head):
+        response = method(url(wav_song), headers=headers)
+        assert response.status_code in {200, 206}
+        assert "Content-Disposition" not in response
+        response.close()
 
 
 @pytest.mark.parametrize(("header", "start", "length"), [("", 0, 64_044), ("bytes=9-99", 9, 91)])
