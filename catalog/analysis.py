@@ -27,7 +27,8 @@ from catalog.errors import (
     machine_errors_raise,
 )
 from catalog.models import ModelVersion, Song, SongEmotion
-from catalog.selectors import is_there, song_path
+from catalog.paths import holds_anything
+from catalog.selectors import song_path
 from catalog.storable import not_finite, storable_text
 from catalog.versions import version_register, version_serving
 from catalog.work.queue import (
@@ -247,7 +248,7 @@ def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
             batch.known.append(song)
             continue
         if not os.path.lexists(song.path):
-            (batch.gone if is_there(song.library) else batch.away).append(song)
+            (batch.gone if holds_anything(song.library.path) else batch.away).append(song)
             continue
         start = time.perf_counter()
         try:

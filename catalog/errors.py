@@ -6,6 +6,7 @@
     ├── TransientError            code TRANSIENT: Celery tries again
     └── PermanentError            recorded, and not tried again until the file changes
         ├── PathError             code PATH_INVALID: absent, unreadable, or outside
+        ├── FilesVanishedError    code FILES_VANISHED
         ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
         ├── JobStateError         code JOB_STATE_INVALID
         ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
@@ -44,6 +45,12 @@ class PathError(PermanentError):
     """A path is absent, unreadable or outside every catalogue root."""
 
     code = "PATH_INVALID"
+
+
+class FilesVanishedError(PermanentError):
+    """So many files are gone at once that a disk may be missing."""
+
+    code = "FILES_VANISHED"
 
 
 class FileUnusableError(PermanentError):

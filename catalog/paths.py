@@ -84,8 +84,11 @@ def open_inside(root: Path, path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def ingest_root_check(path: Path, roots: Iterable[Path]) -> Path:
-    """Return `path` with symlinks followed; PathError unless it exists inside one of `roots`."""
+def ingest_root_check(path: Path, roots: Iterable[Path], *, may_be_gone: bool = False) -> Path:
+    """Return `path` with symlinks followed; PathError unless it is inside one of `roots`.
+
+    It must exist unless `may_be_gone`.
+    """
     allowed = [root.resolve() for root in roots]
     try:
         resolved = path.resolve()
@@ -101,11 +104,42 @@ def ingest_root_check(path: Path, roots: Iterable[Path]) -> Path:
     try:
         resolved.stat()
     except OSError as error:
+        if may_be_gone and is_gone(resolved):
+            return resolved
         raise PathError(
             f"{_shown(path)}: there is no such file or folder here ({error.strerror}); check the "
             "name, and the rights of the folders above it"
         ) from error
     return resolved
+
+
+def is_gone(path: Path) -> bool:
+    """Return whether nothing is at `path`; False if that cannot be known."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def can_be_seen(path: Path) -> bool:
+    """Return whether something is at `path`; False if that cannot be known."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def holds_anything(folder: Path) -> bool:
+    """Return whether a folder holds anything; without its mount it is empty or gone."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _shown(path: Path) -> str:

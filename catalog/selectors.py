@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -86,15 +85,6 @@ def song_open(song: Song) -> BinaryIO:
     return open_inside(song.library.path, song.path)
 
 
-def is_there(library: Library) -> bool:
-    """Return whether a library's folder holds anything; without its mount it is empty or gone."""
-    try:
-        with os.scandir(library.path) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
 def library_find(path: Path) -> Library | None:
     """Return the library that contains `path`, which is resolved; at most one does."""
     roots = [to_stored(folder) for folder in (path, *path.parents)]
@@ -164,6 +154,17 @@ def job_failure_count(*, job: BackgroundJob) -> int:
     """Return the number of files that `job_failures` returns without `most`."""
     scope = _ingest_scope(job)
     return scope.failed_files().count() + scope.failed_songs().count() if scope else 0
+
+
+def unread_lines(job: BackgroundJob) -> list[str]:
+    """Return what an ingest did not read: the count of each suffix, then the first files."""
+    suffixes = job.result.get("unread_suffixes", {})
+    files = job.result.get("unread_files", [])
+    if not suffixes:
+        return []
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(suffixes.items()))
+    more = job.result["unread"] - len(files)
+    return [counts, *files, *([f"and {more} more"] if more else [])]
 
 
 def _ingest_scope(job: BackgroundJob) -> Scope | None:

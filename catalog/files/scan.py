@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from catalog.errors import FileUnusableError, PathError
+from catalog.files.left_out import HIDDEN, LeftOut
 from catalog.files.lyrics import Lyrics, lyrics_find
 from catalog.files.tags import Tags, read_tags
 from catalog.paths import resolve_inside
@@ -18,9 +21,22 @@ from mer.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _HASH_BLOCK_BYTES: Final = 1024 * 1024
+
+
+# Suffixes of audio, read or not.
+_AUDIO_SUFFIXES: Final = frozenset(
+    f".{suffix}"
+    for line in (
+        "3ga aa aac aax aaxc ac3 act adts aif aifc aiff alac amr ape au awb caf dff dsd dsf dts",
+        "dtshd eac3 flac gsm it kar m4a m4b m4p m4r mid midi mka mlp mod mogg mp+ mp1 mp2 mp3 mp4",
+        "mpa mpc mpga mpp oga ofr ofs ogg opus ra rf64 rmi s3m shn snd spx tak thd tta voc vqf w64",
+        "wav weba webm wma wv xm",
+    )
+    for suffix in line.split()
+)
+_UNREAD_SUFFIXES: Final = _AUDIO_SUFFIXES - SUPPORTED_SUFFIXES
 
 
 class Kind(Enum):
@@ -28,12 +44,19 @@ class Kind(Enum):
 
     AUDIO = "audio"
     IGNORED = "ignored"
+    """No audio by its suffix."""
+    UNREAD = "unread"
+    """Audio by its suffix, of a format that is not read."""
+    LEFT_OUT = "left out"
+    """A folder or file that the rules of `LeftOut` name."""
+    VANISHED = "vanished"
+    """A folder that was there a moment ago."""
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name below a library's root; `reason` is why it is refused."""
+    """A name below a library's root; `reason` is why it is refused or left out."""
 
     relative: Path
     kind: Kind
@@ -63,30 +86,62 @@ class FileFacts:
 def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Found]:
     """Yield the names at or below `start`, inside `root`, ordered by path parts.
 
-    With `after`, a path relative to `root`, only the names after it. Hidden folders and folders
-    behind a symlink are not entered; a library's own folders are reached without the link. Memory
-    holds the names of one branch of folders only.
+    With `after`, a path relative to `root`, only the names after it. Folders that `LeftOut` names
+    and folders behind a symlink are not entered; a library's own folders are reached without the
+    link. A folder that cannot be read is refused, and the scan goes on. Memory holds the names of
+    one branch of folders only.
+
+    Raises PathError if `start` itself cannot be read.
     """
-    if not start.is_dir():
+    rules = LeftOut(root)
+    is_folder = start.is_dir()
+    if reason := rules.reason_with_parents(start.relative_to(root), is_folder=is_folder):
+        if after is None:
+            yield Found(start.relative_to(root), Kind.LEFT_OUT, reason)
+        return
+    if not is_folder:
         if after is None:
             yield _found(root, start)
         return
-    stack = [_names(start)]
+    try:
+        stack = [_entries(start)]
+    except OSError as error:
+        raise PathError(f"{start}: cannot be read ({error.strerror}); check its rights") from error
     while stack:
-        path = next(stack[-1], None)
-        if path is None:
+        entry = next(stack[-1], None)
+        if entry is None:
             stack.pop()
             continue
-        relative = path.relative_to(root)
+        relative = Path(entry.path).relative_to(root)
         if after and relative.parts <= after.parts and relative not in after.parents:
             continue
-        if path.is_symlink() or path.name.startswith(".") or not path.is_dir():
-            yield _found(root, path)
-            continue
         try:
-            stack.append(_names(path))
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if reason := rules.reason(relative, is_folder=is_folder):
+                yield Found(relative, Kind.IGNORED if reason == HIDDEN else Kind.LEFT_OUT, reason)
+            elif is_folder:
+                stack.append(_entries(Path(entry.path)))
+            else:
+                yield _found(root, Path(entry.path))
+        except FileNotFoundError:
+            yield Found(relative, Kind.VANISHED)
         except OSError as error:
-            yield Found(relative, Kind.REFUSED, f"cannot be listed ({error.strerror})")
+            yield Found(relative, Kind.REFUSED, f"cannot be read ({error.strerror})")
+
+
+def cue_note(path: Path) -> str:
+    """Return a note if `path` is a cue sheet of one audio file beside it, else ``""``."""
+    if path.suffix.lower() != ".cue":
+        return ""
+    try:
+        beside = [p for p in path.parent.iterdir() if p.suffix.lower() in SUPPORTED_SUFFIXES]
+    except OSError:
+        return ""
+    same = [p for p in beside if p.stem == path.stem]
+    album = same[0] if same else beside[0] if len(beside) == 1 else None
+    if album is None:
+        return ""
+    return f"{path.name}: cue sheets are not read; {album.name} is one song, not its tracks"
 
 
 def stamp_of(path: Path) -> FileStamp:
@@ -132,25 +187,44 @@ def audio_hash(path: Path) -> str:
         return ""  # the file is then known by all of its bytes
 
 
-def _names(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.iterdir(), key=lambda path: path.name))
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Return the entries of a folder in order; OSError if it cannot be listed or entered."""
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    (folder / "..").stat()  # names alone can be listed without the right to enter
+    return iter(listed)
 
 
 def _found(root: Path, path: Path) -> Found:
     relative = path.relative_to(root)
-    is_audio = path.suffix.lower() in SUPPORTED_SUFFIXES
-    if path.name.startswith("."):
-        return Found(relative, Kind.IGNORED)
-    if path.is_symlink() and (is_audio or path.is_dir()):
+    suffix = path.suffix.lower()
+    is_audio = suffix in SUPPORTED_SUFFIXES
+    if path.is_symlink() and path.is_dir():
+        return _found_link_to_folder(root, path)
+    if path.is_symlink() and is_audio:
         try:
             resolve_inside(root, path)
         except PathError as error:
             return Found(relative, Kind.REFUSED, str(error))
     if not is_audio or path.is_dir():
-        return Found(relative, Kind.IGNORED)
+        is_unread = suffix in _UNREAD_SUFFIXES and path.is_file()
+        return Found(relative, Kind.UNREAD if is_unread else Kind.IGNORED)
     if not path.is_file():
         return Found(relative, Kind.REFUSED, "it is no regular file")
     return Found(relative, Kind.AUDIO)
+
+
+def _found_link_to_folder(root: Path, link: Path) -> Found:
+    """Refuse a link that leads out; one that stays inside leads to what is scanned anyway."""
+    relative = link.relative_to(root)
+    if link.resolve().is_relative_to(root.resolve()):
+        return Found(relative, Kind.IGNORED)
+    return Found(
+        relative,
+        Kind.REFUSED,
+        "is a link to a folder outside the library, which is not followed; ingest that folder "
+        "itself, or mount it here",
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,6 @@ that was written, and no file is counted twice.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -20,12 +19,14 @@ from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from catalog.errors import (
+    FilesVanishedError,
     FileUnusableError,
     JobStateError,
     PathError,
     TransientError,
     machine_errors_raise,
 )
+from catalog.files.left_out import LeftOut
 from catalog.files.lyrics import Lyrics, lyrics_find
 from catalog.files.scan import (
     FileFacts,
@@ -33,14 +34,22 @@ from catalog.files.scan import (
     Found,
     Kind,
     audio_hash,
+    cue_note,
     read_file,
     scan,
     stamp_of,
 )
 from catalog.ingest.upsert import Outcome, failure_upsert, library_ensure, song_keep, song_upsert
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
-from catalog.paths import from_stored, ingest_root_check, to_stored
-from catalog.selectors import job_scope
+from catalog.paths import (
+    can_be_seen,
+    from_stored,
+    holds_anything,
+    ingest_root_check,
+    is_gone,
+    to_stored,
+)
+from catalog.selectors import job_scope, library_find
 from catalog.storable import not_finite, storable_text
 from catalog.work.jobs import job_advance, job_create, job_held, job_requeue, job_succeed, job_wait
 from catalog.work.queue import songs_dispatch
@@ -69,9 +78,12 @@ _NO_STAMP: Final = FileStamp(0, 0)
 class IngestState:
     """The state of an ingest, as `BackgroundJob.result` stores it.
 
-    `phase` is scanning, analysing or done. `cursor` is the last file written. The other numbers
-    count files. `failed` counts the files that did not become songs; once the ingest is done it
-    also counts the songs whose analysis failed.
+    `phase` is scanning, analysing or done. `cursor` is the last file written, below the path of the
+    job. The other numbers count files. `failed` counts the files that did not become songs; once
+    the ingest is done it also counts the songs whose analysis failed. `ignored` files are no audio.
+    `unread` files are audio of formats that are not read: all are counted by suffix, the first are
+    named. `left_out` counts names that `LeftOut` names. `vanished` files went during the scan.
+    `missing` songs are gone, or left out now.
     """
 
     phase: str = "scanning"
@@ -84,14 +96,19 @@ class IngestState:
     restored: int = 0
     failed: int = 0
     ignored: int = 0
+    unread: int = 0
+    unread_suffixes: dict[str, int] = field(default_factory=dict)
+    unread_files: list[str] = field(default_factory=list)
+    left_out: int = 0
+    vanished: int = 0
     missing: int = 0
     analysed: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
     def scanned(self) -> int:
-        """Return the number of files written."""
-        return sum(getattr(self, outcome) for outcome in Outcome)
+        """Return the number of files that were dealt with."""
+        return self.vanished + sum(getattr(self, outcome) for outcome in Outcome)
 
     def note(self, text: str) -> None:
         """Add a note for the admin, up to `MAX_NOTES`."""
@@ -101,7 +118,7 @@ class IngestState:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The result of reading one file; exactly one of the last three is set."""
+    """The result of reading one file; at most one of the last three is set, none if it is gone."""
 
     name: str
     stamp: FileStamp
@@ -111,27 +128,41 @@ class _Reading:
 
 
 def ingest_start(
-    *, path: Path, user: User | None = None, is_anywhere_allowed: bool = False
+    *,
+    path: Path,
+    user: User | None = None,
+    is_anywhere_allowed: bool = False,
+    accept_empty: bool = False,
 ) -> BackgroundJob:
     """Return a job that ingests the folder or file; a worker starts it after the commit.
 
     PathError unless the path exists, and is inside a catalogue root if not `is_anywhere_allowed`.
+    With `accept_empty` any number of files may be gone, and the path itself if it is in a library.
     If an ingest of the same path is still scanning, that job is returned instead.
     """
     roots = [path.resolve()] if is_anywhere_allowed else settings.AFFETTI_CATALOG_ROOTS
-    path = ingest_root_check(path, roots)
-    arguments = {"path": to_stored(path)}
+    is_known = accept_empty and library_find(path.resolve()) is not None
+    path = ingest_root_check(path, roots, may_be_gone=is_known)
+    stored = to_stored(path)
     with transaction.atomic():
-        library_ensure(folder=path if path.is_dir() else path.parent)
+        library_ensure(folder=path.parent if path.is_file() else path)
         same = BackgroundJob.objects.filter(
             kind=BackgroundJob.Kind.INGEST,
-            arguments=arguments,
+            arguments__path=stored,
             status__in=[BackgroundJob.Status.PENDING, BackgroundJob.Status.STARTED],
         )
         for job in same:
             if IngestState(**job.result).phase == "scanning":
-                return job
+                return _accept(job) if accept_empty else job
+        arguments = {"path": stored, "accept_empty": accept_empty}
         return job_create(kind=BackgroundJob.Kind.INGEST, arguments=arguments, user=user)
+
+
+def _accept(job: BackgroundJob) -> BackgroundJob:
+    """Allow an ingest that is under way to find any number of files gone."""
+    job.arguments["accept_empty"] = True
+    job.save(update_fields=["arguments"])
+    return job
 
 
 def ingest_run(
@@ -153,12 +184,11 @@ def ingest_run(
 def _run(job: BackgroundJob, end: float, on_progress: Callable[[BackgroundJob], object]) -> None:
     scope = job_scope(job)
     start = from_stored(job.arguments["path"])
-    if scope is None or not start.exists():
+    if scope is None or (is_gone(start) and not scope.songs().exists()):
         raise PathError(f"{start}: there is no such file or folder any more; check the disk")
     state = IngestState(**job.result)
     if not state.scanned:
-        kinds = [found.kind is Kind.IGNORED for found in scan(scope.library.path, start)]
-        state.ignored, total = sum(kinds), len(kinds) - sum(kinds)
+        total = _count(state, scope.library.path, start)
         job_advance(job=job, done=0, total=total, result=asdict(state))
     for batch in _batches(scope, start, state):
         _write(job, scope, state, _read(scope.library, batch))
@@ -167,7 +197,7 @@ def _run(job: BackgroundJob, end: float, on_progress: Callable[[BackgroundJob], 
         if time.monotonic() > end:
             job_requeue(job=job)
             return
-    state.missing += _missing_mark(job, scope)
+    state.missing += _missing_mark(job, scope, start, state)
     state.phase = "analysing"
     job_advance(job=job, done=_settled(scope, state), total=state.scanned, result=asdict(state))
     job_wait(job=job)
@@ -209,17 +239,51 @@ def _settled(scope: Scope, state: IngestState) -> int:
     return max(0, state.scanned - pending)
 
 
+def _count(state: IngestState, root: Path, start: Path) -> int:
+    """Count what is no file to be read into `state`; return the number of files to be read."""
+    total = 0
+    state.ignored = state.unread = state.left_out = 0
+    state.unread_suffixes, state.unread_files, state.notes = {}, [], []
+    for found in _scanned(root, start):
+        if found.kind in {Kind.AUDIO, Kind.REFUSED}:
+            total += 1
+        elif found.kind is Kind.UNREAD:
+            _count_unread(state, found.relative)
+        elif found.kind is Kind.LEFT_OUT:
+            state.left_out += 1
+        elif found.kind is Kind.IGNORED:
+            state.ignored += 1
+            state.note(cue_note(root / found.relative))
+    return total
+
+
+def _count_unread(state: IngestState, relative: Path) -> None:
+    suffix = storable_text(relative.suffix.lower())
+    state.unread += 1
+    state.unread_suffixes[suffix] = state.unread_suffixes.get(suffix, 0) + 1
+    if len(state.unread_files) < MAX_NOTES:
+        state.unread_files.append(storable_text(str(relative)))
+
+
+def _scanned(root: Path, start: Path, after: Path | None = None) -> Iterator[Found]:
+    """Return what `scan` finds; nothing if `start` is gone, which `_missing_mark` judges."""
+    return iter(()) if is_gone(start) else scan(root, start, after=after)
+
+
 def _batches(scope: Scope, start: Path, state: IngestState) -> Iterator[list[tuple[str, Found]]]:
     """Yield the files that are not written yet, each with its stored path."""
-    after = from_stored(state.cursor) if state.cursor else None
-    files = _named(scan(scope.library.path, start, after=after), state)
+    root = scope.library.path
+    after = (start / from_stored(state.cursor)).relative_to(root) if state.cursor else None
+    files = _named(_scanned(root, start, after), state)
     while batch := list(islice(files, FILES_AT_ONCE)):
         yield batch
 
 
 def _named(found: Iterator[Found], state: IngestState) -> Iterator[tuple[str, Found]]:
     for item in found:
-        if item.kind is Kind.IGNORED:
+        if item.kind is Kind.VANISHED:
+            state.note(f"{item.relative}: this folder vanished during the scan")
+        if item.kind not in {Kind.AUDIO, Kind.REFUSED}:
             continue
         try:
             yield to_stored(item.relative), item
@@ -263,6 +327,8 @@ def _read_one(
     except (SoftTimeLimitExceeded, DatabaseError):
         raise
     except Exception as error:  # the edge of one file: no file may stop the others
+        if is_gone(path):
+            return _Reading(name, stamp)
         return _Reading(name, stamp, failure=_failure_of(path, error))
     if field_name := not_finite(facts):
         reason = f"its {field_name} is not a finite number; write its tags again, or convert it"
@@ -306,11 +372,16 @@ def _write(
     if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
         raise TransientError(f"library {scope.library.root} has just become part of a wider one")
     for reading in readings:
+        if not (reading.kept or reading.facts or reading.failure):
+            state.vanished += 1
+            continue
         outcome = _write_safely(scope.library, reading)
         setattr(state, outcome, getattr(state, outcome) + 1)
         if reading.facts and reading.facts.lyrics.note:
             state.note(f"{reading.name}: {reading.facts.lyrics.note}")
-    state.cursor = readings[-1].name
+    below = scope.library.path / from_stored(readings[-1].name)
+    # Relative to the job's path: the library may become part of a wider one.
+    state.cursor = to_stored(below.relative_to(from_stored(job.arguments["path"])))
     job_advance(
         job=job, done=_settled(scope, state), total=job.progress_total, result=asdict(state)
     )
@@ -355,17 +426,53 @@ def _write_one(library: Library, reading: _Reading) -> Outcome:
     )
 
 
-def _missing_mark(job: BackgroundJob, scope: Scope) -> int:
-    """Mark the songs, and delete the failures, whose file is gone; return the number of songs."""
-    missing, last = 0, 0
-    root = scope.library.path
+def _missing_mark(job: BackgroundJob, scope: Scope, start: Path, state: IngestState) -> int:
+    """Mark the songs, and delete the failures, whose file is gone or left out now.
+
+    Returns the number of songs. Raises FilesVanishedError, and marks none, if more than half of
+    them are gone at once or `start` is empty, unless the job accepts that.
+    """
+    root, rules = scope.library.path, LeftOut(scope.library.path)
+    gone, left_out, last = [], [], 0
     while page := list(scope.songs().filter(pk__gt=last).values_list("pk", "relative_path")[:500]):
-        gone = [pk for pk, stored in page if not os.path.lexists(root / from_stored(stored))]
-        missing += Song.objects.filter(pk__in=gone).update(
+        for pk, stored in page:
+            relative = from_stored(stored)
+            if rules.reason_with_parents(relative, is_folder=False):
+                left_out.append(pk)
+            elif is_gone(root / relative):
+                gone.append(pk)
+        last = page[-1][0]
+    _vanished_check(job, start, gone=len(gone), of=scope.songs().count())
+    if left_out:
+        state.note(f"{len(left_out)} songs are left out now (.affettiignore, .nomedia, system)")
+    missing = [*gone, *left_out]
+    for at in range(0, len(missing), 500):
+        Song.objects.filter(pk__in=missing[at : at + 500]).update(
             is_available=False, updated_at=timezone.now()
         )
-        last = page[-1][0]
+    _failures_forget(job, scope)
+    return len(missing)
+
+
+def _vanished_check(job: BackgroundJob, start: Path, *, gone: int, of: int) -> None:
+    """Raise FilesVanishedError if so many files are gone that a disk may be missing."""
+    job.refresh_from_db(fields=["arguments"])
+    is_lost = not start.is_file() and not holds_anything(start)
+    if not gone or job.arguments.get("accept_empty") or not (is_lost or 2 * gone > of):
+        return
+    what = "is empty or absent" if is_lost else "has lost more than half of its files"
+    raise FilesVanishedError(
+        f"{start}: {what}: {gone} of {of} songs are gone at once, and none was marked as gone. If "
+        "a disk is not mounted, mount it and ingest again. If the files are gone for good, confirm "
+        "it: --accept-empty, accept_empty of the API, or the box on the ingest page"
+    )
+
+
+def _failures_forget(job: BackgroundJob, scope: Scope) -> None:
+    """Delete the failures of files that are gone, or that this scan did not meet."""
+    root = scope.library.path
     for failure in scope.failed_files():
-        if not os.path.lexists(root / from_stored(failure.relative_path)):
+        path = root / from_stored(failure.relative_path)
+        is_unmet = failure.updated_at < job.created_at and can_be_seen(path)
+        if is_gone(path) or is_unmet:
             failure.delete()
-    return missing

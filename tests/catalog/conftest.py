@@ -42,8 +42,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 def ingest(music_dir: Path) -> Callable[..., BackgroundJob]:
     """Return a function that ingests the music folder, or the path given, in this process."""
 
-    def run(path: Path = music_dir) -> BackgroundJob:
-        job = ingest_start(path=path)
+    def run(path: Path = music_dir, *, accept_empty: bool = False) -> BackgroundJob:
+        job = ingest_start(path=path, accept_empty=accept_empty)
         job = job_start(job_id=job.pk, worker="test")
         ingest_run(job=job)
         job.refresh_from_db()

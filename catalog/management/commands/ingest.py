@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from catalog.analysis import songs_analyse
-from catalog.errors import JobStateError, PathError, TransientError
+from catalog.errors import JobStateError, PathError, PermanentError, TransientError
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
 from catalog.models import BackgroundJob, Song
-from catalog.selectors import job_failures, job_progress, job_scope
+from catalog.selectors import job_failures, job_progress, job_scope, unread_lines
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.queue import batches_next, leases_release, songs_abandon, songs_waiting
 from catalog.work.workers import worker_name
@@ -42,6 +42,9 @@ _COUNTS: Final = (
     ("restored", "back again"),
     ("duplicates", "same content as another file"),
     ("missing", "gone"),
+    ("vanished", "gone during the scan"),
+    ("unread", "audio of formats that are not read"),
+    ("left_out", "files and folders left out"),
     ("analysed", "analysed"),
     ("failed", "failed"),
 )
@@ -82,11 +85,21 @@ class Command(BaseCommand):
             help="With --wait: stop waiting then; the work goes on in the background.",
         )
 
+        parser.add_argument(
+            "--accept-empty",
+            action="store_true",
+            help="Mark songs as gone even if more than half, or all, of the files are gone.",
+        )
+
     def handle(self, *_: Any, **options: Any) -> None:
         if options["wait"]:
             jobs_reconcile()  # a killed command may have left the job started
         try:
-            job = ingest_start(path=options["path"], is_anywhere_allowed=True)
+            job = ingest_start(
+                path=options["path"],
+                is_anywhere_allowed=True,
+                accept_empty=options["accept_empty"],
+            )
         except PathError as error:
             raise CommandError(str(error), returncode=BAD_PATH) from error
         if not options["wait"]:
@@ -117,6 +130,8 @@ class Command(BaseCommand):
         except PathError as error:
             job_fail(job=job, code=error.code, message=str(error))
             raise CommandError(str(error), returncode=BAD_PATH) from error
+        except PermanentError as error:
+            job_fail(job=job, code=error.code, message=str(error))
 
     def _analyse(self, job: BackgroundJob, worker: str, bar: tqdm[Any], end: float) -> None:
         """Wait until the job has ended; scan and analyse here what no worker does."""
@@ -156,6 +171,8 @@ class Command(BaseCommand):
         for key, text in _COUNTS:
             if job.result[key] or key in {"added", "analysed", "failed"}:
                 self.stdout.write(f"{job.result[key]:7d} {text}")
+        for text in unread_lines(job):
+            self.stdout.write(f"  not read: {text}")
         for failure in job_failures(job=job):
             self.stdout.write(f"  {failure.path}: {failure.code}: {failure.message}")
         for note in job.result["notes"]:

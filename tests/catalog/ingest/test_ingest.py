@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.errors import JobStateError, PathError, TransientError
+from catalog.errors import FilesVanishedError, JobStateError, PathError, TransientError
 from catalog.files import scan as scan_module
 from catalog.ingest import run as ingest_module
 from catalog.ingest import upsert as upsert_module
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
 from catalog.models import BackgroundJob, IngestFailure, Song
+from catalog.selectors import unread_lines
 from catalog.work.jobs import job_requeue, job_revoke, job_start
 from catalog.work.queue import songs_waiting
 from tests.catalog.conftest import write_tone
@@ -202,7 +203,7 @@ def test_another_song_under_an_old_name_is_another_song(music_dir: Path, ingest:
     path = write_tone(music_dir / "a.wav", hz=200)
     ingest()
     path.unlink()
-    ingest()
+    ingest(accept_empty=True)
     write_tone(path, hz=300)
 
     assert counts(ingest()) == {"added": 1}
@@ -483,10 +484,237 @@ def test_a_folder_that_went_away_marks_nothing_missing(music_dir: Path, ingest: 
     job = ingest_start(path=music_dir)
     music_dir.rename(music_dir.parent / "unmounted")
 
-    with pytest.raises(PathError):
+    with pytest.raises(FilesVanishedError, match="--accept-empty"):
         ingest_run(job=job_start(job_id=job.pk, worker="w"))
+    job.refresh_from_db()
 
     assert Song.objects.get().is_available
+
+
+@pytest.fixture
+def ten_songs(music_dir: Path, ingest: Ingest) -> list[Path]:
+    paths = [write_tone(music_dir / "a" / f"{n}.wav", hz=200 + 10 * n) for n in range(10)]
+    ingest()
+    settle_songs()
+    return paths
+
+
+@pytest.mark.parametrize("kept", [0, 4])
+def test_when_most_files_are_gone_at_once_none_is_marked_until_that_is_confirmed(
+    music_dir: Path, ingest: Ingest, ten_songs: list[Path], kept: int
+) -> None:
+    for path in ten_songs[kept:]:
+        path.unlink()
+
+    with pytest.raises(FilesVanishedError, match=f"{10 - kept} of 10 songs"):
+        ingest()
+    assert Song.objects.filter(is_available=True).count() == 10
+    BackgroundJob.objects.all().delete()
+
+    assert counts(ingest(accept_empty=True))["missing"] == 10 - kept
+
+
+def test_when_half_of_the_files_are_gone_they_are_gone(
+    ingest: Ingest, ten_songs: list[Path]
+) -> None:
+    for path in ten_songs[5:]:
+        path.unlink()
+
+    assert counts(ingest()) == {"unchanged": 5, "missing": 5}
+
+
+def test_files_that_moved_within_the_library_are_not_gone(
+    music_dir: Path, ingest: Ingest, ten_songs: list[Path]
+) -> None:
+    (music_dir / "a").rename(music_dir / "b")
+
+    assert counts(ingest()) == {"moved": 10}
+
+
+def test_an_absent_folder_is_confirmed_too(
+    music_dir: Path, ingest: Ingest, ten_songs: list[Path]
+) -> None:
+    shutil.rmtree(music_dir)
+
+    with pytest.raises(PathError):
+        ingest()
+    assert counts(ingest(accept_empty=True)) == {"missing": 10}
+
+
+def test_the_confirmation_reaches_an_ingest_under_way(
+    music_dir: Path, ten_songs: list[Path]
+) -> None:
+    for path in ten_songs:
+        path.unlink()
+    job = job_start(job_id=ingest_start(path=music_dir).pk, worker="w")
+
+    assert ingest_start(path=music_dir, accept_empty=True).pk == job.pk
+    ingest_run(job=job)
+
+    assert Song.objects.filter(is_available=True).count() == 0
+
+
+def test_a_mount_lost_during_the_scan_marks_nothing_as_gone(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, ten_songs: list[Path]
+) -> None:
+    for path in ten_songs:
+        touch(path)
+    original = ingest_module.read_file
+
+    def lose(root: Path, relative: Path, *, max_bytes: int) -> object:
+        if relative.name == "3.wav":
+            shutil.rmtree(music_dir / "a")
+        return original(root, relative, max_bytes=max_bytes)
+
+    monkeypatch.setattr(ingest_module, "read_file", lose)
+
+    with pytest.raises(FilesVanishedError):
+        ingest()
+    assert Song.objects.filter(is_available=True).count() == 10
+    assert not IngestFailure.objects.exists()
+
+
+def test_a_file_that_vanishes_during_the_scan_is_counted(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        write_tone(music_dir / f"{n}.wav", hz=200 + 10 * n)
+    original = ingest_module.read_file
+
+    def lose(root: Path, relative: Path, *, max_bytes: int) -> object:
+        (root / "2.wav").unlink(missing_ok=True)
+        return original(root, relative, max_bytes=max_bytes)
+
+    monkeypatch.setattr(ingest_module, "read_file", lose)
+    job = ingest()
+
+    assert (job.result["added"], job.result["vanished"]) == (3, 1)
+    assert job.progress_total == 4
+
+
+def test_a_scan_goes_on_after_its_library_became_part_of_a_wider_one(
+    music_dir: Path, ingest: Ingest
+) -> None:
+    for n in range(20):
+        write_tone(music_dir / "sub" / "x" / f"{n:02d}.wav", hz=200 + 10 * n)
+    write_tone(music_dir / "a.wav", hz=999)
+    job = job_start(job_id=ingest_start(path=music_dir / "sub").pk, worker="w")
+    ingest_run(job=job, seconds=0)  # one batch, then back into the queue
+    assert Song.objects.count() == 16
+
+    upsert_module.library_ensure(folder=music_dir)
+    ingest_run(job=job_start(job_id=job.pk, worker="w"))
+    job.refresh_from_db()
+
+    assert counts(job) == {"added": 20}
+    assert Song.objects.filter(relative_path__startswith="sub/x/").count() == 20
+
+
+def refuse_listing(monkeypatch: pytest.MonkeyPatch, name: str, error: OSError) -> None:
+    """Let a folder be one that cannot be listed; for root every real one can."""
+    original = scan_module._entries
+
+    def entries(folder: Path) -> object:
+        if folder.name == name:
+            raise error
+        return original(folder)
+
+    monkeypatch.setattr(scan_module, "_entries", entries)
+
+
+def test_a_folder_that_cannot_be_read_is_said_and_its_songs_stay(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        write_tone(music_dir / f"{n}" / "a.wav", hz=200 + 10 * n)
+    ingest()
+    with monkeypatch.context() as patch:
+        refuse_listing(patch, "1", PermissionError(errno.EACCES, "Permission denied"))
+        job = ingest()
+
+    assert counts(job) == {"unchanged": 2, "failed": 1}
+    failure = IngestFailure.objects.get()
+    assert (failure.relative_path, failure.code) == ("1", "PATH_INVALID")
+    assert "Permission denied" in failure.message
+    assert Song.objects.filter(is_available=True).count() == 3
+
+    assert counts(ingest()) == {"unchanged": 3}
+    assert not IngestFailure.objects.exists()
+
+
+def test_a_folder_that_vanishes_during_the_scan_is_said(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        write_tone(music_dir / f"{n}" / "a.wav", hz=200 + 10 * n)
+    refuse_listing(monkeypatch, "1", FileNotFoundError(errno.ENOENT, "No such file"))
+    job = ingest()
+
+    assert counts(job) == {"added": 2}
+    assert any("1: this folder vanished" in note for note in job.result["notes"])
+
+
+def test_a_closed_root_ends_the_job_and_marks_nothing(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, ten_songs: list[Path]
+) -> None:
+    refuse_listing(monkeypatch, "music", PermissionError(errno.EACCES, "Permission denied"))
+    with pytest.raises(PathError, match="Permission denied"):
+        ingest()
+    assert Song.objects.filter(is_available=True).count() == 10
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read every folder")
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_folder_without_rights_is_said(music_dir: Path, ingest: Ingest, mode: int) -> None:
+    write_tone(music_dir / "a.wav", hz=200)
+    closed = write_tone(music_dir / "b" / "c" / "b.wav", hz=300).parent.parent
+    closed.chmod(mode)
+    try:
+        assert counts(ingest()) == {"added": 1, "failed": 1}
+    finally:
+        closed.chmod(0o755)
+
+
+def test_what_is_left_out_now_is_gone_from_the_catalogue(music_dir: Path, ingest: Ingest) -> None:
+    for n, name in enumerate(("x/a.wav", "y/b.wav", "z/c.wav")):
+        write_tone(music_dir / name, hz=200 + 10 * n)
+    ingest()
+    (music_dir / "y" / ".nomedia").touch()
+    (music_dir / ".affettiignore").write_text("z/\n")
+
+    job = ingest()
+
+    assert counts(job) == {"unchanged": 1, "missing": 2}
+    assert job.result["left_out"] == 2
+    assert Song.objects.get(is_available=True).relative_path == "x/a.wav"
+    assert any("2 songs are left out now" in note for note in job.result["notes"])
+
+    (music_dir / ".affettiignore").unlink()
+    assert counts(ingest()) == {"unchanged": 1, "restored": 1}
+
+
+def test_audio_that_is_not_read_is_counted_and_named(music_dir: Path, ingest: Ingest) -> None:
+    write_tone(music_dir / "a.wav")
+    for name in ("b.mid", "c.MID", "d.xm", "cover.jpg"):
+        (music_dir / name).write_bytes(b"x")
+    job = ingest()
+
+    assert (job.result["unread"], job.result["ignored"]) == (3, 1)
+    assert job.result["unread_suffixes"] == {".mid": 2, ".xm": 1}
+    assert job.result["unread_files"] == ["b.mid", "c.MID", "d.xm"]
+    assert unread_lines(job) == ["2 .mid, 1 .xm", "b.mid", "c.MID", "d.xm"]
+
+
+def test_a_cue_sheet_beside_one_file_is_noted(music_dir: Path, ingest: Ingest) -> None:
+    write_tone(music_dir / "one" / "album.flac", hz=200)
+    (music_dir / "one" / "album.cue").write_text("FILE")
+    for n in range(2):
+        write_tone(music_dir / "two" / f"{n}.flac", hz=300 + n)
+    (music_dir / "two" / "tracks.cue").write_text("FILE")
+    notes = ingest().result["notes"]
+
+    assert len(notes) == 1
+    assert "album.flac is one song" in notes[0]
 
 
 def test_a_file_that_raises_anything_fails_alone_by_name(
