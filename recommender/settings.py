@@ -28,6 +28,8 @@ environ.Env.read_env(BASE_DIR / ".env")
 # --- Where things live -------------------------------------------------------------------------
 VAR_DIR = Path(env.str("AFFETTI_VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 """Everything Affetti writes: database, broker, indexes, demo audio, logs."""
+# Every process of Affetti reads this file first: what it writes, its own account alone can read.
+os.umask(0o077)
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 # --- Mode --------------------------------------------------------------------------------------
@@ -224,15 +226,19 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [PROJECT_DIR / "web/static"]
 STATIC_ROOT = VAR_DIR / "static"
+FILE_UPLOAD_PERMISSIONS = 0o600  # of what collectstatic copies there
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of an absent folder; collectstatic fills it
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-AFFETTI_SIGNUP = env.bool("AFFETTI_SIGNUP", default=True)
-"""Whether visitors can sign up; otherwise the admin creates accounts."""
 AFFETTI_PUBLIC = env.bool("AFFETTI_PUBLIC", default=True)
 """Whether pages, API and audio are open to everybody; otherwise they need a login."""
+# Empty is as good as unset: compose cannot leave a name out.
+AFFETTI_SIGNUP = (
+    env.bool("AFFETTI_SIGNUP") if env.str("AFFETTI_SIGNUP", default="") else AFFETTI_PUBLIC
+)
+"""Whether visitors can sign up; otherwise the admin creates accounts. A private site is closed."""
 # The most that any address takes; recommender.middleware has the lower limit of each.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
@@ -252,7 +258,19 @@ if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("AFFETTI_SECURE_COOKIES", default=False)
+AFFETTI_HTTPS = env.bool("AFFETTI_HTTPS", default=False)
+"""Whether the site is served over HTTPS alone, by itself or by a proxy."""
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = AFFETTI_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AFFETTI_HTTPS else 0
+# Probes come from the same host, without the proxy.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+# Whether its neighbours' subdomains are served over HTTPS is not for Affetti to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if env.bool("AFFETTI_SECURE_COOKIES", default=False) and not AFFETTI_HTTPS:
+    raise ImproperlyConfigured(
+        "AFFETTI_SECURE_COOKIES is now part of AFFETTI_HTTPS, which also redirects to HTTPS: set "
+        "AFFETTI_HTTPS=true in its place."
+    )
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -16,6 +19,8 @@ from catalog.models import Song
 from recommender.tasks import build_index_if_stale
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from django.core.management.base import CommandParser
 
 
@@ -42,6 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _port_check(options["port"])
         call_command("migrate", verbosity=0)
+        _close_to_others(_own_files())
         call_command("collectstatic", interactive=False, verbosity=0)
         if options["music"]:
             self._ingest(options["music"], options["at_most"])
@@ -78,6 +84,25 @@ class Command(BaseCommand):
                 + (" Listeners sign up at /signup." if settings.AFFETTI_SIGNUP else "")
             )
         )
+
+
+def _own_files() -> Iterator[Path]:
+    """Yield VAR_DIR with all below it, and the SQLite database where it lies."""
+    yield settings.VAR_DIR
+    yield from settings.VAR_DIR.rglob("*")
+    if settings.IS_SQLITE:
+        name = settings.DATABASES["default"]["NAME"]
+        yield from (Path(f"{name}{suffix}") for suffix in ("", "-wal", "-shm"))
+
+
+def _close_to_others(paths: Iterable[Path]) -> None:
+    """Take the rights of group and others away; former versions left them. No link is followed."""
+    for path in paths:
+        # Other processes delete files meanwhile, and some files may be another account's.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            mode = path.lstat().st_mode
+            if (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) and mode & 0o077:
+                path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 def _port_check(port: int) -> None:
