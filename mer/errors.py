@@ -15,6 +15,7 @@
     │   └── AudioMemoryError              code AUDIO_DECODER_MEMORY
     ├── LyricsError                       code LYRICS_UNREADABLE
     ├── InputError                        code INPUT_INVALID
+    │   └── NotFiniteError                code PREDICTION_NOT_FINITE
     ├── EncoderMissingError               code ENCODER_MISSING
     ├── PackageMissingError               code PACKAGE_MISSING
     ├── CheckpointError                   code CHECKPOINT_UNREADABLE
@@ -120,6 +121,12 @@ class InputError(MerError):
     """An argument is invalid."""
 
     code = "INPUT_INVALID"
+
+
+class NotFiniteError(InputError):
+    """The networks compute a value that is not finite from an input."""
+
+    code = "PREDICTION_NOT_FINITE"
 
 
 class EncoderMissingError(MerError):

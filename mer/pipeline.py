@@ -19,7 +19,7 @@ from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
 from mer.encoders.low_rank import unbundled
 from mer.encoding import SongEncoder
-from mer.errors import CheckpointCorruptError, InputError, LyricsError
+from mer.errors import CheckpointCorruptError, InputError, LyricsError, NotFiniteError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
 from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
 from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
@@ -202,6 +202,8 @@ class EmotionPipeline:
         ------
         EncoderMissingError
             If the package of a needed encoder is not installed.
+        NotFiniteError
+            If a value that is not finite comes out for one of the songs.
         """
         if not songs:
             return []
@@ -333,6 +335,8 @@ class EmotionPipeline:
         self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]
     ) -> EmotionPrediction:
         """Convert the outputs for the song, which come first, and for its passages."""
+        if not all(tensor.isfinite().all() for tensor in output):
+            raise NotFiniteError("the prediction is not finite; check the song's audio and lyrics")
         valence, arousal = output.affect[0].double().tolist()
         points = anchored(output.affect[1:], output.affect[0]).tolist()
         valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
