@@ -78,10 +78,10 @@ class TestFormats:
 
     def test_a_cover_is_no_film(self, tmp_path):
         song = write(tmp_path / "a.m4a", tones(4))
-        red, cover = "-f lavfi -i color=red:s=64x64:d=4".split(), tmp_path / "red.png"
+        red, cover = "-f lavfi -i color=red:s=64x64:d=4".split()  # noqa: SIM905, tmp_path / "red.png"
         ffmpeg = ["ffmpeg", "-v", "error"]
         subprocess.run([*ffmpeg, *red, "-frames:v", "1", cover], check=True)
-        both = "-map 0:a -map 1:v -c copy -disposition:v attached_pic".split()
+        both = "-map 0:a -map 1:v -c copy -disposition:v attached_pic".split()  # noqa: SIM905
         subprocess.run([*ffmpeg, "-i", song, "-i", cover, *both, tmp_path / "png.mp4"], check=True)
         subprocess.run([*ffmpeg, "-i", song, *red, tmp_path / "film.mp4"], check=True)
         assert probe(tmp_path / "png.mp4").duration_seconds == pytest.approx(4, abs=0.1)
