@@ -9,6 +9,7 @@
     ├── IndexBusyError            code INDEX_BUSY: another process is building
     ├── IndexUnreadableError      code INDEX_UNREADABLE: cannot be read now; the build may be whole
     ├── DiskShortError            code DISK_SHORT: too little free space to build
+    ├── BackupError               its own code, BACKUP_…: a backup cannot be made or restored
     ├── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
     └── AccountError              its own code, one of `AccountErrorCode`, and details
 
@@ -96,6 +97,14 @@ class DiskShortError(RecommenderError):
     """The disk has too little free space for a new build; the former build stays in use."""
 
     code = "DISK_SHORT"
+
+
+class BackupError(RecommenderError):
+    """A backup cannot be made or restored; `code` is the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class PlaylistErrorCode(enum.StrEnum):

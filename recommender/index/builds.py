@@ -129,6 +129,14 @@ def _activate(
         )
 
 
+def builds_forget() -> None:
+    """Delete every build; until the next one songs are read from the database."""
+    IndexBuild.objects.all().delete()
+    with contextlib.suppress(IndexBusyError), index_build_lock():
+        _unfinished_delete()
+        _old_builds_delete()
+
+
 def index_status() -> IndexStatus:
     """Compare the active build with the catalogue; cheap enough for a health page."""
     version = analysis.serving_version()

@@ -1,0 +1,15 @@
+"""Backups: one file with the database and the settings that matter, without music.
+
+Import from here. The modules behind this face, lowest first:
+
+``archive``    the file: its members, its manifest, and what is refused
+``databases``  a consistent copy of the database, and the way back
+``run``        backup and restore
+"""
+
+from __future__ import annotations
+
+from recommender.backup.archive import Manifest
+from recommender.backup.run import backup_write, restore_read
+
+__all__ = ["Manifest", "backup_write", "restore_read"]
