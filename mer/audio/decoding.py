@@ -414,17 +414,8 @@ class _PyavReader(AudioReader):
     def _blocks(self) -> Iterator[Waveform]:
         return self._decoded(math.ceil(MAX_DURATION_SECONDS * self.sample_rate) + 1)
 
-    @contextlib.contextmanager
-    def _container(self) -> Iterator[tuple[InputContainer, AudioStream]]:
-        import av  # noqa: PLC0415  # only decoding needs it
-
-        # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol.
-        options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
-        handle = _Handle(self._descriptor, "audio" + self.path.suffix.lower())
-        with av.open(
-            handle, "r", options=options, metadata_errors="replace", buffer_size=256 * 1024
-        ) as container:
-            yield container, _audio_stream(self.path, container)
+    def _container(self) -> contextlib.AbstractContextManager[tuple[InputContainer, AudioStream]]:
+        return _container(self.path, self._descriptor)
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[av.Packet[Any]]:
         """Yield the packets of the stream, also those behind damage."""
@@ -504,6 +495,19 @@ class _Handle:
         return os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
 
+@contextlib.contextmanager
+def _container(path: Path, descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
+    import av  # noqa: PLC0415  # only decoding needs it
+
+    # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol.
+    options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+    handle = _Handle(descriptor, "audio" + path.suffix.lower())
+    with av.open(
+        handle, "r", options=options, metadata_errors="replace", buffer_size=256 * 1024
+    ) as container:
+        yield container, _audio_stream(path, container)
+
+
 def _pyav_errors() -> tuple[type[Exception], ...]:
     """Errors of FFmpeg, and those by which PyAV refuses values that a damaged file holds."""
     import av  # noqa: PLC0415  # only decoding needs it
@@ -562,15 +566,10 @@ def encoded_audio_sha256(path: Path) -> str:
         64 hexadecimal digits, the same before and after a change of tags. Empty if the file cannot
         be taken apart to its end; such a file is identified by all of its bytes.
     """
-    import av  # noqa: PLC0415  # only decoding needs it
-
     descriptor = _open_file(path)
     try:
-        options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
-        handle = _Handle(descriptor, "audio" + path.suffix.lower())
-        with av.open(handle, "r", options=options, metadata_errors="replace") as container:
-            audio = container.streams.audio
-            return _packets_sha256(container, audio[0]) if audio else ""
+        with _container(path, descriptor) as (container, stream):
+            return _packets_sha256(container, stream)
     except _pyav_errors():
         return ""
     finally:
@@ -580,7 +579,11 @@ def encoded_audio_sha256(path: Path) -> str:
 def _packets_sha256(container: InputContainer, stream: AudioStream) -> str:
     """Return the hash of the packets of a stream, empty if there are none."""
     codec = stream.codec_context.name
-    shape = f"{stream.rate} {stream.channels}" if codec.startswith("pcm_") else ""
+    shape = (
+        f"{stream.codec_context.sample_rate} {stream.codec_context.channels}"
+        if codec.startswith("pcm_")
+        else ""
+    )
     digest = hashlib.sha256(f"{codec} {shape}".encode())
     is_mpeg = codec in {"mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"}
     last = b""
