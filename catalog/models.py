@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 
 from catalog.paths import from_stored
-from catalog.texts import fold, search_text, sort_key
+from catalog.texts import fold, recording_key, search_text, sort_key
 from mer.lyrics import clean_lyrics
 from mer.prediction import AMBIGUOUS_BELOW
 
@@ -46,6 +46,18 @@ class Library(models.Model):
     def path(self) -> Path:
         """`root` as a path."""
         return from_stored(self.root)
+
+
+class Recording(models.Model):
+    """One recording in several files; lists and similar songs show one of them.
+
+    `catalog.recordings` links songs to it. A song without one is the only file of its recording.
+    """
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"recording {self.pk}"
 
 
 class Song(models.Model):
@@ -86,6 +98,21 @@ class Song(models.Model):
     title_sort = models.BinaryField(default=b"", help_text="`sort_key` of the title")
     artist_sort = models.BinaryField(default=b"", db_index=True, help_text="Of the artist")
     album_sort = models.BinaryField(default=b"", help_text="Of the album")
+    recording = models.ForeignKey(
+        Recording, null=True, blank=True, on_delete=models.SET_NULL, related_name="songs"
+    )
+    recording_rank = models.PositiveIntegerField(
+        default=0, help_text="Place among the files of its recording; 0 is shown first"
+    )
+    recording_key = models.CharField(
+        max_length=300, blank=True, help_text="Of artist and title; equal for one recording"
+    )
+    is_recording_manual = models.BooleanField(
+        default=False, help_text="Staff chose its recording; it is never changed automatically"
+    )
+    is_recording_checked = models.BooleanField(
+        default=False, help_text="False until it was compared with other songs"
+    )
     is_available = models.BooleanField(default=True, help_text="False when the file is gone")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_code = models.CharField(max_length=50, blank=True)
@@ -120,6 +147,12 @@ class Song(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["library", "relative_path"]),
             models.Index(fields=["status", "leased_at"]),
+            models.Index(fields=["recording_key", "duration_seconds"]),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(is_recording_checked=False),
+                name="song_recording_unchecked",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,7 +175,11 @@ class Song(models.Model):
         self.title_sort = sort_key(self.title)
         self.artist_sort = sort_key(self.artist)
         self.album_sort = sort_key(self.album)
-        return {"search_text", *(f"{name}_sort" for name in _SEARCHED)}
+        before = self.recording_key
+        self.recording_key = recording_key(title=self.title, artist=self.artist, album=self.album)
+        self.is_recording_checked &= self.recording_key == before
+        recording = {"recording_key", "is_recording_checked"}
+        return {"search_text", *recording, *(f"{name}_sort" for name in _SEARCHED)}
 
     @property
     def path(self) -> Path:

@@ -16,6 +16,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from catalog.analysis import model_version, songs_analyse
 from catalog.errors import JobStateError, PermanentError, TransientError
 from catalog.ingest.run import ingest_run, ingests_settle
+from catalog.recordings import recordings_link
 from catalog.storable import storable_text
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.messages import message_send
@@ -95,6 +96,7 @@ def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, in
     with transient_errors():
         worker = worker_name(self.request.hostname or "")
         report = songs_analyse(song_ids=song_ids, worker=worker)
+        recordings_link(model_version=model_version())
         songs_dispatch()
         ingests_settle()
     return {
@@ -114,6 +116,8 @@ def reconcile() -> dict[str, int]:
             requeued = songs_requeue_for_model(model_version=model_version())
         except CheckpointError as error:
             logger.error("No model to analyse songs with: %s", error)
+        else:
+            recordings_link(model_version=model_version())
         dispatched = songs_dispatch()
         jobs = jobs_reconcile()
         ingests_settle()

@@ -101,3 +101,75 @@ def _others(token: str) -> list[str]:
 
 def _words(token: str) -> list[str]:
     return _WORD.findall(_APOSTROPHES.sub("", token))
+
+
+# What says how a recording was packed or sold. Anything else in brackets, such as Live, Acoustic,
+# Demo or Remix, makes another recording.
+_YEAR: Final = r"(?:19|20)\d\d"
+_PACKED: Final = (
+    (
+        rf"(?:(?:{_YEAR}|new|newly|digital(?:ly)?|\d+(?:th)? anniversary|deluxe|hi-?res|24-?bit"
+        r"|dsd)[\s/-]+)*(?:re-?master\w*|remaster\w*)(?:[\s/-]+(?:version|edition|mono|stereo|album|in"
+        rf"|{_YEAR}|of|\d+))*"
+    ),
+    (
+        rf"(?:{_YEAR}\s+)?(?:mono|stereo|album|single|lp|original|standard|explicit|clean|radio|main)"
+        r"(?:\s+(?:album|single|version|edit|mix|mono|stereo|recording))*"
+    ),
+    r"(?:bonus|hidden)\s+(?:track|song)(?:\s+version)?",
+    r"(?:(?:super )?deluxe|expanded|special|anniversary|collectors?)(?:\s+(?:edition|version))?",
+    r"(?:official|lyrics?|music|hd|hq|4k)(?:\s+(?:music|lyrics?|video|audio|visuali[sz]er|hd|hq))*",
+    r"(?:feat(?:uring)?|ft|with|from|aus|tire de)\b.*",
+)
+_IS_PACKED: Final = re.compile(rf"(?:{'|'.join(_PACKED)})")
+_BRACKETS: Final = re.compile(r"\s*[(\[{]([^()\[\]{}]*)[)\]}]")
+_DASHED: Final = re.compile(r"\s+[-–—/~|]\s+([^-–—/~|]+)$")
+_FEATURED: Final = re.compile(r"\s+(?:feat|ft|featuring)\b\.?\s.*$")
+_FIRST_ARTIST: Final = re.compile(r"\s*[,;/&+]|\s(?:feat|ft|featuring|with|and|und|vs|x)\b")
+_LIVE_ALBUM: Final = re.compile(
+    r"\blive (?:at|in|from|on)\b|[(\[]live\b|^live$|\blive!?$|\bunplugged\b|\bin concert\b"
+    r"|\bkaraoke\b|\bacoustic\b|\binstrumentals?\b|\bdemos\b"
+)
+_MOST_KEY: Final = 300
+
+
+def recording_key(*, title: str, artist: str, album: str) -> str:
+    """Return the key that the same recording has in every file, empty if title or artist are.
+
+    The title has no remarks on remastering, edition or guests. A live version, an acoustic one or a
+    remix has another key. Of several artists the first one counts. Other recordings may have the
+    same key: it finds candidates.
+    """
+    names, first = recording_title(title), _first_artist(artist)
+    if not names or not first:
+        return ""
+    marks = "|".join(sorted({mark.strip("([ ") for mark in _LIVE_ALBUM.findall(fold(album))}))
+    return f"{first}\t{names}\t{marks}"[:_MOST_KEY]
+
+
+def recording_title(title: str) -> str:
+    """Return a title, folded, without what says how the recording was packed or sold."""
+    left = _FEATURED.sub("", _BRACKETS.sub(_unless_packed, fold(title)))
+    while (dashed := _DASHED.search(left)) and _IS_PACKED.fullmatch(_plain(dashed[1])):
+        left = left[: dashed.start()]
+    return sort_key(left or title).decode()
+
+
+def _unless_packed(found: re.Match[str]) -> str:
+    return "" if _IS_PACKED.fullmatch(_plain(found[1])) else found[0]
+
+
+def _plain(remark: str) -> str:
+    return remark.strip().replace(".", "").replace("'", "")
+
+
+def _first_artist(artist: str) -> str:
+    whole = _TRAILING.sub("", fold(artist))
+    first = _FIRST_ARTIST.split(whole, maxsplit=1)[0] or whole
+    key = sort_key(first).decode()
+    return "" if key in _NO_ARTISTS else key
+
+
+_NO_ARTISTS: Final = frozenset(
+    {"", "unknown", "unknown artist", "various", "various artists", "va", "artist", "unbekannt"}
+)

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from catalog.models import BackgroundJob, IngestFailure, ModelVersion, Song
+from catalog.models import BackgroundJob, IngestFailure, ModelVersion, Recording, Song
 from recommender.accounts import token_create, token_find
 from recommender.models import (
     IndexBuild,
@@ -54,6 +54,7 @@ def fill_every_table() -> None:
         code="AUDIO_DECODE",
         message="broken",
     )
+    Recording.objects.create()
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
     ModelVersion.objects.create(name="m", checkpoint="affetti", is_serving=True)
     IndexBuild.objects.create(

@@ -135,7 +135,9 @@ def song_keep(*, song: Song, lyrics: Lyrics | None, audio_sha256: str | None = N
     values: dict[str, object] = {"is_available": True}
     if audio_sha256 is not None:
         song.audio_learn(audio_sha256)
-        Song.objects.filter(pk=song.pk).update(audio_sha256=song.audio_sha256)
+        Song.objects.filter(pk=song.pk).update(
+            audio_sha256=song.audio_sha256, is_recording_checked=False
+        )
     if lyrics:
         values |= {"lyrics": lyrics.text, "lyrics_source": lyrics.source, **PENDING_AGAIN}
         song.forget_lyric_lines()
@@ -194,6 +196,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "file_size_bytes": facts.stamp.size_bytes,
         "file_mtime_ns": facts.stamp.mtime_ns,
         "duration_seconds": facts.duration_seconds,
+        "is_recording_checked": False,
         "title": facts.tags.title,
         "artist": facts.tags.artist,
         "album": facts.tags.album,

@@ -210,6 +210,8 @@ class _Reader:
             "song__artist",
             "song__genre",
             "song__year",
+            "song__recording_id",
+            "song__recording_rank",
         )
         rows = [
             (
@@ -219,10 +221,19 @@ class _Reader:
                 self._artist_code(artist, song_id),
                 self._genres.setdefault(genre, len(self._genres)),
                 year or 0,
+                -song_id if recording is None else recording,
+                rank,
             )
-            for song_id, updated_at, song_updated_at, artist, genre, year in values.iterator(
-                chunk_size=2_000
-            )
+            for (
+                song_id,
+                updated_at,
+                song_updated_at,
+                artist,
+                genre,
+                year,
+                recording,
+                rank,
+            ) in values.iterator(chunk_size=2_000)
         ]
         yield np.array(rows, SONG_DTYPE)
 
@@ -259,6 +270,8 @@ class _Reader:
             genres=rows["genre"].copy(),
             genre_names=tuple(self._genres),
             years=rows["year"].copy(),
+            recordings=rows["recording"].copy(),
+            recording_ranks=rows["recording_rank"].copy(),
             base_rows=base_rows,
             tail_fused=np.array(
                 [held.fused for held in tail] or np.empty((0, EMBEDDING_DIM)), np.float32

@@ -29,6 +29,8 @@ SONG_DTYPE: Final = np.dtype(
         ("artist", np.int64),
         ("genre", np.int64),
         ("year", np.int64),
+        ("recording", np.int64),
+        ("recording_rank", np.int64),
     ]
 )
 """The fields of a song that filters use, with the revisions of its two database rows."""

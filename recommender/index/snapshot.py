@@ -45,6 +45,10 @@ class IndexSnapshot:
         Positions in `genre_names`.
     years : (songs,) int64
         0 where unknown.
+    recordings : (songs,) int64
+        Equal for the files of one recording. A song that is its only file has its own, below 0.
+    recording_ranks : (songs,) int64
+        Place among the files of the recording; the lowest is shown.
     base_rows : (songs,) int64
         Row in the build; -1 for the tail.
     tail_fused : (tail, 256) float32
@@ -60,6 +64,8 @@ class IndexSnapshot:
     genres: NDArray[np.int64]
     genre_names: tuple[str, ...]
     years: NDArray[np.int64]
+    recordings: NDArray[np.int64]
+    recording_ranks: NDArray[np.int64]
     base_rows: NDArray[np.int64] = field(repr=False)
     tail_fused: NDArray[np.float32] = field(repr=False)
     _shares: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
@@ -79,6 +85,19 @@ class IndexSnapshot:
         is_here: NDArray[np.bool_] = np.append(self.song_ids, -1)[at] == wanted
         rows: NDArray[np.int64] = at[is_here]
         return rows
+
+    def same_recordings(self, song_ids: Iterable[int]) -> NDArray[np.bool_]:
+        """Return which rows are a file of the recording of one of the songs."""
+        return np.isin(self.recordings, self.recordings[self.rows_of(song_ids)])
+
+    def one_per_recording(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the allowed rows, of each recording only the one that is shown first."""
+        rows = np.flatnonzero(allowed & (self.recordings >= 0))
+        rows = rows[np.lexsort((rows, self.recording_ranks[rows], self.recordings[rows]))]
+        recordings = self.recordings[rows]
+        kept = allowed.copy()
+        kept[rows[1:][recordings[1:] == recordings[:-1]]] = False
+        return kept
 
     def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the (rows, 256) fused embeddings of `rows`, of unit norm."""

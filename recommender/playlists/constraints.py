@@ -193,6 +193,5 @@ class SeedSongs(Constraint):
 
 
 def _all_but(song_ids: Iterable[int], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
-    allowed = np.ones(len(snapshot), bool)
-    allowed[snapshot.rows_of(song_ids)] = False
-    return allowed
+    """Return the rows of other recordings than those of the songs."""
+    return ~snapshot.same_recordings(song_ids)

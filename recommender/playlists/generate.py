@@ -90,7 +90,9 @@ def playlist_generate(
     while True:
         if not allowed.any():
             raise _no_song_error(nouns)
-        chosen = _chosen(request, seed, snapshot, target, allowed)
+        # In every round, so that another file of a recording comes in the place of one deleted.
+        once = snapshot.one_per_recording(allowed)
+        chosen = _chosen(request, seed, snapshot, target, once)
         emotions = available_emotions(snapshot, chosen.rows)
         gone = unavailable_rows(snapshot, chosen.rows, emotions)
         if not gone:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.targets import song_unusable_error
@@ -22,17 +20,19 @@ class SimilarSong:
 def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
     """Return the `k` other songs, or fewer, with the most similar fused embeddings, best first.
 
+    Each recording is there once, and that of the song itself is not.
+
     Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
     """
     snapshot = index_snapshot()
     row = snapshot.rows_of([song_id])
     if not len(row):
         raise song_unusable_error([song_id])
-    allowed = np.ones(len(snapshot), bool)
-    allowed[row] = False
+    allowed = ~snapshot.same_recordings([song_id])
     query = snapshot.fused(row)[0]
     while True:
-        similarities, song_ids = snapshot.search_fused(query, k, allowed)
+        once = snapshot.one_per_recording(allowed)
+        similarities, song_ids = snapshot.search_fused(query, k, once)
         rows = snapshot.rows_of(song_ids.tolist())
         gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
         if not gone:

@@ -40,6 +40,8 @@ def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -
         genres=np.zeros(count, np.int64),
         genre_names=("",),
         years=np.zeros(count, np.int64),
+        recordings=-np.arange(count) - 1,
+        recording_ranks=np.zeros(count, np.int64),
         base_rows=np.full(count, -1),
         tail_fused=np.tile(random_embedding(0), (count, 1)),
     )
