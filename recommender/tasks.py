@@ -23,7 +23,7 @@ def build_index() -> dict[str, str]:
     except IndexBusyError:
         logger.info("The index is being built already")
         return {"build": ""}
-    except DiskShortError as error:
+    except (DiskShortError, OSError) as error:
         logger.warning("%s; the former build stays in use", error)
         return {"build": ""}
     return {"build": build.directory}
@@ -34,7 +34,7 @@ def build_index_if_stale() -> dict[str, str]:
     """Build the index if `IndexStatus.is_stale`, after a switch to a new model that is due."""
     try:
         transition_settle()
-    except (CheckpointError, IndexBusyError, DiskShortError) as error:
+    except (CheckpointError, IndexBusyError, DiskShortError, OSError) as error:
         logger.warning("No new model begins to serve: %s", error)
     if not index_status().is_stale:
         return {"build": ""}

@@ -22,7 +22,7 @@ from catalog import analysis
 from catalog.models import ModelVersion
 from catalog.versions import emotions_visible, version_serving
 from mer.prediction import EMBEDDING_DIM
-from recommender.errors import IndexBusyError, IndexCorruptError
+from recommender.errors import DiskShortError, IndexBusyError, IndexCorruptError
 from recommender.index.files import PART_SUFFIX, EmbeddingIndex
 from recommender.index.rows import (
     AFFECT_DIM,
@@ -34,6 +34,7 @@ from recommender.index.rows import (
 )
 from recommender.index.space import space_check
 from recommender.models import IndexBuild
+from recommender.operations import OperationWarning, operation_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +128,19 @@ def _activate(
             watermark=watermark,
             is_active=True,
         )
+
+
+@operation_check
+def index_disk_short() -> OperationWarning | None:
+    """Say that the next build would be too large for the disk; counts no songs, so it is quick."""
+    newest = IndexBuild.objects.order_by("-created_at").first()
+    try:
+        space_check(newest.row_count if newest else 0)
+    except DiskShortError as error:
+        return OperationWarning("INDEX_DISK_SHORT", f"No index is built. {error}.")
+    except OSError as error:
+        return OperationWarning("INDEX_UNWRITABLE", f"No index can be built: {error}.")
+    return None
 
 
 def builds_forget() -> None:

@@ -61,7 +61,7 @@ def model_switch(name: str) -> None:
     if not _has_build(name):
         try:
             index_build(model_version=name)
-        except (DiskShortError, IndexBusyError) as error:
+        except (DiskShortError, IndexBusyError, OSError) as error:
             logger.warning("%s; songs are read from the database until the index is built", error)
 
 
@@ -74,7 +74,7 @@ def model_rollback() -> str:
 
 @operation_check
 def model_is_changing() -> OperationWarning | None:
-    """Say that lists are made from a former model, and how far the new one is."""
+    """Say that lists are made from another model than the configured one."""
     serving = version_serving()
     try:
         coming = analysis.model_version()
@@ -84,8 +84,8 @@ def model_is_changing() -> OperationWarning | None:
         return None
     return OperationWarning(
         "MODEL_CHANGING",
-        f"Lists come from the model {serving.name}. The configured one, {coming}, has analysed "
-        f"{version_coverage(coming):.0%} of the songs; see the page Models.",
+        f"Lists come from the model {serving.name}, songs are analysed with {coming}. The page "
+        "Models says how far it is, and switches.",
     )
 
 

@@ -33,6 +33,7 @@ from recommender.index.builds import index_build_lock
 from recommender.index.files import EmbeddingIndex
 from recommender.index.reader import index_snapshot_forget
 from recommender.models import IndexBuild
+from recommender.operations import operation_warnings
 from tests.factories import (
     MODEL_VERSION,
     SongEmotionFactory,
@@ -43,6 +44,7 @@ from tests.factories import (
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
 
@@ -159,12 +161,22 @@ class TestBuild:
             patch.setattr(settings, "AFFETTI_DISK_FREE_BYTES", 2**62)
             with pytest.raises(DiskShortError, match="AFFETTI_DISK_FREE_BYTES"):
                 index_build()
+            assert "INDEX_DISK_SHORT" in {warning.code for warning in operation_warnings()}
             assert tasks.build_index() == {"build": ""}
             assert "the former build stays in use" in caplog.text
             held = index_snapshot()
             assert (len(held), held.tail_count) == (4, 1)
         assert IndexBuild.objects.get() == first
         assert index_build().row_count == 4
+
+    def test_a_folder_that_cannot_be_written_is_said(
+        self, settings: SettingsWrapper, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        settings.AFFETTI_INDEX_DIR = tmp_path / "file" / "indexes"
+        SongEmotionFactory()
+        assert tasks.build_index() == {"build": ""}
+        assert "INDEX_UNWRITABLE" in {warning.code for warning in operation_warnings()}
 
     def test_a_build_that_cannot_be_read_now_is_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         SongEmotionFactory.create_batch(3)
