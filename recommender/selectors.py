@@ -136,12 +136,18 @@ def analysed_song_count() -> int:
 
 
 def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
-    """Return the user's own playlists, newest first, each with its `entry_count`."""
+    """Return the user's own playlists, newest first.
+
+    `entry_count` is the number of the entries whose files are there, `kept_count` that of all.
+    """
     if not user.is_authenticated:
         return Playlist.objects.none()
     return (
         Playlist.objects.filter(user=user)
-        .annotate(entry_count=Count("entries"))
+        .annotate(
+            entry_count=Count("entries", filter=Q(entries__song__is_available=True)),
+            kept_count=Count("entries"),
+        )
         .order_by("-created_at", "id")
     )
 

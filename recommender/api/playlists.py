@@ -30,6 +30,7 @@ from recommender.models import Playlist, Scope
 from recommender.playlists import (
     FIELDS,
     PlaylistRequest,
+    gone_notes,
     playlist_generate,
     playlist_listed,
     playlist_name,
@@ -83,7 +84,7 @@ class EntryOutput(serializers.Serializer[Any]):
 class PlaylistSummaryOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
-    entry_count = serializers.IntegerField()
+    entry_count = serializers.IntegerField(help_text="Songs whose files are there.")
     created_at = serializers.DateTimeField()
 
 
@@ -180,7 +181,7 @@ def _kept_answer(playlist: Playlist) -> dict[str, Any]:
         "request": playlist.request,
         "seed": playlist.seed,
         "model_version": playlist.model_version,
-        "notes": playlist.notes,
+        "notes": [*playlist.notes, *gone_notes(playlist)],
         "entries": playlist_listed(playlist),
     }
 
@@ -223,6 +224,7 @@ class ExportView(APIView):
             playlist_listed(playlist),
             location=lambda song: reverse("song-audio", args=[song.pk], request=request),
             name=playlist.name,
+            notes=gone_notes(playlist),
         )
         disposition = f'attachment; filename="playlist-{playlist.pk}.{suffix}"'
         return Response(text, headers={"Content-Disposition": disposition})

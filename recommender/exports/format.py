@@ -27,12 +27,18 @@ class ExportEntry(Protocol):
 class Write(Protocol):
     """Returns the text of a file, which is stored in UTF-8.
 
+    `notes` are sentences on the list for people; a format without comments leaves them out.
     `location` gives the address or path of a song; an empty `name` is no name. Tags of songs are
     anyone's text: whatever has a meaning in the format is escaped or removed.
     """
 
     def __call__(
-        self, entries: Sequence[ExportEntry], *, location: Callable[[Song], str], name: str = ""
+        self,
+        entries: Sequence[ExportEntry],
+        *,
+        location: Callable[[Song], str],
+        name: str = "",
+        notes: Sequence[str] = (),
     ) -> str: ...
 
 

@@ -17,7 +17,11 @@ _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 def _write(
-    entries: Sequence[ExportEntry], *, location: Callable[[Song], str], name: str = ""
+    entries: Sequence[ExportEntry],
+    *,
+    location: Callable[[Song], str],
+    name: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """Return a list with `location(song)` as the line of each song.
 
@@ -26,6 +30,7 @@ def _write(
     lines = ["#EXTM3U"]
     if name:
         lines.append(f"#PLAYLIST:{_one_line(name)}")
+    lines += [f"# {_one_line(note)}" for note in notes]
     for entry in entries:
         song = entry.song
         seconds = -1 if song.duration_seconds is None else round(song.duration_seconds)

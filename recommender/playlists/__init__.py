@@ -1,7 +1,13 @@
 """Playlists: requests, lists made from them, lists that are kept, similar songs."""
 
 from recommender.playlists.generate import GeneratedEntry, GeneratedPlaylist, playlist_generate
-from recommender.playlists.listed import ListedEntry, playlist_listed, with_songs
+from recommender.playlists.listed import (
+    ListedEntry,
+    gone_notes,
+    left_out_note,
+    playlist_listed,
+    with_songs,
+)
 from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import playlist_name, playlist_save
@@ -15,6 +21,8 @@ __all__ = [
     "ListedEntry",
     "PlaylistRequest",
     "SimilarSong",
+    "gone_notes",
+    "left_out_note",
     "playlist_generate",
     "playlist_listed",
     "playlist_name",

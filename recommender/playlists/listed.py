@@ -37,6 +37,22 @@ class ListedEntry:
     reason: EntryReason
 
 
+def gone_notes(playlist: Playlist) -> list[str]:
+    """Return the note that songs of a list of `playlist_list` are left out, if any are."""
+    # Annotations, which the class does not declare.
+    gone = vars(playlist)["kept_count"] - vars(playlist)["entry_count"]
+    return [left_out_note(gone)] if gone else []
+
+
+def left_out_note(count: int) -> str:
+    """Return the note on `count` songs whose files are gone."""
+    return (
+        f"{count} songs are left out: their files are gone."
+        if count > 1
+        else "One song is left out: its file is gone."
+    )
+
+
 def with_songs(rows: Iterable[Row], *, model_version: str | None = None) -> list[tuple[Row, Song]]:
     """Return each row with its song, loaded in one query, without rows whose song is gone."""
     rows = list(rows)

@@ -98,6 +98,30 @@ def test_m3u8_has_absolute_paths() -> None:
     assert lines == ["#EXTM3U", "#EXTINF:180,A - B", str(root.resolve() / "one.flac")]
 
 
+def test_m3u8_leaves_out_a_file_that_is_gone_and_says_so() -> None:
+    root = Path(settings.AFFETTI_CATALOG_ROOTS[0])
+    root.mkdir()
+    library = LibraryFactory(root=str(root))
+    for name in ("one.flac", "two.flac", "three.flac"):
+        (root / name).write_bytes(b"x")
+        SongEmotionFactory(song__library=library, song__relative_path=name)
+    (root / "two.flac").unlink()
+    out, err = io.StringIO(), io.StringIO()
+    command = ("playlist", "--mood", "calm", "--format", "m3u8")
+    call_command(*command, stdout=out, stderr=err)
+    lines = out.getvalue().splitlines()
+    assert lines[1] == "# One song is left out: its file is gone."
+    assert {Path(line).name for line in lines if line[0] != "#"} == {"one.flac", "three.flac"}
+    assert f"{root / 'two.flac'}: left out" in err.getvalue()
+
+    (root / "one.flac").unlink()
+    (root / "three.flac").unlink()
+    assert run(*command).splitlines() == [
+        "#EXTM3U",
+        "# 3 songs are left out: their files are gone.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -20,13 +20,15 @@ from recommender.playlists import (
     FIELDS,
     ListedEntry,
     PlaylistRequest,
+    left_out_note,
     playlist_generate,
     playlist_listed,
 )
 from recommender.playlists.fields import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
     from typing import TypeAlias
 
     from django.contrib.auth.models import User
@@ -80,8 +82,19 @@ class Command(BaseCommand):
             case "json":
                 text = _as_json(generated, entries)
             case suffix:
-                text = FORMATS[suffix].write(entries, location=_absolute_path)
+                text = self._as_file(suffix, entries)
         self.stdout.write(text, ending="")
+
+    def _as_file(self, suffix: str, entries: Sequence[ListedEntry]) -> str:
+        """Return the list with the paths of its files, without files that are gone."""
+        paths = {entry.song.pk: _absolute_path(entry.song) for entry in entries}
+        there = [entry for entry in entries if paths[entry.song.pk]]
+        notes = [left_out_note(len(entries) - len(there))] if len(there) < len(entries) else []
+        for entry in entries:
+            if not paths[entry.song.pk]:
+                path = _written(entry.song.path)
+                self.stderr.write(f"{path}: left out, its file is gone; ingest its folder again")
+        return FORMATS[suffix].write(there, location=lambda song: paths[song.pk], notes=notes)
 
 
 def _add_field(arguments: _Group, field: Field[Any]) -> None:
@@ -165,8 +178,13 @@ def _as_json(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
 
 
 def _absolute_path(song: Song) -> str:
+    """Return the path of a song's file, empty if it is gone."""
     try:
-        # A name that is not UTF-8 cannot be in a UTF-8 list; replace its bytes, keep the list.
-        return os.fsencode(song_path(song)).decode("utf-8", "replace")
-    except PathError as error:
-        raise CommandError(str(error)) from error
+        return _written(song_path(song))
+    except PathError:
+        return ""
+
+
+def _written(path: Path) -> str:
+    # A name that is not UTF-8 cannot be in a UTF-8 list; replace its bytes, keep the list.
+    return os.fsencode(path).decode("utf-8", "replace")

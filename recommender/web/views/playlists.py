@@ -68,7 +68,7 @@ def saved_playlist(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "name": kept.name,
         "playlist": kept,
-        "notes": kept.notes,
+        "notes": [*kept.notes, *playlists.gone_notes(kept)],
         "again_query": query.urlencode(),
         "exports": [
             (form.name, reverse("api:playlist-export", kwargs={"pk": kept.pk, "suffix": suffix}))

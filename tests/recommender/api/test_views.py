@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.contrib.auth.models import User
+    from django.test import Client
     from pytest_django import DjangoAssertNumQueries
     from rest_framework.test import APIClient
 
@@ -223,6 +224,31 @@ class TestPlaylists:
         assert [line for line in lines if not line.startswith("#")] == [
             entry["song"]["audio_url"] for entry in made["entries"]
         ]
+
+    @pytest.mark.parametrize("gone", [1, 4])
+    def test_page_count_list_and_export_agree_while_files_are_gone(
+        self, api: APIClient, client: Client, user: User, songs: list[Song], gone: int
+    ) -> None:
+        api.force_authenticate(user)
+        client.force_login(user)
+        body = {"moods": ["joy"], "count": 4, "max_per_artist": 4}
+        made = api.post(self.URL, body, format="json").json()
+        ids = [entry["song"]["id"] for entry in made["entries"]]
+        Song.objects.filter(pk__in=ids[:gone]).update(is_available=False)
+        note = "are left out" if gone > 1 else "is left out"
+
+        assert api.get(self.URL).json()["results"][0]["entry_count"] == 4 - gone
+        detail = api.get(f"{self.URL}{made['id']}/").json()
+        assert [entry["song"]["id"] for entry in detail["entries"]] == ids[gone:]
+        assert note in detail["notes"][-1]
+        lines = api.get(f"{self.URL}{made['id']}/export.m3u8").content.decode().splitlines()
+        assert len([line for line in lines if not line.startswith("#")]) == 4 - gone
+        assert [line for line in lines if line.startswith("# ")] == [f"# {detail['notes'][-1]}"]
+        page = client.get(f"/playlists/{made['id']}").content.decode()
+        assert page.count("data-entry") == 4 - gone
+        assert detail["notes"][-1] in page
+        count = f"{4 - gone} song{'' if gone == 3 else 's'} ·"
+        assert count in client.get("/playlists").content.decode()
 
 
 class TestListens:
