@@ -183,6 +183,9 @@ class JobDetail:
     failures: list[catalog_selectors.Failure]
     """The first `FAILURES_SHOWN` of them."""
     failure_count: int
+    unread_count: int
+    unread_suffixes: dict[str, int]
+    unread_files: list[str]
 
 
 def job_detail(job: BackgroundJob) -> JobDetail:
@@ -193,6 +196,9 @@ def job_detail(job: BackgroundJob) -> JobDetail:
         progress=catalog_selectors.job_progress(job) if is_ingest else None,
         failures=catalog_selectors.job_failures(job=job, most=FAILURES_SHOWN),
         failure_count=catalog_selectors.job_failure_count(job=job),
+        unread_count=job.result.get("unread", 0),
+        unread_suffixes=job.result.get("unread_suffixes", {}),
+        unread_files=job.result.get("unread_files", []),
     )
 
 

@@ -34,6 +34,11 @@ class IngestInput(StrictSerializer):
     path = serializers.CharField(
         max_length=1000, help_text="A folder or file inside one of the catalogue's roots."
     )
+    accept_empty = serializers.BooleanField(
+        default=False,
+        help_text="Mark songs as gone even if more than half, or all, of the files are gone. "
+        "Without it such an ingest ends with `FILES_VANISHED`, because a disk may be missing.",
+    )
 
 
 class JobFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -89,6 +94,13 @@ class JobDetailOutput(serializers.Serializer[Any]):
         many=True, help_text="Files that could not be used, and why: the first 200 by path."
     )
     failure_count = serializers.IntegerField(help_text="Of all of them.")
+    unread_count = serializers.IntegerField(help_text="Audio files of formats that are not read.")
+    unread_suffixes = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Their number by suffix."
+    )
+    unread_files = serializers.ListField(
+        child=serializers.CharField(), help_text="The first 100 of them, below the library's root."
+    )
 
 
 @extend_schema_view(list=extend_schema(summary="Background jobs", responses=JobOutput(many=True)))
@@ -121,7 +133,9 @@ class IngestJobView(APIView):
     )
     def post(self, request: Request) -> Response:
         data = valid_data(IngestInput(data=request.data))
-        job = ingest_start(path=Path(data["path"]), user=account(request))
+        job = ingest_start(
+            path=Path(data["path"]), user=account(request), accept_empty=data["accept_empty"]
+        )
         output = JobOutput(job, context={"request": request}).data
         return Response(output, status=HTTPStatus.ACCEPTED, headers={"Location": output["url"]})
 

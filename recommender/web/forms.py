@@ -108,3 +108,9 @@ class IngestForm(forms.Form):
         help_text="The full path, inside one of the roots.",
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
     )
+    accept_empty = forms.BooleanField(
+        required=False,
+        label="Most of the files are gone for good",
+        help_text="Only to confirm it. Otherwise an ingest that finds more than half of the files "
+        "gone stops, because a disk may be missing.",
+    )

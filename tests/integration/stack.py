@@ -204,7 +204,7 @@ class Stack:
         self._processes.append(process)
         return process
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str = "affetti") -> subprocess.Popen[bytes]:
         return self.start(
             "celery",
             "-A",
@@ -212,7 +212,7 @@ class Stack:
             "worker",
             "--queues=ingest,analysis",
             "--pool=solo",
-            "--hostname=affetti@%h",
+            f"--hostname={name}@%h",
             "--loglevel=INFO",
         )
 

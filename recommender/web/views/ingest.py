@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from catalog.errors import PathError
+from catalog.errors import FilesVanishedError, PathError
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob
 from recommender import selectors
@@ -33,7 +33,11 @@ def ingest(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST" and form.is_valid():
         try:
-            job = ingest_start(path=Path(form.cleaned_data["path"]), user=account(request))
+            job = ingest_start(
+                path=Path(form.cleaned_data["path"]),
+                user=account(request),
+                accept_empty=form.cleaned_data["accept_empty"],
+            )
         except PathError as error:
             form.add_error("path", str(error))
         else:
@@ -52,4 +56,10 @@ def ingest(request: HttpRequest) -> HttpResponse:
 def ingest_job(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(selectors.job_list(), pk=pk, kind=BackgroundJob.Kind.INGEST)
     detail = selectors.job_detail(job)
-    return render(request, "job.html", {"job": job, "detail": detail})
+    context = {
+        "job": job,
+        "detail": detail,
+        "may_accept": job.error_code == FilesVanishedError.code
+        and is_staff_who_may(request.user, INGEST_PERMISSION),
+    }
+    return render(request, "job.html", context)

@@ -299,6 +299,26 @@ class TestJobs:
         assert detail["progress"]["done"] == 0
         assert detail["failures"] == []
 
+    @pytest.mark.parametrize("accept_empty", [True, False])
+    def test_that_files_are_gone_is_confirmed(
+        self, api: APIClient, staff: User, music_dir: Path, accept_empty: bool
+    ) -> None:
+        api.force_authenticate(staff)
+        body = {"path": str(music_dir), "accept_empty": accept_empty}
+        response = api.post("/api/v1/ingest-jobs/", body, format="json")
+        assert response.status_code == 202
+        assert response.json()["arguments"]["accept_empty"] is accept_empty
+
+    def test_what_is_not_read_is_told(self, api: APIClient, staff: User, music_dir: Path) -> None:
+        result = {"unread": 1, "unread_suffixes": {".mid": 1}, "unread_files": ["a.mid"]}
+        job = BackgroundJob.objects.create(
+            kind="ingest", arguments={"path": str(music_dir)}, result=result
+        )
+        api.force_authenticate(staff)
+        body = api.get(f"/api/v1/jobs/{job.pk}/").json()
+        assert (body["unread_count"], body["unread_suffixes"]) == (1, {".mid": 1})
+        assert body["unread_files"] == ["a.mid"]
+
     def test_failures_are_told(self, api: APIClient, staff: User, music_dir: Path) -> None:
         library = LibraryFactory(root=str(music_dir))
         IngestFailure.objects.create(

@@ -470,6 +470,40 @@ class TestIngest:
         assert page.count("AUDIO_EMPTY") == 2
         assert "The first 2 of 3" in page
 
+    def test_what_is_not_read_is_shown(self, client: Client, staff: User, music_dir: Path) -> None:
+        result = {
+            "unread": 3,
+            "unread_suffixes": {".mid": 2, ".xm": 1},
+            "unread_files": ["a.mid", "b.mid"],
+            "left_out": 2,
+            "notes": ["album.cue: cue sheets are not read"],
+        }
+        job = BackgroundJob.objects.create(
+            kind="ingest", arguments={"path": str(music_dir)}, result=result
+        )
+        client.force_login(staff)
+        page = text(client.get(f"/ingest/{job.pk}"))
+        assert "3 files of formats that are not read: 2 <code>.mid</code>, 1" in page
+        assert "The first 2" in page
+        assert "<li>b.mid</li>" in page
+        assert "2 files or folders left out" in page
+        assert "album.cue: cue sheets are not read" in page
+
+    def test_files_that_are_gone_for_good_are_confirmed(
+        self, client: Client, staff: User, music_dir: Path
+    ) -> None:
+        job = BackgroundJob.objects.create(
+            kind="ingest",
+            status="failed",
+            arguments={"path": str(music_dir)},
+            error_code="FILES_VANISHED",
+            error_message="5 of 5 songs are gone at once",
+        )
+        client.force_login(staff)
+        assert 'name="accept_empty"' in text(client.get(f"/ingest/{job.pk}"))
+        client.post("/ingest", {"path": str(music_dir), "accept_empty": "on"})
+        assert BackgroundJob.objects.get(status="pending").arguments["accept_empty"] is True
+
     def test_path_outside_the_roots(self, client: Client, staff: User) -> None:
         client.force_login(staff)
         response = client.post("/ingest", {"path": "/etc"})
