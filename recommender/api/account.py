@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from recommender.access import LoginThrottle
 from recommender.accounts import account_delete, account_export, password_check
-from recommender.api.base import StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class DeletionInput(StrictSerializer):
     password = _password(help_text="Yours, to confirm.")
 
 
-class PasswordView(APIView):
+class PasswordView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
     scope = Scope.ADMIN
     throttle_classes = [LoginThrottle]
@@ -64,7 +64,7 @@ class PasswordView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class ExportView(APIView):
+class ExportView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
     scope = Scope.ADMIN
 
@@ -78,7 +78,7 @@ class ExportView(APIView):
         return Response(account_export(user=account(request)), headers=headers)
 
 
-class DeletionView(APIView):
+class DeletionView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
     scope = Scope.ADMIN
     throttle_classes = [LoginThrottle]

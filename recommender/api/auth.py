@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from recommender.access import LoginThrottle
 from recommender.accounts import LOGIN_TOKEN_NAME, token_create
-from recommender.api.base import valid_data
+from recommender.api.base import StrictQuery, valid_data
 from recommender.api.tokens import NewTokenOutput, TokenFields, new_token
 from recommender.auth import TokenAuthentication
 from recommender.models import Scope
@@ -33,7 +33,7 @@ class LoginInput(TokenFields):
     password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
-class LoginView(APIView):
+class LoginView(StrictQuery, APIView):
     permission_classes = [AllowAny]
     is_door = True
     # Credentials come in the body; the class is here for its WWW-Authenticate header.
@@ -65,7 +65,7 @@ class LoginView(APIView):
         return Response(NewTokenOutput(new_token(token, secret)).data, status=HTTPStatus.CREATED)
 
 
-class LogoutView(APIView):
+class LogoutView(StrictQuery, APIView):
     permission_classes = [AllowAny]
     is_door = True
     authentication_classes = [TokenAuthentication]

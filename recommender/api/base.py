@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -10,6 +10,8 @@ from rest_framework.permissions import AllowAny
 from recommender.access import IsListener
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.contrib.auth.models import User
     from rest_framework.request import Request
     from rest_framework.serializers import BaseSerializer
@@ -19,6 +21,42 @@ LISTENERS: Final = [AllowAny, IsListener]
 
 `IsListener` alone decides.
 """
+
+
+class StrictQuery:
+    """A view whose unknown query parameters are errors, so that a misspelt one is not passed over.
+
+    Known are those of the view's filters and pages, in lists, and the fields of what
+    `query_inputs` has for an action.
+    """
+
+    query_inputs: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown parameters of those who may use the view (a hook of the framework)."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        known = self._query_names()
+        these = f"these are: {', '.join(known)}" if known else "there are none here"
+        problems = {}
+        for name, values in request.query_params.lists():
+            if name not in known:
+                problems[name] = [f"This is not a query parameter; {these}."]
+            elif len(values) > 1:
+                problems[name] = ["Give it once."]
+        if problems:
+            raise serializers.ValidationError(problems)
+
+    def _query_names(self) -> list[str]:
+        view: Any = self
+        action = getattr(view, "action", None)
+        if action in self.query_inputs:
+            return list(self.query_inputs[action]().fields)
+        if action != "list":
+            return []
+        filters = getattr(view, "filterset_class", None)
+        names = list(filters.base_filters) if filters else []
+        pages = view.paginator
+        return names + ([pages.page_query_param, pages.page_size_query_param] if pages else [])
 
 
 class StrictSerializer(serializers.Serializer[Any]):

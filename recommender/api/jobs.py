@@ -18,7 +18,7 @@ from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
-from recommender.api.base import StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class JobDetailOutput(serializers.Serializer[Any]):
 
 
 @extend_schema_view(list=extend_schema(summary="Background jobs", responses=JobOutput(many=True)))
-class JobViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
+class JobViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
     permission_classes = [_MayLook]
     scope = Scope.INGEST
     queryset = BackgroundJob.objects.none()
@@ -120,7 +120,7 @@ class JobViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackgroundJob]):
         return Response(JobDetailOutput(answer, context={"request": request}).data)
 
 
-class IngestJobView(APIView):
+class IngestJobView(StrictQuery, APIView):
     permission_classes = [_MayStart]
     scope = Scope.INGEST
     body_limit = 16 * 1024

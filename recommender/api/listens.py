@@ -13,7 +13,7 @@ from rest_framework.routers import SimpleRouter
 
 from catalog.models import Song
 from recommender import history, selectors
-from recommender.api.base import StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Listen, Scope
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ListenOutput(serializers.Serializer[Any]):
 
 
 @extend_schema_view(list=extend_schema(summary="What you have listened to"))
-class ListenViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Listen]):
+class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Listen]):
     permission_classes = [IsAuthenticated]
     body_limit = 4 * 1024
     scope = Scope.LISTEN

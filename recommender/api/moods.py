@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.api.base import LISTENERS, unit_field
+from recommender.api.base import LISTENERS, StrictQuery, unit_field
 from recommender.models import Scope
 from recommender.moods import MOODS
 
@@ -26,7 +26,7 @@ class MoodOutput(serializers.Serializer[Any]):
     aliases = serializers.ListField(child=serializers.CharField())
 
 
-class MoodListView(APIView):
+class MoodListView(StrictQuery, APIView):
     permission_classes = LISTENERS
     is_public = True
     scope = Scope.READ

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 
 from mer.prediction import MODALITIES
 from recommender import selectors
-from recommender.api.base import LISTENERS, account, unit_field, valid_data
+from recommender.api.base import LISTENERS, StrictQuery, account, unit_field, valid_data
 from recommender.api.fields import request_field, serializer_of
 from recommender.api.songs import SongOutput
 from recommender.exports import FORMATS
@@ -121,7 +121,7 @@ class GeneratedPlaylistOutput(PlaylistOutput):
     destroy=extend_schema(summary="Delete one of your playlists"),
 )
 class PlaylistViewSet(
-    mixins.ListModelMixin, mixins.DestroyModelMixin, viewsets.GenericViewSet[Playlist]
+    StrictQuery, mixins.ListModelMixin, mixins.DestroyModelMixin, viewsets.GenericViewSet[Playlist]
 ):
     permission_classes = [IsAuthenticated]
     # Ten thousand ids to leave out.
@@ -212,7 +212,7 @@ class ExportRenderer(BaseRenderer):
 
 
 # Without a docstring, which would be the description of each format in the schema.
-class ExportView(APIView):
+class ExportView(StrictQuery, APIView):
     scope = Scope.PLAYLISTS
     export_format: ExportFormat
 

@@ -14,7 +14,7 @@ from catalog.models import Song
 from mer.affect import EMOTIONS, Quadrant
 from mer.prediction import MODALITIES
 from recommender import selectors
-from recommender.api.base import LISTENERS, unit_field, valid_data
+from recommender.api.base import LISTENERS, StrictQuery, unit_field, valid_data
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import songs_similar, with_songs
@@ -134,12 +134,13 @@ class SimilarSongOutput(serializers.Serializer[Any]):
 @extend_schema_view(
     list=extend_schema(summary="Songs"), retrieve=extend_schema(summary="A song and its emotion")
 )
-class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
+class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
     permission_classes = LISTENERS
     is_public = True
     scope = Scope.READ
     queryset = Song.objects.none()
     filterset_class = SongFilter
+    query_inputs = {"similar": SimilarInput}
 
     def get_queryset(self) -> QuerySet[Song]:
         is_detail = self.action == "retrieve"

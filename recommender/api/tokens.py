@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from recommender import selectors
 from recommender.accounts import token_create
-from recommender.api.base import StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope, Token
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def new_token(token: Token, secret: str) -> dict[str, Any]:
 
 
 @extend_schema_view(list=extend_schema(summary="Your tokens"))
-class TokenViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Token]):
+class TokenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Token]):
     permission_classes = [IsAuthenticated]
     scope = Scope.ADMIN
     queryset = Token.objects.none()
