@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from rest_framework import serializers
@@ -35,6 +36,8 @@ class StrictQuery:
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown parameters of those who may use the view (a hook of the framework)."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if not hasattr(self, str(request.method).lower()):
+            return  # the framework answers 405
         known = self._query_names()
         these = f"these are: {', '.join(known)}" if known else "there are none here"
         problems = {}
@@ -59,8 +62,22 @@ class StrictQuery:
         return names + ([pages.page_query_param, pages.page_size_query_param] if pages else [])
 
 
+_JSON_TYPES: Final[Mapping[type, tuple[type, ...]]] = {
+    serializers.CharField: (str,),
+    serializers.ChoiceField: (str,),
+    serializers.DateTimeField: (str,),
+    serializers.IntegerField: (int,),
+    serializers.FloatField: (int, float),
+}
+"""What a value of a field is in JSON; the framework also takes `"1"` and `true` for 1."""
+
+
 class StrictSerializer(serializers.Serializer[Any]):
-    """An input whose unknown fields are errors, so that a misspelt one is not passed over."""
+    """An input that takes only what its schema says.
+
+    Unknown fields are errors, so that a misspelt one is not passed over, and so are values of
+    another type than the field's.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
@@ -69,7 +86,24 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {name: [f"This is not a field; these are: {known}."] for name in unknown}
             )
+        if isinstance(data, dict):
+            problems = {
+                name: ["This is not of the right type, or is no finite number."]
+                for name, value in data.items()
+                if not _is_of_its_type(self.fields[name], value)
+            }
+            if problems:
+                raise serializers.ValidationError(problems)
         return super().to_internal_value(data)
+
+
+def _is_of_its_type(field: serializers.Field[Any, Any, Any, Any], value: object) -> bool:
+    types = next((_JSON_TYPES[cls] for cls in type(field).__mro__ if cls in _JSON_TYPES), None)
+    if value is None or types is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, types):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def unit_field(**kwargs: Any) -> serializers.FloatField:

@@ -215,6 +215,7 @@ class ExportRenderer(BaseRenderer):
 class ExportView(StrictQuery, APIView):
     scope = Scope.PLAYLISTS
     export_format: ExportFormat
+    http_method_names = ["get", "head"]  # what OPTIONS tells cannot be written in the format
 
     def get(self, request: Request, pk: str, suffix: str) -> Response:
         playlist = selectors.playlist_list(request.user).filter(pk=pk).first()

@@ -20,17 +20,18 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from catalog.models import BackgroundJob
-from recommender.models import Listen, Playlist, PlaylistEntry
+from recommender.models import Listen
+from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save
 from tests.factories import token_secret
 from tests.places import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from catalog.models import Song
 
 EXAMPLES: Final = int(os.environ.get("AFFETTI_TEST_EXAMPLES", "15"))
 
+# A request may fit the schema and still be refused: a password that is wrong, a folder that is
+# not there, a name that is blank.
 EXCLUDED: Final[list[Any]] = [positive_data_acceptance]
 
 schema = schemathesis.openapi.from_path(ROOT / "docs/openapi.yaml")
@@ -51,12 +52,13 @@ class World:
         account.is_superuser = account.is_staff  # a model permission is a table of its own tests
         account.save()
         self.headers = {"Authorization": f"Token {token_secret(account)}"}
-        playlist = Playlist.objects.create(
-            user=account, name="Calm", request={"moods": ["calm"]}, seed=1, model_version="m"
-        )
-        PlaylistEntry.objects.create(playlist=playlist, position=0, song=songs[0], score=0.5)
+        wanted = PlaylistRequest.from_json({"moods": ["calm"], "count": 3})
+        generated = playlist_generate(request=wanted, user=account)
+        playlist = playlist_save(user=account, generated=generated, name="Calm")
         Listen.objects.create(user=account, song=songs[0], listened_at=timezone.now())
-        job = BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=account)
+        job = BackgroundJob.objects.create(
+            kind=BackgroundJob.Kind.INGEST, arguments={"path": "/music"}, created_by=account
+        )
         token_secret(account)
         token = account.tokens.first()
         self._ids |= {"playlists": playlist.pk, "jobs": job.pk, "tokens": token.pk}
@@ -74,9 +76,9 @@ class World:
 @pytest.fixture(params=["anonymous", "user", "staff"])
 def world(
     request: pytest.FixtureRequest, songs: list[Song], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+) -> World:
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)
-    yield World(request.param, request, songs)
+    return World(request.param, request, songs)
 
 
 @schema.parametrize()
