@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 
 from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.recordings import recordings_join, recordings_release, recordings_split
+from catalog.texts import fold
 from catalog.work.queue import songs_analyse_again
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _TEXTS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
     *("library", "relative_path", "duration_seconds", "lyrics_source", "is_available"),
     *("status", "failure_code", "failure_message", "attempts", "queued_at"),
+    *("recording", "recording_rank", "is_recording_manual", "audio_sha256"),
     *("leased_by", "leased_at", "content_sha256", "created_at", "updated_at"),
 )
 
@@ -54,17 +57,26 @@ class SongEmotionInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-ar
 @admin.register(Song)
 class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["title", "artist", "album", "genre", "year", "status", "failure_code"]
-    list_filter = ["status", "is_available", "library", "failure_code", "lyrics_source"]
-    search_fields = ["title", "artist", "album", "relative_path", "content_sha256"]
+    list_filter = [
+        *("status", "is_available", "library", "failure_code", "lyrics_source"),
+        "is_recording_manual",
+    ]
+    search_fields = ["search_text", "relative_path", "content_sha256"]
     list_select_related = ["library"]
     fields = (*_TEXTS, *_FACTS)
     readonly_fields = _FACTS
     inlines = [SongEmotionInline]
-    actions = ["analyse_again"]
+    actions = ["analyse_again", "recording_join", "recording_split", "recording_release"]
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Song], search_term: str
+    ) -> tuple[QuerySet[Song], bool]:
+        """Search without case and accents, as the pages do."""
+        return super().get_search_results(request, queryset, fold(search_term))
 
     def save_model(
         self,
@@ -87,6 +99,21 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def analyse_again(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         count = songs_analyse_again(song_ids=queryset.values_list("pk", flat=True))
         self.message_user(request, f"{count} songs queued for analysis.", messages.SUCCESS)
+
+    @admin.action(description="Are one recording", permissions=["change"])
+    def recording_join(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
+        recordings_join(song_ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, "Lists show one of these songs.", messages.SUCCESS)
+
+    @admin.action(description="Are recordings of their own", permissions=["change"])
+    def recording_split(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
+        recordings_split(song_ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, "Lists show each of these songs.", messages.SUCCESS)
+
+    @admin.action(description="Compare recordings again", permissions=["change"])
+    def recording_release(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
+        recordings_release(song_ids=queryset.values_list("pk", flat=True))
+        self.message_user(request, "These songs are compared again.", messages.SUCCESS)
 
 
 @admin.register(SongEmotion)

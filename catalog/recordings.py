@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-SAME_COSINE: Final = 0.97
+SAME_COSINE: Final = 0.95
 """Embeddings of one recording in several files are at least so similar."""
 SAME_SECONDS: Final = 2.0
 SAME_SHARE: Final = 0.01

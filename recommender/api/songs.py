@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from catalog.models import Song
+from catalog.recordings import recording_files
 from mer.affect import EMOTIONS, Quadrant
 from mer.prediction import MODALITIES
 from recommender import selectors
@@ -109,9 +110,15 @@ class SongDetailOutput(SongOutput):
     )
     lyrics = serializers.CharField()
     lyrics_source = serializers.CharField()
+    same_recording = serializers.SerializerMethodField(
+        help_text="Other songs that are the same recording; lists show one of them."
+    )
     failure_code = serializers.CharField()
     failure_message = serializers.CharField()
     created_at = serializers.DateTimeField()
+
+    def get_same_recording(self, song: Song) -> list[int]:
+        return list(recording_files(song).values_list("pk", flat=True))
 
 
 class SongMapPointOutput(serializers.Serializer[Any]):

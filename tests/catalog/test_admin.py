@@ -88,3 +88,26 @@ def test_a_corrected_song_is_analysed_again_and_keeps_its_words(
     assert (song.title, song.lyrics, song.lyrics_source) == ("T", "better", "admin")
     assert song.emotions.get().lyric_lines == []
     assert song.status == Song.Status.PENDING
+
+
+def test_staff_join_split_and_release_recordings(admin_client: Client) -> None:
+    first, second = (SongEmotionFactory().song.pk for _ in range(2))
+    listing = reverse("admin:catalog_song_changelist")
+
+    def act(action: str) -> set[int | None]:
+        admin_client.post(listing, {"action": action, "_selected_action": [first, second]})
+        return set(Song.objects.values_list("recording", flat=True))
+
+    assert None not in act("recording_join")
+    assert Song.objects.filter(is_recording_manual=True).count() == 2
+    assert act("recording_split") == {None}
+    assert Song.objects.filter(is_recording_manual=True).count() == 2
+    act("recording_release")
+    assert not Song.objects.filter(is_recording_manual=True).exists()
+    assert not Song.objects.filter(is_recording_checked=True).exists()
+
+
+def test_search_ignores_case_and_accents(admin_client: Client) -> None:
+    SongEmotionFactory(song__title="Искала", song__artist="Земфира")
+    page = admin_client.get(reverse("admin:catalog_song_changelist"), {"q": "ЗЕМФИРА"})
+    assert "Искала" in page.content.decode()

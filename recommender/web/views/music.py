@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.errors import PathError
+from catalog.recordings import recording_files
 from mer.lyrics import clean_lyrics
 from recommender import selectors
 from recommender.auth import takes_token
@@ -53,7 +54,7 @@ def songs(request: HttpRequest) -> HttpResponse:
 def song(request: HttpRequest, pk: int) -> HttpResponse:
     song = get_object_or_404(selectors.song_details(), pk=pk)
     emotion = selectors.current_emotion(song)
-    context: dict[str, Any] = {"song": song, "emotion": emotion}
+    context: dict[str, Any] = {"song": song, "emotion": emotion, "files": recording_files(song)}
     if song.lyrics:
         context["lyrics"] = clean_lyrics(song.lyrics)
     if emotion:

@@ -15,6 +15,8 @@ from tests.factories import SongEmotionFactory, SongFactory, UserFactory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.test import Client
+
 pytestmark = pytest.mark.django_db
 
 
@@ -92,6 +94,14 @@ def test_similar_songs_have_it_once_and_never_the_song_itself(
         found = [similar.song_id for similar in songs_similar(song_id=file.pk, k=50)]
         assert not {file.pk for file in files} & set(found)
         assert len(found) == len(songs)
+
+
+def test_a_song_names_its_other_files(client: Client, files: list[Song]) -> None:
+    others = [file.pk for file in files[1:]]
+    assert client.get(f"/api/v1/songs/{files[0].pk}/").json()["same_recording"] == others
+    page = client.get(f"/songs/{files[0].pk}").content.decode()
+    assert "The same recording" in page
+    assert all(f'href="/songs/{pk}"' in page for pk in others)
 
 
 def test_a_new_link_counts_at_once(songs: list[Song]) -> None:
