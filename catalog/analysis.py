@@ -41,6 +41,7 @@ from catalog.work.queue import (
 )
 from mer.checkpoint import check, packaged_path, packaged_version
 from mer.errors import (
+    AudioCrashError,
     AudioError,
     CheckpointError,
     EncoderMissingError,
@@ -253,6 +254,8 @@ def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
         start = time.perf_counter()
         try:
             prepared = model.prepare(_song_input(song))
+        except AudioCrashError as error:
+            _blame(batch, song, error)  # a child may have been killed from outside
         except _SONG_ERRORS as error:
             machine_errors_raise(error)
             reason = storable_text(str(getattr(error, "reason", error)))

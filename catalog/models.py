@@ -327,6 +327,28 @@ class IngestFailure(models.Model):
         return f"{self.relative_path}: {self.code}"
 
 
+class KnownCopy(models.Model):
+    """A file with the same bytes as a song's file; it is read again only when it changes."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="copies")
+    relative_path = models.CharField(max_length=2000)
+    file_size_bytes = models.BigIntegerField()
+    file_mtime_ns = models.BigIntegerField()
+    content_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name_plural = "known copies"
+        ordering: ClassVar = ["library", "relative_path"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["library", "relative_path"], name="copy_path_unique_in_library"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.relative_path
+
+
 class BackgroundJob(models.Model):
     """Long work that a user asked for. Its state is here, not in the broker.
 

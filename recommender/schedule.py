@@ -23,6 +23,9 @@ class MonotonicScheduler(Scheduler):
     """
 
     def __init__(self, app: Celery, **kwargs: Any) -> None:
+        self._periods: dict[str, float] = {
+            name: entry["schedule"] for name, entry in app.conf.beat_schedule.items()
+        }
         self._due_at: dict[str, float] = {}
         self._sign = Path(app.conf.beat_schedule_filename)
         super().__init__(app, **kwargs)
@@ -32,7 +35,7 @@ class MonotonicScheduler(Scheduler):
         now = time.monotonic()
         for name, entry in self.schedule.items():
             if self._due_at.get(name, now) <= now:
-                self._due_at[name] = now + entry.schedule.seconds
+                self._due_at[name] = now + self._periods[name]
                 self.apply_entry(entry, producer=self.producer)
                 self._sign.touch()
-        return min([at - now for at in self._due_at.values()], default=self.max_interval)
+        return min(self._due_at.values()) - now

@@ -39,8 +39,17 @@ from catalog.files.scan import (
     scan,
     stamp_of,
 )
-from catalog.ingest.upsert import Outcome, failure_upsert, library_ensure, song_keep, song_upsert
-from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.ingest.upsert import (
+    PASSING_CODES,
+    Outcome,
+    copy_has_its_song,
+    copy_upsert,
+    failure_upsert,
+    library_ensure,
+    song_keep,
+    song_upsert,
+)
+from catalog.models import BackgroundJob, IngestFailure, KnownCopy, Library, Song, SongEmotion
 from catalog.paths import (
     can_be_seen,
     from_stored,
@@ -69,8 +78,6 @@ FILES_AT_ONCE: Final = 16
 """Files read between two transactions."""
 MAX_NOTES: Final = 100
 
-# Failures that may disappear without a change of the file, so the file is read again.
-_PASSING_CODES: Final = frozenset({"FILE_UNREADABLE", "FILE_CHANGING"})
 _NO_STAMP: Final = FileStamp(0, 0)
 
 
@@ -108,7 +115,8 @@ class IngestState:
     @property
     def scanned(self) -> int:
         """Return the number of files that were dealt with."""
-        return self.vanished + sum(getattr(self, outcome) for outcome in Outcome)
+        written: int = sum(getattr(self, outcome) for outcome in Outcome)
+        return written + self.vanished
 
     def note(self, text: str) -> None:
         """Add a note for the admin, up to `MAX_NOTES`."""
@@ -117,11 +125,26 @@ class IngestState:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows of one path."""
+
+    song: Song | None
+    failure: IngestFailure | None
+    copy: KnownCopy | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
-    """The result of reading one file; at most one of the last three is set, none if it is gone."""
+    """The result of reading one file.
+
+    At most one of the last three is set; none if the file is gone, or is an unchanged copy.
+    `known` is what the catalogue says of the path.
+    """
 
     name: str
     stamp: FileStamp
+    known: _Known
+    is_copy: bool = False
     facts: FileFacts | None = None
     failure: tuple[str, str] | None = None
     kept: tuple[Song, Lyrics | None, str | None] | None = None
@@ -296,44 +319,43 @@ def _read(library: Library, batch: Sequence[tuple[str, Found]]) -> list[_Reading
     # Of several songs with one path, the available one comes last and wins.
     songs = {s.relative_path: s for s in Song.objects.filter(**at).order_by("is_available", "pk")}
     failures = {f.relative_path: f for f in IngestFailure.objects.filter(**at)}
+    copies = {c.relative_path: c for c in KnownCopy.objects.filter(**at)}
     return [
-        _read_one(library, name, found, songs.get(name), failures.get(name))
+        _read_one(
+            library, name, found, _Known(songs.get(name), failures.get(name), copies.get(name))
+        )
         for name, found in batch
     ]
 
 
-def _read_one(
-    library: Library,
-    name: str,
-    found: Found,
-    song: Song | None,
-    failure: IngestFailure | None,
-) -> _Reading:
-    """Read a file, unless it is unchanged since it became a song or failed."""
+def _read_one(library: Library, name: str, found: Found, known: _Known) -> _Reading:
+    """Read a file, unless it is unchanged since it became a song or a copy, or failed."""
     if found.kind is Kind.REFUSED:
-        return _Reading(name, _NO_STAMP, failure=(PathError.code, found.reason))
+        return _Reading(name, _NO_STAMP, known, failure=(PathError.code, found.reason))
     root, path = library.path, library.path / found.relative
-    stamp = _NO_STAMP
+    song, failure, stamp = known.song, known.failure, _NO_STAMP
     try:
         stamp = stamp_of(path)
         if song and stamp == _stamp_in(song):
             # Songs from before that column get the hash once, at a time when nothing else is read.
             audio = None if song.audio_sha256 else audio_hash(path)
-            return _Reading(name, stamp, kept=(song, _new_lyrics(song, root, path), audio))
+            return _Reading(name, stamp, known, kept=(song, _new_lyrics(song, root, path), audio))
+        if known.copy and stamp == _stamp_in(known.copy) and copy_has_its_song(known.copy):
+            return _Reading(name, stamp, known, is_copy=True)
         is_known = failure is not None and stamp == _stamp_in(failure)
-        if failure and is_known and failure.code not in _PASSING_CODES:
-            return _Reading(name, stamp, failure=(failure.code, failure.message))
+        if failure and is_known and failure.code not in PASSING_CODES:
+            return _Reading(name, stamp, known, failure=(failure.code, failure.message))
         facts = read_file(root, found.relative, max_bytes=settings.AFFETTI_MAX_FILE_BYTES)
     except (SoftTimeLimitExceeded, DatabaseError):
         raise
     except Exception as error:  # the edge of one file: no file may stop the others
         if is_gone(path):
-            return _Reading(name, stamp)
-        return _Reading(name, stamp, failure=_failure_of(path, error))
+            return _Reading(name, stamp, known)
+        return _Reading(name, stamp, known, failure=_failure_of(path, error))
     if field_name := not_finite(facts):
         reason = f"its {field_name} is not a finite number; write its tags again, or convert it"
-        return _Reading(name, stamp, failure=("FILE_NOT_FINITE", reason))
-    return _Reading(name, stamp, facts=facts)
+        return _Reading(name, stamp, known, failure=("FILE_NOT_FINITE", reason))
+    return _Reading(name, stamp, known, facts=facts)
 
 
 def _failure_of(path: Path, error: Exception) -> tuple[str, str]:
@@ -351,7 +373,7 @@ def _failure_of(path: Path, error: Exception) -> tuple[str, str]:
     )
 
 
-def _stamp_in(row: Song | IngestFailure) -> FileStamp:
+def _stamp_in(row: Song | IngestFailure | KnownCopy) -> FileStamp:
     return FileStamp(row.file_size_bytes, row.file_mtime_ns)
 
 
@@ -372,7 +394,7 @@ def _write(
     if not Library.objects.select_for_update().filter(pk=scope.library.pk).exists():
         raise TransientError(f"library {scope.library.root} has just become part of a wider one")
     for reading in readings:
-        if not (reading.kept or reading.facts or reading.failure):
+        if not (reading.kept or reading.facts or reading.failure or reading.is_copy):
             state.vanished += 1
             continue
         outcome = _write_safely(scope.library, reading)
@@ -406,11 +428,24 @@ def _write_safely(library: Library, reading: _Reading) -> Outcome:
                 f"the database refuses its tags, lyrics or length ({error}); write its tags again"
             )
             break
-    failed = _Reading(reading.name, reading.stamp, failure=("FILE_NOT_STORED", reason))
+    failed = _Reading(
+        reading.name, reading.stamp, reading.known, failure=("FILE_NOT_STORED", reason)
+    )
     return _write_one(library, failed)
 
 
 def _write_one(library: Library, reading: _Reading) -> Outcome:
+    if reading.is_copy:
+        return Outcome.DUPLICATE
+    outcome = _write_changed(library, reading)
+    if outcome is Outcome.DUPLICATE and reading.facts:
+        copy_upsert(library=library, relative_path=reading.name, facts=reading.facts)
+    elif reading.known.copy:
+        KnownCopy.objects.filter(pk=reading.known.copy.pk).delete()
+    return outcome
+
+
+def _write_changed(library: Library, reading: _Reading) -> Outcome:
     if reading.kept:
         song, lyrics, audio_sha256 = reading.kept
         return song_keep(song=song, lyrics=lyrics, audio_sha256=audio_sha256)
@@ -450,7 +485,7 @@ def _missing_mark(job: BackgroundJob, scope: Scope, start: Path, state: IngestSt
         Song.objects.filter(pk__in=missing[at : at + 500]).update(
             is_available=False, updated_at=timezone.now()
         )
-    _failures_forget(job, scope)
+    _rows_forget(job, scope)
     return len(missing)
 
 
@@ -468,11 +503,14 @@ def _vanished_check(job: BackgroundJob, start: Path, *, gone: int, of: int) -> N
     )
 
 
-def _failures_forget(job: BackgroundJob, scope: Scope) -> None:
-    """Delete the failures of files that are gone, or that this scan did not meet."""
+def _rows_forget(job: BackgroundJob, scope: Scope) -> None:
+    """Delete the failures and copies that are gone, and failures that this scan did not meet."""
     root = scope.library.path
     for failure in scope.failed_files():
         path = root / from_stored(failure.relative_path)
         is_unmet = failure.updated_at < job.created_at and can_be_seen(path)
         if is_gone(path) or is_unmet:
             failure.delete()
+    for copy in KnownCopy.objects.filter(scope.inside()).iterator():
+        if is_gone(root / from_stored(copy.relative_path)):
+            copy.delete()

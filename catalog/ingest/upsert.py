@@ -34,7 +34,7 @@ from django.db.models.functions import Concat
 
 from catalog.errors import PathError
 from catalog.files.scan import FileStamp, audio_hash, stamp_of
-from catalog.models import NO_AUDIO_HASH, IngestFailure, Library, Song
+from catalog.models import NO_AUDIO_HASH, IngestFailure, KnownCopy, Library, Song
 from catalog.paths import to_stored
 from catalog.selectors import library_find, song_path
 from catalog.work.queue import PENDING_AGAIN
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _MOST_ALIKE: Final = 100
 """So many songs with the same audio are looked at."""
+PASSING_CODES: Final = frozenset({"FILE_UNREADABLE", "FILE_CHANGING"})
+"""Failures that may disappear without a change of the file, so the file is read again."""
 _LIBRARIES_LOCK: Final = 0x6166665F6C696273
 """Key of the PostgreSQL advisory lock on the set of libraries; no other code takes it."""
 
@@ -87,6 +89,7 @@ def library_ensure(*, folder: Path) -> Library:
         moved = {"library": library, "relative_path": Concat(prefix, "relative_path")}
         inner.songs.update(**moved)
         inner.failures.update(**moved)
+        inner.copies.update(**moved)
         inner.delete()
     return library
 
@@ -147,14 +150,39 @@ def song_keep(*, song: Song, lyrics: Lyrics | None, audio_sha256: str | None = N
     return outcome
 
 
+def copy_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> None:
+    """Remember that a file has the bytes of a song that is elsewhere."""
+    KnownCopy.objects.update_or_create(
+        library=library,
+        relative_path=relative_path,
+        defaults={
+            "file_size_bytes": facts.stamp.size_bytes,
+            "file_mtime_ns": facts.stamp.mtime_ns,
+            "content_sha256": facts.content_sha256,
+        },
+    )
+
+
+def copy_has_its_song(copy: KnownCopy) -> bool:
+    """Return whether the song with the bytes of a copy is still in its place."""
+    songs = Song.objects.filter(content_sha256=copy.content_sha256, is_available=True)
+    song = songs.select_related("library").first()
+    return song is not None and _is_in_place(song)
+
+
 def failure_upsert(
     *, library: Library, relative_path: str, stamp: FileStamp, code: str, message: str
 ) -> Outcome:
-    """Write that a file cannot become a song; a song at that path becomes unavailable."""
-    for song in Song.objects.filter(
-        library=library, relative_path=relative_path, is_available=True
-    ):
-        _lose(song)
+    """Write that a file cannot become a song.
+
+    A song at that path becomes unavailable, unless the failure may pass: a disk with errors must
+    not empty the catalogue.
+    """
+    if code not in PASSING_CODES:
+        for song in Song.objects.filter(
+            library=library, relative_path=relative_path, is_available=True
+        ):
+            _lose(song)
     IngestFailure.objects.update_or_create(
         library=library,
         relative_path=relative_path,

@@ -23,6 +23,7 @@ from catalog.storable import storable_text
 from catalog.work.messages import message_send
 from catalog.work.threads import repeated, until_done
 from catalog.work.workers import workers_gone
+from mer.errors import MerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,7 +137,8 @@ def songs_blame(
                 f"its analysis failed {MAX_ERRORS} times ({reason}); the file is probably "
                 "damaged: convert it to another format, then ingest its folder again"
             )
-            exhausted.append((song, "ANALYSIS_FAILED", message))
+            code = error.code if isinstance(error, MerError) else "ANALYSIS_FAILED"
+            exhausted.append((song, code, message))
         else:
             Song.objects.filter(pk=song.pk, leased_by=worker).update(
                 leased_by="", leased_at=None, queued_at=None, attempts=tries

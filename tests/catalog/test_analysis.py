@@ -19,7 +19,7 @@ from catalog.analysis import (
 from catalog.errors import TransientError
 from catalog.models import Song, SongEmotion
 from catalog.work.queue import MAX_ERRORS
-from mer.errors import CheckpointCorruptError, InputError
+from mer.errors import AudioCrashError, CheckpointCorruptError, InputError
 from tests.catalog.conftest import write_tone
 from tests.factories import random_embedding
 
@@ -218,6 +218,25 @@ def test_an_unexpected_error_of_one_song_stops_no_other_and_has_a_limit(
     assert "can't sync to MPEG frame" in bad.failure_message
     assert str(bad.path) not in bad.failure_message
     assert bad.leased_by == ""
+
+
+def test_a_decoder_that_dies_is_given_more_tries(
+    song_ids: list[int], fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = []
+
+    def die(song: SongInput) -> SongInput:
+        deaths.append(song)
+        raise AudioCrashError(song.path or "", "a decoder crashed (SIGKILL)")
+
+    monkeypatch.setattr(fake_pipeline, "prepare", die)
+    for _ in range(MAX_ERRORS):
+        assert Song.objects.get(pk=song_ids[0]).status == Song.Status.PENDING
+        analyse(song_ids[:1])
+
+    song = Song.objects.get(pk=song_ids[0])
+    assert (song.status, song.failure_code) == (Song.Status.FAILED, "AUDIO_DECODER_CRASHED")
+    assert len(deaths) == MAX_ERRORS
 
 
 def test_a_batch_that_fails_is_tried_song_by_song(

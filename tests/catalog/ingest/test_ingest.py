@@ -13,7 +13,7 @@ from catalog.files import scan as scan_module
 from catalog.ingest import run as ingest_module
 from catalog.ingest import upsert as upsert_module
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
-from catalog.models import BackgroundJob, IngestFailure, Song
+from catalog.models import BackgroundJob, IngestFailure, KnownCopy, Song
 from catalog.selectors import unread_lines
 from catalog.work.jobs import job_requeue, job_revoke, job_start
 from catalog.work.queue import songs_waiting
@@ -119,6 +119,47 @@ def test_the_same_content_twice_is_one_song(music_dir: Path, ingest: Ingest) -> 
 
     assert counts(job) == {"added": 1, "duplicates": 2}
     assert Song.objects.get().relative_path == "a.wav"
+
+
+def test_copies_of_a_song_are_read_once(music_dir: Path, ingest: Ingest, hashed: list[str]) -> None:
+    first = write_tone(music_dir / "0.wav")
+    for n in range(1, 4):
+        shutil.copy(first, music_dir / f"{n}.wav")
+    assert counts(ingest()) == {"added": 1, "duplicates": 3}
+    hashed.clear()
+
+    assert counts(ingest()) == {"unchanged": 1, "duplicates": 3}
+    assert hashed == []
+
+    touch(music_dir / "2.wav")
+    assert counts(ingest()) == {"unchanged": 1, "duplicates": 3}
+    assert hashed == ["2.wav"]
+    write_tone(music_dir / "3.wav", hz=999)
+    assert counts(ingest()) == {"unchanged": 1, "duplicates": 2, "added": 1}
+
+    first.unlink()  # a copy takes its place
+    assert counts(ingest()) == {"unchanged": 1, "duplicates": 1, "moved": 1}
+    (music_dir / "2.wav").unlink()
+    ingest()
+    assert not KnownCopy.objects.exists()
+
+
+def test_a_disk_with_errors_empties_no_catalogue(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        write_tone(music_dir / f"{n}.wav", hz=200 + 10 * n)
+    ingest()
+
+    def fail(path: Path) -> object:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_module, "stamp_of", fail)
+        assert counts(ingest()) == {"failed": 3}
+    assert Song.objects.filter(is_available=True).count() == 3
+    assert counts(ingest()) == {"unchanged": 3}
+    assert not IngestFailure.objects.exists()
 
 
 def test_new_content_at_a_path_keeps_the_song(music_dir: Path, ingest: Ingest) -> None:
