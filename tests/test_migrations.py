@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from catalog.models import BackgroundJob, IngestFailure, ModelVersion, Recording, Song
+from catalog.models import BackgroundJob, IngestFailure, KnownCopy, ModelVersion, Recording, Song
 from recommender.accounts import token_create, token_find
 from recommender.models import (
     IndexBuild,
@@ -53,6 +53,13 @@ def fill_every_table() -> None:
         file_mtime_ns=1,
         code="AUDIO_DECODE",
         message="broken",
+    )
+    KnownCopy.objects.create(
+        library=song.library,
+        relative_path="copy.mp3",
+        file_size_bytes=1,
+        file_mtime_ns=1,
+        content_sha256=song.content_sha256,
     )
     Recording.objects.create()
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
