@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 
 from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry
+from recommender.names import name_problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class NewAccountForm(AdminUserCreationForm):
+    def clean_username(self) -> str:
+        name: str = super().clean_username() or ""
+        if problem := name_problem(name, may_be_reserved=True):
+            raise ValidationError(problem)
+        return name
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Accounts. Staff who may change them cannot make a superuser, nor become one."""
+
+    add_form = NewAccountForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        if request.user.is_superuser:
+            return fields
+        return (*fields, "is_staff", "is_superuser", "groups", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+
+def _may_touch(request: HttpRequest, account: User | None) -> bool:
+    """Whether an account has no right that the one who asks lacks."""
+    return account is None or request.user.is_superuser or not account.is_staff
 
 
 class PlaylistEntryInline(admin.TabularInline):  # type: ignore[type-arg]

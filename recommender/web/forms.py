@@ -6,9 +6,11 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth.forms import UserCreationForm
 from django.utils import timezone
 
 from recommender.models import Playlist, Scope, Token
+from recommender.names import name_problem
 from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
@@ -57,6 +59,14 @@ class PlaylistNameForm(forms.ModelForm):  # type: ignore[type-arg]
 class SavePlaylistForm(PlaylistNameForm):
     # The longest text, of characters that take twelve in an address, and all the rest.
     query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
+
+
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+    def clean_username(self) -> str:
+        name: str = super().clean_username() or ""
+        if problem := name_problem(name):
+            raise forms.ValidationError(problem)
+        return name
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required, login_required
-from django.contrib.auth.forms import UserCreationForm
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,12 +15,12 @@ from rest_framework.exceptions import Throttled
 
 from recommender import selectors
 from recommender.access import LoginThrottle
+from recommender.web.forms import SignUpForm
 from recommender.web.views.base import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -54,7 +53,7 @@ def login_throttled(
 def signup(request: HttpRequest) -> HttpResponse:
     if not settings.AFFETTI_SIGNUP:
         raise Http404("Accounts are made by the admin.")
-    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         login(request, form.save())
         return redirect("home")
