@@ -119,7 +119,6 @@ ADMIN = {
     "jsi18n/": "admin staff",
     "r/<path:content_type_id>/<path:object_id>/": "",  # no model of ours has a page of its own
     "auth/user/<id>/password/": "admin permitted",
-    "^(?P<app_label>recommender|catalog|auth)/$": "",  # a list of what follows
     "(?P<url>.*)$": "",  # 404, or a slash is added
 }
 # Which of the admin's pages each model has for staff with its permissions.
@@ -170,6 +169,8 @@ PAGE_ROUTES = [route for route in ROUTES if not route.startswith(("admin/", "api
 def admin_rule(route: str) -> str:
     """Return the rule of a page of the admin; KeyError if it has no row."""
     name = route.removeprefix("admin/")
+    if name.startswith("^(?P<app_label>"):
+        return ""  # a list of the pages of an app
     if name in ADMIN:
         return ADMIN[name]
     match = re.fullmatch(r"(\w+/\w+)/(?:<path:object_id>/)?(\w*)/?", name)
