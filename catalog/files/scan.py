@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -228,8 +229,11 @@ def _found_link_to_folder(root: Path, link: Path) -> Found:
 
 
 def _sha256(path: Path) -> str:
+    """Return the hash of all bytes; a pipe or device in the file's place is refused at once."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise FileUnusableError("FILE_UNREADABLE", "it is no regular file any more")
         while block := file.read(_HASH_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

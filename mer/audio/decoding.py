@@ -51,19 +51,11 @@ MAX_DURATION_SECONDS: Final = 12 * 3600.0
 MAX_FILE_BYTES: Final = 4 * 1024**3
 """Size of the largest file that is opened; also the limit of plain WAV."""
 SUPPORTED_SUFFIXES: Final = frozenset(
-    ".aac .ac3 .aif .aifc .aiff .alac .ape .au .caf .dff "  # noqa: SIM905  # fits a screen
-    ".dsf .dts .eac3 .flac .m4a .m4b .m4r .mka "
-    ".mp1 .mp2 .mp3 .mp4 .mpc .oga .ogg .opus .snd .spx .tak .tta .w64 .wav .wave .webm .wma "
-    ".wv".split()
+    ".aac .ac3 .adts .aif .aifc .aiff .alac .ape .au .caf "  # noqa: SIM905  # fits a screen
+    ".dff .dsf .dts .eac3 .flac .m4a .m4b .m4r .mka .mp+ .mp1 .mp2 .mp3 .mp4 .mpa .mpc .mpga .mpp "
+    ".oga .ogg .opus .rf64 .snd .spx .tak .tta .w64 .wav .wave .weba .webm .wma .wv".split()
 )
 """Lower-case suffixes of readable files."""
-UNREAD_AUDIO_SUFFIXES: Final = frozenset(
-    ".3ga .669 .aa .aax .aaxc .amr .at3 .at9 .awb .dsd "  # noqa: SIM905  # see above
-    ".gsm .it .kar .la .m4p .mid .midi .mlp .mo3 "
-    ".mod .mtm .nsf .ofr .ofs .oma .omg .qcp .qoa .ra .ram .rf64 .rm .rmi .rmvb .s3m .shn .sid "
-    ".spc .thd .umx .vgm .vgz .voc .vqf .xm".split()
-)
-"""Lower-case suffixes of music that is not read, so that it can be counted and named."""
 
 # libsndfile's names. It takes the first bytes of other files for formats that are no music.
 _SOUNDFILE_FORMATS: Final = frozenset(
@@ -489,7 +481,10 @@ class _Handle:
         return os.read(self._descriptor, size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return os.lseek(self._descriptor, offset, whence)
+        try:
+            return os.lseek(self._descriptor, offset, whence)
+        except OSError as error:  # a place before the file, of which a damaged file tells
+            raise ValueError(f"no place {offset}") from error
 
     def tell(self) -> int:
         return os.lseek(self._descriptor, 0, os.SEEK_CUR)
