@@ -173,7 +173,7 @@ def _broker() -> dict[str, Any]:
         return _redis()
     try:
         with current_app.connection_for_write() as broker:
-            folders = broker.transport_options
+            folders = broker.transport_options or {}
     except OSError as error:
         raise NotReadyError("BROKER_AWAY", f"The broker cannot be used: {error}.") from error
     if folder := folders.get("data_folder_out"):

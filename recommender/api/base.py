@@ -31,7 +31,7 @@ class StrictQuery:
     `query_inputs` has for an action.
     """
 
-    query_inputs: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
+    query_inputs: ClassVar[Mapping[str, type[serializers.Serializer[Any]]]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown parameters of those who may use the view (a hook of the framework)."""
@@ -51,7 +51,7 @@ class StrictQuery:
 
     def _query_names(self) -> list[str]:
         view: Any = self
-        action = getattr(view, "action", None)
+        action = str(getattr(view, "action", ""))
         if action in self.query_inputs:
             return list(self.query_inputs[action]().fields)
         if action != "list":

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rest_framework import pagination, serializers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.views import APIView
@@ -22,7 +24,10 @@ class PageNumberPagination(pagination.PageNumberPagination):
     max_page_size = 200
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any] | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any] | None:
         _number(request, self.page_query_param, default=1, most=_MOST_PAGE)
         return super().paginate_queryset(queryset, request, view)

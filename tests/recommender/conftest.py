@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
-from django.core.signals import request_finished
+from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from rest_framework.test import APIClient
 
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def open_connection() -> Iterator[None]:
-    """Closing a response ends a request, which would close the connection that the test is in."""
-    request_finished.disconnect(close_old_connections)
+    """Keep the connection that the test is in: requests that begin or end would close it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
     yield
-    request_finished.connect(close_old_connections)
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)
