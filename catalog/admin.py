@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 
-from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.ingest.songtags import song_credits_refresh
+from catalog.models import (
+    Album,
+    Artist,
+    BackgroundJob,
+    Genre,
+    IngestFailure,
+    Library,
+    Song,
+    SongCredit,
+    SongEmotion,
+)
 from catalog.recordings import recordings_join, recordings_release, recordings_split
 from catalog.texts import fold
 from catalog.work.queue import songs_analyse_again
@@ -24,7 +35,9 @@ _EMOTION_FIELDS = (
 # Texts can be corrected. Facts of the file and the state of the work cannot.
 _TEXTS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
-    *("library", "relative_path", "duration_seconds", "lyrics_source", "is_available"),
+    *("library", "relative_path", "duration_seconds", "lyrics_source", "lyrics_note"),
+    *("album_artist", "album_entry", "track_number", "disc_number", "bpm", "replaygain_db"),
+    *("mood_tags", "musicbrainz_recording_id", "tags_note", "is_available"),
     *("status", "failure_code", "failure_message", "attempts", "queued_at"),
     *("recording", "recording_rank", "is_recording_manual", "audio_sha256"),
     *("leased_by", "leased_at", "content_sha256", "created_at", "updated_at"),
@@ -54,6 +67,34 @@ class SongEmotionInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-ar
     extra = 0
 
 
+class SongCreditInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = SongCredit
+    fields = readonly_fields = ("position", "artist", "role", "name")
+    extra = 0
+
+
+@admin.register(Artist)
+class ArtistAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "sort_name", "musicbrainz_id"]
+    search_fields = ["name", "key", "musicbrainz_id"]
+    show_full_result_count = False
+
+
+@admin.register(Album)
+class AlbumAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["title", "artist", "year", "is_compilation", "musicbrainz_id"]
+    list_filter = ["is_compilation"]
+    search_fields = ["title", "key", "artist__name", "musicbrainz_id"]
+    list_select_related = ["artist"]
+    show_full_result_count = False
+
+
+@admin.register(Genre)
+class GenreAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name"]
+    search_fields = ["name", "key"]
+
+
 @admin.register(Song)
 class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["title", "artist", "album", "genre", "year", "status", "failure_code"]
@@ -65,7 +106,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["library"]
     fields = (*_TEXTS, *_FACTS)
     readonly_fields = _FACTS
-    inlines = [SongEmotionInline]
+    inlines = [SongCreditInline, SongEmotionInline]
     actions = ["analyse_again", "recording_join", "recording_split", "recording_release"]
     show_full_result_count = False
 
@@ -91,7 +132,12 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             obj.lyrics_source = "admin"  # an ingest does not overwrite these
             changed.add("lyrics_source")
             obj.forget_lyric_lines()
+        if "title" in changed:
+            obj.is_title_from_name = False
+            changed.add("is_title_from_name")
         obj.save(update_fields=[*changed, "updated_at"])
+        if changed & {"title", "artist"}:
+            song_credits_refresh(song=obj)
         if changed & {"title", "artist", "lyrics"}:
             songs_analyse_again(song_ids=[obj.pk])
 

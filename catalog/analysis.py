@@ -282,7 +282,7 @@ def _song_input(song: Song) -> SongInput:
         raise FileUnusableError(
             "FILE_CHANGED", "the file has changed since it was catalogued; ingest its folder again"
         )
-    return SongInput(path, song.lyrics or None, song.title or None, song.artist or None)
+    return SongInput(path, song.lyrics or None, song.model_title or None, song.model_artist or None)
 
 
 def _predict(batch: _Batch) -> None:

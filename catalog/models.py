@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.conf import settings
 from django.db import models
 
+from catalog.files.credits import FEATURED, MAIN, main_key
+from catalog.files.names import is_no_artist, is_no_title
 from catalog.paths import from_stored
 from catalog.texts import fold, recording_key, search_text, sort_key
 from mer.lyrics import clean_lyrics
@@ -60,6 +62,67 @@ class Recording(models.Model):
         return f"recording {self.pk}"
 
 
+class Artist(models.Model):
+    """An artist; spellings that differ in case, accents or "The" are one."""
+
+    name = models.CharField(max_length=300, help_text="As first found")
+    key = models.CharField(max_length=300, unique=True, help_text="`folded` name")
+    sort_name = models.CharField(max_length=300, blank=True)
+    lead_key = models.CharField(
+        max_length=300,
+        blank=True,
+        db_index=True,
+        help_text="Key of A, if the name is A & B and may be two artists",
+    )
+    musicbrainz_id = models.CharField(max_length=36, blank=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Album(models.Model):
+    """An album of an artist; a compilation has no artist."""
+
+    title = models.CharField(max_length=300)
+    key = models.CharField(max_length=300, help_text="`folded` title")
+    artist = models.ForeignKey(
+        Artist, null=True, blank=True, on_delete=models.CASCADE, related_name="albums"
+    )
+    year = models.PositiveSmallIntegerField(null=True, blank=True)
+    musicbrainz_id = models.CharField(max_length=36, blank=True, db_index=True)
+    is_compilation = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["key", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key", "artist"], name="one_album_of_artist_and_title"),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=models.Q(artist__isnull=True),
+                name="one_compilation_of_title",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Genre(models.Model):
+    """A genre, as a tag names it."""
+
+    name = models.CharField(max_length=200)
+    key = models.CharField(max_length=300, unique=True, help_text="`folded` name")
+
+    class Meta:
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Song(models.Model):
     """One file of music, identified by its bytes, or by those of its audio after a retagging.
 
@@ -92,6 +155,27 @@ class Song(models.Model):
     duration_seconds = models.FloatField(null=True, blank=True)
     lyrics = models.TextField(blank=True)
     lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc, txt or admin")
+    lyrics_note = models.TextField(blank=True, help_text="Lyrics that were refused, and why")
+    tags_note = models.TextField(blank=True, help_text="What was mended in the tags")
+    tags_version = models.PositiveSmallIntegerField(
+        default=0, help_text="`TAGS_VERSION` of the reader; older tags are read again"
+    )
+    is_title_from_name = models.BooleanField(default=False, help_text="No tag has the title")
+    artists = models.ManyToManyField(Artist, through="SongCredit", related_name="songs")
+    artist_key = models.CharField(
+        max_length=300, blank=True, db_index=True, help_text="Key of the first main artist"
+    )
+    album_artist = models.CharField(max_length=300, blank=True)
+    album_entry = models.ForeignKey(
+        Album, null=True, blank=True, on_delete=models.SET_NULL, related_name="songs"
+    )
+    genres = models.ManyToManyField(Genre, blank=True, related_name="songs")
+    track_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    disc_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    bpm = models.FloatField(null=True, blank=True)
+    replaygain_db = models.FloatField(null=True, blank=True)
+    mood_tags = models.JSONField(default=list, blank=True)
+    musicbrainz_recording_id = models.CharField(max_length=36, blank=True, db_index=True)
     search_text = models.TextField(
         blank=True, editable=False, help_text="Title, artist and album as searches compare them"
     )
@@ -178,8 +262,10 @@ class Song(models.Model):
         before = self.recording_key
         self.recording_key = recording_key(title=self.title, artist=self.artist, album=self.album)
         self.is_recording_checked &= self.recording_key == before
+        # An ingest knows more: `song_tags_store` sets the key by the credits.
+        self.artist_key = main_key(self.artist)
         recording = {"recording_key", "is_recording_checked"}
-        return {"search_text", *recording, *(f"{name}_sort" for name in _SEARCHED)}
+        return {"search_text", "artist_key", *recording, *(f"{name}_sort" for name in _SEARCHED)}
 
     @property
     def path(self) -> Path:
@@ -192,6 +278,16 @@ class Song(models.Model):
         return self.is_available and (self.status == self.Status.ANALYSED or self.keeps_emotion)
 
     @property
+    def model_title(self) -> str:
+        """The title as the model gets it; none if it is a stand-in, such as "Track 01"."""
+        return "" if is_no_title(self.title, from_name=self.is_title_from_name) else self.title
+
+    @property
+    def model_artist(self) -> str:
+        """The artist as the model gets it; none if it is a stand-in, such as "Unknown Artist"."""
+        return "" if is_no_artist(self.artist) else self.artist
+
+    @property
     def input_sha256(self) -> str:
         """Hash of the model's inputs for this song; equal hashes give equal predictions.
 
@@ -199,10 +295,10 @@ class Song(models.Model):
         artist, and what `clean_lyrics` removes.
         """
         if self.has_audio_hash:
-            texts = (clean_lyrics(self.lyrics), fold(self.title), fold(self.artist))
+            texts = (clean_lyrics(self.lyrics), fold(self.model_title), fold(self.model_artist))
             parts = (self.audio_sha256, *texts)
         else:
-            parts = (self.content_sha256, self.lyrics, self.title, self.artist)
+            parts = (self.content_sha256, self.lyrics, self.model_title, self.model_artist)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -222,6 +318,29 @@ class Song(models.Model):
     def forget_lyric_lines(self) -> None:
         """Clear the stored lyric lines of every model version; call it when the lyrics change."""
         self.emotions.update(lyric_lines=[])
+
+
+class SongCredit(models.Model):
+    """An artist of a song."""
+
+    class Role(models.TextChoices):
+        MAIN = MAIN
+        FEATURED = FEATURED
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="credits")
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="credits")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MAIN)
+    position = models.PositiveSmallIntegerField(help_text="From 0; main artists come first")
+    name = models.CharField(max_length=300, help_text="As written")
+
+    class Meta:
+        ordering: ClassVar = ["song", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["song", "artist"], name="one_credit_of_artist_and_song")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})"
 
 
 class ModelVersion(models.Model):

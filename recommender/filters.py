@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import django_filters
+from django.db.models import Q
 
-from catalog.models import Song
+from catalog.files.names import folded
+from catalog.models import Song, SongCredit
 from catalog.texts import fold, sort_key
 from mer.affect import Quadrant
 from recommender.search import songs_search
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from django.db.models import QuerySet
+
+
+_ID: Final[dict[str, Any]] = {"min_value": 1, "max_value": 2**63 - 1, "decimal_places": 0}
 
 
 class _StableOrderingFilter(django_filters.OrderingFilter):  # type: ignore[misc]
@@ -37,6 +44,16 @@ class SongFilter(django_filters.FilterSet):  # type: ignore[misc]
     status = django_filters.ChoiceFilter(choices=Song.Status.choices)
     artist = django_filters.CharFilter(method="by_artist", max_length=300)
     genre = django_filters.CharFilter(method="by_genre", max_length=200)
+    artist_id = django_filters.NumberFilter(
+        method="by_credit",
+        **_ID,
+        label="Songs that credit the artist",
+    )
+    album_id = django_filters.NumberFilter(
+        field_name="album_entry_id",
+        **_ID,
+        label="Songs of the album",
+    )
     quadrant = django_filters.ChoiceFilter(
         field_name="current_emotion__quadrant", choices=[(q.value, q.value) for q in Quadrant]
     )
@@ -66,8 +83,14 @@ class SongFilter(django_filters.FilterSet):  # type: ignore[misc]
     def by_artist(self, queryset: QuerySet[Song], name: str, value: str) -> QuerySet[Song]:
         return queryset.filter(artist_sort=sort_key(value))
 
+    def by_credit(self, queryset: QuerySet[Song], name: str, value: Decimal) -> QuerySet[Song]:
+        credited = SongCredit.objects.filter(artist_id=int(value)).values("song_id")
+        return queryset.filter(pk__in=credited)
+
     def by_genre(self, queryset: QuerySet[Song], name: str, value: str) -> QuerySet[Song]:
-        # A catalogue has few genres, so they are compared here.
+        # A catalogue has few texts of genres, so they are compared here; `genres` has their parts.
         genres = Song.objects.order_by().values_list("genre", flat=True).distinct()
         wanted = fold(value)
-        return queryset.filter(genre__in=[genre for genre in genres if fold(genre) == wanted])
+        equal = [genre for genre in genres if fold(genre) == wanted]
+        part = Song.genres.through.objects.filter(genre__key=folded(value)).values("song_id")
+        return queryset.filter(Q(genre__in=equal) | Q(pk__in=part))

@@ -68,7 +68,7 @@ def song_list(*, model_version: str | None = None) -> QuerySet[Song]:
 def song_details() -> QuerySet[Song]:
     """Return the songs of `song_list` with all that a page of one song shows."""
     songs = _songs(analysis.serving_version_in_sql())
-    return songs.defer("current_emotion__fused_embedding")  # type: ignore[misc]
+    return songs.prefetch_related("credits", "genres").defer("current_emotion__fused_embedding")  # type: ignore[misc]
 
 
 def _songs(model_version: str | Expression) -> QuerySet[Song]:

@@ -16,7 +16,18 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from catalog.models import BackgroundJob, IngestFailure, KnownCopy, ModelVersion, Recording, Song
+from catalog.models import (
+    Album,
+    Artist,
+    BackgroundJob,
+    Genre,
+    IngestFailure,
+    KnownCopy,
+    ModelVersion,
+    Recording,
+    Song,
+    SongCredit,
+)
 from recommender.accounts import token_create, token_find
 from recommender.models import (
     IndexBuild,
@@ -46,6 +57,10 @@ def rows() -> str:
 
 def fill_every_table() -> None:
     user, song = UserFactory(), SongEmotionFactory().song
+    artist = Artist.objects.create(name="A", key="a")
+    Album.objects.create(title="B", key="b", artist=artist)
+    SongCredit.objects.create(song=song, artist=artist, position=0, name="A")
+    song.genres.add(Genre.objects.create(name="Rock", key="rock"))
     IngestFailure.objects.create(
         library=song.library,
         relative_path="broken.mp3",

@@ -159,6 +159,12 @@ def credits_of(
     )
 
 
+def main_key(artist: str) -> str:
+    """Return the key of the first main artist of an artist tag; empty for "Unknown Artist"."""
+    credits = credits_of([artist])
+    return credits[0].key if credits else ""
+
+
 def lead_key(name: str) -> str:
     """Return the key of the first part of a name that may be two artists; empty if it is not."""
     parts = _parts(name)

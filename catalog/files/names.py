@@ -18,6 +18,8 @@ from catalog.texts import fold
 if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
+MAX_KEY: Final = 300
+"""Keys are cut to as many characters."""
 _DASHES: Final = re.compile(r"[\u2010-\u2015\u2212\uff0d]")
 _QUOTES: Final = re.compile(r"[\u2018\u2019\u201b\u00b4\u02bc`]")
 _ARTICLE_LAST: Final = re.compile(
@@ -52,7 +54,7 @@ _NO_NAME: Final = re.compile(
 )
 _NO_ARTIST: Final = re.compile(
     r"^(?:<?\[?unknown(?: artist)?\]?>?|various(?: artists)?|v\.?\s?a\.?|various artist|no artist"
-    r"|n/?a|none|artist|diverse|verschiedene(?: interpreten)?|unbekannt(?:er (?:interpret"
+    r"|n/?a|diverse|verschiedene(?: interpreten)?|unbekannt(?:er (?:interpret"
     r"|künstler))?"
     r"|artiste inconnu|artistes divers|(?:artista|intérprete) desconocido|artistas varios"
     r"|varios artistas|vários artistas|artista sconosciuto|artisti vari|artista desconhecido"
@@ -128,7 +130,7 @@ def folded(name: str) -> str:
     text = fold(plain).replace(" and ", " & ")
     if last := _ARTICLE_LAST.match(text):
         text = f"{last[2]} {last[1]}"
-    return text.removeprefix("the ") or text
+    return (text.removeprefix("the ") or text)[:MAX_KEY]
 
 
 def is_no_title(title: str, *, from_name: bool = False) -> bool:

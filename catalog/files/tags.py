@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path, PurePath
 
+TAGS_VERSION: Final = 1
+"""Of the fields that are read; songs with an older one are read again at the next ingest."""
 _MAX_CHARACTERS: Final = {"title": 300, "artist": 300, "album": 300, "genre": 200}
 _MOST_VALUES: Final = 50
 _MOST_CHARACTERS: Final = 1_000
@@ -153,6 +155,8 @@ def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> 
     # Each of the three may be silent alone, and then the name speaks for it.
     title = _joined(values["title"]) or named.title
     is_title_from_name = not values["title"]
+    # "Artist - 99" names a title, "99" alone does not.
+    has_both = bool(named.artist) and named.artist.casefold() in path.stem.casefold()
     if not artist_values and named.artist:
         is_sure = is_title_from_name or named.artist != named.title
         artist_values = [named.artist] if is_sure else []
@@ -164,7 +168,7 @@ def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> 
         genre=_joined(genres)[: _MAX_CHARACTERS["genre"]],
         year=_year(values["original_date"]) or _year(values["date"]),
         lyrics=values["lyrics"][0] if values["lyrics"] else "",
-        is_title_from_name=is_title_from_name,
+        is_title_from_name=is_title_from_name and not has_both,
         artist_values=tuple(artist_values),
         artists=tuple(values["artists"]),
         artist_sort=_joined(values["artist_sort"])[:300],

@@ -39,6 +39,7 @@ from catalog.files.scan import (
     scan,
     stamp_of,
 )
+from catalog.files.tags import TAGS_VERSION, Tags, read_tags
 from catalog.ingest.upsert import (
     PASSING_CODES,
     Outcome,
@@ -134,6 +135,16 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """A song whose file is unchanged, with what it did not have yet, or has otherwise."""
+
+    song: Song
+    lyrics: Lyrics | None
+    audio_sha256: str | None
+    tags: Tags | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """The result of reading one file.
 
@@ -147,7 +158,7 @@ class _Reading:
     is_copy: bool = False
     facts: FileFacts | None = None
     failure: tuple[str, str] | None = None
-    kept: tuple[Song, Lyrics | None, str | None] | None = None
+    kept: _Kept | None = None
 
 
 def ingest_start(
@@ -339,7 +350,10 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> _Read
         if song and stamp == _stamp_in(song):
             # Songs from before that column get the hash once, at a time when nothing else is read.
             audio = None if song.audio_sha256 else audio_hash(path)
-            return _Reading(name, stamp, known, kept=(song, _new_lyrics(song, root, path), audio))
+            is_old = song.tags_version < TAGS_VERSION
+            tags = read_tags(path, found.relative) if is_old else None
+            lyrics = _new_lyrics(song, root, path, tags)
+            return _Reading(name, stamp, known, kept=_Kept(song, lyrics, audio, tags))
         if known.copy and stamp == _stamp_in(known.copy) and copy_has_its_song(known.copy):
             return _Reading(name, stamp, known, is_copy=True)
         is_known = failure is not None and stamp == _stamp_in(failure)
@@ -377,12 +391,17 @@ def _stamp_in(row: Song | IngestFailure | KnownCopy) -> FileStamp:
     return FileStamp(row.file_size_bytes, row.file_mtime_ns)
 
 
-def _new_lyrics(song: Song, root: Path, path: Path) -> Lyrics | None:
-    """Return the lyrics beside an unchanged file if they differ from the song's, else None."""
-    if song.lyrics_source in {"tag", "admin"}:
+def _new_lyrics(song: Song, root: Path, path: Path, tags: Tags | None) -> Lyrics | None:
+    """Return the lyrics of an unchanged file if they differ from the song's, else None.
+
+    Without `tags` those in the tags are not read again, and only files beside it count.
+    """
+    if song.lyrics_source == "admin" or (song.lyrics_source == "tag" and tags is None):
         return None
-    lyrics = lyrics_find(path=path, root=root, tag_lyrics="")
-    return None if lyrics.text == song.lyrics else lyrics
+    lyrics = lyrics_find(path=path, root=root, tag_lyrics=tags.lyrics if tags else "")
+    is_same = (lyrics.text, lyrics.note) == (song.lyrics, song.lyrics_note)
+    is_refused = not tags and lyrics.text == song.lyrics and "in the tags" in song.lyrics_note
+    return None if is_same or is_refused else lyrics
 
 
 @transaction.atomic
@@ -447,8 +466,10 @@ def _write_one(library: Library, reading: _Reading) -> Outcome:
 
 def _write_changed(library: Library, reading: _Reading) -> Outcome:
     if reading.kept:
-        song, lyrics, audio_sha256 = reading.kept
-        return song_keep(song=song, lyrics=lyrics, audio_sha256=audio_sha256)
+        kept = reading.kept
+        return song_keep(
+            song=kept.song, lyrics=kept.lyrics, audio_sha256=kept.audio_sha256, tags=kept.tags
+        )
     if reading.facts:
         return song_upsert(library=library, relative_path=reading.name, facts=reading.facts)
     code, message = reading.failure or ("", "")

@@ -34,11 +34,12 @@ from django.db.models.functions import Concat
 
 from catalog.errors import PathError
 from catalog.files.scan import FileStamp, audio_hash, stamp_of
+from catalog.ingest.songtags import song_tags_store
 from catalog.models import NO_AUDIO_HASH, IngestFailure, KnownCopy, Library, Song
 from catalog.paths import to_stored
 from catalog.selectors import library_find, song_path
 from catalog.work.queue import PENDING_AGAIN
-from mer.lyrics import clean_lyrics
+from mer.lyrics import clean_lyrics, mend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from catalog.files.lyrics import Lyrics
     from catalog.files.scan import FileFacts
+    from catalog.files.tags import Tags
 
 
 _MOST_ALIKE: Final = 100
@@ -128,11 +130,17 @@ def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Ou
     return Outcome.CHANGED if outcome is Outcome.UNCHANGED and is_changed else outcome
 
 
-def song_keep(*, song: Song, lyrics: Lyrics | None, audio_sha256: str | None = None) -> Outcome:
+def song_keep(
+    *,
+    song: Song,
+    lyrics: Lyrics | None,
+    audio_sha256: str | None = None,
+    tags: Tags | None = None,
+) -> Outcome:
     """Write that a song's file is unchanged.
 
     `lyrics` are new lyrics beside it, or None. `audio_sha256` is given for a song that has none yet
-    because it is older than that column.
+    because it is older than that column, and `tags` for one whose tags an older reader has read.
     """
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
     values: dict[str, object] = {"is_available": True}
@@ -141,13 +149,43 @@ def song_keep(*, song: Song, lyrics: Lyrics | None, audio_sha256: str | None = N
         Song.objects.filter(pk=song.pk).update(
             audio_sha256=song.audio_sha256, is_recording_checked=False
         )
+    before = song.input_sha256
     if lyrics:
-        values |= {"lyrics": lyrics.text, "lyrics_source": lyrics.source, **PENDING_AGAIN}
-        song.forget_lyric_lines()
+        values |= {
+            "lyrics": lyrics.text,
+            "lyrics_source": lyrics.source,
+            "lyrics_note": lyrics.note,
+        }
+        if lyrics.text != song.lyrics:
+            song.forget_lyric_lines()
+            outcome = Outcome.CHANGED
+    if tags:
+        values |= _mended_texts(song, tags)
+    _set(song, values)
+    if before != song.input_sha256:
+        values |= PENDING_AGAIN
         outcome = Outcome.CHANGED
-    if outcome is not Outcome.UNCHANGED:
+    if outcome is not Outcome.UNCHANGED or len(values) > 1:
         _save(song, values)
+    if tags:
+        song_tags_store(song=song, tags=tags)
     return outcome
+
+
+def _mended_texts(song: Song, tags: Tags) -> dict[str, object]:
+    """Return the texts of `tags` for those of an older song that a wrong code page spoiled."""
+    values: dict[str, object] = {}
+    if tags.is_title_from_name and song.title == tags.title:
+        values["is_title_from_name"] = True
+    spoiled = ("title", "artist", "album", "genre")
+    mended, page = mend([getattr(song, name) for name in spoiled])
+    if page and tags.note:
+        values |= {
+            name: text
+            for name, text in zip(spoiled, mended, strict=True)
+            if text == getattr(tags, name)
+        }
+    return values
 
 
 def copy_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> None:
@@ -230,6 +268,8 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "album": facts.tags.album,
         "genre": facts.tags.genre,
         "year": facts.tags.year,
+        "is_title_from_name": facts.tags.is_title_from_name,
+        "lyrics_note": facts.lyrics.note,
         "lyrics": facts.lyrics.text,
         "lyrics_source": facts.lyrics.source,
     }
@@ -238,6 +278,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
     _set(song, values)
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
     _save(song, {**values, **PENDING_AGAIN} if is_changed else values)
+    song_tags_store(song=song, tags=facts.tags)
     return is_changed
 
 

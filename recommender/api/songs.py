@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from catalog.models import Song
+from catalog.models import Song, SongCredit
 from catalog.recordings import recording_files
 from mer.affect import EMOTIONS, Quadrant
 from mer.prediction import MODALITIES
@@ -104,12 +104,30 @@ class SongOutput(serializers.Serializer[Song]):
     )
 
 
+class CreditOutput(serializers.Serializer[Any]):
+    artist_id = serializers.IntegerField()
+    name = serializers.CharField(help_text="As the tags write it.")
+    role = serializers.ChoiceField(choices=SongCredit.Role.choices)
+
+
 class SongDetailOutput(SongOutput):
     emotion = EmotionOutput(
         source="current_emotion", allow_null=True, help_text="Null until it is analysed."
     )
     lyrics = serializers.CharField()
     lyrics_source = serializers.CharField()
+    lyrics_note = serializers.CharField(help_text="Lyrics that were refused, and why.")
+    tags_note = serializers.CharField(help_text="What was mended in the tags.")
+    credits = CreditOutput(many=True, help_text="Artists in order, the main ones first.")
+    genres = serializers.StringRelatedField(many=True)  # type: ignore[var-annotated]
+    album_id = serializers.IntegerField(source="album_entry_id", allow_null=True)
+    album_artist = serializers.CharField()
+    track_number = serializers.IntegerField(allow_null=True)
+    disc_number = serializers.IntegerField(allow_null=True)
+    bpm = serializers.FloatField(allow_null=True)
+    replaygain_db = serializers.FloatField(allow_null=True)
+    mood_tags = serializers.ListField(child=serializers.CharField())
+    musicbrainz_recording_id = serializers.CharField()
     same_recording = serializers.SerializerMethodField(
         help_text="Other songs that are the same recording; lists show one of them."
     )

@@ -207,7 +207,7 @@ class _Reader:
             "song_id",
             "updated_at",
             "song__updated_at",
-            "song__artist",
+            "song__artist_key",
             "song__genre",
             "song__year",
             "song__recording_id",
@@ -238,8 +238,7 @@ class _Reader:
         yield np.array(rows, SONG_DTYPE)
 
     def _artist_code(self, artist: str, song_id: int) -> int:
-        name = artist.strip().casefold()
-        return self._artists.setdefault(name, len(self._artists)) if name else -song_id
+        return self._artists.setdefault(artist, len(self._artists)) if artist else -song_id
 
     def _assemble(self, model_version: str) -> IndexSnapshot:
         self._rows = rows = self._rows[np.argsort(self._rows["song_id"])]
