@@ -18,6 +18,7 @@ from catalog.errors import JobStateError, PermanentError, TransientError
 from catalog.ingest.run import ingest_run, ingests_settle
 from catalog.recordings import recordings_link
 from catalog.storable import storable_text
+from catalog.versions import version_register
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.messages import message_send
 from catalog.work.queue import (
@@ -113,6 +114,7 @@ def reconcile() -> dict[str, int]:
         released = leases_release()
         requeued = 0
         try:
+            version_register(model_version(), checkpoint=settings.AFFETTI_CHECKPOINT)
             requeued = songs_requeue_for_model(model_version=model_version())
         except CheckpointError as error:
             logger.error("No model to analyse songs with: %s", error)

@@ -8,10 +8,10 @@ former version is deleted then, so they can switch back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from catalog.errors import VersionError
@@ -52,16 +52,29 @@ def version_serving() -> ModelVersion | None:
 
 
 def version_register(name: str, *, checkpoint: str) -> ModelVersion:
-    """Record a version when it is first used; the first of all serves at once."""
+    """Record a version when it is first used.
+
+    If none serves yet, or one that has analysed no song, the one that has analysed most begins to.
+    """
     known = ModelVersion.objects.filter(name=name).first()
-    if known is not None and known.checkpoint == checkpoint:
+    serving = version_serving()
+    is_of_use = serving is not None and (
+        serving.name == name or SongEmotion.objects.filter(model_version=serving.name).exists()
+    )
+    if known is not None and known.checkpoint == checkpoint and is_of_use:
         return known
     with transaction.atomic():
         version, _ = ModelVersion.objects.select_for_update().update_or_create(
             name=name, defaults={"checkpoint": checkpoint}
         )
-        if not ModelVersion.objects.filter(is_serving=True).exists():
-            _serve(version)
+        if not is_of_use:
+            former = _most_used().first() or name
+            _serve(
+                ModelVersion.objects.get_or_create(
+                    name=former, defaults={"checkpoint": checkpoint}
+                )[0]
+            )
+            version.refresh_from_db()
     return version
 
 
@@ -129,6 +142,12 @@ def version_delete(name: str) -> int:
         count = rows.count()
         rows.delete()
     return count
+
+
+def _most_used() -> QuerySet[SongEmotion, Any]:
+    """Return the names of versions, that of the most emotions first."""
+    counted = SongEmotion.objects.order_by().values("model_version").annotate(songs=Count("pk"))
+    return counted.order_by("-songs").values_list("model_version", flat=True)
 
 
 def _serve(version: ModelVersion) -> None:

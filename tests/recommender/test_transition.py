@@ -14,6 +14,7 @@ from django.utils import timezone
 from catalog import analysis
 from catalog.analysis import songs_analyse
 from catalog.models import ModelVersion, Song, SongEmotion
+from catalog.tasks import reconcile
 from catalog.work.queue import PENDING_AGAIN, songs_requeue_for_model
 from mer.errors import AudioDecodeError
 from mer.files import written_aside
@@ -144,6 +145,25 @@ def test_an_installation_from_before_the_table_goes_on(upgrade: Upgrade) -> None
     import_module(name).version_in_use(apps, None)
     upgrade.work([])
     upgrade.check(OLD, SONGS)
+
+
+def test_a_database_that_does_not_say_which_version_serves(upgrade: Upgrade) -> None:
+    ModelVersion.objects.all().delete()
+    reconcile()
+    upgrade.check(OLD, SONGS)
+    upgrade.work(ids()[:5])
+    upgrade.check(OLD, SONGS)
+    upgrade.work()
+    upgrade.check(NEW, SONGS)
+
+
+def test_an_upgrade_before_the_first_song_needs_no_switch(upgrade: Upgrade) -> None:
+    """Without a scheduler, too: `ingest --wait` analyses the songs itself."""
+    SongEmotion.objects.all().delete()
+    Song.objects.update(status=Song.Status.PENDING, keeps_emotion=False)
+    upgrade.configure(NEW)
+    songs_analyse(song_ids=ids(), worker="w")
+    upgrade.check(NEW, SONGS)
 
 
 def test_songs_may_come_change_and_go_meanwhile(upgrade: Upgrade) -> None:
