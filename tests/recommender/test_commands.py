@@ -8,9 +8,10 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from catalog.ingest import run as run_module
 from recommender.errors import IndexBusyError
 from recommender.history import listen_record
-from recommender.management.commands import build_index
+from recommender.management.commands import build_index, prepare
 from recommender.models import IndexBuild
 from tests.factories import LibraryFactory, SongEmotionFactory, UserFactory
 
@@ -143,3 +144,48 @@ def test_mistakes_are_named(arguments: list[str], message: str) -> None:
 def test_empty_catalogue() -> None:
     with pytest.raises(CommandError, match="CATALOG_EMPTY"):
         run("playlist", "--mood", "calm")
+
+
+class TestPrepare:
+    @pytest.fixture(autouse=True)
+    def no_statics(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def run_ingest_only(name: str, *arguments: object, **options: object) -> None:
+            if name == "ingest":
+                call_command(name, *arguments, **options)
+
+        monkeypatch.setattr(prepare, "call_command", run_ingest_only)
+        monkeypatch.setattr(prepare, "_port_check", lambda _: None)
+
+    def test_a_known_folder_that_is_absent_or_empty_is_served_past(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        music = tmp_path / "music"
+        SongEmotionFactory(song__library=LibraryFactory(root=str(music)))
+        for _ in range(2):
+            call_command("prepare", "--music", str(music))
+            printed = capsys.readouterr()
+            assert "serving what is there" in printed.err
+            assert "Affetti plays at" in printed.out
+            music.mkdir(exist_ok=True)
+        assert "FILES_VANISHED" in printed.err
+
+    def test_a_folder_that_was_never_there_ends_it(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="no such file or folder"):
+            call_command("prepare", "--music", str(tmp_path / "mistyped"))
+
+    def test_a_file_that_raises_anything_does_not_stop_it(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        (tmp_path / "a.mp3").write_bytes(b"x")
+
+        def surprise(*_: object, **__: object) -> object:
+            raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
+
+        monkeypatch.setattr(run_module, "read_file", surprise)
+        call_command("prepare", "--music", str(tmp_path))
+        printed = capsys.readouterr().out
+        assert "a.mp3: FILE_READ_FAILED: reading it raised UnicodeDecodeError" in printed
+        assert "Affetti plays at" in printed

@@ -194,10 +194,16 @@ def _help(scope: Scope, worker: str) -> bool:
     songs_abandon()
     songs = songs_waiting() & scope.songs()
     batches = batches_next(songs=songs, limit=1_000)
-    if batches:
+    if not batches:
+        ingests_settle()
+        return False
+    try:
         songs_analyse(song_ids=batches[0], worker=worker)
+    except TransientError as error:
+        logger.warning("The analysis goes on in a moment: %s", error)
+        return False
     ingests_settle()
-    return bool(batches)
+    return True
 
 
 def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:

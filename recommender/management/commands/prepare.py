@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from catalog.management.commands.ingest import BAD_PATH
 from catalog.models import Song
+from catalog.selectors import library_find
 from recommender.tasks import build_index_if_stale
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ class Command(BaseCommand):
         )
 
     def _ingest(self, folder: str, at_most: float) -> None:
-        """Ingest; a mistyped folder ends the command, a job that failed is said and served past."""
+        """Ingest; a failed job is said and passed over, only an unknown bad path is raised."""
         try:
             call_command("ingest", folder, wait=True, at_most=at_most)
         except CommandError as error:
-            if error.returncode == BAD_PATH:
+            is_known = library_find(Path(folder).resolve()) is not None
+            if error.returncode == BAD_PATH and not is_known:
                 raise
             self.stderr.write(f"The ingest of {folder} failed; serving what is there. {error}")
 
