@@ -1,4 +1,4 @@
-"""Who may use the site, and how often a password may be tried."""
+"""Who may use the site."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
-from rest_framework.throttling import SimpleRateThrottle
 
 from recommender.auth import request_token, scope_check
 
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
     from recommender.models import Scope
-
-
-class LoginThrottle(SimpleRateThrottle):
-    """Limits how often one address tries a name and password, on pages and API together."""
-
-    scope = "login"
-
-    def get_cache_key(self, request: Any, view: object) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
 class IsListener(BasePermission):

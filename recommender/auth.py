@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from rest_framework import exceptions
@@ -12,11 +13,13 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.permissions import SAFE_METHODS
 
 from recommender.accounts import token_find
+from recommender.throttles import account_attempt, account_entered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
     from drf_spectacular.openapi import AutoSchema
     from rest_framework.request import Request
@@ -62,6 +65,29 @@ def takes_token(scope: Scope) -> Callable[[_View], _View]:
         return view
 
     return mark
+
+
+class CarefulBackend(ModelBackend):
+    """Names and passwords, with a growing delay for an account whose password is guessed at.
+
+    Every way to log in comes here: pages, admin and API.
+    """
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> AbstractBaseUser | None:
+        """Return the user; None if the password is wrong. Throttled while a delay lasts."""
+        is_careful = request is not None and username is not None
+        if is_careful:
+            account_attempt(request, username)
+        user = super().authenticate(request, username, password, **kwargs)
+        if is_careful and user is not None:
+            account_entered(request, username)
+        return user
 
 
 class TokenAuthentication(BaseAuthentication):

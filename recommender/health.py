@@ -26,6 +26,7 @@ from recommender.deadlines import silence_at_most
 from recommender.errors import RETRY_AFTER_SECONDS, RecommenderError
 from recommender.index import index_status
 from recommender.operations import operation_warnings
+from recommender.throttles import throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ class Probe:
             connections.close_all()
 
 
+@throttled("")
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
+from rest_framework.exceptions import Throttled
 
 from recommender.errors import (
     BodyTooLargeError,
@@ -15,6 +16,7 @@ from recommender.errors import (
     error_answer,
     error_log,
 )
+from recommender.throttles import address, limit, request_limit
 from recommender.web.views.errors import error_response
 
 if TYPE_CHECKING:
@@ -91,6 +93,41 @@ def _body_limit(request: HttpRequest, view_func: Callable[..., HttpResponseBase]
         return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     view = getattr(view_func, "cls", view_func)
     return getattr(view, "body_limit", MAX_BODY_BYTES)
+
+
+class ThrottleMiddleware:
+    """Counts the requests of pages, by user or address; the API's views count their own.
+
+    `recommender.throttles.throttled` gives a view another scope, or none. Views that need no login
+    are counted by address, because they must not need the database.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        """Answer 429 if it is one request too many."""
+        scope = getattr(view_func, "throttle", "pages")
+        if not scope or hasattr(view_func, "cls"):
+            return None
+        try:
+            if scope != "pages":
+                limit(scope, address(request))
+            else:
+                may_ask_user = getattr(view_func, "login_required", True)
+                request_limit(request, may_ask_user=may_ask_user)
+        except Throttled as error:
+            return error_response(request, error_answer(error))
+        return None
 
 
 _DJANGOS: Final = (

@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "recommender.middleware.ThrottleMiddleware",
     "recommender.access.PrivateMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -272,6 +273,15 @@ if env.bool("AFFETTI_SECURE_COOKIES", default=False) and not AFFETTI_HTTPS:
         "AFFETTI_HTTPS=true in its place."
     )
 
+AUTHENTICATION_BACKENDS = ["recommender.auth.CarefulBackend"]
+AFFETTI_THROTTLE_RATES = {
+    "anon": env.str("AFFETTI_THROTTLE_ANON", default="600/min"),
+    "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
+    "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
+    "stream": env.str("AFFETTI_THROTTLE_STREAM", default="1200/min"),
+    "words": env.str("AFFETTI_THROTTLE_WORDS", default="60/min"),
+}
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "recommender.auth.TokenAuthentication",
@@ -285,15 +295,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "recommender.api.pagination.PageNumberPagination",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "recommender.api.errors.exception_handler",
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
-    ],
-    "DEFAULT_THROTTLE_RATES": {
-        "anon": env.str("AFFETTI_THROTTLE_ANON", default="600/min"),
-        "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
-        "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
-    },
+    "DEFAULT_THROTTLE_CLASSES": ["recommender.throttles.RequestThrottle"],
     "NUM_PROXIES": PROXY_COUNT,
 }
 SPECTACULAR_SETTINGS = {

@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 
 from catalog import analysis
 from catalog.work import messages
+from recommender import throttles
 from tests.fakes import FakePipeline
 from tests.integration.stack import Migrated
 
@@ -96,6 +97,14 @@ def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
 def broker_is_present() -> None:
     """No test inherits a pause in sending from another."""
     messages.broker.forget()
+
+
+@pytest.fixture(autouse=True)
+def own_throttles(monkeypatch: pytest.MonkeyPatch) -> throttles.Store:
+    """Every test counts its own requests."""
+    store = throttles.SQLiteStore(":memory:")
+    monkeypatch.setattr(throttles, "store", lambda: store)
+    return store
 
 
 @pytest.fixture

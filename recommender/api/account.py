@@ -16,10 +16,10 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.access import LoginThrottle
 from recommender.accounts import account_delete, account_export, password_check
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope
+from recommender.throttles import LoginThrottle
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

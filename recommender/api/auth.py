@@ -15,12 +15,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.access import LoginThrottle
 from recommender.accounts import LOGIN_TOKEN_NAME, token_create
 from recommender.api.base import StrictQuery, valid_data
 from recommender.api.tokens import NewTokenOutput, TokenFields, new_token
 from recommender.auth import TokenAuthentication
 from recommender.models import Scope
+from recommender.throttles import LoginThrottle
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -31,12 +31,14 @@ from recommender.playlists import (
     FIELDS,
     PlaylistRequest,
     gone_notes,
+    has_words,
     playlist_generate,
     playlist_listed,
     playlist_name,
     playlist_save,
 )
 from recommender.playlists.kinds import Flag, Text
+from recommender.throttles import words_limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +161,10 @@ class PlaylistViewSet(
             is_kept = request.user.is_authenticated
         if is_kept and not request.user.is_authenticated:
             raise exceptions.NotAuthenticated("Log in to keep a playlist, or leave `save` out.")
-        generated = playlist_generate(request=PlaylistRequest.from_json(data), user=request.user)
+        wanted = PlaylistRequest.from_json(data)
+        if has_words(wanted):
+            words_limit(request)
+        generated = playlist_generate(request=wanted, user=request.user)
         kept = None
         if is_kept:
             kept = playlist_save(user=account(request), generated=generated, name=name)

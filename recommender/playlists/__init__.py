@@ -12,6 +12,7 @@ from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import playlist_name, playlist_save
 from recommender.playlists.similar import SimilarSong, songs_similar
+from recommender.playlists.targets import has_words
 
 __all__ = [
     "FIELDS",
@@ -22,6 +23,7 @@ __all__ = [
     "PlaylistRequest",
     "SimilarSong",
     "gone_notes",
+    "has_words",
     "left_out_note",
     "playlist_generate",
     "playlist_listed",

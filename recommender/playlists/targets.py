@@ -16,6 +16,7 @@ weighted mean is the target. A song's score is the weighted mean of three parts,
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,7 @@ from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import history_weights
 from recommender.moods import Mood, mood_find
+from recommender.throttles import words_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +88,22 @@ def target_of_request(
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
 ) -> Target:
-    """Return the target of a request; raise `PlaylistRequestError` if a part has none."""
+    """Return the target of a request; raise `PlaylistRequestError` if a part has none.
+
+    Raises Throttled if it has words and too many others have, too.
+    """
+    with words_turn() if has_words(request) else contextlib.nullcontext():
+        return _blend(_parts(request, snapshot, user))
+
+
+def has_words(request: PlaylistRequest) -> bool:
+    """Return whether the networks have to rate words of the request."""
+    return bool(request.text) or any(mood_find(name) is None for name, _ in request.moods)
+
+
+def _parts(
+    request: PlaylistRequest, snapshot: IndexSnapshot, user: User | AnonymousUser | None
+) -> list[tuple[float, Target]]:
     parts: list[tuple[float, Target]] = []
     mood_total = sum(weight for _, weight in request.moods)
     for name, weight in request.moods:
@@ -102,7 +119,7 @@ def target_of_request(
         parts.append((1.0, _songs(dict.fromkeys(request.song_ids, 1.0), snapshot)))
     if request.history:
         parts.append((1.0, _history(user, snapshot)))
-    return _blend(parts)
+    return parts
 
 
 def scores_of(

@@ -42,7 +42,6 @@ import pytest
 import soundfile
 import yaml
 from celery.bin.celery import celery
-from django.core.cache import cache
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.test import Client
 
@@ -116,7 +115,6 @@ def stage(
 ) -> Iterator[Stage]:
     """Sixty analysed songs with the ids 1 to 60, heard by whoever a command names."""
     reader.index_snapshot_forget()
-    cache.clear()
     (tmp_path / "music").mkdir()
     library = LibraryFactory(root=str(tmp_path / "music"))
     for number in range(1, SONGS + 1):

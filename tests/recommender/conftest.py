@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from django.contrib.auth.models import Permission
-from django.core.cache import cache
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from rest_framework.test import APIClient
@@ -48,11 +47,6 @@ def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     reader.index_snapshot_forget()
     yield
     reader.index_snapshot_forget()
-
-
-@pytest.fixture(autouse=True)
-def forget_throttles() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
-from rest_framework.exceptions import Throttled
 
 from recommender import selectors
-from recommender.access import LoginThrottle
+from recommender.throttles import address, limit
 from recommender.web.forms import SignUpForm
 from recommender.web.views.base import page_of
 
@@ -39,9 +38,8 @@ def login_throttled(
 
     @functools.wraps(view)
     def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        throttle = LoginThrottle()
-        if request.method == "POST" and not throttle.allow_request(request, view):  # type: ignore[arg-type]
-            raise Throttled(throttle.wait())
+        if request.method == "POST":
+            limit("login", address(request))
         return view(request, *args, **kwargs)
 
     return throttled

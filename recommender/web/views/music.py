@@ -17,6 +17,7 @@ from recommender.errors import PlaylistRequestError
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import songs_similar, with_songs
+from recommender.throttles import throttled
 from recommender.web import charts, presentation
 from recommender.web.media import audio_response
 from recommender.web.views.base import page_of
@@ -78,6 +79,7 @@ def _similar(song: Song) -> list[Song]:
     return [similar for _, similar in with_songs(found)]
 
 
+@throttled("stream")
 @takes_token(Scope.LISTEN)
 @require_safe
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:

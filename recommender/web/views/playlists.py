@@ -17,6 +17,7 @@ from recommender.auth import takes_token
 from recommender.exports import FORMATS
 from recommender.models import Scope
 from recommender.playlists.request import MAX_SEED
+from recommender.throttles import words_limit
 from recommender.web import charts, queries
 from recommender.web.forms import PlaylistNameForm, PlaylistTuningForm, SavePlaylistForm
 from recommender.web.presentation import Entry
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 def _generate(request: HttpRequest, query: QueryDict) -> playlists.GeneratedPlaylist:
     """Return the list that a query of /playlist asks for; PlaylistRequestError if it cannot be."""
-    return playlists.playlist_generate(request=queries.query_request(query), user=request.user)
+    wanted = queries.query_request(query)
+    if playlists.has_words(wanted):
+        words_limit(request)
+    return playlists.playlist_generate(request=wanted, user=request.user)
 
 
 @require_safe
