@@ -224,8 +224,9 @@ def test_history_of_nobody(api: APIClient, songs: list[Song]) -> None:
 
 def test_throttled(api: APIClient, user: User) -> None:
     credentials = {"username": "ada", "password": "wrong"}
-    for _ in range(20):
-        response = api.post("/api/v1/auth/login/", credentials, format="json")
+    for number in range(20):
+        another = {"username": f"user{number}", "password": "wrong"}
+        response = api.post("/api/v1/auth/login/", another, format="json")
         check(response, 401, ErrorCode.AUTHENTICATION_FAILED)
     response = api.post("/api/v1/auth/login/", credentials, format="json")
     check(response, 429, ErrorCode.THROTTLED)
