@@ -11,16 +11,17 @@ import itertools
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
 from catalog.models import BackgroundJob, IngestFailure
+from recommender import throttles
 from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, Scope, Token
 from tests.factories import SongEmotionFactory, UserFactory, token_secret
 
@@ -305,10 +306,10 @@ def kind_of(response: Any) -> str:
 @contextlib.contextmanager
 def visit(world: dict[str, Any], role: str) -> Iterator[Client]:
     """Yield the browser of a role; nothing that it does is kept."""
-    cache.clear()
     client = Client()
     client.cookies = copy.deepcopy(world["clients"][role].cookies)
-    with transaction.atomic():
+    counts = throttles.SQLiteStore(":memory:")
+    with mock.patch.object(throttles, "store", return_value=counts), transaction.atomic():
         yield client
         transaction.set_rollback(True)
 
