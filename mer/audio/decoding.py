@@ -17,6 +17,7 @@ import hashlib
 import math
 import os
 import stat
+import struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -75,6 +76,8 @@ _SAMPLE_RATES: Final = range(1_000, 6_000_001)  # DSD at 512 times the rate of a
 _BLOCK_SECONDS: Final = 1
 _LENGTH_TOLERANCE_SECONDS: Final = 0.2  # between the header and the packets of a sound file
 _CANCELLED: Final = 0.02  # power of the mean of two channels against their own mean power
+_MOST_TAG_BYTES: Final = 2_000  # of ID3v1 and APE tags at the end
+_XING_TOLERANCE: Final = 0.005  # of the size of the file
 _MAX_DEMUXER_ERRORS: Final = 20  # in a row
 # Of the system, not of the file. The other errors of opening say that the file cannot be used.
 _SYSTEM_ERRORS: Final = frozenset(
@@ -294,7 +297,8 @@ def _open_soundfile(path: Path, descriptor: int) -> AudioReader | None:
     if reader.format not in _SOUNDFILE_FORMATS:
         return None
     seconds = reader.frames / reader.sample_rate if reader.sample_rate > 0 else 0.0
-    if reader.format in _COUNTED_FORMATS or not 0 < seconds <= MAX_DURATION_SECONDS:
+    is_estimate = reader.format in _COUNTED_FORMATS and not _has_whole_xing_header(descriptor)
+    if is_estimate or not 0 < seconds <= MAX_DURATION_SECONDS:
         with contextlib.suppress(AudioError):
             other = _PyavReader(path, descriptor)
             counted = other.frames / other.sample_rate
@@ -302,6 +306,26 @@ def _open_soundfile(path: Path, descriptor: int) -> AudioReader | None:
                 other.stated_seconds = min(seconds, MAX_DURATION_SECONDS)
                 return other
     return reader
+
+
+def _has_whole_xing_header(descriptor: int) -> bool:
+    """Whether an MP3 states its frames, and as many bytes as the file has; then it is not counted.
+
+    Source: the Xing header, as LAME writes it.
+    """
+    size = os.fstat(descriptor).st_size
+    tag = os.pread(descriptor, 10, 0)
+    start = 0
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        start = 10 + sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    frame = os.pread(descriptor, 200, start)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if not frame.startswith(b"\xff") or at < 0 or len(frame) < at + 16:
+        return False
+    flags, frames, stated = struct.unpack_from(">III", frame, at + 4)
+    missing = abs(size - start - stated)
+    most = _MOST_TAG_BYTES + size * _XING_TOLERANCE
+    return bool(flags & 3 == 3 and frames > 0 and missing <= most)
 
 
 def _open_pyav(path: Path, descriptor: int) -> AudioReader:
