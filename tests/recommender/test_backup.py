@@ -156,6 +156,7 @@ def test_a_filled_database_is_kept(archive: Path) -> None:
     assert Library.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_copy_that_is_no_database_changes_nothing(
     archive: Path, settings: SettingsWrapper, tmp_path: Path
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_copy_that_is_no_database_changes_nothing(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_secrets_are_kept_by_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "DATABASE_URL": "postgres://u:geheim@h/d",
