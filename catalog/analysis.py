@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -178,20 +179,37 @@ def text_analyse(*, text: str, version: str) -> EmotionPrediction:
     return _pipeline_of(version).predict_text(text)
 
 
+def is_model_here(version: str) -> bool:
+    """Return whether the files of a version are here; it does not read them."""
+    checkpoint = _checkpoint_of(version)
+    return bool(checkpoint) and (
+        not checkpoint.endswith(".safetensors") or Path(checkpoint).is_file()
+    )
+
+
 def _pipeline_of(version: str) -> EmotionPipeline:
-    if version == model_version():
+    checkpoint = _checkpoint_of(version)
+    if checkpoint == settings.AFFETTI_CHECKPOINT:
         return pipeline()
-    known = ModelVersion.objects.filter(name=version).first()
-    checkpoint = known.checkpoint if known else ""
+    if not checkpoint:
+        raise ModelAwayError(version)
     try:
-        is_there = _version_of(checkpoint) == version
         with _loading:
-            former = _load_former(version, checkpoint) if is_there else None
+            return _load_former(version, checkpoint)
     except CheckpointError as error:
         raise ModelAwayError(version) from error
-    if former is None:
-        raise ModelAwayError(version)
-    return former
+
+
+def _checkpoint_of(version: str) -> str:
+    """Return the checkpoint that gives a version, the configured one or where it once was."""
+    with contextlib.suppress(CheckpointError):
+        if model_version() == version:
+            return str(settings.AFFETTI_CHECKPOINT)
+    known = ModelVersion.objects.filter(name=version).first()
+    with contextlib.suppress(CheckpointError):
+        if known is not None and _version_of(known.checkpoint) == version:
+            return known.checkpoint
+    return ""
 
 
 @functools.lru_cache(maxsize=1)

@@ -85,7 +85,12 @@ def model_is_changing() -> OperationWarning | None:
     return OperationWarning(
         "MODEL_CHANGING",
         f"Lists come from the model {serving.name}, songs are analysed with {coming}. The page "
-        "Models says how far it is, and switches.",
+        "Models says how far it is, and switches."
+        + (
+            ""
+            if analysis.is_model_here(serving.name)
+            else " The files of the former model are gone, so lists from words wait for the switch."
+        ),
     )
 
 

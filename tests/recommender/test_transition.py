@@ -256,6 +256,7 @@ def test_words_need_the_files_of_the_model_that_serves(
         playlist_generate(request=words)
     assert caught.value.code == "WORDS_UNAVAILABLE"
     assert len(playlist_generate(request=CALM).entries) == 10
+    assert "lists from words wait" in str(operation_warnings())
     former = FakePipeline(OLD)
     monkeypatch.setattr(analysis, "_load_former", lambda version, checkpoint: former)
     path = tmp_path / f"{OLD}.safetensors"
@@ -263,6 +264,7 @@ def test_words_need_the_files_of_the_model_that_serves(
         part.write_bytes(b"")
     ModelVersion.objects.filter(name=OLD).update(checkpoint=str(path))
     assert playlist_generate(request=words).model_version == OLD
+    assert "lists from words wait" not in str(operation_warnings())
 
 
 def test_the_index_of_a_former_model_goes_after_the_window(
