@@ -19,6 +19,7 @@ from django.conf import settings
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,8 @@ BODY_SECONDS: Final = 45.0
 """From the first byte of a request, all of it has to come within this time."""
 WRITE_SECONDS: Final = 180.0
 """A client that takes no byte of its answer for this long is cut off; a player asks again."""
+PROBES: Final = ("/healthz", "/readyz")
+"""Addresses that have a thread of their own each."""
 MAX_HEADER_BYTES: Final = 48 * 1024
 MAX_CONNECTIONS: Final = 1000
 """Above it, the connections that have been silent longest are closed."""
@@ -137,6 +140,17 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = _Channel
     _check_at = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A probe is answered while every other thread waits, for example for the database.
+        self._probes = {path: ThreadedTaskDispatcher() for path in PROBES}
+        for dispatcher in self._probes.values():
+            dispatcher.set_thread_count(1)
+        super().__init__(*args, **kwargs)
+
+    def add_task(self, task: _Channel) -> None:
+        path = getattr(task.requests[0], "path", "")
+        self._probes.get(path, self.task_dispatcher).add_task(task)
 
     def readable(self) -> bool:
         """Waitress asks this in every turn of its loop."""
