@@ -139,7 +139,7 @@ def read_tags(path: Path, relative: PurePath | None = None) -> Tags:
     try:
         values, page = run_in_child(read_fields, path)
     except AudioError as error:
-        values, page = _mended(_fields({}))
+        values, page = _mended(_fields([]))
         return replace(_tags(path, relative, values, page), note=f"tags not read: {error.reason}")
     return _tags(path, relative, values, page)
 
@@ -203,9 +203,9 @@ def write_tags(path: Path, tags: Tags) -> None:
     file.save()
 
 
-def _read(path: Path) -> _Values:
-    """Return every text tag by its `_key`, from all kinds of tags in the file."""
-    values: _Values = {}
+def _read(path: Path) -> list[_Values]:
+    """Return the text tags of each kind in the file by their `_key`, the preferred kind first."""
+    kinds = []
     for reader in (_own_tags, _id3v2, _apev2, chunk_texts, _id3v1):
         try:
             found = reader(path)
@@ -214,9 +214,11 @@ def _read(path: Path) -> _Values:
             if isinstance(error, OSError) and error.errno in _NOT_THE_FILE:
                 raise
             continue
+        values: _Values = {}
         for name, texts in found.items():
-            values.setdefault(_key(name), texts)
-    return values
+            values.setdefault(_key(name), []).extend(texts)
+        kinds.append(values)
+    return kinds
 
 
 def _own_tags(path: Path) -> _Values:
@@ -226,7 +228,7 @@ def _own_tags(path: Path) -> _Values:
         return {}
     # ID3 that mutagen found at a file's end is read last of all, by `_id3v1`.
     if isinstance(tags, ID3):
-        return _id3(tags) if tags.version[0] > 1 else {}
+        return _id3(tags) if tags.size else {}
     values: _Values = {}
     for name in list(tags.keys()):
         values.setdefault(name, []).extend(_some(lambda name=name: tags[name]))
@@ -317,16 +319,18 @@ def _key(name: str) -> str:
     return re.sub(r"[^\w\xa9]|_", "", name.lower())
 
 
-def _fields(tags: _Values) -> _Values:
-    """Return the cleaned texts of each field."""
-    values: _Values = {
-        name: next((found for key in keys if (found := _cleaned(name, tags.get(key, ())))), [])
-        for name, keys in _FIELDS.items()
-    }
-    lyrics = [text for key in _LYRICS for text in tags.get(key, ()) if text.strip()]
+def _fields(kinds: list[_Values]) -> _Values:
+    """Return the cleaned texts of each field, from the first kind that has it."""
+    values: _Values = {name: [] for name in _FIELDS}
+    for tags in kinds:
+        for name, keys in _FIELDS.items():
+            found = (_cleaned(name, tags.get(key, ())) for key in keys if not values[name])
+            values[name] = values[name] or next(filter(None, found), [])
+    lyrics = [text for tags in kinds for key in _LYRICS for text in tags.get(key, ())]
     values["lyrics"] = [
         _clean(text[:MAX_LYRICS_BYTES].replace("\r\n", "\n").replace("\r", "\n"))
         for text in lyrics[:_MOST_VALUES]
+        if text.strip()
     ]
     return values
 

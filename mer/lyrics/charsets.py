@@ -122,7 +122,9 @@ def decode_unknown(data: bytes) -> tuple[str, str]:
         score = _score(text, page) + (0.05 if page == "cp1252" else 0.0)
         if score > best:
             best, encoding = score, page
-    return (data.decode(encoding), encoding) if encoding else ("", "")
+    if not encoding:
+        return "", ""
+    return data.decode(encoding), encoding.removesuffix("-sig")
 
 
 def mend(texts: Sequence[str]) -> tuple[list[str], str]:
@@ -148,10 +150,13 @@ def mend(texts: Sequence[str]) -> tuple[list[str], str]:
         if _HIGH.search(text) and (data := _as_bytes(text)) is not None
     }
     wrong = [place for place in raw if _score(mended[place], "cp1252") < _WRONG_BELOW]
-    page = _page_of(b"\n".join(raw[place] for place in wrong))
+    longest = max((raw[place] for place in wrong), key=len, default=b"")
+    page = _page_of(b"\n".join({raw[place]: None for place in wrong})) or _page_of(longest)
     for place in wrong if page else ():
-        mended[place] = raw[place].decode(page)
-        encoding = page
+        text = _decoded(raw[place], page)
+        if text is not None and _score(text, page) > _WRONG_BELOW:
+            mended[place] = text
+            encoding = page
     return mended, encoding
 
 
@@ -175,14 +180,22 @@ def _mend_utf8(text: str) -> str:
             return text
         for data in (_as_bytes(text), _encoded(text, "cp1251"), _encoded(text, "mac_roman")):
             decoded = _decoded(data, "utf-8") if data else None
-            if decoded and len(text) < len(decoded) + (1 if data == _as_bytes(text) else 3):
-                continue
-            if decoded and _score(decoded, "utf-8") > max(0.3, _score(text, "cp1252")):
+            is_sure = data == _as_bytes(text) or len(text) >= len(decoded or "") + 3
+            if decoded and is_sure and _is_rather(decoded, text):
                 break
         else:
             return text
         text = decoded
     return text
+
+
+def _is_rather(decoded: str, text: str) -> bool:
+    """Whether `text` is `decoded` in UTF-8 that was read as something else."""
+    if len(text) >= len(decoded) + 3 and _score(decoded, "utf-8") > _score(text, "cp1252"):
+        return True
+    if any(mark in text for mark in "ÂÃ") and all(ord(letter) < 0x180 for letter in decoded):
+        return True
+    return _score(decoded, "utf-8") > max(0.3, _score(text, "cp1252"))
 
 
 def _as_bytes(text: str) -> bytes | None:
@@ -277,6 +290,10 @@ def _breaks_case(word: str) -> bool:
     return any(a.islower() and b.isupper() for a, b in pairwise(word))
 
 
+def _mixes_case(word: str) -> bool:
+    return len(word) > 1 and not (word.isupper() or word[1:].islower())
+
+
 def _latin_values(word: str) -> list[float]:
     runs = _HIGH_RUN.findall(word.casefold())
     is_odd = any(len(run) > 2 and len(set(run)) > 1 for run in runs)
@@ -314,7 +331,7 @@ def _cyrillic_values(word: str) -> list[float]:
     lower = word.lower()
     values = [_CYRILLIC.get(character, -0.5) for character in lower]
     is_odd = len(word) > 2 and not _CYRILLIC_VOWELS & set(lower)
-    if is_odd or _breaks_case(word):
+    if is_odd or _mixes_case(word):
         return [-0.5] * len(word)
     odd_pairs = len(_CYRILLIC_RARE_PAIRS.findall(lower))
     return [value - odd_pairs / len(word) * 2 for value in values]
@@ -324,7 +341,7 @@ def _greek_values(word: str) -> list[float]:
     lower = word.lower()
     is_odd = len(word) > 2 and not _GREEK_VOWELS & set(lower)
     # The final form of sigma is at the end alone, and the other one never.
-    if is_odd or _breaks_case(word) or "ς" in word[:-1] or word.endswith("σ"):
+    if is_odd or _mixes_case(word) or "ς" in word[:-1] or word.endswith("σ"):
         return [-0.5] * len(word)
     return [_GREEK.get(character, -0.3) for character in lower]
 

@@ -114,7 +114,14 @@ _INLINE_CHORD: Final = re.compile(
     r"\[[A-H][#b♯♭]?(?:maj|min|m|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b]?)?\]"
 )
 _TABLATURE: Final = re.compile(
-    r"^\s*[eEBGDAd]?\s*\|?[-\d|hpbx/\\~^ ]*-{4,}[-\d|hpbx/\\~^ ]*\|?\s*$"
+    r"^\s*[eEBGDAd]?\s*\|[-\d|hpbx/\\~^ ]*-{2,}[-\d|hpbx/\\~^ ]*\|\s*$"
+    r"|^[-\d|hpbx/\\~^ ]*-{6,}[-\d ]*$"
+)
+_VOCABLES: Final = frozenset(
+    (
+        *("la", "na", "da", "ba", "oh", "ah", "ooh", "oo", "hey", "yeah", "yeh", "doo", "dum"),
+        *("sha", "mm", "mmm", "hmm", "ho", "uh", "woah", "ay", "eh", "ла", "на", "о", "а"),
+    )
 )
 _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*")
 
@@ -222,6 +229,8 @@ def _is_loop(sung: str, tokens: list[str]) -> bool:
         return False
     data = " ".join(sung.split()).encode()[:100_000]
     ratio = len(data) / len(zlib.compress(data))
+    if set(tokens) <= _VOCABLES:
+        return False
     if ratio >= _MOST_RATIO:
         return True
     return ratio >= _LOOP_RATIO and _looped(tokens) >= _LOOP_SHARE * len(tokens)
