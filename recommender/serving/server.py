@@ -122,6 +122,14 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.moved_at = time.monotonic()
         return is_moved
 
+    # A channel that was closed in this turn of the loop must not be polled: its file descriptor may
+    # be that of a new client before the events are read.
+    def readable(self) -> bool:
+        return self.connected and bool(super().readable())
+
+    def writable(self) -> bool:
+        return self.connected and bool(super().writable())
+
     def is_overdue(self, now: float) -> bool:
         """Whether the client has let a deadline pass."""
         silence = now - self.moved_at
