@@ -12,7 +12,7 @@ from django.db import models
 
 from catalog.files.credits import FEATURED, MAIN, main_key
 from catalog.files.names import is_no_artist, is_no_title
-from catalog.paths import from_stored
+from catalog.paths import from_stored, to_stored
 from catalog.texts import fold, recording_key, search_text, sort_key
 from mer.lyrics import clean_lyrics
 from mer.prediction import AMBIGUOUS_BELOW
@@ -271,6 +271,20 @@ class Song(models.Model):
     def path(self) -> Path:
         """The recorded path of the file. Use `catalog.selectors.song_path` to open the file."""
         return self.library.path / from_stored(self.relative_path)
+
+    @property
+    def shown_title(self) -> str:
+        """The title, or the file's name without its folders, which not everybody may know."""
+        return self.title or self.relative_path.rpartition("/")[2]
+
+    @property
+    def shown_failure(self) -> str:
+        """Why the song cannot be used, without its folders; empty if that cannot be told so."""
+        name = self.relative_path.rpartition("/")[2]
+        message = self.failure_message
+        for place in (str(self.path), to_stored(self.path), self.relative_path):
+            message = message.replace(place, name)
+        return "" if "/" in message else message
 
     @property
     def is_recommendable(self) -> bool:

@@ -132,8 +132,13 @@ class SongDetailOutput(SongOutput):
         help_text="Other songs that are the same recording; lists show one of them."
     )
     failure_code = serializers.CharField()
-    failure_message = serializers.CharField()
+    failure_message = serializers.SerializerMethodField(
+        help_text="Only staff are told in which folder the file lies."
+    )
     created_at = serializers.DateTimeField()
+
+    def get_failure_message(self, song: Song) -> str:
+        return song.failure_message if self.context["request"].user.is_staff else song.shown_failure
 
     def get_same_recording(self, song: Song) -> list[int]:
         return list(recording_files(song).values_list("pk", flat=True))

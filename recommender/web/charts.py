@@ -56,7 +56,7 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
             x=round(100 * entry.emotion.valence, 1),
             y=round(100 * (1 - entry.emotion.arousal), 1),
             quadrant=entry.quadrant,
-            title=entry.song.title or entry.song.relative_path,
+            title=entry.song.shown_title,
         )
         for entry in entries
         if entry.emotion

@@ -147,7 +147,7 @@ def _as_text(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
         artist = textwrap.shorten(song.artist or "-", _WIDE, placeholder="…")
         lines.append(
             f"{number:3}  {entry.score:5.3f}  {reason['valence']:4.2f}  {reason['arousal']:4.2f}  "
-            f"{song.pk:6}  {artist:{_WIDE}}  {song.title or song.relative_path}"
+            f"{song.pk:6}  {artist:{_WIDE}}  {song.shown_title}"
         )
         lines.append(f"{'':3}  {reason['sentence']}")
     lines += ["", *generated.notes, f"Seed {generated.seed}, model {generated.model_version}"]
