@@ -46,8 +46,17 @@ class StrictQuery:
                 problems[name] = [f"This is not a query parameter; {these}."]
             elif len(values) > 1:
                 problems[name] = ["Give it once."]
+            elif self._is_choice(name) and "" in values[0].split(","):
+                problems[name] = ["Give a value, or leave it out."]
         if problems:
             raise serializers.ValidationError(problems)
+
+    def _is_choice(self, name: str) -> bool:
+        """Return whether a parameter takes one of some values, so that an empty one is wrong."""
+        filters = getattr(self, "filterset_class", None)
+        return filters is not None and "choices" in getattr(
+            filters.base_filters.get(name), "extra", ()
+        )
 
     def _query_names(self) -> list[str]:
         view: Any = self

@@ -187,7 +187,7 @@ class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
     )
     @action(detail=True, pagination_class=None)
     def similar(self, request: Request, pk: str) -> Response:
-        query = valid_data(SimilarInput(data=request.query_params))
+        query = valid_data(SimilarInput(data=request.query_params.dict()))
         song = self.get_object()
         found = songs_similar(song_id=song.pk, k=query["count"])
         answer = [

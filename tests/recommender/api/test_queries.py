@@ -116,3 +116,24 @@ def test_numbers_that_are_not_finite(admin_api: APIClient, songs: list[Song], nu
     response = admin_api.post("/api/v1/listens/", body, content_type="application/json")
     assert response.status_code == 400
     assert not Listen.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [
+        *(("songs/", name, "") for name in ("status", "quadrant", "ordering")),
+        *(("songs/", "ordering", value) for value in (",", "title,", ",title", "titel")),
+        *(("songs/", name, "x") for name in ("status", "quadrant")),
+        *(("jobs/", name, value) for name in ("kind", "status") for value in ("", "x", "null")),
+        *(("songs/{}/similar/", "count", value) for value in ("", "0", "101", "x", "1.5")),
+    ],
+)
+def test_values_that_are_none_of_the_choices(
+    admin_api: APIClient, songs: list[Song], path: str, name: str, value: str
+) -> None:
+    assert problems(admin_api, f"{path}?{name}={value}", songs) == {name}
+
+
+def test_a_page_takes_the_empty_choice_of_its_form(client: Client, songs: list[Song]) -> None:
+    page = client.get("/songs?q=&status=&quadrant=&ordering=").content.decode()
+    assert "Artist 0" in page
