@@ -13,6 +13,7 @@ The exit status is 1 unless nothing was lost, doubled or given up and all healed
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--mode", choices=["embedded", "full"], default="embedded")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--logs", type=Path, help="folder for the logs of the processes")
     options = parser.parse_args()
     start, migrated = time.monotonic(), Migrated()
 
@@ -42,6 +44,12 @@ def main() -> int:
             report = workers_kill(stack, kills=options.kills, seed=options.seed, on_kill=tell)
         finally:
             stack.close()
+            if options.logs:
+                shutil.copytree(
+                    folder,
+                    options.logs,
+                    ignore=shutil.ignore_patterns("music", "indexes", "broker"),
+                )
             migrated.close()
     print(f"mode {options.mode}, seed {options.seed}, {time.monotonic() - start:.0f} s")
     for name, value in asdict(report).items():

@@ -532,6 +532,6 @@ def _rows_forget(job: BackgroundJob, scope: Scope) -> None:
         is_unmet = failure.updated_at < job.created_at and can_be_seen(path)
         if is_gone(path) or is_unmet:
             failure.delete()
-    for copy in KnownCopy.objects.filter(scope.inside()).iterator():
+    for copy in KnownCopy.objects.filter(scope.inside()):
         if is_gone(root / from_stored(copy.relative_path)):
             copy.delete()

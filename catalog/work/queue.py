@@ -64,6 +64,7 @@ def _is_expired() -> Q:
     return Q(leased_at__lt=now - lease) | Q(leased_at__gt=now + lease)
 
 
+@transaction.atomic
 def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
     """Lease waiting ones of the songs to `worker` alone, and return them.
 

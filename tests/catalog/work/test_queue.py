@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from catalog.models import Song, SongEmotion
@@ -131,6 +132,20 @@ def test_a_song_that_saw_its_worker_die_travels_alone_and_is_given_up_in_the_end
     song = Song.objects.get(pk=ids[0])
     assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_ABANDONED")
     assert songs_waiting().count() == 2
+
+
+def test_a_claim_that_fails_halfway_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = pending(2)
+
+    def fail(_: object) -> None:
+        raise OperationalError("no such column")
+
+    monkeypatch.setattr(queue, "list", fail, raising=False)
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            songs_claim(song_ids=ids, worker="w")
+
+    assert songs_waiting().filter(leased_by="", attempts=0).count() == 2
 
 
 def test_a_death_in_company_counts_against_none_however_often() -> None:
