@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import User
     from django.http import HttpRequest
     from drf_spectacular.openapi import AutoSchema
     from rest_framework.request import Request
@@ -73,19 +73,19 @@ class CarefulBackend(ModelBackend):
     Every way to log in comes here: pages, admin and API.
     """
 
-    def authenticate(
+    def authenticate(  # type: ignore[override]  # ModelBackend's own signature
         self,
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
         **kwargs: Any,
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """Return the user; None if the password is wrong. Throttled while a delay lasts."""
-        is_careful = request is not None and username is not None
-        if is_careful:
-            account_attempt(request, username)
+        if request is None or username is None:
+            return super().authenticate(request, username, password, **kwargs)
+        account_attempt(request, username)
         user = super().authenticate(request, username, password, **kwargs)
-        if is_careful and user is not None:
+        if user is not None:
             account_entered(request, username)
         return user
 

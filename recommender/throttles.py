@@ -61,7 +61,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 class Rate(NamedTuple):
     """At most `count` within `seconds` of the first."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuple.count is not used
     seconds: float
 
     @classmethod

@@ -44,7 +44,12 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(**_OPEN), name="api-schema"),
     path(
         "docs/",
-        SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="api-schema"),
+        SpectacularSwaggerSplitView.as_view(
+            # Its template holds no answer to OPTIONS.
+            **_OPEN,
+            url_name="api-schema",
+            http_method_names=["get", "head"],
+        ),
         name="api-docs",
     ),
     re_path("", UnknownAddressView.as_view()),

@@ -80,7 +80,7 @@ class FilePartResponse(StreamingHttpResponse):
         file.seek(part.start)
         super().__init__(_blocks(file, part.stop - part.start), **kwargs)
         self.file_to_stream = file
-        self._resource_closers.append(file.close)
+        self._resource_closers.append(file.close)  # type: ignore[attr-defined]
         self.headers["Content-Length"] = str(part.stop - part.start)
 
 
