@@ -163,7 +163,7 @@ def account_export(*, user: User) -> dict[str, Any]:
 
 def _playlists(user: User) -> list[dict[str, Any]]:
     """Return the user's playlists with their entries, in two queries."""
-    playlists = {
+    playlists: dict[Any, dict[str, Any]] = {
         row["id"]: {**row, "entries": []}
         for row in user.playlists.order_by("created_at", "id").values(
             "id", "name", "created_at", "request", "seed", "model_version", "notes"

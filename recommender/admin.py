@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class NewAccountForm(AdminUserCreationForm):
+class NewAccountForm(AdminUserCreationForm):  # type: ignore[type-arg]
     def clean_username(self) -> str:
         name: str = super().clean_username() or ""
         if problem := name_problem(name, may_be_reserved=True):

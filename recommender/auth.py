@@ -117,7 +117,7 @@ class TokenAuthentication(BaseAuthentication):
         return _KEYWORD
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The same in the schema."""
 
     target_class = f"{__name__}.{TokenAuthentication.__name__}"

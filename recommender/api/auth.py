@@ -62,7 +62,7 @@ class LoginView(StrictQuery, APIView):
             expires_at=data.get("expires_at"),
         )
         user_logged_in.send(sender=type(user), request=request._request, user=user)
-        return Response(NewTokenOutput(new_token(token, secret)).data, status=HTTPStatus.CREATED)
+        return Response(new_token(token, secret), status=HTTPStatus.CREATED)
 
 
 class LogoutView(StrictQuery, APIView):

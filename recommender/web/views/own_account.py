@@ -22,7 +22,6 @@ from recommender.web.views.base import account, page_of
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
 
 
@@ -73,7 +72,7 @@ def tokens_revoke(request: HttpRequest) -> HttpResponse:
 @login_throttled
 @require_http_methods(["GET", "HEAD", "POST"])
 def password_change(request: HttpRequest) -> HttpResponse:
-    form: PasswordChangeForm[User] = PasswordChangeForm(account(request), request.POST or None)
+    form = PasswordChangeForm(account(request), request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, "The password is changed. Tokens and other sessions have ended.")
