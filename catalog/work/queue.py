@@ -36,7 +36,7 @@ STALE_SECONDS: Final = 60
 """A message without effect for this long counts as lost, and its songs are sent again."""
 MAX_ERRORS: Final = 3
 """A song fails when this many tries of its analysis ended with an unexpected error."""
-MAX_ATTEMPTS: Final = 6
+MAX_ATTEMPTS: Final = 10
 """A song fails after this many workers died while they analysed it alone."""
 
 PENDING_AGAIN: Final[dict[str, Any]] = {
@@ -180,11 +180,12 @@ def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     A song with failed tries gets a batch of its own: if it is the cause, no other song fails with
     it.
     """
-    rows = songs.order_by("pk").values_list("pk", "attempts")[:limit]
+    rows = list(songs.order_by("pk").values_list("pk", "attempts")[:limit])
     fresh = [pk for pk, attempts in rows if attempts == 0]
     size = settings.AFFETTI_ANALYSIS_BATCH_SIZE
     batches = [fresh[start : start + size] for start in range(0, len(fresh), size)]
-    return batches + [[pk] for pk, attempts in rows if attempts > 0]
+    suspects = sorted((attempts, pk) for pk, attempts in rows if attempts > 0)
+    return batches + [[pk] for _, pk in suspects]
 
 
 def songs_dispatch() -> int:
