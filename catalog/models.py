@@ -191,6 +191,10 @@ class Song(models.Model):
     recording_key = models.CharField(
         max_length=300, blank=True, help_text="Of artist and title; equal for one recording"
     )
+    fingerprint = models.BinaryField(
+        default=b"",
+        help_text="Of the sound, by Chromaprint; only of songs that were compared by it",
+    )
     is_recording_manual = models.BooleanField(
         default=False, help_text="Staff chose its recording; it is never changed automatically"
     )

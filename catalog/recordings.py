@@ -1,9 +1,10 @@
 """Which songs are the same recording in several files: album, best-of, remaster, other codec.
 
-Two songs are one recording if their encoded audio is the same, or if they have the same
-`recording_key` (first artist, title without packaging), about the same length, and embeddings of
-almost the same direction. Each song is compared once, when it has been analysed, with the few songs
-that share its hash or its key and length; so the cost grows with the number of songs.
+Two songs are one recording if their encoded audio is the same; or if they have the same
+`recording_key` (first artist, title without packaging), about the same length, and sound the same:
+by their acoustic fingerprints where Chromaprint is installed, else by embeddings of almost the same
+direction. Each song is compared once, when it has been analysed, with the few songs that share its
+hash or its key and length; so the cost grows with the number of songs.
 
 What staff decided (`recordings_join`, `recordings_split`) is never changed by `recordings_link`.
 """
@@ -17,11 +18,14 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from catalog.errors import PathError
+from catalog.files.fingerprint import fingerprint, is_fingerprinting_there, is_same_sound
 from catalog.models import Recording, Song, SongEmotion
+from catalog.selectors import song_path
 from mer.prediction import EMBEDDING_DIM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -45,15 +49,10 @@ def recordings_link(*, model_version: str, most: int = 2_000) -> int:
     )
     done = 0
     while done < most:
-        with transaction.atomic():
-            page = list(waiting.select_for_update().order_by("pk")[:SONGS_AT_ONCE])
-            for song in page:
-                song.refresh_from_db(fields=["recording", "is_recording_manual"])
-                _link(song, model_version)
-            if page:
-                checked = Song.objects.filter(pk__in=[song.pk for song in page])
-                checked.update(is_recording_checked=True)
-        done += len(page)
+        page = list(waiting.select_related("library").order_by("pk")[:SONGS_AT_ONCE])
+        # Fingerprints are made here, before the database is locked.
+        found = {song.pk: _matches(song, model_version) for song in page}
+        done += _write(page, found)
         if len(page) < SONGS_AT_ONCE:
             break
     return done
@@ -99,13 +98,31 @@ def recording_files(song: Song) -> QuerySet[Song]:
     return others.exclude(pk=song.pk).order_by("recording_rank", "pk")
 
 
-def _link(song: Song, model_version: str) -> None:
+@transaction.atomic
+def _write(page: Sequence[Song], found: Mapping[int, Sequence[int]]) -> int:
+    """Link the songs that have not changed since they were compared; return the length of page."""
+    locked = Song.objects.select_for_update().filter(pk__in=list(found)).in_bulk()
+    for song in page:
+        now = locked.get(song.pk)
+        if now is None or _compared(now) != _compared(song):
+            continue
+        now.refresh_from_db(fields=["recording", "is_recording_manual"])
+        matches = Song.objects.select_related("recording").in_bulk(found[song.pk])
+        _link(now, [matches[pk] for pk in found[song.pk] if pk in matches])
+        Song.objects.filter(pk=song.pk).update(is_recording_checked=True)
+    return len(page)
+
+
+def _compared(song: Song) -> tuple[object, ...]:
+    return song.audio_sha256, song.recording_key, song.duration_seconds
+
+
+def _link(song: Song, matches: Sequence[Song]) -> None:
     """Put a song to the songs that it is one recording with."""
     if song.is_recording_manual:
         _settle([song.recording_id])
         return
     left = song.recording_id
-    matches = _matches(song, model_version)
     recording = _recording_of(matches)
     if recording is not None or left is not None:
         _update([song], recording=recording)
@@ -131,12 +148,13 @@ def _recording_of(matches: Sequence[Song]) -> Recording | None:
     return first.recording if first else Recording.objects.create()
 
 
-def _matches(song: Song, model_version: str) -> list[Song]:
-    """Return the songs that are the same recording, the surest first."""
-    others = Song.objects.filter(is_available=True).exclude(pk=song.pk).select_related("recording")
-    same: list[Song] = []
+def _matches(song: Song, model_version: str) -> list[int]:
+    """Return the ids of the songs that are the same recording, the surest first."""
+    others = Song.objects.filter(is_available=True).exclude(pk=song.pk).order_by("pk")
+    same: list[int] = []
     if song.has_audio_hash:
-        same += others.filter(audio_sha256=song.audio_sha256).order_by("pk")[:MOST_COMPARED]
+        equal = others.filter(audio_sha256=song.audio_sha256)
+        same += equal.values_list("pk", flat=True)[:MOST_COMPARED]
     if not song.recording_key or not song.duration_seconds:
         return same
     margin = max(SAME_SECONDS, SAME_SHARE * song.duration_seconds)
@@ -145,24 +163,47 @@ def _matches(song: Song, model_version: str) -> list[Song]:
         recording_key=song.recording_key,
         duration_seconds__range=between,
         status=Song.Status.ANALYSED,
-    ).exclude(pk__in=[match.pk for match in same])
-    candidates = list(alike.order_by("pk")[:MOST_COMPARED])
+    ).exclude(pk__in=same)
+    candidates = list(alike.select_related("library").defer("lyrics")[:MOST_COMPARED])
     if candidates:
-        same += _similar(song, candidates, model_version)
+        same += _same_sounds(song, candidates, model_version)
     return same
 
 
-def _similar(song: Song, candidates: Sequence[Song], model_version: str) -> list[Song]:
-    """Return the candidates with almost the embedding of the song, the most similar first."""
+def _same_sounds(song: Song, candidates: Sequence[Song], model_version: str) -> list[int]:
+    """Return the ids of the candidates that sound the same, the most similar first."""
     held = SongEmotion.objects.filter(
         song__in=[song.pk, *(candidate.pk for candidate in candidates)],
         model_version=model_version,
     ).values_list("song_id", "fused_embedding")
     vectors = {song_id: np.frombuffer(data, "<f4") for song_id, data in held}
-    own = vectors.get(song.pk, np.zeros(EMBEDDING_DIM, np.float32))
-    cosines = {pk: float(own @ vector) for pk, vector in vectors.items()}
-    near = [c for c in candidates if cosines.get(c.pk, 0.0) >= SAME_COSINE]
-    return sorted(near, key=lambda candidate: (-cosines[candidate.pk], candidate.pk))
+    nothing = np.zeros(EMBEDDING_DIM, np.float32)
+    own = vectors.get(song.pk, nothing)
+    cosines = {c.pk: float(own @ vectors.get(c.pk, nothing)) for c in candidates}
+    compared = (song, *candidates) if is_fingerprinting_there() else ()
+    prints = {one.pk: _fingerprint(one) for one in compared}
+    near = [
+        candidate.pk
+        for candidate in candidates
+        if (
+            is_same_sound(prints[song.pk], prints[candidate.pk])
+            if prints.get(song.pk) and prints.get(candidate.pk)
+            else cosines[candidate.pk] >= SAME_COSINE
+        )
+    ]
+    return sorted(near, key=lambda pk: (-cosines[pk], pk))
+
+
+def _fingerprint(song: Song) -> bytes:
+    """Return the fingerprint of a song's file, made on first use; empty if there is none."""
+    if not song.fingerprint:
+        try:
+            song.fingerprint = fingerprint(song_path(song))
+        except PathError:
+            return b""
+        if song.fingerprint:
+            Song.objects.filter(pk=song.pk).update(fingerprint=song.fingerprint)
+    return bytes(song.fingerprint)
 
 
 def _settle(recording_ids: Iterable[int | None]) -> None:

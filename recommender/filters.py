@@ -27,7 +27,7 @@ class _StableOrderingFilter(django_filters.OrderingFilter):  # type: ignore[misc
 
     def filter(self, qs: QuerySet[Song], value: list[str] | None) -> QuerySet[Song]:
         ordered: QuerySet[Song] = super().filter(qs, value)
-        return ordered.order_by(*(ordered.query.order_by or Song._meta.ordering), "id")
+        return ordered.order_by(*(ordered.query.order_by or ("artist_sort", "title_sort")), "id")
 
 
 class SongFilter(django_filters.FilterSet):  # type: ignore[misc]

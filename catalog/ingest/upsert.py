@@ -253,7 +253,9 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
     if song.content_sha256 == facts.content_sha256 and not song.audio_sha256:
         song.audio_learn(facts.audio_sha256)
     before = song.input_sha256
+    is_same_audio = song.has_audio_hash and song.audio_sha256 == facts.audio_sha256
     values = {
+        "fingerprint": song.fingerprint if is_same_audio else b"",
         "library": library,
         "relative_path": relative_path,
         "is_available": True,
