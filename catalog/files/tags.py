@@ -26,7 +26,7 @@ from mer.errors import AudioError
 from mer.lyrics import MAX_LYRICS_BYTES, decode_unknown, lyrics_refusal, mend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path, PurePath
 
 TAGS_VERSION: Final = 1
@@ -96,6 +96,12 @@ _NOT_THE_FILE: Final = frozenset(
 )
 
 _Values = dict[str, list[str]]
+
+# mutagen has half its types.
+_new_id3: Final[Any] = ID3
+_new_ape: Final[Any] = APEv2
+_new_tcon: Final[Any] = TCON
+_parse_id3v1: Final[Any] = ParseID3v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +237,7 @@ def _own_tags(path: Path) -> _Values:
         return _id3(tags) if tags.size else {}
     values: _Values = {}
     for name in list(tags.keys()):
-        values.setdefault(name, []).extend(_some(lambda name=name: tags[name]))
+        values.setdefault(name, []).extend(_some(tags[name]))
     if isinstance(tags, MP4Tags):
         # mutagen keeps texts that are not UTF-8 apart; 16 bytes of header lie before the text.
         for name, atoms in tags._failed_atoms.items():  # there is no other way
@@ -243,26 +249,26 @@ def _own_tags(path: Path) -> _Values:
 
 
 def _id3v2(path: Path) -> _Values:
-    return _id3(ID3(path, load_v1=False))
+    return _id3(_new_id3(path, load_v1=False))
 
 
 def _apev2(path: Path) -> _Values:
-    tags = APEv2(path)
-    return {name: _some(lambda name=name: tags[name]) for name in list(tags.keys())}
+    tags = _new_ape(path)
+    return {name: _some(tags[name]) for name in list(tags.keys())}
 
 
 def _id3v1(path: Path) -> _Values:
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - 128))
-        frames = ParseID3v1(file.read())  # type: ignore[no-untyped-call]  # mutagen is half typed
-    tags = ID3()
+        frames = _parse_id3v1(file.read())
+    tags = _new_id3()
     for frame in (frames or {}).values():
         tags.add(frame)
     return _id3(tags)
 
 
-def _id3(tags: ID3) -> _Values:
+def _id3(tags: Any) -> _Values:
     values: _Values = {}
     for frame in list(tags.values()):
         name = frame.FrameID
@@ -296,9 +302,8 @@ def _timed(frame: Any) -> str:
     )
 
 
-def _some(read: Callable[[], Any]) -> list[str]:
-    """Return the values that `read` gives as texts."""
-    found = read()
+def _some(found: Any) -> list[str]:
+    """Return one value, or each of several, as texts."""
     items = found if isinstance(found, (list, tuple)) else [found]
     texts: list[str] = []
     for item in items:
@@ -352,9 +357,8 @@ def _mended(values: _Values) -> tuple[_Values, str]:
     """Mend what a wrong code page spoiled; choose the lyrics; return the code page, too."""
     flat = [(name, text) for name in _TEXTS for text in values[name]]
     texts, page = mend([text for _, text in flat])
-    mended = {name: [] for name in _TEXTS} | {
-        name: texts for name, texts in values.items() if name not in _TEXTS
-    }
+    mended: _Values = {name: [] for name in _TEXTS}
+    mended |= {name: texts for name, texts in values.items() if name not in _TEXTS}
     for (name, _), text in zip(flat, texts, strict=True):
         mended[name].append(text)
     lyrics = sorted(mended["lyrics"], key=lambda text: bool(lyrics_refusal(text)))
@@ -371,7 +375,7 @@ def _genres(texts: Iterable[str]) -> list[str]:
     named: list[str] = []
     for text in _split_genres(texts):
         is_number = re.fullmatch(r"\d{1,3}|(?:\((?:\d{1,3}|RX|CR)\))+.*", text)
-        named += TCON(encoding=3, text=[text]).genres if is_number else [text]
+        named += _new_tcon(encoding=3, text=[text]).genres if is_number else [text]
     return list(dict.fromkeys(name for name in named if name and name != "Unknown"))
 
 

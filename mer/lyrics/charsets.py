@@ -115,11 +115,11 @@ def decode_unknown(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         best, encoding = -1.0, ""
     for page in _PAGES:
-        text = _decoded(data, page)
-        if text is None:
+        guess = _decoded(data, page)
+        if guess is None:
             continue
         # Ties go to Western text, which is the most frequent.
-        score = _score(text, page) + (0.05 if page == "cp1252" else 0.0)
+        score = _score(guess, page) + (0.05 if page == "cp1252" else 0.0)
         if score > best:
             best, encoding = score, page
     if not encoding:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import mutagen
+import numpy as np
 import pytest
+from mutagen.aiff import AIFF
+from mutagen.asf import ASF
 from mutagen.id3 import TCON, TDOR, TDRC, TIT2, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
 from mutagen.mp4 import MP4, MP4FreeForm
 
@@ -51,6 +55,47 @@ def test_wav_info(tmp_path: Path) -> None:
     values = {"INAM": b"WavInfo", "IART": "Земфира".encode("cp1251"), "ICRD": b"2001-02-03"}
     tags = read_tags(wav_with_info(tmp_path / "x.wav", {**values, "IPRD": b"Album"}))
     assert (tags.title, tags.artist, tags.album, tags.year) == ("WavInfo", "Земфира", "Album", 2001)
+
+
+def write_wma(path: Path) -> Path:
+    with av.open(str(path), "w", format="asf") as container:
+        stream = container.add_stream("wmav2", rate=44100, layout="stereo")
+        stream.bit_rate = 64_000
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((2, 2048), dtype=np.float32), format="fltp", layout="stereo"
+        )
+        frame.sample_rate = 44100
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+def test_asf_attributes(tmp_path: Path) -> None:
+    path = write_wma(tmp_path / "x.wma")
+    file = ASF(path)
+    file["Title"], file["Author"], file["WM/AlbumArtist"] = "T", ["A", "B"], "A"
+    file["WM/OriginalReleaseYear"], file["WM/Year"], file["WM/TrackNumber"] = "1970", "2001", "5"
+    file["WM/IsCompilation"], file["WM/Lyrics"] = True, "words of ours"
+    file["MusicBrainz/Artist Id"] = list(UUIDS)
+    file.save()
+    tags = read_tags(path)
+    assert (tags.title, tags.artist_values, tags.album_artist) == ("T", ("A", "B"), "A")
+    assert (tags.year, tags.track_number, tags.is_compilation) == (1970, 5, True)
+    assert (tags.lyrics, tags.musicbrainz_artist_ids) == ("words of ours", UUIDS)
+
+
+def test_aiff_with_id3_and_with_its_own_chunks(tmp_path: Path) -> None:
+    path = write_tone(tmp_path / "x.aiff")
+    own = tmp_path / "y.aiff"
+    text = b"AUTH" + (2).to_bytes(4, "big") + b"Me" + b"NAME" + (4).to_bytes(4, "big") + b"Mine"
+    data = path.read_bytes() + text
+    own.write_bytes(data[:4] + (len(data) - 8).to_bytes(4, "big") + data[8:])
+    assert (read_tags(own).title, read_tags(own).artist) == ("Mine", "Me")
+    file = AIFF(path)
+    file.add_tags()
+    file.tags.add(TIT2(encoding=3, text="Title"))
+    file.save()
+    assert read_tags(path).title == "Title"
 
 
 def test_mp4_freeform_and_numbers(tmp_path: Path) -> None:
