@@ -190,7 +190,7 @@ def _moving(job: BackgroundJob, scope: Scope) -> object:
 
 
 def _help(scope: Scope, worker: str) -> bool:
-    """Analyse one batch of waiting songs; return whether there was one."""
+    """Analyse one batch of waiting songs; return whether that settled any."""
     songs_abandon()
     songs = songs_waiting() & scope.songs()
     batches = batches_next(songs=songs, limit=1_000)
@@ -198,12 +198,12 @@ def _help(scope: Scope, worker: str) -> bool:
         ingests_settle()
         return False
     try:
-        songs_analyse(song_ids=batches[0], worker=worker)
+        report = songs_analyse(song_ids=batches[0], worker=worker)
     except TransientError as error:
         logger.warning("The analysis goes on in a moment: %s", error)
         return False
     ingests_settle()
-    return True
+    return report.analysed + report.failed > 0
 
 
 def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:
