@@ -237,7 +237,7 @@ class Song(models.Model):
             models.Index(fields=["status", "leased_at"]),
             models.Index(fields=["recording_key", "duration_seconds"]),
             models.Index(
-                fields=["id"],
+                fields=["status", "id"],
                 condition=models.Q(is_recording_checked=False),
                 name="song_recording_unchecked",
             ),

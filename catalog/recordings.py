@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -37,6 +37,8 @@ SAME_SHARE: Final = 0.01
 MOST_COMPARED: Final = 50
 """Each song is compared with at most so many others."""
 SONGS_AT_ONCE: Final = 200
+_RECORDINGS_LOCK: Final = 0x6166665F72656364
+"""Key of the PostgreSQL advisory lock on recordings; no other code takes it."""
 _LOSSLESS: Final = frozenset(
     (".flac", ".wav", ".aiff", ".aif", ".ape", ".wv", ".tta", ".alac", ".dsf", ".au", ".caf")
 )
@@ -50,17 +52,18 @@ def recordings_link(*, model_version: str, most: int = 2_000) -> int:
     done = 0
     while done < most:
         page = list(waiting.select_related("library").order_by("pk")[:SONGS_AT_ONCE])
+        if not page:
+            break
         # Fingerprints are made here, before the database is locked.
         found = {song.pk: _matches(song, model_version) for song in page}
         done += _write(page, found)
-        if len(page) < SONGS_AT_ONCE:
-            break
     return done
 
 
 @transaction.atomic
 def recordings_join(*, song_ids: Iterable[int]) -> Recording:
     """Make the songs one recording, by decision of staff; it leaves their other files alone."""
+    _recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)).order_by("pk"))
     left = {song.recording_id for song in songs if song.recording_id}
     recording = Recording.objects.create()
@@ -72,6 +75,7 @@ def recordings_join(*, song_ids: Iterable[int]) -> Recording:
 @transaction.atomic
 def recordings_split(*, song_ids: Iterable[int]) -> None:
     """Make each of the songs a recording of its own, by decision of staff."""
+    _recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)).order_by("pk"))
     left = {song.recording_id for song in songs if song.recording_id}
     # The others stay together by the same decision, or the next comparison would bring one back.
@@ -84,6 +88,7 @@ def recordings_split(*, song_ids: Iterable[int]) -> None:
 @transaction.atomic
 def recordings_release(*, song_ids: Iterable[int]) -> None:
     """Forget what staff decided about the songs; they are compared again."""
+    _recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)))
     left = {song.recording_id for song in songs if song.recording_id}
     _update(songs, recording=None, is_recording_manual=False, is_recording_checked=False)
@@ -101,6 +106,7 @@ def recording_files(song: Song) -> QuerySet[Song]:
 @transaction.atomic
 def _write(page: Sequence[Song], found: Mapping[int, Sequence[int]]) -> int:
     """Link the songs that have not changed since they were compared; return the length of page."""
+    _recordings_lock()
     locked = Song.objects.select_for_update().filter(pk__in=list(found)).in_bulk()
     for song in page:
         now = locked.get(song.pk)
@@ -111,6 +117,14 @@ def _write(page: Sequence[Song], found: Mapping[int, Sequence[int]]) -> int:
         _link(now, [matches[pk] for pk in found[song.pk] if pk in matches])
         Song.objects.filter(pk=song.pk).update(is_recording_checked=True)
     return len(page)
+
+
+def _recordings_lock() -> None:
+    """Wait until no other transaction links songs, or two could wait for each other's rows."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RECORDINGS_LOCK])
+    # SQLite: the transaction is IMMEDIATE, so it is the only one that writes.
 
 
 def _compared(song: Song) -> tuple[object, ...]:
