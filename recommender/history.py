@@ -95,7 +95,12 @@ def history_weights(*, user: User) -> dict[int, float]:
 
 
 def songs_heard(*, user: User, days: int) -> set[int]:
-    """Return the ids of the songs that `user` listened to in the last `days` days."""
+    """Return the ids of the songs that `user` listened to in the last `days` days.
+
+    The other files of their recordings are among them, also if the file that was heard is gone.
+    """
     since = timezone.now() - timedelta(days=days)
     heard = Listen.objects.filter(user_id=user.pk, listened_at__gte=since)
-    return set(heard.values_list("song_id", flat=True))
+    recordings = heard.exclude(song__recording=None).values("song__recording")
+    files = Song.objects.filter(recording__in=recordings).order_by()
+    return {*heard.values_list("song_id", flat=True), *files.values_list("pk", flat=True)}

@@ -76,6 +76,8 @@ def test_a_song_heard_lately_excludes_its_recording(files: list[Song]) -> None:
     listen_record(user=user, song_id=files[2].pk)
     request = PlaylistRequest(point=EVERYWHERE, count=50, exclude_heard_days=1)
     assert listed(request, files, user) == []
+    Song.objects.filter(pk=files[2].pk).update(is_available=False)
+    assert listed(request, files, user) == []
 
 
 def test_history_shows_it_once(files: list[Song]) -> None:
