@@ -67,7 +67,7 @@ def worker_away() -> OperationWarning | None:
         return None
     return OperationWarning(
         "WORKER_AWAY",
-        "No worker is running: songs are not scanned and not analysed. Start one: `make run`, or "
+        "No worker is running: songs are not scanned and not analysed. Start one: make run, or "
         "the services worker-io and worker-analysis.",
     )
 
@@ -79,7 +79,7 @@ def scheduler_away() -> OperationWarning | None:
     return OperationWarning(
         "SCHEDULER_AWAY",
         "The scheduler is not running: interrupted work is not taken up again and the index is "
-        "not built anew. Start it: `make run`, or the service beat.",
+        "not built anew. Start it: make run, or the service beat.",
     )
 
 

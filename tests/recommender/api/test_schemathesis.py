@@ -15,11 +15,11 @@ from django.core.wsgi import get_wsgi_application
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
-from rest_framework.throttling import SimpleRateThrottle
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from catalog.models import BackgroundJob
+from recommender import throttles
 from recommender.models import Listen
 from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save
 from tests.factories import token_secret
@@ -77,7 +77,8 @@ class World:
 def world(
     request: pytest.FixtureRequest, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)
+    monkeypatch.setattr(throttles, "limit", lambda *_: None)
+    monkeypatch.setattr(throttles.CarefulStore, "attempt", lambda *_: 0.0)
     return World(request.param, request, songs)
 
 
