@@ -6,6 +6,8 @@ import contextlib
 import functools
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -33,7 +35,10 @@ from catalog.selectors import song_path
 from catalog.storable import not_finite, storable_text
 from catalog.versions import version_register, version_serving
 from catalog.work.queue import (
+    APART_FROM,
     leases_release,
+    song_died,
+    songs_abandon,
     songs_blame,
     songs_claim,
     songs_held,
@@ -233,14 +238,41 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
         return AnalysisReport(skipped=len(song_ids))
     pipeline()  # loading takes seconds; a worker that dies meanwhile must hold no song
     songs = songs_claim(song_ids=song_ids, worker=worker)
-    batch = _Batch(worker)
     with songs_held(song_ids=[song.pk for song in songs], worker=worker):
-        _prepare(batch, songs)
-        _predict(batch)
-        report = _store(batch)
-        songs_postpone(song_ids=[song.pk for song in batch.away], worker=worker)
+        if len(songs) == 1 and songs[0].attempts >= APART_FROM:
+            report = _analyse_apart(songs[0], worker)
+        else:
+            report = held_songs_analyse(songs=songs, worker=worker)
     report.skipped = len(song_ids) - report.analysed - report.failed
     return report
+
+
+def held_songs_analyse(*, songs: Sequence[Song], worker: str) -> AnalysisReport:
+    """Analyse songs that `worker` holds; as `songs_analyse`, which claims them first."""
+    batch = _Batch(worker)
+    _prepare(batch, songs)
+    _predict(batch)
+    report = _store(batch)
+    songs_postpone(song_ids=[song.pk for song in batch.away], worker=worker)
+    return report
+
+
+def _analyse_apart(song: Song, worker: str) -> AnalysisReport:
+    """Analyse a song in a child process: if that dies and the worker lives, it is the song."""
+    command = [sys.executable, "-m", "django", "analyse_apart", str(song.pk), worker]
+    # S603: the arguments are a number and a name of our own.
+    child = subprocess.run(command, check=False, timeout=settings.CELERY_TASK_TIME_LIMIT)  # noqa: S603
+    if child.returncode < 0:
+        logger.error("%s: its analysis ended a process (signal %d)", song.path, -child.returncode)
+        song_died(song=song, worker=worker)
+        songs_abandon()
+    elif child.returncode:
+        raise TransientError(f"the analysis apart of song {song.pk} ended with an error; see above")
+    song.refresh_from_db(fields=["status"])
+    return AnalysisReport(
+        analysed=int(song.status == Song.Status.ANALYSED),
+        failed=int(song.status == Song.Status.FAILED),
+    )
 
 
 def embedding_to_bytes(embedding: NDArray[np.float32]) -> bytes:

@@ -36,8 +36,10 @@ STALE_SECONDS: Final = 60
 """A message without effect for this long counts as lost, and its songs are sent again."""
 MAX_ERRORS: Final = 3
 """A song fails when this many tries of its analysis ended with an unexpected error."""
-MAX_ATTEMPTS: Final = 10
-"""A song fails after this many workers died while they analysed it alone."""
+APART_FROM: Final = 6
+"""After so many deaths alone a song is analysed in a child process, whose deaths count alone."""
+MAX_ATTEMPTS: Final = APART_FROM + 3
+"""A song fails after the child process died three times while its worker lived."""
 
 PENDING_AGAIN: Final[dict[str, Any]] = {
     "status": Song.Status.PENDING,
@@ -69,13 +71,20 @@ def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
     """Lease waiting ones of the songs to `worker` alone, and return them.
 
     A song with failed tries is claimed only alone. A claim of one song counts as a try until
-    `songs_release`, so that it stays counted if the worker dies.
+    `songs_release`, so that it stays counted if the worker dies. From `APART_FROM` on the death of
+    the worker counts no more: it may have been killed from outside.
     """
     now = timezone.now()
     waiting = songs_waiting().filter(pk__in=song_ids).order_by("pk")
     fresh = list(waiting.filter(attempts=0, leased_by="").values_list("pk", flat=True))
     ids = fresh or list(waiting.values_list("pk", flat=True)[:1])
-    tries = F("attempts") + int(len(ids) == 1)
+    tries: Case | F = F("attempts")
+    if len(ids) == 1:
+        tries = Case(
+            When(attempts__lt=APART_FROM, then=F("attempts") + 1),
+            default=F("attempts"),
+            output_field=PositiveSmallIntegerField(),
+        )
     songs_waiting().filter(pk__in=ids).update(leased_by=worker, leased_at=now, attempts=tries)
     mine = Song.objects.filter(pk__in=ids, leased_by=worker, leased_at=now)
     return list(mine.select_related("library").order_by("pk"))
@@ -147,6 +156,13 @@ def songs_blame(
     return exhausted
 
 
+def song_died(*, song: Song, worker: str) -> None:
+    """Count the death of the child process of `worker` that analysed a song apart."""
+    Song.objects.filter(pk=song.pk, leased_by=worker).update(
+        leased_by="", leased_at=None, queued_at=None, attempts=F("attempts") + 1
+    )
+
+
 def leases_release(*, restarted_node: str = "") -> int:
     """Free the songs of dead workers of this host and of expired leases; return their number.
 
@@ -210,14 +226,14 @@ def songs_dispatch() -> int:
 
 
 def songs_abandon() -> int:
-    """Fail the waiting songs at whose analysis alone `MAX_ATTEMPTS` workers died."""
+    """Fail the waiting songs whose analysis ends every process; see `MAX_ATTEMPTS`."""
     return (
         songs_waiting()
         .filter(attempts__gte=MAX_ATTEMPTS)
         .update(
             status=Song.Status.FAILED,
             failure_code="ANALYSIS_ABANDONED",
-            failure_message=f"{MAX_ATTEMPTS} workers died while they analysed it alone. Check the "
+            failure_message="its analysis ended the process each time, alone too. Check the "
             "worker's memory and log; convert the file to another format, or ask for it again",
             leased_by="",
             leased_at=None,

@@ -3,12 +3,16 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
+from catalog import analysis
 from catalog.analysis import (
     AnalysisReport,
     embedding_from_bytes,
@@ -18,7 +22,7 @@ from catalog.analysis import (
 )
 from catalog.errors import TransientError
 from catalog.models import Song, SongEmotion
-from catalog.work.queue import MAX_ERRORS
+from catalog.work.queue import APART_FROM, MAX_ERRORS
 from mer.errors import AudioCrashError, CheckpointCorruptError, InputError
 from tests.catalog.conftest import write_tone
 from tests.factories import random_embedding
@@ -218,6 +222,34 @@ def test_an_unexpected_error_of_one_song_stops_no_other_and_has_a_limit(
     assert "can't sync to MPEG frame" in bad.failure_message
     assert str(bad.path) not in bad.failure_message
     assert bad.leased_by == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "attempts"),
+    [(0, "analysed", 0), (-9, "pending", APART_FROM + 1), (1, "pending", APART_FROM - 1)],
+)
+def test_a_song_at_which_workers_died_is_analysed_in_a_process_of_its_own(
+    song_ids: list[int],
+    fake_pipeline: FakePipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    status: str,
+    attempts: int,
+) -> None:
+    Song.objects.filter(pk=song_ids[0]).update(attempts=APART_FROM)
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        assert command[2:4] == ["django", "analyse_apart"]
+        if code == 0:
+            call_command(*command[3:])
+        return SimpleNamespace(returncode=code)
+
+    monkeypatch.setattr(analysis.subprocess, "run", run)
+    with nullcontext() if code < 1 else pytest.raises(TransientError):
+        analyse(song_ids[:1])
+
+    song = Song.objects.get(pk=song_ids[0])
+    assert (song.status, song.attempts, song.leased_by) == (status, attempts, "")
 
 
 def test_a_decoder_that_dies_is_given_more_tries(

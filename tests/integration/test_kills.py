@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog.work.queue import APART_FROM
 from tests.integration.kills import workers_kill
-from tests.integration.stack import Migrated, Stack, services_require
+from tests.integration.stack import Migrated, Stack, music_write, services_require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,5 +72,22 @@ def test_ingests_of_a_folder_and_its_subfolders_at_once_never_leave_nested_libra
     try:
         stack.migrate(migrated)
         assert "never nested" in stack.manage("shell", "--no-imports", "-c", NESTED)
+    finally:
+        stack.close()
+
+
+def test_a_song_at_which_workers_died_is_analysed_by_a_child_process(
+    tmp_path: Path, migrated: Migrated
+) -> None:
+    stack = Stack(tmp_path, is_full=False)
+    try:
+        stack.migrate(migrated)
+        stack.manage("ingest", str(music_write(tmp_path / "music", 1)), "--at-most", "0", "--wait")
+        stack.wait_until(lambda: stack.count("catalog_song") == 1, "the song", seconds=1)
+        stack.rows(f"UPDATE catalog_song SET attempts = {APART_FROM}")
+        stack.start_beat()
+        stack.start_worker()
+        stack.wait_until(lambda: stack.analysed() == 1, "analysed", seconds=120)
+        assert stack.rows("SELECT attempts, leased_by FROM catalog_song") == [(0, "")]
     finally:
         stack.close()

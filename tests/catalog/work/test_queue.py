@@ -12,10 +12,12 @@ from django.utils import timezone
 from catalog.models import Song, SongEmotion
 from catalog.work import queue
 from catalog.work.queue import (
+    APART_FROM,
     MAX_ATTEMPTS,
     STALE_SECONDS,
     batches_next,
     leases_release,
+    song_died,
     songs_analyse_again,
     songs_claim,
     songs_dispatch,
@@ -119,19 +121,26 @@ def test_only_a_window_of_a_large_catalogue_is_on_the_way(
     assert songs_dispatch() == 2
 
 
-def test_a_song_that_saw_its_worker_die_travels_alone_and_is_given_up_in_the_end() -> None:
+def test_no_number_of_kills_of_workers_gives_a_song_up() -> None:
     ids = pending(3)
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(3 * MAX_ATTEMPTS):
         songs_claim(song_ids=ids[:1], worker=DEAD)
         leases_release()
-        assert songs_waiting().filter(attempts__gt=0).count() == 1
+        songs_dispatch()
+    assert Song.objects.get(pk=ids[0]).attempts == APART_FROM
     assert batches_next(songs=songs_waiting(), limit=10) == [ids[1:], ids[:1]]
 
+
+def test_a_song_that_ends_the_process_made_for_it_is_given_up() -> None:
+    (pk,) = pending(1)
+    Song.objects.update(attempts=APART_FROM)
+    for _ in range(MAX_ATTEMPTS - APART_FROM):
+        (song,) = songs_claim(song_ids=[pk], worker="w")
+        song_died(song=song, worker="w")
     songs_dispatch()
 
-    song = Song.objects.get(pk=ids[0])
+    song = Song.objects.get()
     assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_ABANDONED")
-    assert songs_waiting().count() == 2
 
 
 def test_a_claim_that_fails_halfway_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
