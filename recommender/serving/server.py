@@ -157,8 +157,11 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def add_task(self, task: _Channel) -> None:
-        path = getattr(task.requests[0], "path", "")
-        self._probes.get(path, self.task_dispatcher).add_task(task)
+        probe = self._probes.get(getattr(task.requests[0], "path", ""))
+        if probe is None:
+            super().add_task(task)
+        else:
+            probe.add_task(task)
 
     def readable(self) -> bool:
         """Waitress asks this in every turn of its loop."""
