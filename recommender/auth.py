@@ -73,7 +73,7 @@ class CarefulBackend(ModelBackend):
     Every way to log in comes here: pages, admin and API.
     """
 
-    def authenticate(  # type: ignore[override]  # ModelBackend's own signature
+    def authenticate(
         self,
         request: HttpRequest | None,
         username: str | None = None,

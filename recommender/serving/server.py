@@ -147,6 +147,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
     """Closes the connections of clients that let a deadline pass, or of the most silent ones."""
 
     channel_class = _Channel
+    task_dispatcher: ThreadedTaskDispatcher
     _check_at = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
