@@ -146,6 +146,7 @@ def fill(count: int) -> list[int]:
                 file_mtime_ns=1,
                 title=f"Title {number}",
                 artist=f"Artist {number % max(1, count // 10)}",
+                artist_key=f"artist {number % max(1, count // 10)}",
                 genre=("pop", "rock", "jazz")[number % 3],
                 year=1970 + number % 55,
                 duration_seconds=200.0,

@@ -113,10 +113,7 @@ _PLAIN_LETTER: Final = re.compile(r"^[A-H|/%:x-]+$")
 _INLINE_CHORD: Final = re.compile(
     r"\[[A-H][#b♯♭]?(?:maj|min|m|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b]?)?\]"
 )
-_TABLATURE: Final = re.compile(
-    r"^\s*[eEBGDAd]?\s*\|[-\d|hpbx/\\~^ ]*-{2,}[-\d|hpbx/\\~^ ]*\|\s*$"
-    r"|^[-\d|hpbx/\\~^ ]*-{6,}[-\d ]*$"
-)
+_TABLATURE: Final = re.compile(r"\s*[eEBGDAd]?\s*[-\d|hpbx/\\~^ ]+")
 _VOCABLES: Final = frozenset(
     (
         *("la", "na", "da", "ba", "oh", "ah", "ooh", "oo", "hey", "yeah", "yeh", "doo", "dum"),
@@ -126,6 +123,9 @@ _VOCABLES: Final = frozenset(
 _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*")
 
 _PLACEHOLDER_WORDS: Final = 40
+# The search takes time quadratic in the length of a line.
+_LINE_CHARACTERS: Final = 400
+_MOST_CHARACTERS: Final = 100_000
 _LOOP_WORDS: Final = 10
 _LOOP_TIMES: Final = 10
 _LOOP_SHARE: Final = 0.6
@@ -158,9 +158,10 @@ def lyrics_judge(text: str) -> tuple[str, str]:
 
 def lyrics_refusal(text: str) -> str:
     """Return why `text` is no lyrics; empty if it is, or may be."""
-    if _HTML.search(text):
+    if _HTML.search(text[:_MOST_CHARACTERS]):
         return "a web page, not lyrics"
-    lines = [line for raw in text.splitlines() if (line := _STAMPS.sub("", raw).strip())]
+    raw_lines = (raw[:_LINE_CHARACTERS] for raw in text[:_MOST_CHARACTERS].splitlines())
+    lines = [line for raw in raw_lines if (line := _STAMPS.sub("", raw).strip())]
     lines = [line for line in lines if not _LRC_TAG.match(line)]
     words = [line for line in lines if not _SOUND.match(line)]
     if lines and not words:
@@ -184,6 +185,9 @@ def _without_furniture(text: str) -> str:
     text = _HEAD.sub("", text.replace("\r\n", "\n").replace("\r", "\n").lstrip(), count=1)
     kept = []
     for line in text.split("\n"):
+        if len(line) > _LINE_CHARACTERS:
+            kept.append(line)
+            continue
         stamps = _STAMPS.match(line)
         head, rest = (stamps[0], line[stamps.end() :]) if stamps else ("", line)
         cleaned = _FURNITURE.sub("", rest.strip()) if rest.strip() else rest
@@ -208,7 +212,7 @@ def _is_placeholder(lines: list[str], tokens: list[str]) -> bool:
 def _is_chords(lines: list[str]) -> bool:
     if sum(len(_INLINE_CHORD.findall(line)) for line in lines) >= max(4, len(lines) / 3):
         return True
-    tabs = sum(bool(_TABLATURE.match(line)) for line in lines)
+    tabs = sum(_is_tablature(line) for line in lines)
     chords = 0
     for line in lines:
         names = line.split()
@@ -218,6 +222,11 @@ def _is_chords(lines: list[str]) -> bool:
             len(names) < 3 or not all(_PLAIN_LETTER.match(name) for name in names)
         )
     return tabs >= 4 or (chords >= 3 and chords >= 0.2 * len(lines))
+
+
+def _is_tablature(line: str) -> bool:
+    has_strings = "--" in line and any(mark in line for mark in "|0123456789")
+    return has_strings and bool(_TABLATURE.fullmatch(line))
 
 
 def _is_loop(sung: str, tokens: list[str]) -> bool:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,3 +156,18 @@ def test_bytes_of_a_code_page_are_decoded(encoding: str, text: str) -> None:
 @pytest.mark.parametrize("text", ["é", "ü ß", "日本", "😀 happy", "naïve ☃", "Ñ", "שלום", "สวัสดี"])
 def test_utf8_stays_utf8(text: str) -> None:
     assert decode_unknown(text.encode()) == (text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 10**6, "(" * 10**6, "*" * 10**6, "<" * 10**6, "[music " * 140_000, "a" * 10**6),
+        *("-" * 10**6, ("e|" + "-" * 400 + "\n") * 2_400, "lyrics " * 140_000, "\u266a" * 300_000),
+    ],
+    ids=lambda text: repr(text[:8]),
+)
+def test_hostile_lyrics_are_judged_in_time(text: str) -> None:
+    start = time.monotonic()
+    lyrics_judge(text)
+    mend([text])
+    assert time.monotonic() - start < 10

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from catalog.files.lyrics import Lyrics, lyrics_find
+from catalog.files.subtitles import lrc_from_subtitles
 from mer.lyrics import MAX_LYRICS_BYTES
 
 if TYPE_CHECKING:
@@ -108,3 +110,14 @@ def test_files_in_any_code_page(song: Path, encoding: str, words: str, suffix: s
 def test_a_refused_file_is_noted_with_the_reason(song: Path) -> None:
     song.with_suffix(".txt").write_text("[Music]\n*music playing*\n[Applause]")
     assert find(song) == Lyrics(note="song.txt ignored: descriptions of sounds, no words")
+
+
+def test_hostile_subtitles_are_read_in_time() -> None:
+    start = time.monotonic()
+    for text in (
+        "<tt" + "<p begin=" * 100_000,
+        "<tt" + '<p begin="1">' * 70_000,
+        "<tt" + "<p " * 10**5,
+    ):
+        assert lrc_from_subtitles(text) == ""
+    assert time.monotonic() - start < 10
