@@ -6,7 +6,7 @@
     python -m benchmarks.kill_workers --mode full --kills 200
 
 `full` uses PostgreSQL and Redis at ``AFFETTI_TEST_POSTGRES_URL`` and ``AFFETTI_TEST_REDIS_URL``, in
-a database of its own; it empties the Redis database. A kill takes about seven seconds.
+a database of its own; it empties the Redis database. A kill takes about six seconds.
 The exit status is 1 unless nothing was lost, doubled or given up and all healed within 120 s.
 """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WORKERS: Final = ("one", "two")
 SONGS_AT_ONCE: Final = 24
 """Songs of one folder; the next folder is ingested when few songs wait."""
-MOST_ALIVE_SECONDS: Final = 12.0
+MOST_ALIVE_SECONDS: Final = 20.0
 """A worker is killed at a random moment of this time after its start."""
 HEALED_WITHIN_SECONDS: Final = 120.0
 
