@@ -75,12 +75,19 @@ class Probe:
         return {"ok": False, "code": f"{self._name.upper()}_SILENT", "message": message}
 
     def _run(self) -> None:
+        # What an unforeseen error leaves; it must not be the result of an earlier run.
+        result: dict[str, Any] = {
+            "ok": False,
+            "code": f"{self._name.upper()}_FAILED",
+            "message": "The check itself failed; the log says why.",
+        }
         try:
             with silence_at_most(CHECK_SECONDS):
-                self._result = {"ok": True, **self._check()}
+                result = {"ok": True, **self._check()}
         except NotReadyError as error:
-            self._result = {"ok": False, "code": error.code, "message": str(error)}
+            result = {"ok": False, "code": error.code, "message": str(error)}
         finally:
+            self._result = result
             connections.close_all()
 
 

@@ -160,5 +160,6 @@ class Token(models.Model):
 def tokens_end_with_their_password(sender: object, instance: Any, **_kwargs: object) -> None:
     """Delete a user's tokens when the password is set, whoever sets it and wherever."""
     # Django's own mark of a new password; None when it only stores the same one by a newer hasher.
-    if instance._password is not None:
+    # A password that was taken away leaves no such mark.
+    if instance._password is not None or not instance.has_usable_password():
         Token.objects.filter(user=instance).delete()

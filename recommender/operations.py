@@ -52,8 +52,18 @@ def operation_check(
 
 def operation_warnings() -> list[OperationWarning]:
     """Return what is wrong now, in the order of the checks."""
-    found = [check() for check in _CHECKS]
+    found = [_asked(check) for check in _CHECKS]
     return [warning for warning in found if warning is not None]
+
+
+def _asked(check: Callable[[], OperationWarning | None]) -> OperationWarning | None:
+    """Return what a check finds; one that cannot read the disk must not end a page of staff."""
+    try:
+        return check()
+    except OSError as error:
+        return OperationWarning(
+            "CHECK_FAILED", f"The state of the installation cannot be read in full: {error}."
+        )
 
 
 def warnings_for_staff(request: HttpRequest) -> dict[str, Callable[[], list[OperationWarning]]]:

@@ -165,8 +165,11 @@ class SQLiteStore:
                 self._hits += 1
                 if self._hits % 1000 == 0:
                     self._connection.execute("DELETE FROM counts WHERE expires < ?", (now,))
-            finally:
                 self._connection.execute("COMMIT")
+            finally:
+                # After a failure, for example of a full disk: an open transaction would make every
+                # later one fail.
+                self._connection.rollback()
 
 
 _HIT: Final = """

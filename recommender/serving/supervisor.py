@@ -119,22 +119,28 @@ class _Child:
 
     def _start(self) -> None:
         self._started_at = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603  our own commands
-            self._program.command,
-            env=os.environ | self._program.env,
-            pass_fds=[inherited.fileno() for inherited in self._program.sockets],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  our own commands
+                self._program.command,
+                env=os.environ | self._program.env,
+                pass_fds=[inherited.fileno() for inherited in self._program.sockets],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        except OSError as error:
+            # For want of memory or of processes, which may pass; the others must go on.
+            self._start_later(f"could not start: {error}")
 
     def _died(self, code: int) -> None:
         self.send(signal.SIGKILL)
         self._process = None
+        self._start_later(f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})")
+
+    def _start_later(self, how: str) -> None:
         now = time.monotonic()
         is_steady = now - self._started_at >= STEADY_SECONDS
         self._deaths = 1 if is_steady else self._deaths + 1
         delay = min(LONGEST_DELAY_SECONDS, 2.0 ** (self._deaths - 1))
         self._start_at = now + delay
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        logger.warning("%s ended (%s) and starts again in %.0f s.", self._program.name, how, delay)
+        logger.warning("%s %s; it starts again in %.0f s.", self._program.name, how, delay)

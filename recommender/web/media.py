@@ -21,13 +21,34 @@ if TYPE_CHECKING:
 
     from catalog.models import Song
 
+_SUFFIXES: Final = {
+    "audio/aac": ".aac .adts",
+    "audio/ac3": ".ac3",
+    "audio/aiff": ".aif .aifc .aiff",
+    "audio/basic": ".au .snd",
+    "audio/eac3": ".eac3",
+    "audio/flac": ".flac",
+    "audio/mp4": ".alac .m4a .m4b .m4r .mp4",
+    "audio/mpeg": ".mp1 .mp2 .mp3 .mpa .mpga",
+    "audio/ogg": ".oga .ogg .opus .spx",
+    "audio/vnd.dts": ".dts",
+    "audio/wav": ".rf64 .wav .wave",
+    "audio/webm": ".weba .webm",
+    "audio/x-ape": ".ape",
+    "audio/x-caf": ".caf",
+    "audio/x-dff": ".dff",
+    "audio/x-dsf": ".dsf",
+    "audio/x-matroska": ".mka",
+    "audio/x-ms-wma": ".wma",
+    "audio/x-musepack": ".mp+ .mpc .mpp",
+    "audio/x-tak": ".tak",
+    "audio/x-tta": ".tta",
+    "audio/x-w64": ".w64",
+    "audio/x-wavpack": ".wv",
+}
+# Browsers play no file of an unknown type, because pages forbid them to guess.
 CONTENT_TYPES: Final = {
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".m4a": "audio/mp4",
+    suffix: content_type for content_type, text in _SUFFIXES.items() for suffix in text.split()
 }
 _BLOCK_BYTES: Final = 64 * 1024
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)

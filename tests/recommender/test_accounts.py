@@ -180,13 +180,15 @@ class TestPassword:
         user.refresh_from_db()
         assert user.check_password(NEW_PASSWORD)
 
-    @pytest.mark.parametrize("how", ["admin", "model", "token"])
+    @pytest.mark.parametrize("how", ["admin", "admin takes it away", "model", "token"])
     def test_every_other_way_ends_tokens_too(self, user: User, how: str) -> None:
         secret = token_secret(user)
-        if how == "admin":
+        if how.startswith("admin"):
             client = Client()
             client.force_login(UserFactory(is_staff=True, is_superuser=True))
             form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
+            if how != "admin":
+                form = {"usable_password": "false", "unset-password": "1"}
             assert client.post(f"/admin/auth/user/{user.pk}/password/", form).status_code == 302
         elif how == "token":
             by = bearer(secret)

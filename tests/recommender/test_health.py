@@ -179,3 +179,15 @@ def test_a_check_that_fails_says_why() -> None:
     probe.begin()
     answer = probe.answer(until=time.monotonic() + health.CHECK_SECONDS)
     assert answer == {"ok": False, "code": "GONE", "message": "It is gone."}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_check_that_fails_in_an_unforeseen_way_does_not_keep_its_former_result() -> None:
+    results: list[dict[str, Any]] = [{}]
+    probe = Probe("part", lambda: results.pop())
+    codes = []
+    for _ in range(2):
+        probe.begin()
+        answer = probe.answer(until=time.monotonic() + health.CHECK_SECONDS)
+        codes.append((answer["ok"], answer.get("code")))
+    assert codes == [(True, None), (False, "PART_FAILED")]

@@ -154,3 +154,16 @@ def test_banner_is_for_staff_on_every_page(client: Client, user: User, staff: Us
         assert "WORKER_AWAY" in text
         assert "SCHEDULER_AWAY" in text
     assert "WORKER_AWAY" in client.get("/no-such-page").content.decode()
+
+
+def test_a_check_that_cannot_read_the_disk_ends_no_page(
+    client: Client, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(operations.shutil, "disk_usage", fail)
+    client.force_login(staff)
+    response = client.get("/songs")
+    assert response.status_code == 200
+    assert "CHECK_FAILED" in response.content.decode()

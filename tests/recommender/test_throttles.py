@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -196,6 +197,17 @@ def test_a_store_is_used_again_when_it_is_back(key: str, monkeypatch: pytest.Mon
     time.sleep(0.15)
     assert store.hit(key, 60)[0] == 1
     assert real.hit(key, 60)[0] == 2
+
+
+def test_a_count_that_failed_leaves_no_open_transaction(key: str, tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "counts.sqlite3")
+    store.hit(key, 60)
+    store._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        store.hit(key, 60)
+    store._connection.execute("PRAGMA query_only = OFF")
+    assert not store._connection.in_transaction
+    assert store.hit(key, 60)[0] == 2
 
 
 def test_a_clock_that_is_set_back_keeps_no_count() -> None:

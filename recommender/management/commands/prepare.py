@@ -82,7 +82,7 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(
                 f"\nAdmin account made: name admin, password {password}\n"
-                "The password is shown only once; change it at /admin/password_change/."
+                "The password is shown only once; change it at /account."
                 + (" Listeners sign up at /signup." if settings.AFFETTI_SIGNUP else "")
             )
         )

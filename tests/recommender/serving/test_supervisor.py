@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recommender.serving import supervisor
+from recommender.serving.supervisor import Program
 from tests.places import ROOT
 
 if TYPE_CHECKING:
@@ -108,6 +110,27 @@ def test_the_delay_grows(start: Callable[..., Run]) -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
     assert gaps == [pytest.approx(delay, abs=0.7) for delay in (1, 2, 4)]
     assert len(run.lives("web")) == 1
+
+
+def test_a_program_that_cannot_start_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    popen, failures = subprocess.Popen, [OSError(11, "Resource temporarily unavailable")]
+
+    def short_of_processes(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        if failures:
+            raise failures.pop()
+        return popen(*args, **kwargs)
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", short_of_processes)
+    child = supervisor._Child(Program("web", ("sleep", "600")))
+    child.keep()
+    assert not child.is_alive()
+    monkeypatch.setattr(child, "_start_at", 0.0)
+    child.keep()
+    assert child.is_alive()
+    child.send(signal.SIGKILL)
+    child.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.paths import to_stored
-from recommender.web.media import RangeNotSatisfiableError, range_parse
+from mer.audio.decoding import SUPPORTED_SUFFIXES
+from recommender.web.media import CONTENT_TYPES, RangeNotSatisfiableError, range_parse
 from tests.factories import LibraryFactory, SongFactory
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def body(response) -> bytes:
 
 def url(song: Song) -> str:
     return reverse("song-audio", args=[song.pk])
+
+
+def test_every_format_that_is_read_has_a_type_that_players_know() -> None:
+    assert CONTENT_TYPES.keys() == SUPPORTED_SUFFIXES
 
 
 def test_whole_file(client: Client, wav_song: Song) -> None:
