@@ -31,7 +31,9 @@ _WORD_STAMP: Final = re.compile(rf"<{_STAMP}>")
 _LRC_TAG: Final = re.compile(
     r"^\s*\[(?:ti|ar|al|au|by|la|le|length|re|ve|offset|#)\s*:[^\]]*\]\s*$"
 )
-_OFFSET: Final = re.compile(r"^\s*\[offset\s*:\s*([+-]?\d{1,9})\s*\]", re.IGNORECASE | re.MULTILINE)
+_OFFSET: Final = re.compile(
+    r"^[ \t]*\[offset\s*:\s*([+-]?\d{1,9})\s*\]", re.IGNORECASE | re.MULTILINE
+)
 
 _BREAK: Final = re.compile(r"<\s*(?:br|/?p|/?div)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")

@@ -77,7 +77,7 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _HTML: Final = re.compile(
-    r"<!doctype|<\s*/?\s*(?:html|head|body|script|style|div|table|iframe|meta|link|form|nav"
+    r"<!doctype|<\s{0,3}/?\s{0,3}(?:html|head|body|script|style|div|table|iframe|meta|link|form|nav"
     r"|section)\b",
     re.IGNORECASE,
 )

@@ -163,7 +163,8 @@ def test_a_missing_lyrics_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "piece", ["[solo ", "(repeat ", "<a", " ", "[00:01.00]", "x1 ", "lyrics and ", "&amp;", "[{("]
+    "piece",
+    ["[solo ", "(repeat ", "<a", " ", "\n", "[00:01.00]", "x1 ", "lyrics and ", "&amp;", "[{("],
 )
 def test_cleaning_takes_no_more_than_a_moment_whatever_the_text(piece):
     text = piece * (300_000 // len(piece))
