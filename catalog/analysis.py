@@ -230,8 +230,8 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
     """Analyse the waiting ones of the songs; repeated and concurrent calls analyse each once.
 
     A song that cannot be analysed fails alone, with a code. An unexpected error counts against its
-    song, which is then tried alone, a limited number of times. If the model cannot be loaded, the
-    error is raised and the songs keep waiting.
+    song, which is then tried alone, a limited number of times; so does the time limit of a task. If
+    the model cannot be loaded, the error is raised and the songs keep waiting.
     """
     leases_release()
     if not songs_waiting().filter(pk__in=song_ids).exists():
@@ -239,10 +239,15 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
     pipeline()  # loading takes seconds; a worker that dies meanwhile must hold no song
     songs = songs_claim(song_ids=song_ids, worker=worker)
     with songs_held(song_ids=[song.pk for song in songs], worker=worker):
-        if len(songs) == 1 and songs[0].attempts >= APART_FROM:
-            report = _analyse_apart(songs[0], worker)
-        else:
-            report = held_songs_analyse(songs=songs, worker=worker)
+        try:
+            if len(songs) == 1 and songs[0].attempts >= APART_FROM:
+                report = _analyse_apart(songs[0], worker)
+            else:
+                report = held_songs_analyse(songs=songs, worker=worker)
+        except SoftTimeLimitExceeded as error:
+            # Some song takes too long: each is tried alone, and then it counts against that one.
+            _store_together(_Batch(worker, blamed=[(song, error) for song in songs]), [])
+            raise
     report.skipped = len(song_ids) - report.analysed - report.failed
     return report
 

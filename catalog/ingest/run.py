@@ -225,7 +225,7 @@ def _run(job: BackgroundJob, end: float, on_progress: Callable[[BackgroundJob], 
         total = _count(state, scope.library.path, start)
         job_advance(job=job, done=0, total=total, result=asdict(state))
     for batch in _batches(scope, start, state):
-        _write(job, scope, state, _read(scope.library, batch))
+        _write(job, scope, state, _read(scope.library, batch, end))
         songs_dispatch()
         on_progress(job)
         if time.monotonic() > end:
@@ -325,18 +325,20 @@ def _named(found: Iterator[Found], state: IngestState) -> Iterator[tuple[str, Fo
             state.note(str(error))
 
 
-def _read(library: Library, batch: Sequence[tuple[str, Found]]) -> list[_Reading]:
+def _read(library: Library, batch: Sequence[tuple[str, Found]], end: float) -> list[_Reading]:
+    """Read the files of a batch; after `end` no other one is begun."""
     at = {"library": library, "relative_path__in": [name for name, _ in batch]}
     # Of several songs with one path, the available one comes last and wins.
     songs = {s.relative_path: s for s in Song.objects.filter(**at).order_by("is_available", "pk")}
     failures = {f.relative_path: f for f in IngestFailure.objects.filter(**at)}
     copies = {c.relative_path: c for c in KnownCopy.objects.filter(**at)}
-    return [
-        _read_one(
-            library, name, found, _Known(songs.get(name), failures.get(name), copies.get(name))
-        )
-        for name, found in batch
-    ]
+    readings = []
+    for name, found in batch:
+        known = _Known(songs.get(name), failures.get(name), copies.get(name))
+        readings.append(_read_one(library, name, found, known))
+        if time.monotonic() > end:
+            break
+    return readings
 
 
 def _read_one(library: Library, name: str, found: Found, known: _Known) -> _Reading:

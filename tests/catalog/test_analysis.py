@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.management import call_command
 from django.db import connection
 
@@ -288,6 +289,34 @@ def test_a_batch_that_fails_is_tried_song_by_song(
 
     bad.refresh_from_db()
     assert (bad.status, bad.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
+
+
+def test_a_song_that_takes_longer_than_a_task_may_stops_no_other_and_has_a_limit(
+    song_ids: list[int], fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Song.objects.get(pk=song_ids[1])
+    prepare = fake_pipeline.prepare
+
+    def hang(song: SongInput) -> SongInput:
+        if song.path == slow.path:
+            raise SoftTimeLimitExceeded
+        return prepare(song)
+
+    monkeypatch.setattr(fake_pipeline, "prepare", hang)
+    with pytest.raises(SoftTimeLimitExceeded):
+        analyse(song_ids)
+    assert set(Song.objects.values_list("attempts", "leased_by", "status")) == {(1, "", "pending")}
+
+    for song_id in song_ids:
+        with pytest.raises(SoftTimeLimitExceeded) if song_id == slow.pk else nullcontext():
+            analyse([song_id])
+    with pytest.raises(SoftTimeLimitExceeded):
+        analyse([slow.pk])
+
+    slow.refresh_from_db()
+    assert (slow.status, slow.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
+    assert "TimeLimit" in slow.failure_message
+    assert Song.objects.filter(status=Song.Status.ANALYSED).count() == 3
 
 
 @pytest.mark.parametrize("field", ["valence", "fused_embedding", "gates", "quadrants"])

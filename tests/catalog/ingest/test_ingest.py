@@ -442,12 +442,11 @@ def test_what_a_worker_writes_of_a_song_outlives_a_scan_of_its_file(
     assert Song.objects.get().status == Song.Status.ANALYSED
 
 
-def test_a_long_scan_is_put_back_into_the_queue_in_slices(
-    music_dir: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_long_scan_is_put_back_into_the_queue_in_slices_of_a_file_at_least(
+    music_dir: Path,
 ) -> None:
     for number in range(5):
         write_tone(music_dir / f"{number}.wav", hz=200 + number)
-    monkeypatch.setattr(ingest_module, "FILES_AT_ONCE", 2)
     job = ingest_start(path=music_dir)
 
     slices = 0
@@ -457,7 +456,7 @@ def test_a_long_scan_is_put_back_into_the_queue_in_slices(
         job.refresh_from_db()
         slices += 1
 
-    assert slices == 4
+    assert slices == 6
     assert counts(job) == {"added": 5}
 
 
@@ -636,19 +635,19 @@ def test_a_file_that_vanishes_during_the_scan_is_counted(
 def test_a_scan_goes_on_after_its_library_became_part_of_a_wider_one(
     music_dir: Path, ingest: Ingest
 ) -> None:
-    for n in range(20):
+    for n in range(3):
         write_tone(music_dir / "sub" / "x" / f"{n:02d}.wav", hz=200 + 10 * n)
     write_tone(music_dir / "a.wav", hz=999)
     job = job_start(job_id=ingest_start(path=music_dir / "sub").pk, worker="w")
-    ingest_run(job=job, seconds=0)  # one batch, then back into the queue
-    assert Song.objects.count() == 16
+    ingest_run(job=job, seconds=0)  # one file, then back into the queue
+    assert Song.objects.count() == 1
 
     upsert_module.library_ensure(folder=music_dir)
     ingest_run(job=job_start(job_id=job.pk, worker="w"))
     job.refresh_from_db()
 
-    assert counts(job) == {"added": 20}
-    assert Song.objects.filter(relative_path__startswith="sub/x/").count() == 20
+    assert counts(job) == {"added": 3}
+    assert Song.objects.filter(relative_path__startswith="sub/x/").count() == 3
 
 
 def refuse_listing(monkeypatch: pytest.MonkeyPatch, name: str, error: OSError) -> None:
