@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import expect
 
-from catalog.models import BackgroundJob, SongEmotion
+from catalog.models import BackgroundJob, ModelVersion, SongEmotion
 from recommender.models import Listen, Playlist
 from tests.factories import UserFactory
 
@@ -158,14 +158,30 @@ def test_phone_has_no_sideways_scroll(page: Page, songs: list[Song]) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 380, path
 
 
-def test_job_page_follows_the_job(page: Page, live_server: LiveServer, music_dir: Path) -> None:
-    staff = UserFactory(is_staff=True)
+def log_in_staff(page: Page, live_server: LiveServer) -> None:
     client = Client()
-    client.force_login(staff)
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
     name = django_settings.SESSION_COOKIE_NAME
     page.context.add_cookies(
         [{"name": name, "value": client.cookies[name].value, "url": live_server.url}]
     )
+
+
+def test_phone_has_no_sideways_scroll_on_pages_of_staff(
+    page: Page, songs: list[Song], live_server: LiveServer, music_dir: Path
+) -> None:
+    log_in_staff(page, live_server)
+    job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
+    version = songs[0].emotions.get().model_version
+    ModelVersion.objects.update_or_create(name=version, defaults={"is_serving": True})
+    page.set_viewport_size({"width": 380, "height": 780})
+    for path in ("/account", "/ingest", f"/ingest/{job.pk}", "/models"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 380, path
+
+
+def test_job_page_follows_the_job(page: Page, live_server: LiveServer, music_dir: Path) -> None:
+    log_in_staff(page, live_server)
     job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
     page.goto(f"/ingest/{job.pk}")
     expect(page.locator("[data-status]")).to_contain_text("pending")
