@@ -72,6 +72,7 @@ check: lint types
 bench: $(DEV_STAMP)
 	$(BIN)/python -m benchmarks.bench_analysis
 	$(BIN)/python -m benchmarks.bench_playlist
+	$(BIN)/python -m benchmarks.bench_hostile_requests
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

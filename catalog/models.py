@@ -153,6 +153,9 @@ class Song(models.Model):
     genre = models.CharField(max_length=200, blank=True, db_index=True)
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     duration_seconds = models.FloatField(null=True, blank=True)
+    media_type = models.CharField(
+        max_length=100, blank=True, help_text="By content; empty if ingested before it was stored"
+    )
     lyrics = models.TextField(blank=True)
     lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc, txt or admin")
     lyrics_note = models.TextField(blank=True, help_text="Lyrics that were refused, and why")

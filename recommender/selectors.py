@@ -27,7 +27,7 @@ FAILURES_SHOWN: Final = 200
 _LISTED: Final = frozenset(
     (
         *("id", "title", "artist", "album", "genre", "year", "duration_seconds", "status"),
-        *("library", "relative_path"),
+        *("library", "relative_path", "media_type"),
     )
 )
 _LISTED_EMOTION: Final = frozenset(
@@ -89,7 +89,8 @@ def song_files() -> QuerySet[Song]:
         Song.objects.filter(is_available=True)
         .select_related("library")
         .only(
-            "relative_path", "library__root", "content_sha256", "file_size_bytes", "file_mtime_ns"
+            *("relative_path", "library__root", "media_type"),
+            *("content_sha256", "file_size_bytes", "file_mtime_ns"),
         )
     )
 

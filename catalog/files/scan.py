@@ -80,6 +80,7 @@ class FileFacts:
     content_sha256: str
     audio_sha256: str
     duration_seconds: float
+    media_type: str
     tags: Tags
     lyrics: Lyrics
 
@@ -177,7 +178,9 @@ def read_file(root: Path, relative: Path, *, max_bytes: int) -> FileFacts:
         raise FileUnusableError(
             "FILE_UNREADABLE", f"it cannot be read ({error.strerror}); check its rights"
         ) from error
-    return FileFacts(before, sha256, audio_sha256, info.duration_seconds, tags, lyrics)
+    return FileFacts(
+        before, sha256, audio_sha256, info.duration_seconds, info.media_type, tags, lyrics
+    )
 
 
 def audio_hash(path: Path) -> str:

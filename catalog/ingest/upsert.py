@@ -264,6 +264,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "file_size_bytes": facts.stamp.size_bytes,
         "file_mtime_ns": facts.stamp.mtime_ns,
         "duration_seconds": facts.duration_seconds,
+        "media_type": facts.media_type,
         "is_recording_checked": False,
         "title": facts.tags.title,
         "artist": facts.tags.artist,

@@ -69,6 +69,27 @@ _DEMUXERS: Final = (
     "aac,ac3,aiff,ape,asf,au,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta,w64,"
     "wav,wv"
 )
+# Media types of containers, by the names of libsndfile in lower case and those of FFmpeg.
+_MEDIA_TYPES: Final = {
+    "aac": "audio/aac",
+    "aiff": "audio/aiff",
+    "asf": "audio/x-ms-wma",
+    "au": "audio/basic",
+    "caf": "audio/x-caf",
+    "flac": "audio/flac",
+    "matroska,webm": "audio/webm",
+    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "ogg": "audio/ogg",
+    "rf64": "audio/wav",
+    "w64": "audio/x-w64",
+    "wav": "audio/wav",
+    "wavex": "audio/wav",
+}
+# Codecs as media types name them; the other names are FFmpeg's.
+_MEDIA_CODECS: Final = {"aac": "mp4a.40.2", "ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.6B"}
+_CODEC_STATED: Final = frozenset({"audio/mp4", "audio/webm"})
+"""Containers that browsers play with some codecs only."""
 _STILL_PICTURES: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _MAX_CHANNELS: Final = 64
 _PLANAR_CHANNELS: Final = 8  # PyAV reads the planes of more channels past their end
@@ -88,6 +109,8 @@ _SYSTEM_ERRORS: Final = frozenset(
 class AudioReader:
     """An open audio file; `frames` is its length, `stated_seconds` that of its header.
 
+    `media_type` is that of its content, whatever its suffix, with the codec where players need it.
+
     Subclasses decode. Each call starts at the beginning of the file.
     """
 
@@ -96,6 +119,7 @@ class AudioReader:
     channels: int
     frames: int
     stated_seconds: float
+    media_type: str
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -341,6 +365,7 @@ class _SoundfileReader(AudioReader):
             self.frames = file.frames
             self.stated_seconds = self.frames / max(1, self.sample_rate)
             self.format: str = file.format
+            self.media_type = _media_type(file.format, "")
             self._is_seek_exact = file.subtype != "VORBIS"
 
     def _spans(self, spans: list[Span]) -> Iterator[Iterator[Waveform]]:
@@ -387,6 +412,13 @@ class _SoundfileReader(AudioReader):
                 frames -= len(block)
 
 
+def _media_type(container: str, codec: str) -> str:
+    kind = _MEDIA_TYPES.get(container.lower(), f"audio/x-{container}")
+    if kind in _CODEC_STATED:
+        return f'{kind}; codecs="{_MEDIA_CODECS.get(codec, codec)}"'
+    return kind
+
+
 class _PyavReader(AudioReader):
     def __init__(self, path: Path, descriptor: int) -> None:
         super().__init__(path, descriptor)
@@ -394,6 +426,7 @@ class _PyavReader(AudioReader):
             with self._container() as (container, stream):
                 self.sample_rate = stream.codec_context.sample_rate
                 self.channels = stream.codec_context.channels
+                self.media_type = _media_type(container.format.name, stream.codec_context.name)
                 self.frames = self._length(container, stream)
         except _pyav_errors() as error:
             raise AudioDecodeError(path, "is not audio, or too damaged to open") from error

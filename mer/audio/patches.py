@@ -116,11 +116,14 @@ class AudioInfo:
     sample_rate : int
         In hertz.
     channels : int
+    media_type : str
+        Of the content, whatever the suffix.
     """
 
     duration_seconds: float
     sample_rate: int
     channels: int
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,8 @@ def probe(path: Path | str) -> AudioInfo:
 
 def _probe(path: Path) -> AudioInfo:
     with open_audio(path) as reader:
-        return AudioInfo(reader.frames / reader.sample_rate, reader.sample_rate, reader.channels)
+        seconds = reader.frames / reader.sample_rate
+        return AudioInfo(seconds, reader.sample_rate, reader.channels, reader.media_type)
 
 
 def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:

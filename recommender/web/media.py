@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
@@ -111,6 +112,12 @@ def _blocks(file: BinaryIO, left: int) -> Iterator[bytes]:
         yield block
 
 
+def media_type(song: Song) -> str:
+    """Return the media type by the content of the song's file, or by its suffix if unknown."""
+    suffix = PurePosixPath(song.relative_path).suffix.lower()
+    return song.media_type or CONTENT_TYPES.get(suffix, "application/octet-stream")
+
+
 def audio_response(request: HttpRequest, song: Song) -> HttpResponseBase:
     """Answer with the song's file or the requested part of it; the response closes the file.
 
@@ -127,7 +134,7 @@ def audio_response(request: HttpRequest, song: Song) -> HttpResponseBase:
             "ETag": etag,
             "Cache-Control": "private, max-age=3600",
         }
-        content_type = CONTENT_TYPES.get(song.path.suffix.lower(), "application/octet-stream")
+        content_type = media_type(song)
         size = file_status.st_size
         try:
             part = range_parse(_range_header(request, etag), size)

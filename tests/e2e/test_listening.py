@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import expect
 
-from catalog.models import BackgroundJob, ModelVersion, SongEmotion
+from catalog.models import BackgroundJob, ModelVersion, Song, SongEmotion
 from recommender.models import Listen, Playlist
 from tests.factories import UserFactory
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
     from pytest_django.live_server_helper import LiveServer
-
-    from catalog.models import Song
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -130,6 +128,22 @@ def test_sign_up_listen_and_keep(page: Page, songs: list[Song]) -> None:
     expect(page.get_by_role("link", name=re.compile("Tone"))).to_be_visible()
     page.get_by_role("link", name="Play from my listening").click()
     expect(page.locator("[data-entry]").first).to_be_visible()
+
+
+def test_a_format_that_the_browser_does_not_play_is_said_beforehand_and_skipped(
+    page: Page, songs: list[Song]
+) -> None:
+    Song.objects.filter(pk__in=[songs[0].pk, songs[1].pk]).update(
+        media_type='audio/mp4; codecs="alac"'
+    )
+    page.goto(f"/songs/{songs[0].pk}")
+    expect(page.get_by_text("This browser does not play ALAC.")).to_be_visible()
+    page.goto("/songs")
+    expect(page.get_by_text("This browser does not play ALAC.")).to_have_count(2)
+    names = page.locator("[data-play]").evaluate_all("all => all.map(b => b.dataset.title)")
+    page.get_by_role("button", name=f"Play {names[0]}").click()
+    page.locator("[data-next]").click()
+    expect(page.locator("[data-now-title]")).to_have_text(names[2 if names[1] == "Tone 1" else 1])
 
 
 def test_timeline_seeks(page: Page, songs: list[Song]) -> None:

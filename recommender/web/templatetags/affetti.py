@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from django import template
 from django.utils.html import format_html
 
+from recommender.web import media
 from recommender.web.presentation import QUADRANT_NAMES
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 register = template.Library()
+register.filter("media_type", media.media_type)
 
 
 @register.filter

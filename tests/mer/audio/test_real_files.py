@@ -44,6 +44,25 @@ class TestFormats:
         assert seconds_of(path) == pytest.approx((8, 8), abs=0.15)
         assert f".{suffix}" in SUPPORTED_SUFFIXES
 
+    @pytest.mark.parametrize(
+        ("suffix", "media_type"),
+        [
+            ("aac", "audio/aac"),
+            ("alac", 'audio/mp4; codecs="alac"'),
+            ("flac", "audio/flac"),
+            ("m4a", 'audio/mp4; codecs="mp4a.40.2"'),
+            ("mp3", "audio/mpeg"),
+            ("opus", "audio/ogg"),
+            ("wav", "audio/wav"),
+            ("webm", 'audio/webm; codecs="opus"'),
+            ("wma", "audio/x-ms-wma"),
+        ],
+    )
+    def test_the_media_type_is_that_of_the_content(self, tmp_path, suffix, media_type):
+        path = write(tmp_path / f"a.{suffix}", tones(4), options=CODECS[suffix])
+        path = path.rename(tmp_path / "named.mp3")
+        assert probe(path).media_type == media_type
+
     def test_dsd_is_read(self, tmp_path):
         path = tmp_path / "song.dsf"
         path.write_bytes(_dsf(4))

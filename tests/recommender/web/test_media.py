@@ -47,6 +47,14 @@ def test_whole_file(client: Client, wav_song: Song) -> None:
     assert response["Content-Length"] == str(wav_song.file_size_bytes)
 
 
+def test_the_media_type_is_that_of_the_content(client: Client, wav_song: Song) -> None:
+    wav_song.media_type = 'audio/mp4; codecs="alac"'
+    wav_song.save()
+    assert client.head(url(wav_song))["Content-Type"] == wav_song.media_type
+    page = client.get(reverse("song", args=[wav_song.pk])).content.decode()
+    assert 'data-media-type="audio/mp4; codecs=&quot;alac&quot;"' in page
+
+
 @pytest.mark.parametrize(
     ("header", "start", "stop"),
     [

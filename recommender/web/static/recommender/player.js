@@ -13,6 +13,24 @@ let heard = 0;
 let lastTime = 0;
 let noted = false;
 
+// Whether this browser says beforehand that it cannot play a song's format, as most do of ALAC.
+function isUnplayable(button) {
+  const { mediaType } = button.dataset;
+  return mediaType !== "application/octet-stream" && audio.canPlayType(mediaType) === "";
+}
+
+// "ALAC" of audio/mp4; codecs="alac", "WMA" of audio/x-ms-wma.
+function formatName(mediaType) {
+  const codec = mediaType.match(/codecs="(\w+)/)?.[1].replace("mp4a", "aac");
+  return (codec ?? mediaType.replace(/^audio\/(x-)?(ms-)?/, "")).toUpperCase();
+}
+
+// The next song in a direction that this browser may play; where there is none, the queue's end.
+function playable(position, step) {
+  while (queue[position] && isUnplayable(queue[position])) position += step;
+  return position;
+}
+
 function load(next) {
   queue[index]?.closest("[data-entry]")?.classList.remove("is-playing");
   index = next;
@@ -62,11 +80,11 @@ audio.addEventListener("timeupdate", () => {
   const enough = Math.min(LISTEN_SECONDS, audio.duration / 2);
   if (listensUrl && !noted && heard >= enough) noteListen();
 });
-audio.addEventListener("ended", () => play(index + 1));
+audio.addEventListener("ended", () => play(playable(index + 1, 1)));
 audio.addEventListener("error", () => {
   queue[index].closest("[data-entry]")?.classList.add("is-broken");
   player.querySelector("[data-now-artist]").textContent = "This file cannot be played.";
-  play(index + 1);
+  play(playable(index + 1, 1));
 });
 for (const type of ["play", "pause"]) {
   audio.addEventListener(type, () => {
@@ -78,16 +96,22 @@ for (const type of ["play", "pause"]) {
     });
   });
 }
+for (const button of queue.filter(isUnplayable)) {
+  const note = document.createElement("p");
+  note.className = "unplayable";
+  note.textContent = `This browser does not play ${formatName(button.dataset.mediaType)}.`;
+  (button.closest("[data-entry]") ?? button.nextElementSibling).append(note);
+}
 queue.forEach((button, position) => button.addEventListener("click", () => toggle(position)));
 for (const button of player.querySelectorAll("[data-previous], [data-next]")) {
   button.hidden = queue.length < 2;
 }
-document.querySelector("[data-play-all]")?.addEventListener("click", () => play(0));
-player.querySelector("[data-previous]").addEventListener("click", () => play(index - 1));
-player.querySelector("[data-next]").addEventListener("click", () => play(index + 1));
+document.querySelector("[data-play-all]")?.addEventListener("click", () => play(playable(0, 1)));
+player.querySelector("[data-previous]").addEventListener("click", () => play(playable(index - 1, -1)));
+player.querySelector("[data-next]").addEventListener("click", () => play(playable(index + 1, 1)));
 if ("mediaSession" in navigator) {
-  navigator.mediaSession.setActionHandler("previoustrack", () => play(index - 1));
-  navigator.mediaSession.setActionHandler("nexttrack", () => play(index + 1));
+  navigator.mediaSession.setActionHandler("previoustrack", () => play(playable(index - 1, -1)));
+  navigator.mediaSession.setActionHandler("nexttrack", () => play(playable(index + 1, 1)));
 }
 
 // The dot of the song that plays, on the playlist's path.
