@@ -27,6 +27,8 @@ TWO_EDITS_FROM: Final = 8
 """A word this long may differ by two edits, a shorter one by one; a swap of letters is one."""
 MOST_ALTERNATIVES: Final = 10
 """The most words of the catalogue that are tried in the place of one."""
+MOST_FUZZY_WORDS: Final = 8
+"""A search of more words has no near misses: each word is compared with all of the catalogue's."""
 
 
 def songs_search(songs: QuerySet[Song], text: str) -> tuple[QuerySet[Song], bool]:
@@ -40,6 +42,8 @@ def songs_search(songs: QuerySet[Song], text: str) -> tuple[QuerySet[Song], bool
     exact = _having([word] for word in words)
     if Song.objects.filter(exact, is_available=True).exists():
         return songs.filter(exact), False
+    if len(words) > MOST_FUZZY_WORDS:
+        return songs.none(), False
     known = _vocabulary.words()
     alone = frozenset(known)
     alternatives = [_alternatives(word, known) + _halves(word, alone) for word in words]

@@ -85,6 +85,14 @@ def test_near_misses_only_where_nothing_is_exact(client: Client) -> None:
     assert titles(client, q="tidpool") == {"Tidpool"}
 
 
+def test_a_long_search_has_no_near_misses(client: Client) -> None:
+    # Each word costs a pass over all words of the catalogue, and strangers may search.
+    words = [f"tidepool{letter}" for letter in "abcdefghi"]
+    assert len(words) == search.MOST_FUZZY_WORDS + 1
+    assert titles(client, q=" ".join(words[1:])) == {"Same"}
+    assert titles(client, q=" ".join(words)) == set()
+
+
 def test_a_song_that_is_gone_hides_no_near_miss(client: Client) -> None:
     SongFactory(title="Tidpool", artist="X", album="X", is_available=False)
     assert titles(client, q="tidpool") == {"Same"}
