@@ -9,8 +9,10 @@ import pytest
 from django.urls import reverse
 from mutagen.id3 import TIT2, TPE1, USLT
 
-from catalog.analysis import _song_input
+from catalog.analysis import _song_input, songs_analyse
 from catalog.models import Album, Artist, Genre, Song, SongCredit
+from recommender.index.reader import index_snapshot_forget
+from recommender.playlists import PlaylistRequest, playlist_generate
 from tests.catalog.conftest import write_tone
 from tests.factories import SongFactory
 from tests.made_tags import tone_in_code_page, tone_with_id3
@@ -52,6 +54,24 @@ def test_one_artist_however_the_credit_is_written(
     song = Song.objects.get(artist="A feat. B")
     credits = song.credits.values_list("name", "role", "position")
     assert list(credits) == [("A", "main", 0), ("B", "featured", 1)]
+
+
+@pytest.mark.usefixtures("fake_pipeline")
+def test_a_list_has_one_song_of_an_artist_however_the_credit_is_written(
+    music_dir: Path, ingest: Ingest
+) -> None:
+    artists = ["A feat. B", "A ft. C", "A & D", "A; E", "A", "a", "Zed"]
+    for number, artist in enumerate(artists):
+        path = music_dir / f"{number}.flac"
+        tagged(path, hz=200 + 20 * number, title=f"T{number}", artist=artist)
+    ingest()
+    index_snapshot_forget()
+    songs_analyse(song_ids=list(Song.objects.values_list("pk", flat=True)), worker="w")
+    made = playlist_generate(
+        request=PlaylistRequest(moods=(("calm", 1.0),), count=7, max_per_artist=1)
+    )
+    songs = Song.objects.filter(pk__in=[entry.song_id for entry in made.entries])
+    assert sorted(songs.values_list("artist_key", flat=True)) == ["a", "zed"]
 
 
 def test_album_genres_and_numbers(music_dir: Path, ingest: Ingest) -> None:
