@@ -769,7 +769,7 @@ def test_a_file_that_raises_anything_fails_alone_by_name(
 
     def surprise(path: Path, relative: Path) -> object:
         if path.name == "03.wav":
-            raise RuntimeError(f"{path}: nobody \x00 thought \udcff of this")
+            raise RuntimeError(f"{path}: nobody \x00 thought of this")
         return original(path, relative)
 
     monkeypatch.setattr(scan_module, "read_tags", surprise)
@@ -781,6 +781,21 @@ def test_a_file_that_raises_anything_fails_alone_by_name(
     assert "RuntimeError" in failure.message
     assert str(music_dir) not in failure.message
     assert "03.wav" in caplog.text
+
+
+def test_an_error_in_bytes_that_are_no_text_is_stored(
+    music_dir: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object) -> None:
+        raise RuntimeError("half a pair: \udcff")
+
+    monkeypatch.setattr(scan_module, "read_tags", surprise)
+    # pytest-xdist cannot send such a line of a log to its parent.
+    monkeypatch.setattr(ingest_module.logger, "disabled", True)
+    write_tone(music_dir / "03.wav")
+
+    assert counts(ingest()) == {"failed": 1}
+    assert IngestFailure.objects.get().code == "FILE_READ_FAILED"
 
 
 @pytest.mark.parametrize(
