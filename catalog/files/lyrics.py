@@ -48,7 +48,9 @@ def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
         try:
             text = read_lyrics(resolve_inside(root, sidecar))
         except (LyricsError, PathError) as error:
-            notes.append(f"{sidecar.name} ignored: {error}")
+            # Listeners read the note: it names the file, not its folders.
+            reason = str(error).rpartition(f"{sidecar.name}: ")[2]
+            notes.append(f"{sidecar.name} ignored: {reason}")
             continue
         if source in SUBTITLES:
             text = lrc_from_subtitles(text)

@@ -381,7 +381,7 @@ def _genres(texts: Iterable[str]) -> list[str]:
 
 def _split_genres(texts: Iterable[str]) -> list[str]:
     parts = (part.strip() for text in texts for part in _GENRE_SEPARATOR.split(text))
-    return list(dict.fromkeys(part for part in parts if part))
+    return list(dict.fromkeys(part for part in parts if part))[:_MOST_VALUES]
 
 
 def _year(texts: Iterable[str]) -> int | None:

@@ -121,3 +121,12 @@ def test_hostile_subtitles_are_read_in_time() -> None:
     ):
         assert lrc_from_subtitles(text) == ""
     assert time.monotonic() - start < 10
+
+
+def test_a_note_names_no_folder_of_the_server(song: Path) -> None:
+    song.with_suffix(".lrc").write_bytes(bytes(range(20)) * 50)
+    song.with_suffix(".txt").symlink_to("/etc/hostname")
+    note = find(song).note
+    assert "song.lrc ignored: not a text file" in note
+    assert "song.txt ignored: " in note
+    assert "/" not in note

@@ -301,3 +301,11 @@ def test_the_files_of_the_issue(name: str, title: str, artist: str) -> None:
     assert (tags.title, tags.artist) == (title, artist)
     with_lyrics = {"latin1-title.m4a", "syncedlyrics.flac", "txxx_lyrics.mp3"}
     assert bool(tags.lyrics) == (name in with_lyrics)
+
+
+def test_the_number_of_genres_and_moods_is_bounded(tmp_path: Path) -> None:
+    file = mutagen.File(write_tone(tmp_path / "song.flac"))
+    file["genre"] = file["mood"] = [";".join(f"g{m}x{n}" for n in range(100)) for m in range(50)]
+    file.save()
+    tags = read_tags(tmp_path / "song.flac")
+    assert (len(tags.genres), len(tags.moods)) == (50, 50)
