@@ -37,7 +37,7 @@ _OFFSET: Final = re.compile(
 
 _BREAK: Final = re.compile(r"<\s*(?:br|/?p|/?div)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
-_NO_TEXT: Final = re.compile(rb"[\x00-\x06\x0e-\x1a]")
+_NO_TEXT: Final = re.compile(r"[\x00-\x06\x0e-\x1a]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b]")
 
 _SECTION: Final = (
@@ -193,17 +193,24 @@ def decode_lyrics(data: bytes, *, source: str) -> str:
             f"{source}: lyrics larger than {MAX_LYRICS_BYTES} bytes; give the song words alone"
         )
     encodings = _utf16(data)
-    if not encodings and len(_NO_TEXT.findall(data[:4096])) > len(data[:4096]) // 100:
+    if not encodings and _is_binary(data[:4096].decode("latin-1")):
         raise LyricsError(f"{source}: not a text file; save the lyrics as UTF-8 text")
     for encoding in encodings:
         try:
-            return data.decode(encoding)
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if not _is_binary(text[:4096]):
+            return text
     text, encoding = ("", "") if encodings else decode_unknown(data)
     if not encoding:
         raise LyricsError(f"{source}: unknown text encoding; save the lyrics as UTF-8 text")
     return text
+
+
+def _is_binary(text: str) -> bool:
+    """Return whether more than one character in a hundred is one that no text has."""
+    return len(_NO_TEXT.findall(text)) > len(text) // 100
 
 
 def _utf16(data: bytes) -> tuple[str, ...]:
