@@ -198,7 +198,8 @@ def job_detail(job: BackgroundJob) -> JobDetail:
         failures=catalog_selectors.job_failures(job=job, most=FAILURES_SHOWN),
         failure_count=catalog_selectors.job_failure_count(job=job),
         unread_count=job.result.get("unread", 0),
-        unread_suffixes=job.result.get("unread_suffixes", {}),
+        # PostgreSQL keeps no order of keys.
+        unread_suffixes=dict(sorted(job.result.get("unread_suffixes", {}).items())),
         unread_files=job.result.get("unread_files", []),
     )
 
