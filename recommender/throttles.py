@@ -111,8 +111,7 @@ class SQLiteStore:
         )
 
     def hit(self, key: str, seconds: float) -> tuple[int, float]:
-        now = time.time()
-        with self._writing(now):
+        with self._writing() as now:
             # A clock that was set back would keep a count for too long.
             (count, until) = self._connection.execute(
                 "INSERT INTO counts VALUES (:key, 1, :end, :end) ON CONFLICT (key) DO UPDATE SET"
@@ -125,8 +124,7 @@ class SQLiteStore:
         return count, until - now
 
     def attempt(self, key: str, free: int, longest: float) -> float:
-        now = time.time()
-        with self._writing(now):
+        with self._writing() as now:
             count, until = self._read(key, now) or (0, 0.0)
             if now < until <= now + longest:
                 return until - now
@@ -135,8 +133,7 @@ class SQLiteStore:
         return 0.0
 
     def remember(self, key: str, seconds: float) -> None:
-        now = time.time()
-        with self._writing(now):
+        with self._writing() as now:
             self._write(key, 1, now + seconds, now + seconds)
 
     def knows(self, key: str) -> bool:
@@ -144,7 +141,7 @@ class SQLiteStore:
             return self._read(key, time.time()) is not None
 
     def forget(self, key: str) -> None:
-        with self._writing(time.time()):
+        with self._writing():
             self._connection.execute("DELETE FROM counts WHERE key = ?", (key,))
 
     def _read(self, key: str, now: float) -> tuple[int, float] | None:
@@ -157,11 +154,16 @@ class SQLiteStore:
         self._connection.execute("REPLACE INTO counts VALUES (?, ?, ?, ?)", row)
 
     @contextlib.contextmanager
-    def _writing(self, now: float) -> Iterator[None]:
+    def _writing(self) -> Iterator[float]:
+        """Hold the file for one change, and give the time as it is after the wait for the file.
+
+        A time from before the wait makes a window of another process seem to begin in the future.
+        """
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                now = time.time()
+                yield now
                 self._hits += 1
                 if self._hits % 1000 == 0:
                     self._connection.execute("DELETE FROM counts WHERE expires < ?", (now,))
