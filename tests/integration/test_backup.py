@@ -14,7 +14,6 @@ import pytest
 from tests.integration.stack import Stack, services_require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.stack import Migrated
@@ -43,18 +42,6 @@ KEPT = (
     *("catalog_library", "catalog_songemotion", "recommender_playlist"),
     *("recommender_playlistentry", "recommender_listen", "auth_user", "django_migrations"),
 )
-
-
-@pytest.fixture(params=["embedded", "full"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path, migrated: Migrated) -> Iterator[Stack]:
-    if request.param == "full":
-        services_require()
-    installation = Stack(tmp_path, is_full=request.param == "full")
-    try:
-        installation.migrate(migrated)
-        yield installation
-    finally:
-        installation.close()
 
 
 def fill(stack: Stack) -> str:

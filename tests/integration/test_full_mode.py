@@ -5,35 +5,17 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from mer.checkpoint import packaged_version
 from mer.errors import CheckpointError
-from tests.integration.stack import Migrated, Stack, music_write, services_require
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.integration.stack import Stack, music_write
 
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 FILES = 60
-
-
-@pytest.fixture(params=["full", "embedded"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path, migrated: Migrated) -> Iterator[Stack]:
-    """A migrated installation, in each of the two modes."""
-    if request.param == "full":
-        services_require()
-    installation = Stack(tmp_path, is_full=request.param == "full")
-    try:
-        installation.migrate(migrated)
-        yield installation
-    finally:
-        installation.close()
 
 
 full_mode_only = pytest.mark.parametrize("stack", ["full"], indirect=True)
