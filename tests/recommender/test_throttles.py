@@ -17,6 +17,7 @@ import redis
 import time_machine
 from django.test import RequestFactory
 from django.urls import reverse
+from filelock import FileLock
 from rest_framework.exceptions import Throttled
 
 from recommender import throttles
@@ -29,9 +30,11 @@ from recommender.throttles import (
     words_turn,
 )
 from tests.factories import UserFactory
+from tests.integration.stack import REDIS_LOCK, REDIS_URL
 from tests.places import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from django.contrib.auth.models import User
@@ -43,21 +46,24 @@ if TYPE_CHECKING:
     from catalog.models import Song
     from recommender.throttles import Store
 
-REDIS_URL = os.environ.get("AFFETTI_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 
-
-def redis_store() -> RedisStore:
+@pytest.fixture
+def redis_store() -> Iterator[RedisStore]:
+    """A store in a Redis database that no test of an installation empties meanwhile."""
     store = RedisStore(REDIS_URL)
     try:
         store.forget("nothing")
     except redis.RedisError:
         pytest.skip("Redis is not reachable here")
-    return store
+    with FileLock(REDIS_LOCK):
+        yield store
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return redis_store() if request.param == "redis" else SQLiteStore(tmp_path / "counts.sqlite3")
+    if request.param == "redis":
+        return request.getfixturevalue("redis_store")  # type: ignore[no-any-return]
+    return SQLiteStore(tmp_path / "counts.sqlite3")
 
 
 @pytest.fixture
@@ -114,10 +120,12 @@ print(sum(store.hit(sys.argv[3], 60)[0] <= 600 for _ in range(450)))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-def test_a_limit_holds_over_processes(kind: str, tmp_path: Path, key: str) -> None:
+def test_a_limit_holds_over_processes(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, key: str
+) -> None:
     """Two processes that ask as fast as they can are allowed 600 together."""
     if kind == "redis":
-        redis_store()
+        request.getfixturevalue("redis_store")
     where = REDIS_URL if kind == "redis" else str(tmp_path / "counts.sqlite3")
     processes = [
         subprocess.Popen(
