@@ -444,6 +444,22 @@ class SongEmotion(models.Model):
         return self.confidence < AMBIGUOUS_BELOW
 
 
+class SongChange(models.Model):
+    """One line of the change log, which `catalog.changes` reads and triggers write."""
+
+    id = models.BigAutoField(primary_key=True, help_text="Sequence number")
+    song_id = models.BigIntegerField(help_text="0 stands for every song")
+    model_version = models.CharField(
+        max_length=100, blank=True, help_text="Of the emotion; empty if the song itself changed"
+    )
+    transaction_id = models.BigIntegerField(
+        default=0, db_index=True, help_text="PostgreSQL's number of the transaction; else 0"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.id}: song {self.song_id} {self.model_version}".rstrip()
+
+
 class IngestFailure(models.Model):
     """A file that could not become a song; it is read again only when it changes."""
 

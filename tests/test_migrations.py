@@ -26,6 +26,7 @@ from catalog.models import (
     ModelVersion,
     Recording,
     Song,
+    SongChange,
     SongCredit,
 )
 from recommender.accounts import token_create, token_find
@@ -77,6 +78,7 @@ def fill_every_table() -> None:
         content_sha256=song.content_sha256,
     )
     Recording.objects.create()
+    SongChange.objects.create(song_id=song.pk)
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
     ModelVersion.objects.create(name="m", checkpoint="affetti", is_serving=True)
     IndexBuild.objects.create(

@@ -34,7 +34,7 @@ _SESSIONS: Final = "django_session"
 _LOCK_SECONDS: Final = 30
 _NOT_PORTABLE: Final = (
     *("contenttypes.ContentType", "auth.Permission", "admin.LogEntry", "sessions.Session"),
-    *("recommender.IndexBuild", "recommender.ServiceHeartbeat"),
+    *("recommender.IndexBuild", "recommender.ServiceHeartbeat", "catalog.SongChange"),
 )
 """Models whose rows are made anew, or are of no use elsewhere."""
 

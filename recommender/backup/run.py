@@ -16,6 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from catalog import analysis
+from catalog.changes import everything_changed
 from catalog.models import Song
 from mer.errors import CheckpointError
 from recommender.backup.archive import archive_write, manifest_read, member_extract
@@ -82,6 +83,7 @@ def restore_read(path: Path, *, is_replacing: bool = False) -> Manifest:
         copy_restore(manifest.form, copy)
     call_command("migrate", verbosity=0)
     builds_forget()
+    everything_changed()
     # Whoever held a song is gone.
     Song.objects.exclude(leased_by="").update(leased_by="", leased_at=None)
     Song.objects.exclude(queued_at=None).update(queued_at=None)
