@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-
 _EMPHASIS: Final = 3.0
 """Factor on the few descriptors; with it they contribute a fifth of the sum over columns."""
 _CLIP: Final = 12.0
@@ -48,11 +47,8 @@ _CUE_LIMIT: Final = 1.5
 _COUNTS: Final = (1, 2, 4)
 """Bits of audio, lyrics and context in the index of a set of modalities."""
 _CALIBRATION: Final = (
-    "quadrant_temperatures",
-    "cluster_temperatures",
-    "affect_scale",
-    "affect_shift",
-    "spread_scales",
+    *("quadrant_temperatures", "cluster_temperatures"),
+    *("affect_scale", "affect_shift", "spread_scales"),
 )
 
 
@@ -179,10 +175,10 @@ def collate(
 
     Parameters
     ----------
-    audio : sequence of (patches, audio_dim) float Tensor or None
+    audio, lyrics, context : sequence of (steps, width) float Tensor or None
         One for each song. None, or a tensor without rows, is a missing modality.
-    lyrics, context : sequence of (tokens, text_dim) float Tensor or None
     config : AffettiConfig
+        States the widths.
 
     Returns
     -------
@@ -190,11 +186,8 @@ def collate(
         float32. A modality that no song has consists of one padding step.
     """
     parts: list[Tensor] = []
-    for column, width in (
-        (audio, config.audio_dim),
-        (lyrics, config.text_dim),
-        (context, config.text_dim),
-    ):
+    widths = (config.audio_dim, config.text_dim, config.text_dim)
+    for column, width in zip((audio, lyrics, context), widths, strict=True):
         steps = max(1, *(0 if rows is None else len(rows) for rows in column))
         states = torch.zeros(len(column), steps, width)
         mask = torch.zeros(len(column), steps, dtype=torch.bool)
@@ -224,7 +217,7 @@ def _likeness(batch: AffettiBatch) -> Tensor:
     matches = matches.masked_fill(~batch.context_mask, -torch.inf)
     best = matches.topk(min(_MATCHED_TOKENS, matches.shape[1]), dim=1).values
     known = best.isfinite()  # a short context has fewer, a missing text none
-    likeness = masked_mean(best.masked_fill(~known, 0.0).unsqueeze(2), known).squeeze(1)
+    likeness = masked_mean(best.where(known, 0.0).unsqueeze(2), known).squeeze(1)
     mean, deviation = _LIKENESS
     return torch.where(known.any(dim=1), (likeness - mean) / deviation, 0.0)
 
@@ -317,14 +310,15 @@ class AffettiNetwork(nn.Module):
             One for each song.
         """
         patches = torch.cat(audio).float()
+        descriptors = slice(self.config.audio_dim - self.config.descriptor_dim, None)
         self.patch_mean.copy_(patches.mean(dim=0))
         self.patch_std.copy_(patches.std(dim=0).clamp(min=1e-4))
-        self.patch_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
-        scaled = [self._standardised(song.float()) for song in audio]
+        self.patch_std[descriptors] /= _EMPHASIS
+        scaled = map(self._standardised, map(torch.Tensor.float, audio))
         spread = torch.stack([song.std(dim=0, correction=0) for song in scaled])
         self.spread_mean.copy_(spread.mean(dim=0))
         self.spread_std.copy_(spread.std(dim=0).clamp(min=1e-2))
-        self.spread_std[self.config.audio_dim - self.config.descriptor_dim :] /= _EMPHASIS
+        self.spread_std[descriptors] /= _EMPHASIS
 
     def forward(self, batch: AffettiBatch) -> AffettiOutput:
         """Compute the calibrated outputs, averaged over members.
@@ -351,11 +345,11 @@ class AffettiNetwork(nn.Module):
         fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
         known = (_present(batch) * torch.tensor(_COUNTS, device=fused.device)).sum(dim=1)
         quadrant_logits = quadrant_logits / self.quadrant_temperatures[known, None]
+        cluster_logits = members.cluster_logits.mean(dim=0)
         return AffettiOutput(
             fused_embedding=fused / config.members**0.5,
             quadrant_logits=quadrant_logits,
-            cluster_logits=members.cluster_logits.mean(dim=0)
-            / self.cluster_temperatures[known, None],
+            cluster_logits=cluster_logits / self.cluster_temperatures[known, None],
             affect=torch.sigmoid(affect * self.affect_scale + self.affect_shift),
             affect_spread=_side_deviation(quadrant_logits) * self.spread_scales[known],
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
@@ -364,24 +358,10 @@ class AffettiNetwork(nn.Module):
         )
 
     def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
-        """Compute the outputs of each member, without calibration.
+        """Compute the outputs of each member, without calibration; errors as `forward`.
 
-        Parameters
-        ----------
-        batch : AffettiBatch
-            As `forward`.
-        are_texts : bool
-            In training, apply `text_dropout` instead of `dropout`.
-
-        Returns
-        -------
-        AffettiOutput
-            All tensors have a first axis of members. An embedding has 256 / members numbers.
-
-        Raises
-        ------
-        ShapeError
-            As `forward`.
+        All tensors have a first axis of members. An embedding has 256 / members numbers. In
+        training, `are_texts` applies `text_dropout` instead of `dropout`.
         """
         return self.fuse(self.states(batch, are_texts=are_texts))
 
@@ -417,9 +397,8 @@ class AffettiNetwork(nn.Module):
         and artist, below 0 for lyrics of another song. Both are in standard deviations of training
         songs, and clipped.
         """
-        if not bool(batch.audio_mask.any()):
-            oddness = batch.audio.new_zeros(len(batch.audio))
-        else:
+        oddness = batch.audio.new_zeros(len(batch.audio))
+        if bool(batch.audio_mask.any()):
             audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
             mean, deviation = _ODDNESS
             oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
@@ -441,7 +420,7 @@ class AffettiNetwork(nn.Module):
         return F.softmax(scores.masked_fill(~known.present, -torch.inf), dim=-1)
 
     def _check(self, batch: AffettiBatch, present: Tensor) -> None:
-        widths = (batch.audio.shape[-1], batch.lyrics.shape[-1], batch.context.shape[-1])
+        widths = tuple(part.shape[-1] for part in (batch.audio, batch.lyrics, batch.context))
         expected = (self.config.audio_dim, self.config.text_dim, self.config.text_dim)
         if widths != expected:
             raise ShapeError(
@@ -515,17 +494,7 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population standard deviation over the steps where `mask` is True.
-
-    Parameters
-    ----------
-    states : (songs, steps, width) float Tensor
-    mask : (songs, steps) bool Tensor
-
-    Returns
-    -------
-    mean, std : (songs, width) float Tensors
-    """
+    """Mean and population standard deviation, (songs, width) each; input as `masked_mean`."""
     mean = masked_mean(states, mask)
     variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
     return mean, torch.sqrt(variance + 1e-8)

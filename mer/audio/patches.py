@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +14,29 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from mer.audio.child import run_in_child
-from mer.audio.decoding import (
-    MAX_DURATION_SECONDS,
-    MAX_FILE_BYTES,
-    MIN_DURATION_SECONDS,
-    SUPPORTED_SUFFIXES,
-    damaged,
-    most_heard,
-    open_audio,
+from mer.audio.decoding import MIN_DURATION_SECONDS, SUPPORTED_SUFFIXES, open_audio
+from mer.audio.segments import (
+    Segments,
+    in_song,
+    is_silent,
+    read_plan,
+    read_planned,
+    silence_level,
+    sounding_parts,
 )
-from mer.errors import AudioDecodeError, AudioSilentError, InputError
+from mer.errors import AudioSilentError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from mer.audio.decoding import AudioReader, Span
+    from mer.audio.decoding import AudioReader
 
     Waveform = NDArray[np.float32]
-    Plan = Callable[[int], tuple[list[int], int]]
 
 __all__ = [
-    "MAX_DURATION_SECONDS",
-    "MAX_FILE_BYTES",
     "MAX_PATCHES",
     "MIN_DURATION_SECONDS",
     "MUSICNN",
@@ -57,14 +54,6 @@ __all__ = [
     "waveform_patches",
 ]
 
-_SILENCE_PEAK: Final = 1e-4  # -80 dB of full scale
-_SILENCE_LEVEL: Final = 1e-3  # root mean square: -60 dB of full scale
-_SILENCE_RATIO: Final = 1e-2  # and -40 dB of the loudest window
-_SILENCE_WINDOW_SECONDS: Final = 0.5
-_LONG_SILENCE_SECONDS: Final = 5.0
-_MOST_AMPLITUDE: Final = 1e6  # full scale is 1; the spectrum of more overflows
-_RESAMPLER_MARGIN_SECONDS: Final = 0.1  # longer than the response of soxr's HQ filter
-_END_TOLERANCE_SECONDS: Final = 0.1  # headers of lossy files overstate the length by less
 _STFT_BLOCK_FRAMES: Final = 256  # the spectra of a block fit in the cache
 
 
@@ -197,8 +186,8 @@ def load(path: Path | str, sample_rate: int = MUSICNN.sample_rate) -> Waveform:
         As `probe`; or if less than `MIN_DURATION_SECONDS` decodes, or a sample is not finite.
     """
     with open_audio(Path(path)) as reader:
-        planned, _ = _read_planned(reader, lambda total: ([0], total), sample_rate)
-    waveform: Waveform = planned.segments[0]
+        planned, _ = read_planned(reader, lambda total: ([0], total), sample_rate)
+    waveform: Waveform = planned.waveforms[0]
     return waveform
 
 
@@ -238,8 +227,8 @@ def load_segments(
     starts = [round(start * sample_rate) for start in starts_seconds]
     samples = round(duration_seconds * sample_rate)
     with open_audio(Path(path)) as reader:
-        planned, _ = _read_planned(reader, lambda _: (starts, samples), sample_rate)
-    return planned.segments
+        planned, _ = read_planned(reader, lambda _: (starts, samples), sample_rate)
+    return planned.waveforms
 
 
 def log_mel(waveform: Waveform, preset: LogMelPreset = MUSICNN) -> NDArray[np.float32]:
@@ -291,7 +280,7 @@ def song_patches(path: Path | str, max_patches: int = MAX_PATCHES) -> AudioPatch
     return _patches_of(planned)
 
 
-def _song_segments(path: Path, max_patches: int) -> _Planned:
+def _song_segments(path: Path, max_patches: int) -> Segments:
     preset = MUSICNN
 
     def plan(total: int) -> tuple[list[int], int]:
@@ -299,12 +288,35 @@ def _song_segments(path: Path, max_patches: int) -> _Planned:
         return [_first_sample(frame) for frame in frames], preset.patch_samples
 
     with open_audio(path) as reader:
-        planned, heard = _read_planned(reader, plan, preset.sample_rate)
-        levels = np.sqrt(np.square(planned.segments).mean(axis=1))
-        is_heard = np.abs(planned.segments).max() >= _SILENCE_PEAK
-        if is_heard and levels.min() > _silence_level(levels.max()):
+        planned, heard = read_planned(reader, plan, preset.sample_rate)
+        levels = np.sqrt(np.square(planned.waveforms).mean(axis=1))
+        if not is_silent(planned) and levels.min() > silence_level(levels.max()):
             return planned
         return _without_silence(heard, planned, max_patches)
+
+
+def _without_silence(reader: AudioReader, planned: Segments, max_patches: int) -> Segments:
+    """Plan again over the sounding parts of a song with a silent patch."""
+    preset = MUSICNN
+    parts = sounding_parts(reader, planned.total, preset.sample_rate)
+    total = sum(stop - first for first, stop in parts)
+    if total < MIN_DURATION_SECONDS * preset.sample_rate:
+        raise AudioSilentError(
+            reader.path,
+            f"is silent but for {total / preset.sample_rate:.1f} s; "
+            f"at least {MIN_DURATION_SECONDS:.0f} s are needed",
+        )
+    if total == planned.total:  # no silence is long
+        if is_silent(planned):
+            raise AudioSilentError(reader.path, "is silent in every part that was decoded")
+        return planned
+
+    def plan(_: int) -> tuple[list[int], int]:
+        frames = patch_frames(total, max_patches)
+        samples = preset.patch_samples
+        return [in_song(_first_sample(frame), parts, samples) for frame in frames], samples
+
+    return read_plan(reader, plan, preset.sample_rate)[0]
 
 
 def _first_sample(frame: int) -> int:
@@ -340,16 +352,16 @@ def waveform_patches(waveform: Waveform, max_patches: int = MAX_PATCHES) -> Audi
     frames = patch_frames(len(waveform), max_patches, preset)
     starts = [frame * preset.hop_length for frame in frames]
     segments = np.stack([padded[start : start + preset.patch_samples] for start in starts])
-    return _patches_of(_Planned(segments, [_first_sample(f) for f in frames], len(waveform)))
+    return _patches_of(Segments(segments, [_first_sample(f) for f in frames], len(waveform)))
 
 
-def _patches_of(planned: _Planned) -> AudioPatches:
+def _patches_of(planned: Segments) -> AudioPatches:
     """Compute the log-mels of the planned segments of a song."""
     preset = MUSICNN
     starts = np.array(planned.starts, dtype=np.float64) + preset.n_fft // 2
     return AudioPatches(
-        log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in planned.segments]),
-        segments=planned.segments,
+        log_mel=np.stack([_uncentred_log_mel(segment, preset) for segment in planned.waveforms]),
+        segments=planned.waveforms,
         start_seconds=starts / preset.sample_rate,
         duration_seconds=planned.total / preset.sample_rate,
     )
@@ -450,182 +462,3 @@ def _window_and_bank(preset: LogMelPreset) -> tuple[Tensor, Tensor]:
 
     window = torch.hann_window(preset.n_fft, periodic=True, dtype=torch.float64)
     return window.float(), mel_filter_bank(preset.sample_rate, preset.n_fft, preset.n_mels)
-
-
-# --- segments ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """Segments (segments, samples), the first sample of each, and the length in samples."""
-
-    segments: Waveform
-    starts: list[int]
-    total: int
-
-
-def _read_planned(
-    reader: AudioReader, plan: Plan, sample_rate: int
-) -> tuple[_Planned, AudioReader]:
-    """Segments of `plan`, and the reader that decoded them.
-
-    If a file is shorter than its header states, its frames are counted and planned again.
-    """
-    planned, is_complete = _read_plan(reader, plan, sample_rate)
-    if is_complete:
-        return planned, reader
-    heard = most_heard(reader)
-    if heard.frames < MIN_DURATION_SECONDS * heard.sample_rate:
-        raise damaged(heard)
-    return _read_plan(heard, plan, sample_rate)[0], heard
-
-
-def _read_plan(reader: AudioReader, plan: Plan, sample_rate: int) -> tuple[_Planned, bool]:
-    """Segments of `plan`, and whether all of them decoded."""
-    total = round(reader.frames * sample_rate / reader.sample_rate)
-    starts, samples = plan(total)
-    segments, is_complete = _read_segments(reader, reader.frames, starts, samples, sample_rate)
-    return _Planned(segments, starts, total), is_complete
-
-
-def _read_segments(
-    reader: AudioReader, frames: int, starts: list[int], samples: int, sample_rate: int
-) -> tuple[Waveform, bool]:
-    """Segments from the first `frames` frames of the file, and whether all of them decoded."""
-    grid = _Grid(reader.sample_rate, sample_rate)
-    wanted = (grid.span(start, start + samples, frames) for start in starts)
-    spans = _merged([span for span in wanted if span[0] < span[1]])
-    pieces = reader.read(spans)
-    segments = np.zeros((len(starts), samples), dtype=np.float32)
-    missing = 0
-    for (first, stop), piece in zip(spans, pieces, strict=True):
-        missing = max(missing, stop - first - len(piece))
-        resampled = grid.resample(piece)
-        _check_range(reader.path, piece, resampled)
-        offset = grid.output_index(first)
-        for start, segment in zip(starts, segments, strict=True):
-            low = max(start, offset)
-            high = min(start + samples, offset + len(resampled))
-            if low < high:
-                segment[low - start : high - start] = resampled[low - offset : high - offset]
-    return segments, missing <= _END_TOLERANCE_SECONDS * reader.sample_rate
-
-
-# --- silence -----------------------------------------------------------------------------------
-
-
-def _silence_level(loudest: float) -> float:
-    """Root mean square below which a song with windows as loud as `loudest` is silent."""
-    return min(_SILENCE_LEVEL, loudest * _SILENCE_RATIO)
-
-
-def _without_silence(reader: AudioReader, planned: _Planned, max_patches: int) -> _Planned:
-    """Plan again over the sounding parts of a song with a silent patch."""
-    window = round(_SILENCE_WINDOW_SECONDS * reader.sample_rate)
-    sounding = _sounding(np.nan_to_num(reader.levels(window), nan=np.inf))
-    rate = MUSICNN.sample_rate
-    parts = [
-        (
-            round(first * window * rate / reader.sample_rate),
-            min(planned.total, round(stop * window * rate / reader.sample_rate)),
-        )
-        for first, stop in sounding
-    ]
-    total = sum(stop - first for first, stop in parts)
-    if total < MIN_DURATION_SECONDS * rate:
-        raise AudioSilentError(
-            reader.path,
-            f"is silent but for {total / rate:.1f} s; "
-            f"at least {MIN_DURATION_SECONDS:.0f} s are needed",
-        )
-    if total == planned.total:  # no silence is long
-        if np.abs(planned.segments).max() < _SILENCE_PEAK:
-            raise AudioSilentError(reader.path, "is silent in every part that was decoded")
-        return planned
-
-    def plan(_: int) -> tuple[list[int], int]:
-        frames = patch_frames(total, max_patches)
-        starts = [_in_song(_first_sample(frame), parts) for frame in frames]
-        return starts, MUSICNN.patch_samples
-
-    return _read_plan(reader, plan, rate)[0]
-
-
-def _sounding(levels: NDArray[np.float64]) -> list[Span]:
-    """Windows of the parts between long silences, as (first, past the last)."""
-    loud = np.flatnonzero(levels >= _silence_level(levels.max(initial=0.0)))
-    if not levels.any() or not len(loud):
-        return []
-    longest = round(_LONG_SILENCE_SECONDS / _SILENCE_WINDOW_SECONDS)
-    # Short silences at either end belong to the song.
-    edges = np.concatenate([[-1], loud, [len(levels)]])
-    parts, first = [], 0
-    for before, after in itertools.pairwise(edges.tolist()):
-        if after - before - 1 >= longest:
-            parts.append((first, before + 1))
-            first = after
-    parts.append((first, len(levels)))
-    return [(start, stop) for start, stop in parts if start < stop]
-
-
-def _in_song(start: int, parts: Sequence[Span]) -> int:
-    """First sample, in the song, of a patch at `start` of its sounding `parts` in a row.
-
-    A patch that would reach over the end of a part is moved back.
-    """
-    for first, stop in parts:
-        if start < stop - first:
-            return min(first + start, max(first, stop - MUSICNN.patch_samples))
-        start -= stop - first
-    return parts[-1][1] - MUSICNN.patch_samples
-
-
-class _Grid:
-    """The instants that are samples at both rates. Resampling from one of them keeps the phase."""
-
-    def __init__(self, input_rate: int, output_rate: int) -> None:
-        divisor = math.gcd(input_rate, output_rate)
-        self._rates = (input_rate, output_rate)
-        self._input_step = input_rate // divisor
-        self._output_step = output_rate // divisor
-        self._margin = 0
-        if input_rate != output_rate:
-            self._margin = math.ceil(_RESAMPLER_MARGIN_SECONDS * output_rate)
-
-    def span(self, start: int, stop: int, frames: int) -> Span:
-        """Input frames needed for samples `start` to `stop` of the output."""
-        first = (start - self._margin) // self._output_step
-        last = -((-stop - self._margin) // self._output_step)
-        return max(0, first * self._input_step), min(frames, last * self._input_step)
-
-    def output_index(self, frame: int) -> int:
-        return frame // self._input_step * self._output_step
-
-    def resample(self, piece: Waveform) -> Waveform:
-        import soxr  # noqa: PLC0415  # only decoding needs it, and a GPU machine may lack it
-
-        input_rate, output_rate = self._rates
-        if input_rate == output_rate or not len(piece):
-            return piece
-        resampled: Waveform = soxr.resample(piece, input_rate, output_rate, quality="HQ")
-        return resampled
-
-
-def _merged(spans: list[Span]) -> list[Span]:
-    """Union of spans, in order; spans that touch are joined."""
-    merged: list[Span] = []
-    for first, stop in sorted(spans):
-        if merged and first <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        else:
-            merged.append((first, stop))
-    return merged
-
-
-def _check_range(path: Path, *pieces: Waveform) -> None:
-    """Refuse what is not finite, or would not be in the spectrum."""
-    for piece in pieces:
-        if not (np.abs(piece) <= _MOST_AMPLITUDE).all():
-            raise AudioDecodeError(
-                path, "contains samples that are not finite or far too large; export it again"
-            )
