@@ -268,7 +268,7 @@ def _keep(path: Path, keep: Path | None) -> None:
 
 
 def _is_finite(emotion: Any) -> bool:
-    from catalog.analysis import embedding_from_bytes  # noqa: PLC0415
+    from catalog.results import embedding_from_bytes  # noqa: PLC0415
 
     values = [emotion.valence, emotion.arousal, emotion.valence_spread, emotion.arousal_spread]
     values += [emotion.confidence, *emotion.quadrants.values(), *emotion.emotions.values()]

@@ -10,17 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.db.models import Expression, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from catalog.errors import (
     FileUnusableError,
@@ -31,15 +28,21 @@ from catalog.errors import (
 )
 from catalog.models import ModelVersion, Song, SongEmotion
 from catalog.paths import holds_anything
+from catalog.results import (
+    AnalysisReport,
+    Batch,
+    batch_store,
+    batch_store_together,
+    emotion_of,
+)
 from catalog.selectors import song_path
-from catalog.storable import not_finite, storable_text
-from catalog.versions import version_register, version_serving
+from catalog.storable import storable_text
+from catalog.versions import version_serving
 from catalog.work.queue import (
     APART_FROM,
     leases_release,
     song_died,
     songs_abandon,
-    songs_blame,
     songs_claim,
     songs_held,
     songs_postpone,
@@ -56,12 +59,10 @@ from mer.errors import (
     PackageMissingError,
 )
 from mer.files import encoder_files_check
-from mer.prediction import EMBEDDING_DIM, SongInput
+from mer.prediction import SongInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from mer.pipeline import EmotionPipeline, PreparedSong
     from mer.prediction import EmotionPrediction
@@ -82,28 +83,9 @@ _INSTALLATION_ERRORS: Final = (
 )
 _loading = threading.Lock()
 
-
-@dataclass(slots=True)
-class AnalysisReport:
-    """Numbers of songs analysed, failed, and skipped (done before, gone, or leased elsewhere)."""
-
-    analysed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The songs of one claim, by stage."""
-
-    worker: str
-    known: list[Song] = field(default_factory=list)
-    gone: list[Song] = field(default_factory=list)
-    away: list[Song] = field(default_factory=list)
-    failed: list[tuple[Song, str, str]] = field(default_factory=list)
-    blamed: list[tuple[Song, Exception]] = field(default_factory=list)
-    prepared: list[tuple[Song, PreparedSong, float]] = field(default_factory=list)
-    rows: list[SongEmotion] = field(default_factory=list)
+if TYPE_CHECKING:
+    _Prepared = tuple[Song, PreparedSong, float]
+    """A song, the inputs of the networks, and the seconds that they took."""
 
 
 def model_version() -> str:
@@ -246,7 +228,8 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
                 report = held_songs_analyse(songs=songs, worker=worker)
         except SoftTimeLimitExceeded as error:
             # Some song takes too long: each is tried alone, and then it counts against that one.
-            _store_together(_Batch(worker, blamed=[(song, error) for song in songs]), [])
+            blamed: list[tuple[Song, Exception]] = [(song, error) for song in songs]
+            batch_store_together(Batch(worker, model_version(), blamed=blamed), [])
             raise
     report.skipped = len(song_ids) - report.analysed - report.failed
     return report
@@ -254,10 +237,10 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
 
 def held_songs_analyse(*, songs: Sequence[Song], worker: str) -> AnalysisReport:
     """Analyse songs that `worker` holds; as `songs_analyse`, which claims them first."""
-    batch = _Batch(worker)
-    _prepare(batch, songs)
-    _predict(batch)
-    report = _store(batch)
+    batch = Batch(worker, model_version())
+    _predict(batch, _prepare(batch, songs))
+    _analyse_for_lists(batch, songs)
+    report = batch_store(batch)
     songs_postpone(song_ids=[song.pk for song in batch.away], worker=worker)
     return report
 
@@ -280,25 +263,11 @@ def _analyse_apart(song: Song, worker: str) -> AnalysisReport:
     )
 
 
-def embedding_to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """Return a (256,) embedding in the form of `SongEmotion.fused_embedding`."""
-    if embedding.shape != (EMBEDDING_DIM,):
-        raise InputError(f"an embedding has shape ({EMBEDDING_DIM},), not {embedding.shape}")
-    return embedding.astype("<f4").tobytes()
-
-
-def embedding_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
-    """Return `SongEmotion.fused_embedding`, from SQLite or PostgreSQL, as a (256,) array."""
-    embedding = np.frombuffer(data, dtype="<f4").astype(np.float32)
-    if embedding.shape != (EMBEDDING_DIM,):
-        raise InputError(f"an embedding has {EMBEDDING_DIM * 4} bytes, not {len(bytes(data))}")
-    return embedding
-
-
-def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
+def _prepare(batch: Batch, songs: Sequence[Song]) -> list[_Prepared]:
+    """Sort out the songs that need no analysis or can have none, and prepare the others."""
     model = pipeline()
-    emotions = SongEmotion.objects.filter(song__in=songs, model_version=model.model_version)
-    known = dict(emotions.values_list("song_id", "input_sha256"))
+    known = _known(songs, model.model_version)
+    prepared = []
     for song in songs:
         if known.get(song.pk) == song.input_sha256:
             batch.known.append(song)
@@ -308,9 +277,9 @@ def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
             continue
         start = time.perf_counter()
         try:
-            prepared = model.prepare(_song_input(song))
+            inputs = model.prepare(_song_input(song))
         except AudioCrashError as error:
-            _blame(batch, song, error)  # a child may have been killed from outside
+            batch.blame(song, error)  # a child may have been killed from outside
         except _SONG_ERRORS as error:
             machine_errors_raise(error)
             reason = storable_text(str(getattr(error, "reason", error)))
@@ -318,16 +287,16 @@ def _prepare(batch: _Batch, songs: Sequence[Song]) -> None:
         except _INSTALLATION_ERRORS:
             raise
         except Exception as error:  # the edge of one song: no song may stop the others
-            _blame(batch, song, error)
+            batch.blame(song, error)
         else:
-            batch.prepared.append((song, prepared, time.perf_counter() - start))
+            prepared.append((song, inputs, time.perf_counter() - start))
+    return prepared
 
 
-def _blame(batch: _Batch, song: Song, error: Exception) -> None:
-    """Count an unexpected error against a song."""
-    machine_errors_raise(error)
-    logger.error("%s: an unexpected error during its analysis", song.path, exc_info=error)
-    batch.blamed.append((song, error))
+def _known(songs: Sequence[Song], version: str) -> dict[int, str]:
+    """Return the `input_sha256` of the emotions that a version has of the songs, by song id."""
+    emotions = SongEmotion.objects.filter(song__in=songs, model_version=version)
+    return dict(emotions.values_list("song_id", "input_sha256"))
 
 
 def _song_input(song: Song) -> SongInput:
@@ -340,157 +309,66 @@ def _song_input(song: Song) -> SongInput:
     return SongInput(path, song.lyrics or None, song.model_title or None, song.model_artist or None)
 
 
-def _predict(batch: _Batch) -> None:
+def _predict(batch: Batch, prepared: Sequence[_Prepared]) -> None:
     """Predict the prepared songs together; if that fails, each of them alone."""
-    if not batch.prepared:
+    if not prepared:
         return
     try:
-        _predict_together(batch, batch.prepared)
+        batch.rows += _predict_together(pipeline(), prepared)
     except _INSTALLATION_ERRORS:
         raise
     except Exception:
-        logger.exception("A batch of %d songs failed; each is tried alone", len(batch.prepared))
-        batch.rows.clear()
-        for one in batch.prepared:
+        logger.exception("A batch of %d songs failed; each is tried alone", len(prepared))
+        for one in prepared:
             try:
-                _predict_together(batch, [one])
+                batch.rows += _predict_together(pipeline(), [one])
             except _INSTALLATION_ERRORS:
                 raise
             except Exception as error:  # the edge of one song
-                _blame(batch, one[0], error)
+                batch.blame(one[0], error)
 
 
-def _predict_together(batch: _Batch, prepared: Sequence[tuple[Song, PreparedSong, float]]) -> None:
+def _predict_together(model: EmotionPipeline, prepared: Sequence[_Prepared]) -> list[SongEmotion]:
     start = time.perf_counter()
-    predictions = pipeline().predict_prepared([inputs for _, inputs, _ in prepared])
+    predictions = model.predict_prepared([inputs for _, inputs, _ in prepared])
     share = (time.perf_counter() - start) / len(prepared)
-    for (song, _, seconds), prediction in zip(prepared, predictions, strict=True):
-        batch.rows.append(_row(song, prediction, seconds + share))
+    return [
+        emotion_of(song, prediction, seconds + share)
+        for (song, _, seconds), prediction in zip(prepared, predictions, strict=True)
+    ]
 
 
-def _row(song: Song, prediction: EmotionPrediction, seconds: float) -> SongEmotion:
-    return SongEmotion(
-        song=song,
-        model_version=prediction.model_version,
-        valence=prediction.valence,
-        arousal=prediction.arousal,
-        valence_spread=prediction.valence_spread,
-        arousal_spread=prediction.arousal_spread,
-        quadrant=str(prediction.quadrant),
-        quadrants={str(name): value for name, value in prediction.quadrants.items()},
-        emotions=dict(prediction.emotions),
-        confidence=prediction.confidence,
-        gates=dict(prediction.gates),
-        timeline=[
-            {"start_seconds": p.start_seconds, "valence": p.valence, "arousal": p.arousal}
-            for p in prediction.timeline
-        ],
-        lyric_lines=[
-            {
-                "line": line.line,
-                "text": line.text,
-                "valence": line.valence,
-                "arousal": line.arousal,
-                "shift": line.shift,
-            }
-            for line in prediction.lyric_lines
-        ],
-        fused_embedding=embedding_to_bytes(prediction.fused_embedding),
-        input_sha256=song.input_sha256,
-        analysis_seconds=seconds,
-    )
+def _analyse_for_lists(batch: Batch, songs: Sequence[Song]) -> None:
+    """Analyse new and changed songs also by the version that serves, if that is another one.
 
-
-_UPDATED_FIELDS: Final = [
-    name
-    for name in (f.name for f in SongEmotion._meta.concrete_fields)
-    if name not in {"id", "song", "model_version", "created_at"}
-]
-
-
-def _store(batch: _Batch) -> AnalysisReport:
-    """Write the results of a claim; a row that the database refuses counts against its song."""
-    finite = [row for row in batch.rows if not _fail_if_not_finite(batch, row)]
+    Otherwise they would be in no list until the switch. Songs whose former emotion still holds need
+    no second analysis. An error of the former version fails no song.
+    """
+    serving = version_serving()
+    if serving is None or serving.name == batch.version:
+        return
+    known = _known(songs, serving.name)
+    good = {row.song_id for row in batch.rows} | {song.pk for song in batch.known}
+    held = {
+        song.pk
+        for song in songs
+        if song.pk in known and (song.keeps_emotion or known[song.pk] == song.input_sha256)
+    }
+    lacking = [song for song in songs if song.pk in good - held]
+    if not lacking:
+        return
     try:
-        return _store_together(batch, finite)
-    except (OperationalError, InterfaceError):
-        raise
-    except (DatabaseError, ValueError, TypeError):
-        logger.exception("The results of %d songs cannot be stored together", len(finite))
-    report = _store_together(batch, [])
-    songs = {song.pk: song for song, _, _ in batch.prepared}
-    for row in finite:
-        alone = _Batch(batch.worker)
+        model = _pipeline_of(serving.name)
+    except ModelAwayError as error:
+        logger.info("%d songs are in lists only after the switch: %s", len(lacking), error)
+        return
+    for song in lacking:
+        start = time.perf_counter()
         try:
-            report.analysed += _store_together(alone, [row]).analysed
-        except (OperationalError, InterfaceError):
+            inputs = model.prepare(_song_input(song))
+            batch.rows += _predict_together(model, [(song, inputs, time.perf_counter() - start)])
+        except (TransientError, OperationalError, InterfaceError, SoftTimeLimitExceeded):
             raise
-        except (DatabaseError, ValueError, TypeError) as error:
-            _blame(alone, songs[row.song_id], error)
-            report.failed += _store_together(alone, []).failed
-    return report
-
-
-def _fail_if_not_finite(batch: _Batch, row: SongEmotion) -> bool:
-    """Fail the song of a row with a number that is NaN or infinite; return whether it has one."""
-    values = {name: getattr(row, name) for name in _UPDATED_FIELDS}
-    values["fused_embedding"] = embedding_from_bytes(row.fused_embedding).tolist()
-    name = not_finite(values)
-    if name:
-        reason = f"its {name} is not a finite number; a damaged file may be the cause: convert it"
-        batch.failed.append((row.song, "ANALYSIS_NOT_FINITE", reason))
-    return bool(name)
-
-
-@transaction.atomic
-def _store_together(batch: _Batch, rows: Sequence[SongEmotion]) -> AnalysisReport:
-    """Write results in one transaction, for the songs that the worker still holds."""
-    report = AnalysisReport()
-    # During the analysis the lease may have expired, or the song been deleted or changed.
-    mine = Song.objects.select_for_update().filter(
-        leased_by=batch.worker, status=Song.Status.PENDING
-    )
-    ours = set(mine.values_list("pk", flat=True))
-    kept = [row for row in rows if row.song_id in ours]
-    SongEmotion.objects.bulk_create(
-        kept,
-        update_conflicts=True,
-        unique_fields=["song", "model_version"],
-        update_fields=_UPDATED_FIELDS,
-    )
-    if kept:
-        version_register(kept[0].model_version, checkpoint=settings.AFFETTI_CHECKPOINT)
-    _outdated_delete(kept)
-    done = {row.song_id for row in kept} | {song.pk for song in batch.known}
-    report.analysed = _settle(done & ours, status=Song.Status.ANALYSED, keeps_emotion=False)
-    _settle({song.pk for song in batch.gone} & ours, is_available=False)
-    blamed = [(song, error) for song, error in batch.blamed if song.pk in ours]
-    failed = [*batch.failed, *songs_blame(errors=blamed, worker=batch.worker)]
-    for song, code, message in failed:
-        report.failed += _settle(
-            {song.pk} & ours,
-            status=Song.Status.FAILED,
-            failure_code=code,
-            failure_message=message,
-        )
-    # An earlier prediction was made from other bytes, or from a file that could be read. If only
-    # the new model cannot analyse the song, the former model's emotion stays.
-    bad = {song.pk for song, _, _ in failed if not song.keeps_emotion}
-    SongEmotion.objects.filter(song__in=bad & ours).delete()
-    return report
-
-
-def _outdated_delete(rows: Sequence[SongEmotion]) -> None:
-    """Delete what former models said of songs that have changed since."""
-    for row in rows:
-        if not row.song.keeps_emotion:
-            others = SongEmotion.objects.filter(song=row.song_id).exclude(
-                model_version=row.model_version
-            )
-            others.exclude(input_sha256__in=("", row.input_sha256)).delete()
-
-
-def _settle(song_ids: set[int], **fields: Any) -> int:
-    return Song.objects.filter(pk__in=song_ids).update(
-        leased_by="", leased_at=None, updated_at=timezone.now(), attempts=0, **fields
-    )
+        except Exception as error:  # the edge of one song, which the other version has analysed
+            machine_errors_raise(error)
+            logger.exception("%s: %s, which serves, cannot analyse it", song.path, serving.name)

@@ -379,6 +379,9 @@ class ModelVersion(models.Model):
         default=False, help_text="Staff switched away from it: it serves again only if they say so"
     )
     served_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to serve")
+    requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="Staff want it to serve; it does when its index is built"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -33,6 +33,7 @@ class VersionState:
     coverage: float
     is_serving: bool
     is_held: bool
+    is_requested: bool
     created_at: datetime
     served_at: datetime | None
 
@@ -91,21 +92,53 @@ def version_coverage(name: str) -> float:
     return songs / (_covered_songs() or songs or 1)
 
 
+def version_request(name: str) -> ModelVersion:
+    """Record that staff want `name` to serve, in place of what they wanted before.
+
+    For the version that serves, only a former request is withdrawn.
+    Raises `VersionError` as `version_switch`.
+    """
+    with transaction.atomic():
+        version = _of_use(name)
+        version_request_withdraw()
+        if not version.is_serving:
+            version.requested_at = timezone.now()
+            version.save(update_fields=["requested_at"])
+    return version
+
+
+def version_requested() -> ModelVersion | None:
+    """Return the version that staff want to serve and that does not yet."""
+    return ModelVersion.objects.filter(requested_at__isnull=False).first()
+
+
+def version_request_withdraw() -> None:
+    """Forget what staff want to serve."""
+    ModelVersion.objects.filter(requested_at__isnull=False).update(requested_at=None)
+
+
 def version_switch(name: str) -> ModelVersion:
     """Let `name` serve; lists and pages of every process follow within a second.
 
     Raises `VersionError` if the version is unknown or covers no song.
     """
     with transaction.atomic():
-        version = ModelVersion.objects.select_for_update().filter(name=name).first()
-        if version is None:
-            raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
-        is_empty = not emotions_visible(model_version=name).exists()
-        if is_empty and _covered_songs():
-            raise VersionError(
-                "VERSION_EMPTY", f"{name} covers no song that is here; lists would be empty"
-            )
+        version = _of_use(name)
+        version_request_withdraw()
         _serve(version)
+    return version
+
+
+def _of_use(name: str) -> ModelVersion:
+    """Return the locked version; raise `VersionError` if its lists would be empty."""
+    version = ModelVersion.objects.select_for_update().filter(name=name).first()
+    if version is None:
+        raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
+    is_empty = not emotions_visible(model_version=name).exists()
+    if is_empty and _covered_songs():
+        raise VersionError(
+            "VERSION_EMPTY", f"{name} covers no song that is here; lists would be empty"
+        )
     return version
 
 
@@ -174,6 +207,7 @@ def _state(version: ModelVersion, covered: int) -> VersionState:
         coverage=songs / (covered or songs or 1),
         is_serving=version.is_serving,
         is_held=version.is_held,
+        is_requested=version.requested_at is not None,
         created_at=version.created_at,
         served_at=version.served_at,
     )

@@ -65,9 +65,9 @@ def song_list(*, model_version: str | None = None) -> QuerySet[Song]:
     return _songs(model_version or analysis.serving_version_in_sql()).defer(*_NOT_LISTED)
 
 
-def song_details() -> QuerySet[Song]:
+def song_details(*, model_version: str | None = None) -> QuerySet[Song]:
     """Return the songs of `song_list` with all that a page of one song shows."""
-    songs = _songs(analysis.serving_version_in_sql())
+    songs = _songs(model_version or analysis.serving_version_in_sql())
     return songs.prefetch_related("credits", "genres").defer("current_emotion__fused_embedding")  # type: ignore[misc]
 
 

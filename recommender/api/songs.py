@@ -18,7 +18,7 @@ from recommender import selectors
 from recommender.api.base import LISTENERS, StrictQuery, unit_field, valid_data
 from recommender.filters import SongFilter
 from recommender.models import Scope
-from recommender.playlists import songs_similar, with_songs
+from recommender.playlists import similar_listed, songs_similar
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -192,7 +192,7 @@ class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
         found = songs_similar(song_id=song.pk, k=query["count"])
         answer = [
             {"song": similar, "similarity": match.similarity}
-            for match, similar in with_songs(found)
+            for match, similar in similar_listed(found)
         ]
         output = SimilarSongOutput(answer, many=True, context={"request": request})
         return Response(output.data)

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from catalog import analysis
 from catalog.models import ModelVersion
+from catalog.results import embedding_from_bytes
 from catalog.versions import emotions_visible, version_serving
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import DiskShortError, IndexBusyError, IndexCorruptError
@@ -102,7 +103,7 @@ def index_build(*, model_version: str | None = None) -> IndexBuild:
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
-        _old_builds_delete()
+        _old_builds_delete(just_built=build)
     logger.info(
         "Built index %s: %d songs, %s, recall@20 %.3f",
         name,
@@ -227,7 +228,7 @@ def _rows_from_database(model_version: str) -> IndexRows:
         revisions += [revision_of(emotion.updated_at) for emotion in chunk]
         affect.append(np.array([affect_of(emotion) for emotion in chunk], np.float32))
         quadrants.append(np.array([quadrants_of(emotion) for emotion in chunk], np.float32))
-        fused.append(np.stack([analysis.embedding_from_bytes(e.fused_embedding) for e in chunk]))
+        fused.append(np.stack([embedding_from_bytes(e.fused_embedding) for e in chunk]))
     return IndexRows(
         np.array(song_ids, np.int64),
         np.array(revisions, np.int64),
@@ -262,9 +263,12 @@ def _unfinished_delete() -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _old_builds_delete() -> None:
-    """Delete all builds that are not kept, and all other folders beside them."""
-    kept: dict[uuid.UUID, str] = {}
+def _old_builds_delete(*, just_built: IndexBuild | None = None) -> None:
+    """Delete all builds that are not kept, and all other folders beside them.
+
+    The one just built stays: its version is perhaps about to serve.
+    """
+    kept = {just_built.pk: just_built.directory} if just_built else {}
     for version in {*IndexBuild.objects.order_by().values_list("model_version", flat=True)}:
         newest = IndexBuild.objects.filter(model_version=version).order_by("-created_at")
         kept |= dict(newest.values_list("pk", "directory")[: _kept_builds(version)])

@@ -27,6 +27,7 @@ from django.utils import timezone
 
 from catalog import analysis
 from catalog.models import Song, SongEmotion
+from catalog.results import embedding_from_bytes
 from catalog.versions import emotions_visible
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import (
@@ -307,7 +308,7 @@ class _Reader:
                     revision_of(emotion.updated_at),
                     affect_of(emotion),
                     quadrants_of(emotion),
-                    analysis.embedding_from_bytes(emotion.fused_embedding),
+                    embedding_from_bytes(emotion.fused_embedding),
                 )
         return [song_id for song_id in missing if song_id not in self._tail]
 

@@ -3,52 +3,44 @@
 from __future__ import annotations
 
 import logging
+import time
+from typing import Final
 
 from django.conf import settings
 
 from catalog import analysis
+from catalog.errors import VersionError
 from catalog.versions import (
     version_coverage,
-    version_former,
     version_hold,
     version_register,
+    version_request,
+    version_request_withdraw,
+    version_requested,
     version_serving,
     version_switch,
 )
+from catalog.work.messages import message_send
+from catalog.work.queue import songs_requeue_for_model
 from mer.errors import CheckpointError
-from recommender.errors import DiskShortError, IndexBusyError
+from recommender.errors import IndexBusyError
 from recommender.index.builds import index_build
 from recommender.models import IndexBuild
 from recommender.operations import OperationWarning, operation_check
 
 logger = logging.getLogger(__name__)
 
+BUSY_SECONDS: Final = 1.0
+"""A command that waits for another process's build looks again after this time."""
 
-def transition_settle() -> str:
-    """Let the configured model serve once it covers enough songs; return its name if it now does.
 
-    Nothing happens to a version that staff have switched away from.
+def model_request(name: str) -> None:
+    """Ask a worker to let a version serve, at any coverage but none; raises `VersionError`.
+
+    It does when the version's index is built. The configured model, if it is another one, then
+    waits until staff switch to it.
     """
-    coming = version_register(analysis.model_version(), checkpoint=settings.AFFETTI_CHECKPOINT)
-    if coming.is_serving or coming.is_held:
-        return ""
-    coverage = version_coverage(coming.name)
-    if coverage < settings.AFFETTI_MODEL_SWITCH_COVERAGE:
-        return ""
-    if not _has_build(coming.name):
-        index_build(model_version=coming.name)
-    version_switch(coming.name)
-    logger.info("%s serves now; it covers %.1f %% of the songs", coming.name, 100 * coverage)
-    return coming.name
-
-
-def model_switch(name: str) -> None:
-    """Let a version serve because staff say so, at any coverage but none.
-
-    The configured model, if it is another one, then waits until staff switch to it. Raises
-    `VersionError`.
-    """
-    version_switch(name)
+    version_request(name)
     version_hold(name, is_held=False)
     try:
         coming = analysis.model_version()
@@ -58,17 +50,53 @@ def model_switch(name: str) -> None:
         if coming != name:
             version_register(coming, checkpoint=settings.AFFETTI_CHECKPOINT)
             version_hold(coming, is_held=True)
-    if not _has_build(name):
+    message_send("recommender.build_index_if_stale")
+
+
+def model_switch(name: str) -> None:
+    """Build the index of a version here and let it serve, as `model_request` with no worker.
+
+    If another process is building an index, it waits. Raises `VersionError`, `DiskShortError`.
+    """
+    model_request(name)
+    while (wanted := version_requested()) is not None and wanted.name == name:
         try:
-            index_build(model_version=name)
-        except (DiskShortError, IndexBusyError, OSError) as error:
-            logger.warning("%s; songs are read from the database until the index is built", error)
+            transition_settle()
+        except IndexBusyError:
+            time.sleep(BUSY_SECONDS)
 
 
-def model_rollback() -> str:
-    """Switch to the version that served before, and return its name; raises `VersionError`."""
-    name = version_former().name
-    model_switch(name)
+def transition_settle() -> str:
+    """Let the version serve that staff want, or that is due; return its name if it now does.
+
+    The configured model is due when it covers enough songs and staff have not switched away from
+    it. The index is built first. If it cannot be, the version goes on waiting and the error is
+    raised.
+    """
+    wanted = version_requested()
+    if wanted is not None:
+        return _serve(wanted.name)
+    coming = version_register(analysis.model_version(), checkpoint=settings.AFFETTI_CHECKPOINT)
+    if coming.is_serving or coming.is_held:
+        return ""
+    if version_coverage(coming.name) < settings.AFFETTI_MODEL_SWITCH_COVERAGE:
+        return ""
+    return _serve(coming.name)
+
+
+def _serve(name: str) -> str:
+    if not IndexBuild.objects.filter(model_version=name, is_active=True).exists():
+        index_build(model_version=name)
+    try:
+        version_switch(name)
+    except VersionError as error:  # its songs are gone since it was wanted
+        version_request_withdraw()
+        logger.warning("%s does not begin to serve: %s", name, error)
+        return ""
+    if analysis.is_model_here(name):
+        # Those that came while another version served.
+        songs_requeue_for_model(model_version=name)
+    logger.info("%s serves now; it covers %.1f %% of the songs", name, 100 * version_coverage(name))
     return name
 
 
@@ -92,7 +120,3 @@ def model_is_changing() -> OperationWarning | None:
             else " The files of the former model are gone, so lists from words wait for the switch."
         ),
     )
-
-
-def _has_build(name: str) -> bool:
-    return IndexBuild.objects.filter(model_version=name, is_active=True).exists()

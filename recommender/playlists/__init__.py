@@ -6,12 +6,11 @@ from recommender.playlists.listed import (
     gone_notes,
     left_out_note,
     playlist_listed,
-    with_songs,
 )
 from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import playlist_name, playlist_save
-from recommender.playlists.similar import SimilarSong, songs_similar
+from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
 from recommender.playlists.targets import has_words
 
 __all__ = [
@@ -29,6 +28,6 @@ __all__ = [
     "playlist_listed",
     "playlist_name",
     "playlist_save",
+    "similar_listed",
     "songs_similar",
-    "with_songs",
 ]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
+from recommender.playlists.listed import with_songs
 from recommender.playlists.targets import song_unusable_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog.models import Song
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +22,8 @@ class SimilarSong:
 
     song_id: int
     similarity: float
+    model_version: str
+    """The version that both embeddings are of, equal for all songs of an answer."""
 
 
 def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
@@ -39,6 +48,14 @@ def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
             break
         allowed[gone] = False
     return [
-        SimilarSong(song_id, min(1.0, similarity))
+        SimilarSong(song_id, min(1.0, similarity), snapshot.model_version)
         for song_id, similarity in zip(song_ids.tolist(), similarities.tolist(), strict=True)
     ]
+
+
+def similar_listed(found: Sequence[SimilarSong]) -> list[tuple[SimilarSong, Song]]:
+    """Return similar songs with their songs loaded, as the version has them that found them.
+
+    Another version may have begun to serve since.
+    """
+    return with_songs(found, model_version=found[0].model_version) if found else []

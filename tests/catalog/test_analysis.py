@@ -15,14 +15,12 @@ from django.db import connection
 
 from catalog import analysis
 from catalog.analysis import (
-    AnalysisReport,
-    embedding_from_bytes,
-    embedding_to_bytes,
     songs_analyse,
     text_analyse,
 )
 from catalog.errors import TransientError
 from catalog.models import Song, SongEmotion
+from catalog.results import AnalysisReport, embedding_from_bytes, embedding_to_bytes
 from catalog.work.queue import APART_FROM, MAX_ERRORS
 from mer.errors import AudioCrashError, CheckpointCorruptError, InputError
 from tests.catalog.conftest import write_tone

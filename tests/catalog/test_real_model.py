@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from catalog import analysis
-from catalog.analysis import embedding_from_bytes, model_version, songs_analyse, text_analyse
+from catalog.analysis import model_version, songs_analyse, text_analyse
 from catalog.models import Song, SongEmotion
+from catalog.results import embedding_from_bytes
 from mer.affect import EMOTIONS
 from mer.checkpoint import load, save
 from mer.errors import CheckpointError

@@ -15,18 +15,20 @@ from catalog import analysis
 from catalog.analysis import songs_analyse
 from catalog.models import ModelVersion, Song, SongEmotion
 from catalog.tasks import reconcile
+from catalog.work import messages
 from catalog.work.queue import PENDING_AGAIN, songs_requeue_for_model
 from mer.errors import AudioDecodeError
 from mer.files import written_aside
 from recommender import tasks
-from recommender.errors import PlaylistRequestError
-from recommender.index import index_build, index_snapshot, index_status
+from recommender.errors import IndexBusyError, PlaylistRequestError
+from recommender.index import index_build, index_snapshot, index_status, transition
 from recommender.models import IndexBuild
 from recommender.operations import operation_warnings
 from recommender.playlists import PlaylistRequest, playlist_generate, playlist_listed
 from recommender.playlists.comparison import versions_compare
-from recommender.playlists.similar import songs_similar
+from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
 from recommender.selectors import current_emotion, song_list
+from recommender.web.views import music
 from tests.factories import LibraryFactory, SongFactory, UserFactory
 from tests.fakes import FakePipeline
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
     from django.test import Client
+    from pytest_django import DjangoCaptureOnCommitCallbacks
     from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +107,18 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, music_dir: Path) -> Upgrade:
     upgrade.check(OLD, SONGS)
     upgrade.configure(NEW)
     return upgrade
+
+
+@pytest.fixture
+def former(upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePipeline:
+    """The files of the old model are still there."""
+    former = FakePipeline(OLD)
+    monkeypatch.setattr(analysis, "_load_former", lambda version, checkpoint: former)
+    path = tmp_path / f"{OLD}.safetensors"
+    with written_aside(path) as part:
+        part.write_bytes(b"")
+    ModelVersion.objects.filter(name=OLD).update(checkpoint=str(path))
+    return former
 
 
 def ids() -> list[int]:
@@ -188,6 +203,55 @@ def test_songs_may_come_change_and_go_meanwhile(upgrade: Upgrade) -> None:
     upgrade.check(NEW, SONGS - 2 + 5)
 
 
+def test_songs_that_come_or_change_meanwhile_are_in_lists_at_once(
+    upgrade: Upgrade, former: FakePipeline
+) -> None:
+    """Both versions analyse them; all other songs are analysed once."""
+    every = ids()
+    upgrade.add(5)
+    new = sorted(set(ids()) - set(every))
+    changed = Song.objects.get(pk=every[5])
+    Song.objects.filter(pk=changed.pk).update(lyrics="new words", **PENDING_AGAIN)
+    Song.objects.get(pk=changed.pk).save()
+    upgrade.check(OLD, SONGS - 1)
+    upgrade.work([*new, changed.pk, *every[:3]])
+    upgrade.check(OLD, SONGS + 5)
+    assert len(former.seen) == 6
+    assert {song.lyrics for song in former.seen} == {None, "new words"}
+    upgrade.work()
+    upgrade.check(NEW, SONGS + 5)
+    assert len(former.seen) == 6
+    assert len(upgrade.pipeline.seen) == SONGS + 5
+    upgrade.add(1)
+    upgrade.work()
+    upgrade.check(NEW, SONGS + 6)
+    assert len(former.seen) == 6
+    # After a way back the new songs are in the lists of the version that serves again, too.
+    command("rollback")
+    upgrade.check(OLD, SONGS + 5)
+    upgrade.add(1)
+    upgrade.work()
+    assert len(former.seen) == 8
+    assert len(upgrade.pipeline.seen) == SONGS + 7
+    upgrade.check(OLD, SONGS + 7)
+
+
+def test_a_former_model_that_cannot_analyse_a_song_fails_none(
+    upgrade: Upgrade, former: FakePipeline
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("made for other inputs")
+
+    former.before_predict = fail
+    every = ids()
+    upgrade.add(2)
+    upgrade.work(set(ids()) - set(every))
+    assert Song.objects.filter(status=Song.Status.ANALYSED).count() == 2
+    upgrade.check(OLD, SONGS)
+    upgrade.work()
+    upgrade.check(NEW, SONGS + 2)
+
+
 def test_a_song_that_only_the_new_model_cannot_analyse_stays(upgrade: Upgrade) -> None:
     bad = ids()[0]
 
@@ -231,6 +295,46 @@ def test_staff_switch_early_and_go_back(upgrade: Upgrade) -> None:
         command("delete", NEW)
 
 
+def test_the_command_waits_for_a_build_under_way(
+    upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade.work(ids()[:20])
+    tries: list[str] = []
+
+    def build(*, model_version: str) -> IndexBuild:
+        tries.append(model_version)
+        if len(tries) < 3:
+            raise IndexBusyError("another process builds")
+        return index_build(model_version=model_version)
+
+    monkeypatch.setattr(transition, "index_build", build)
+    monkeypatch.setattr(transition, "BUSY_SECONDS", 0.0)
+    assert f"{NEW} serves now" in command("switch", NEW)
+    assert tries == [NEW] * 3
+    upgrade.check(NEW, 20)
+
+
+def test_a_switch_waits_for_room_on_the_disk(upgrade: Upgrade, settings: SettingsWrapper) -> None:
+    upgrade.work(ids()[:20])
+    settings.AFFETTI_DISK_FREE_BYTES = 2**62
+    with pytest.raises(CommandError, match="The switch waits"):
+        command("switch", NEW)
+    upgrade.work([])
+    upgrade.check(OLD, SONGS)
+    settings.AFFETTI_DISK_FREE_BYTES = 0
+    upgrade.work([])
+    upgrade.check(NEW, 20)
+
+
+def test_a_version_whose_songs_go_before_the_switch_is_wanted_no_more(upgrade: Upgrade) -> None:
+    upgrade.work(ids()[:2])
+    transition.model_request(NEW)
+    SongEmotion.objects.filter(model_version=NEW).delete()
+    upgrade.work([])
+    upgrade.check(OLD, SONGS)
+    assert "serves soon" not in command("list")
+
+
 def test_the_former_checkpoint_configured_again_serves_again(upgrade: Upgrade) -> None:
     upgrade.work()
     upgrade.check(NEW, SONGS)
@@ -249,7 +353,7 @@ def test_only_staff_switch_above_one(upgrade: Upgrade, settings: SettingsWrapper
 
 
 def test_words_need_the_files_of_the_model_that_serves(
-    upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    upgrade: Upgrade, request: pytest.FixtureRequest
 ) -> None:
     words = PlaylistRequest(text="a quiet evening", count=5, seed=1)
     with pytest.raises(PlaylistRequestError) as caught:
@@ -257,12 +361,7 @@ def test_words_need_the_files_of_the_model_that_serves(
     assert caught.value.code == "WORDS_UNAVAILABLE"
     assert len(playlist_generate(request=CALM).entries) == 10
     assert "lists from words wait" in str(operation_warnings())
-    former = FakePipeline(OLD)
-    monkeypatch.setattr(analysis, "_load_former", lambda version, checkpoint: former)
-    path = tmp_path / f"{OLD}.safetensors"
-    with written_aside(path) as part:
-        part.write_bytes(b"")
-    ModelVersion.objects.filter(name=OLD).update(checkpoint=str(path))
+    request.getfixturevalue("former")
     assert playlist_generate(request=words).model_version == OLD
     assert "lists from words wait" not in str(operation_warnings())
 
@@ -304,11 +403,68 @@ class TestPage:
         assert OLD in page
         assert "20 songs that both have analysed" in page
         client.post(reverse("model-switch"), {"name": NEW})
+        upgrade.work([])
         upgrade.check(NEW, 20)
         client.post(reverse("model-switch"))
+        upgrade.work([])
         upgrade.check(OLD, SONGS)
         answer = client.post(reverse("model-switch"), {"name": "nothing"}, follow=True)
         assert "VERSION_UNKNOWN" in answer.content.decode()
+
+    def test_a_switch_waits_for_its_index_outside_the_request(
+        self,
+        upgrade: Upgrade,
+        client: Client,
+        admin_user: User,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        upgrade.work(ids()[:20])
+        client.force_login(admin_user)
+        builds, sent = IndexBuild.objects.count(), []
+        monkeypatch.setattr(messages.broker, "send", lambda task, _: sent.append(task))
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post(reverse("model-switch"), {"name": NEW}, follow=True)
+        assert sent == ["recommender.build_index_if_stale"]
+        assert IndexBuild.objects.count() == builds
+        assert f"{NEW} serves as soon as" in answer.content.decode()
+        assert "its index is being built" in answer.content.decode()
+        upgrade.check(OLD, SONGS)
+        assert "serves soon" in command("list")
+        # Staff may think better of it.
+        answer = client.post(reverse("model-switch"), {"name": OLD}, follow=True)
+        assert f"{OLD} goes on serving" in answer.content.decode()
+        assert "its index is being built" not in answer.content.decode()
+        upgrade.work()  # full coverage, but staff want the former one
+        upgrade.check(OLD, SONGS)
+        client.post(reverse("model-switch"), {"name": NEW})
+        upgrade.work([])
+        assert IndexBuild.objects.filter(model_version=NEW, is_active=True).exists()
+        upgrade.check(NEW, SONGS)
+        assert "serves soon" not in command("list")
+
+    def test_the_page_of_a_song_shows_one_version(
+        self, upgrade: Upgrade, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The switch comes between the search for similar songs and the rest of the page."""
+        upgrade.work(ids()[:20])
+        old = songs_similar(song_id=ids()[0], k=5)
+        found = music.songs_similar
+
+        def then_switch(**arguments: int) -> list[SimilarSong]:
+            answer = found(**arguments)
+            command("switch", NEW)
+            return answer
+
+        monkeypatch.setattr(music, "songs_similar", then_switch)
+        page = client.get(reverse("song", args=[ids()[0]])).context
+        shown = [page["emotion"], *(current_emotion(song) for song in page["similar"])]
+        assert {emotion.model_version for emotion in shown} == {OLD}
+        assert len(shown) == 9
+        # The same for the API, which shows only the similar songs.
+        listed = [current_emotion(song) for _, song in similar_listed(old)]
+        assert {emotion.model_version for emotion in listed if emotion} == {OLD}
+        assert len(listed) == 5
 
     def test_nobody_else(self, upgrade: Upgrade, client: Client) -> None:
         assert client.get(reverse("models")).status_code == 302

@@ -8,9 +8,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from catalog import analysis
 from catalog.errors import VersionError
-from catalog.versions import version_delete, version_states
+from catalog.versions import (
+    version_delete,
+    version_former,
+    version_serving,
+    version_states,
+)
 from mer.errors import CheckpointError
-from recommender.index.transition import model_rollback, model_switch
+from recommender.errors import DiskShortError
+from recommender.index.transition import model_switch
 from recommender.playlists.comparison import LIST_SONGS, versions_compare
 
 if TYPE_CHECKING:
@@ -28,7 +34,7 @@ class Command(BaseCommand):
         compare = actions.add_parser("compare", help="differences over the songs that both cover")
         compare.add_argument("first", help="name of a version")
         compare.add_argument("second", help="name of another version")
-        switch = actions.add_parser("switch", help="let a version serve now")
+        switch = actions.add_parser("switch", help="build a version's index and let it serve")
         switch.add_argument("name", help="name of the version")
         actions.add_parser("rollback", help="let the version serve that served before")
         delete = actions.add_parser("delete", help="forget a version and all that it said")
@@ -39,6 +45,10 @@ class Command(BaseCommand):
             getattr(self, f"_{options['action']}")(**options)
         except VersionError as error:
             raise CommandError(f"{error.code}: {error}") from error
+        except (DiskShortError, OSError) as error:
+            raise CommandError(
+                f"{error}. The switch waits: a worker makes it when the index can be built"
+            ) from error
 
     def _list(self, **_: object) -> None:
         states = version_states()
@@ -71,7 +81,7 @@ class Command(BaseCommand):
         self._say_serving(name)
 
     def _rollback(self, **_: object) -> None:
-        self._say_serving(model_rollback())
+        self._switch(version_former().name)
 
     def _delete(self, name: str, **_: object) -> None:
         self.stdout.write(
@@ -79,6 +89,9 @@ class Command(BaseCommand):
         )
 
     def _say_serving(self, name: str) -> None:
+        serving = version_serving()
+        if serving is None or serving.name != name:
+            raise CommandError(f"{name} does not serve: staff have wanted another version since")
         self.stdout.write(f"{name} serves now.")
         try:
             is_configured = analysis.model_version() == name
@@ -86,10 +99,11 @@ class Command(BaseCommand):
             is_configured = False
         if not is_configured:
             self.stdout.write(
-                "Workers still analyse with the configured model. Set AFFETTI_CHECKPOINT to that "
-                f"of {name} if new songs are to be in its lists."
+                "Workers analyse songs with the configured model, and new ones also with this one "
+                "if its files are here. Set AFFETTI_CHECKPOINT to it if you stay with it."
             )
 
 
 def _words(state: VersionState) -> str:
-    return (", serves" if state.is_serving else "") + (", held" if state.is_held else "")
+    words = {"serves": state.is_serving, "serves soon": state.is_requested, "held": state.is_held}
+    return "".join(f", {word}" for word, is_so in words.items() if is_so)

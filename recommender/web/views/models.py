@@ -9,8 +9,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog.errors import VersionError
-from catalog.versions import version_states
-from recommender.index.transition import model_rollback, model_switch
+from catalog.versions import version_former, version_serving, version_states
+from recommender.index.transition import model_request
 from recommender.playlists.comparison import LIST_SONGS, versions_compare
 from recommender.web.views.base import staff_who_may
 
@@ -33,6 +33,7 @@ def model_versions(request: HttpRequest) -> HttpResponse:
     context = {
         "versions": states,
         "is_rollback_possible": any(s.served_at and not s.is_serving for s in states),
+        "is_switching": any(state.is_requested for state in states),
         "may_change": request.user.has_perm(CHANGE_PERMISSION),
         "compared_songs": COMPARED_SONGS,
         "list_songs": LIST_SONGS,
@@ -44,16 +45,19 @@ def model_versions(request: HttpRequest) -> HttpResponse:
 @staff_who_may(CHANGE_PERMISSION)
 @require_POST
 def model_version_switch(request: HttpRequest) -> HttpResponse:
-    name = request.POST.get("name", "")
     try:
-        if name:
-            model_switch(name)
-        else:
-            name = model_rollback()
+        name = request.POST.get("name", "") or version_former().name
+        model_request(name)
     except VersionError as error:
         messages.error(request, f"{error.code}: {error}")
     else:
-        messages.success(request, f"{name} serves now.")
+        serving = version_serving()
+        messages.success(
+            request,
+            f"{name} goes on serving."
+            if serving is not None and serving.name == name
+            else f"{name} serves as soon as a worker has built its index.",
+        )
     return redirect("models")
 
 

@@ -16,7 +16,7 @@ from recommender.auth import takes_token
 from recommender.errors import PlaylistRequestError
 from recommender.filters import SongFilter
 from recommender.models import Scope
-from recommender.playlists import songs_similar, with_songs
+from recommender.playlists import similar_listed, songs_similar
 from recommender.throttles import throttled
 from recommender.web import charts, presentation
 from recommender.web.media import audio_response
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-    from catalog.models import Song
+    from recommender.playlists import SimilarSong
 
 
 @require_safe
@@ -53,7 +53,10 @@ def songs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def song(request: HttpRequest, pk: int) -> HttpResponse:
-    song = get_object_or_404(selectors.song_details(), pk=pk)
+    similar = _similar(pk)
+    # The page shows one version, though another one may begin to serve meanwhile.
+    version = similar[0].model_version if similar else None
+    song = get_object_or_404(selectors.song_details(model_version=version), pk=pk)
     emotion = selectors.current_emotion(song)
     context: dict[str, Any] = {"song": song, "emotion": emotion, "files": recording_files(song)}
     if song.lyrics:
@@ -66,17 +69,16 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
             "parts": presentation.parts(emotion.gates),
             "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),
-            "similar": _similar(song),
+            "similar": [song for _, song in similar_listed(similar)],
         }
     return render(request, "song.html", context)
 
 
-def _similar(song: Song) -> list[Song]:
+def _similar(song_id: int) -> list[SimilarSong]:
     try:
-        found = songs_similar(song_id=song.pk, k=8)
+        return songs_similar(song_id=song_id, k=8)
     except PlaylistRequestError:
-        return []  # deleted since the page's own query
-    return [similar for _, similar in with_songs(found)]
+        return []  # not there, or not analysed
 
 
 @throttled("stream")

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from catalog.analysis import embedding_from_bytes
 from catalog.models import Song, SongEmotion
+from catalog.results import embedding_from_bytes
 from mer.affect import EMOTIONS, QUADRANTS
 from recommender import tasks
 from recommender.errors import DiskShortError, IndexBusyError, IndexUnreadableError
