@@ -6,23 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 
 from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry
-from recommender.names import name_problem
+from recommender.names import NameForm
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class NewAccountForm(AdminUserCreationForm):  # type: ignore[type-arg]
-    def clean_username(self) -> str:
-        name: str = super().clean_username() or ""
-        if problem := name_problem(name, may_be_reserved=True):
-            raise ValidationError(problem)
-        return name
+class NewAccountForm(NameForm, AdminUserCreationForm):  # type: ignore[type-arg]
+    pass
+
+
+class AccountForm(NameForm, UserChangeForm):  # type: ignore[type-arg]
+    pass
 
 
 admin.site.unregister(User)
@@ -33,6 +32,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     """Accounts. Staff who may change them cannot make a superuser, nor become one."""
 
     add_form = NewAccountForm
+    form = AccountForm
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)

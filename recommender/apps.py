@@ -9,5 +9,5 @@ class RecommenderConfig(AppConfig):
     verbose_name = "Recommender"
 
     def ready(self) -> None:
-        # Registers the checks.
-        from recommender import checks as _  # noqa: F401, PLC0415
+        # Registers the checks, of settings and of user names.
+        from recommender import checks, names  # noqa: F401, PLC0415

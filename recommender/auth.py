@@ -13,7 +13,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.permissions import SAFE_METHODS
 
 from recommender.accounts import token_find
-from recommender.throttles import account_attempt, account_entered
+from recommender.throttles import account_attempt, account_entered, request_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,11 @@ class TokenAuthentication(BaseAuthentication):
         if token is None:
             return None
         if not is_door:
-            scope_check(token, getattr(view, "scope", None))
+            try:
+                scope_check(token, getattr(view, "scope", None))
+            except exceptions.PermissionDenied:
+                request_limit(request, token.user)  # the owner is known, and no longer afterwards
+                raise
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -36,9 +36,10 @@ from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    ValidationError,
 )
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
@@ -197,6 +198,7 @@ class ErrorCode(enum.StrEnum):
     HISTORY_EMPTY = "HISTORY_EMPTY"
     LAST_ADMIN = "LAST_ADMIN"
     WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
+    CONFLICT = "CONFLICT"
     PATH_INVALID = "PATH_INVALID"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
@@ -290,7 +292,6 @@ _BUG: Final = _Row(
 )
 
 _TABLE: Final[Mapping[type[BaseException], _Row]] = {
-    # Django's own.
     Http404: _Row(
         HTTPStatus.NOT_FOUND,
         ErrorCode.NOT_FOUND,
@@ -315,7 +316,6 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     QueryTooLongError: _Row(
         HTTPStatus.REQUEST_URI_TOO_LONG, ErrorCode.REQUEST_TOO_LARGE, "Too much", str
     ),
-    # The REST framework's.
     exceptions.ValidationError: _invalid(ErrorCode.REQUEST_INVALID, _api_words),
     exceptions.ParseError: _invalid(ErrorCode.PARSE_FAILED, _api_words),
     exceptions.NotAuthenticated: _Row(
@@ -343,8 +343,14 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     exceptions.Throttled: _Row(
         HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.THROTTLED, "Too many attempts", _throttled_words
     ),
-    # The catalogue's.
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
+    IntegrityError: _Row(
+        HTTPStatus.CONFLICT,
+        ErrorCode.CONFLICT,
+        "Changed meanwhile",
+        "Another request has made, changed or deleted what this one needs. Try again.",
+    ),
+    ValidationError: _invalid(ErrorCode.REQUEST_INVALID, lambda error: " ".join(error.messages)),
     # What cannot be reached or used now.
     OperationalError: _DATABASE,
     InterfaceError: _DATABASE,
@@ -372,8 +378,6 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
         PlaylistErrorCode.WORDS_UNAVAILABLE: HTTPStatus.CONFLICT,
     }.items()
 }
-
-
 _ACCOUNTS: Final[Mapping[str, _Row]] = {
     AccountErrorCode.REQUEST_INVALID: _invalid(ErrorCode.REQUEST_INVALID, str),
     AccountErrorCode.PERMISSION_DENIED: _Row(
@@ -418,13 +422,20 @@ def _row(error: BaseException | None) -> _Row:
     return next((_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE), _BUG)
 
 
-def _is_wrong_statement(error: BaseException | None) -> bool:
-    """Whether SQLite rejected a statement, for example because a table is missing.
+_RACES: Final = (
+    *(sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, "23505"),
+    *(sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, "23503"),
+)
+"""A row that there may be once, and one that is not there any more, by SQLite and SQLSTATE."""
 
-    Such an error is an OperationalError, too, but it is a bug.
-    """
+
+def _is_wrong_statement(error: BaseException | None) -> bool:
+    """Whether a statement is wrong: SQLite knows no such table, or a value can never be stored."""
     cause = getattr(error, "__cause__", None)
-    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    code = getattr(cause, "sqlite_errorcode", None) or getattr(cause, "sqlstate", None)
+    if isinstance(error, IntegrityError):
+        return code not in _RACES
+    return code == sqlite3.SQLITE_ERROR
 
 
 def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:

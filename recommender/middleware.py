@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import Throttled
@@ -16,12 +18,19 @@ from recommender.errors import (
     error_answer,
     error_log,
 )
-from recommender.throttles import address, limit, request_limit
+from recommender.throttles import (
+    address,
+    is_counted,
+    limit,
+    mark_counted,
+    request_limit,
+)
 from recommender.web.views.errors import error_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.contrib.auth.models import AnonymousUser, User
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -96,17 +105,29 @@ def _body_limit(request: HttpRequest, view_func: Callable[..., HttpResponseBase]
 
 
 class ThrottleMiddleware:
-    """Counts the requests of pages, by user or address; the API's views count their own.
+    """Counts every request but those for static files and `throttled("")`, by user or address.
 
-    `recommender.throttles.throttled` gives a view another scope, or none. Views that need no login
-    are counted by address, because they must not need the database.
+    Pages are counted before their views run; the API's views count their own. What comes to no view
+    or leaves it before it was counted is counted afterwards: unknown addresses, refused forms,
+    tokens that are not valid. `recommender.throttles.throttled` gives a view another scope, or
+    none. Views that need no login are counted by address, because they must not need the database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._get_response(request)
+        response = self._get_response(request)
+        if is_counted(request):
+            return response
+        try:
+            # A failure may be the database's, which need not be asked once more.
+            is_sound = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+            request_limit(request, _user(request) if is_sound else None)
+        except Throttled as error:
+            response.close()
+            return error_response(request, error_answer(error))
+        return response
 
     def process_view(
         self,
@@ -117,16 +138,29 @@ class ThrottleMiddleware:
     ) -> HttpResponse | None:
         """Answer 429 if it is one request too many."""
         scope = getattr(view_func, "throttle", "pages")
-        if not scope or hasattr(view_func, "cls"):
+        if hasattr(view_func, "cls"):
+            return None
+        mark_counted(request)
+        if not scope:
             return None
         try:
             if scope != "pages":
                 limit(scope, address(request))
             else:
                 may_ask_user = getattr(view_func, "login_required", True)
-                request_limit(request, may_ask_user=may_ask_user)
+                request_limit(request, request.user if may_ask_user else None)
         except Throttled as error:
             return error_response(request, error_answer(error))
+        return None
+
+
+def _user(request: HttpRequest) -> User | AnonymousUser | None:
+    """Return the user of a request; None if it cannot be told."""
+    # Middleware that comes before the session's may have answered.
+    user = getattr(request, "user", None)
+    try:
+        return user if user is not None and user.is_authenticated else None
+    except (DatabaseError, InterfaceError):
         return None
 
 

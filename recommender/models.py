@@ -1,4 +1,4 @@
-"""Index builds, playlists, listening history, tokens, and signs of life of the processes."""
+"""Index builds, playlists, listening history, tokens, looks of user names, and signs of life."""
 
 from __future__ import annotations
 
@@ -154,6 +154,18 @@ class Token(models.Model):
     def allows(self, scope: str) -> bool:
         """Whether the token may do what needs `scope`."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class NameLook(models.Model):
+    """One look of a user's name (`recommender.looks`); no two accounts share one."""
+
+    look = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="name_looks"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.look[:8]}"
 
 
 @receiver(models.signals.post_save, sender=settings.AUTH_USER_MODEL)

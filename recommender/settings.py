@@ -88,13 +88,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "recommender.middleware.content_security_policy",
-    "recommender.middleware.RequestLimitMiddleware",
+    # What comes before it is not counted: static files, and redirects to HTTPS.
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "recommender.middleware.ThrottleMiddleware",
+    "recommender.middleware.RequestLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "recommender.middleware.ThrottleMiddleware",
     "recommender.access.PrivateMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
     from django.http import HttpRequest
     from rest_framework.request import Request
 
@@ -293,13 +295,27 @@ def limit(scope: str, ident: str) -> None:
         raise Throttled(max(1.0, left))
 
 
-def request_limit(request: HttpRequest | Request, *, may_ask_user: bool = True) -> None:
+def request_limit(
+    request: HttpRequest | Request, user: AbstractBaseUser | AnonymousUser | None
+) -> None:
     """Count a request against its user's rate, or its address's without a login."""
-    user = request.user if may_ask_user else None
+    mark_counted(request)
     if user is not None and user.is_authenticated:
         limit("user", str(user.pk))
     else:
         limit("anon", address(request))
+
+
+def mark_counted(request: HttpRequest | Request) -> None:
+    """Note that a request has been counted, or need not be."""
+    # The framework's request wraps the one that the middleware sees.
+    plain: Any = getattr(request, "_request", request)
+    plain._is_counted = True
+
+
+def is_counted(request: HttpRequest) -> bool:
+    """Return whether a request has been counted, or need not be."""
+    return getattr(request, "_is_counted", False)
 
 
 def throttled(scope: str) -> Callable[[_View], _View]:
@@ -322,7 +338,7 @@ class RequestThrottle(BaseThrottle):
     """The rates of users and addresses, for the API's views."""
 
     def allow_request(self, request: Any, view: object) -> bool:
-        request_limit(request)
+        request_limit(request, request.user)
         return True
 
 
@@ -330,6 +346,7 @@ class LoginThrottle(BaseThrottle):
     """How often one address may try a name and password, on pages and API together."""
 
     def allow_request(self, request: Any, view: object) -> bool:
+        mark_counted(request)
         limit("login", address(request))
         return True
 

@@ -10,7 +10,7 @@ from django.contrib.auth.forms import UserCreationForm
 from django.utils import timezone
 
 from recommender.models import Playlist, Scope, Token
-from recommender.names import name_problem
+from recommender.names import NameForm
 from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
@@ -61,12 +61,8 @@ class SavePlaylistForm(PlaylistNameForm):
     query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
-    def clean_username(self) -> str:
-        name: str = super().clean_username() or ""
-        if problem := name_problem(name):
-            raise forms.ValidationError(problem)
-        return name
+class SignUpForm(NameForm, UserCreationForm):  # type: ignore[type-arg]
+    may_be_reserved = False
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]

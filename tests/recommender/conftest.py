@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from django.contrib.auth.models import Permission
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from rest_framework.test import APIClient
 
 from catalog import analysis
@@ -30,13 +29,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def open_connection() -> Iterator[None]:
-    """Keep the connection that the test is in: requests that begin or end would close it."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+def open_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the connection of the transaction that the test is in: requests that end would close it.
+
+    The receiver of Django's signal would come back: its test client connects it at every request.
+    """
+    close = BaseDatabaseWrapper.close_if_unusable_or_obsolete
+
+    def close_outside(wrapper: BaseDatabaseWrapper) -> None:
+        if not wrapper.in_atomic_block:
+            close(wrapper)
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", close_outside)
 
 
 @pytest.fixture(autouse=True)

@@ -245,6 +245,7 @@ EXPORTED = {
     "Listen": "listens",
     "Token": "tokens",
     "BackgroundJob": "jobs",
+    "NameLook": "",  # a hash of the user name, which is in the profile
     "LogEntry": "",  # what staff did in the admin: the record of the installation
 }
 

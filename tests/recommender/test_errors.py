@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import (
@@ -16,6 +17,7 @@ from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    ValidationError,
 )
 from django.db import (
     IntegrityError,
@@ -69,6 +71,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
+
+def integrity_error(cause: Exception, **facts: object) -> IntegrityError:
+    error = IntegrityError(str(cause))
+    for name, value in facts.items():
+        setattr(cause, name, value)
+    error.__cause__ = cause
+    return error
+
+
 EXPECTED: list[tuple[Exception, int, str]] = [
     (Http404(), 404, "NOT_FOUND"),
     (PermissionDenied(), 403, "PERMISSION_DENIED"),
@@ -88,6 +99,13 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (exceptions.UnsupportedMediaType("text/plain"), 415, "UNSUPPORTED_MEDIA_TYPE"),
     (exceptions.Throttled(7), 429, "THROTTLED"),
     (PathError("/x is not there"), 400, "PATH_INVALID"),
+    (ValidationError({"username": "taken"}), 400, "REQUEST_INVALID"),
+    *(
+        (integrity_error(sqlite3.IntegrityError(), sqlite_errorcode=code), 409, "CONFLICT")
+        for code in (787, 1555, 2067)
+    ),
+    (integrity_error(psycopg.errors.UniqueViolation()), 409, "CONFLICT"),
+    (integrity_error(psycopg.errors.ForeignKeyViolation()), 409, "CONFLICT"),
     (OperationalError("connection refused"), 503, "UNAVAILABLE"),
     (InterfaceError("connection already closed"), 503, "UNAVAILABLE"),
     (CheckpointError("gone"), 503, "UNAVAILABLE"),
@@ -127,6 +145,9 @@ BUGS: list[Exception] = [
     RecommenderError("what"),
     ProgrammingError("column does not exist"),
     IntegrityError("not unique"),
+    integrity_error(sqlite3.IntegrityError("NOT NULL"), sqlite_errorcode=1299),
+    integrity_error(psycopg.errors.NotNullViolation("missing")),
+    integrity_error(psycopg.errors.CheckViolation("below 0")),
     KeyError("name"),
     exceptions.APIException(),
 ]

@@ -7,6 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.signals import request_started
+from django.db import connection
 from django.test import Client
 from django.urls import get_resolver
 
@@ -74,3 +76,16 @@ def test_no_address_fails(
                 if response.streaming:  # read to its end, which closes its file
                     b"".join(response.streaming_content)
                 assert response.status_code < 500, (method, path, query)
+
+
+@pytest.mark.django_db
+def test_requests_leave_the_connection_of_their_test(
+    client: Client, wav_song: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+    monkeypatch.setattr(connection, "close", lambda: closed.append(True))
+    for _ in range(2):
+        assert client.get("/healthz").status_code == 200
+        client.get(f"/songs/{wav_song.pk}/audio").close()
+        request_started.send(sender=None)
+    assert not closed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -78,7 +79,13 @@ class Command(BaseCommand):
         if user_model.objects.filter(is_superuser=True).exists():
             return
         password = secrets.token_urlsafe(12)
-        user_model.objects.create_superuser("admin", password=password)
+        try:
+            user_model.objects.create_superuser("admin", password=password)
+        except ValidationError as error:
+            raise CommandError(
+                "There is no superuser, and an account that is none has the name admin. Make a "
+                "superuser of another name with: manage.py createsuperuser"
+            ) from error
         self.stdout.write(
             self.style.SUCCESS(
                 f"\nAdmin account made: name admin, password {password}\n"

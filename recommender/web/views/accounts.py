@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required, login_required
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from recommender import selectors
+from recommender.names import NAME_TAKEN
 from recommender.throttles import address, limit
 from recommender.web.forms import SignUpForm
 from recommender.web.views.base import page_of
@@ -52,7 +56,16 @@ def signup(request: HttpRequest) -> HttpResponse:
     if not settings.AFFETTI_SIGNUP:
         raise Http404("Accounts are made by the admin.")
     form = SignUpForm(request.POST or None)
+    status = HTTPStatus.OK
     if request.method == "POST" and form.is_valid():
-        login(request, form.save())
-        return redirect("home")
-    return render(request, "registration/signup.html", {"form": form})
+        try:
+            with transaction.atomic():
+                user = form.save()
+        except (IntegrityError, ValidationError):
+            # Another sign-up took the name after the form had found it free.
+            form.add_error("username", NAME_TAKEN)
+            status = HTTPStatus.BAD_REQUEST
+        else:
+            login(request, user)
+            return redirect("home")
+    return render(request, "registration/signup.html", {"form": form}, status=status)
