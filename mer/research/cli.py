@@ -37,6 +37,10 @@ COMMANDS: Final = {
         "mer.research.evaluation.robustness",
         "measure the house network on distorted audio",
     ),
+    "playlists": (
+        "mer.research.playlists.command",
+        "measure playlists on labelled songs, those of any recommender",
+    ),
 }
 """Each command's module and summary; the module has `add_arguments(parser)` and `run(options)`."""
 
