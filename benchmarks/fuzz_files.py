@@ -222,18 +222,17 @@ def _ingest(music: Path, report: dict[str, Any]) -> None:
 
 def _analyse(report: dict[str, Any]) -> None:
     from catalog.analysis import songs_analyse  # noqa: PLC0415
-    from catalog.work.queue import songs_abandon, songs_waiting  # noqa: PLC0415
+    from catalog.work.queue import batches_next, songs_abandon, songs_waiting  # noqa: PLC0415
 
     for _ in range(1000):
         songs_abandon()
-        rows = list(songs_waiting().order_by("pk").values_list("pk", "attempts")[:8])
-        if not rows:
+        batches = batches_next(songs=songs_waiting(), limit=8)
+        if not batches:
             return
-        alone = [pk for pk, attempts in rows if attempts]
         start = time.monotonic()
-        songs_analyse(song_ids=alone[:1] or [pk for pk, _ in rows], worker="fuzz")
+        songs_analyse(song_ids=batches[-1], worker="fuzz")  # the suspects come last
         if time.monotonic() - start > HANG_SECONDS:
-            report["hangs"].append(f"songs {rows}")
+            report["hangs"].append(f"songs {batches[-1]}")
 
 
 def _collect(music: Path, report: dict[str, Any], keep: Path | None) -> None:

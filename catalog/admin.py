@@ -38,7 +38,7 @@ _FACTS = (
     *("library", "relative_path", "duration_seconds", "lyrics_source", "lyrics_note"),
     *("album_artist", "album_entry", "track_number", "disc_number", "bpm", "replaygain_db"),
     *("mood_tags", "musicbrainz_recording_id", "tags_note", "is_available"),
-    *("status", "failure_code", "failure_message", "attempts", "queued_at"),
+    *("status", "failure_code", "failure_message", "deaths", "errors", "queued_at"),
     *("recording", "recording_rank", "is_recording_manual", "audio_sha256"),
     *("leased_by", "leased_at", "content_sha256", "created_at", "updated_at"),
 )

@@ -41,11 +41,12 @@ from catalog.versions import version_serving
 from catalog.work.queue import (
     APART_FROM,
     leases_release,
-    song_died,
+    song_err,
     songs_abandon,
     songs_claim,
     songs_held,
     songs_postpone,
+    songs_suspect,
     songs_waiting,
 )
 from mer.checkpoint import check, packaged_path, packaged_version
@@ -222,14 +223,15 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
     songs = songs_claim(song_ids=song_ids, worker=worker)
     with songs_held(song_ids=[song.pk for song in songs], worker=worker):
         try:
-            if len(songs) == 1 and songs[0].attempts >= APART_FROM:
+            if len(songs) == 1 and songs[0].deaths > APART_FROM:  # this claim counts until its end
                 report = _analyse_apart(songs[0], worker)
             else:
                 report = held_songs_analyse(songs=songs, worker=worker)
         except SoftTimeLimitExceeded as error:
-            # Some song takes too long: each is tried alone, and then it counts against that one.
-            blamed: list[tuple[Song, Exception]] = [(song, error) for song in songs]
-            batch_store_together(Batch(worker, model_version(), blamed=blamed), [])
+            if len(songs) > 1:  # some song takes too long
+                songs_suspect(song_ids=[song.pk for song in songs], worker=worker)
+            else:
+                batch_store_together(Batch(worker, model_version(), blamed=[(songs[0], error)]), [])
             raise
     report.skipped = len(song_ids) - report.analysed - report.failed
     return report
@@ -252,7 +254,7 @@ def _analyse_apart(song: Song, worker: str) -> AnalysisReport:
     child = subprocess.run(command, check=False, timeout=settings.CELERY_TASK_TIME_LIMIT)  # noqa: S603
     if child.returncode < 0:
         logger.error("%s: its analysis ended a process (signal %d)", song.path, -child.returncode)
-        song_died(song=song, worker=worker)
+        song_err(song=song, worker=worker)
         songs_abandon()
     elif child.returncode:
         raise TransientError(f"the analysis apart of song {song.pk} ended with an error; see above")

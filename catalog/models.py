@@ -215,8 +215,12 @@ class Song(models.Model):
         max_length=200, blank=True, help_text="Worker that holds the lease"
     )
     leased_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="Claims that ended with the death of the worker"
+    deaths = models.PositiveIntegerField(
+        default=0, help_text="Claims of the song alone that ended with the death of the worker"
+    )
+    errors = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Tries that ended with an error of its own or the death of its child process",
     )
     keeps_emotion = models.BooleanField(
         default=False,

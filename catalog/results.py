@@ -201,5 +201,5 @@ def _outdated_delete(rows: Sequence[SongEmotion]) -> None:
 
 def _settle(song_ids: set[int], **fields: Any) -> int:
     return Song.objects.filter(pk__in=song_ids).update(
-        leased_by="", leased_at=None, updated_at=timezone.now(), attempts=0, **fields
+        leased_by="", leased_at=None, updated_at=timezone.now(), deaths=0, errors=0, **fields
     )

@@ -4,6 +4,10 @@ The database holds the queue. A song waits while it is pending, its file is avai
 holds an unexpired lease on it. Messages only wake workers, so they may be lost or arrive twice. At
 most `WINDOW_BATCHES` batches are under way at once, and a finished batch releases the next one. So
 a large catalogue never floods the broker.
+
+A song counts two things apart, by the rule of decision 15. `Song.deaths`: a claim of the song alone
+adds one, and every end of it that is no death takes it back. Deaths may come from outside, so they
+never fail a song. `Song.errors` are the song's own: `MAX_ERRORS` of them fail it.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Value, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -35,11 +39,9 @@ WINDOW_BATCHES: Final = 64
 STALE_SECONDS: Final = 60
 """A message without effect for this long counts as lost, and its songs are sent again."""
 MAX_ERRORS: Final = 3
-"""A song fails when this many tries of its analysis ended with an unexpected error."""
+"""A song fails when this many tries ended with an unexpected error or the death of its child."""
 APART_FROM: Final = 6
-"""After so many deaths alone a song is analysed in a child process, whose deaths count alone."""
-MAX_ATTEMPTS: Final = APART_FROM + 3
-"""A song fails after the child process died three times while its worker lived."""
+"""After so many deaths alone a song is analysed in a child process, whose deaths are errors."""
 
 PENDING_AGAIN: Final[dict[str, Any]] = {
     "status": Song.Status.PENDING,
@@ -48,10 +50,20 @@ PENDING_AGAIN: Final[dict[str, Any]] = {
     "queued_at": None,
     "leased_by": "",
     "leased_at": None,
-    "attempts": 0,
+    "deaths": 0,
+    "errors": 0,
     "keeps_emotion": False,
 }
 """The values of a song that waits for analysis."""
+_ALIVE: Final[dict[str, Any]] = {
+    "leased_by": "",
+    "leased_at": None,
+    "queued_at": None,
+    "deaths": Case(When(deaths__gt=0, then=F("deaths") - 1), default=0),
+}
+"""The values of a song whose worker gives it back, so that its claim was no death."""
+_SUSPECT: Final = Greatest("deaths", Value(1), output_field=PositiveIntegerField())
+"""`deaths` of a song that has to be tried alone."""
 
 
 def songs_waiting() -> QuerySet[Song]:
@@ -70,22 +82,16 @@ def _is_expired() -> Q:
 def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
     """Lease waiting ones of the songs to `worker` alone, and return them.
 
-    A song with failed tries is claimed only alone. A claim of one song counts as a try until
-    `songs_release`, so that it stays counted if the worker dies. From `APART_FROM` on the death of
-    the worker counts no more: it may have been killed from outside.
+    A song with failed tries is claimed only alone. The claim of one song counts as a death, until
+    the worker says how it ended.
     """
     now = timezone.now()
     waiting = songs_waiting().filter(pk__in=song_ids).order_by("pk")
-    fresh = list(waiting.filter(attempts=0, leased_by="").values_list("pk", flat=True))
+    fresh = list(waiting.filter(deaths=0, errors=0, leased_by="").values_list("pk", flat=True))
     ids = fresh or list(waiting.values_list("pk", flat=True)[:1])
-    tries: Case | F = F("attempts")
-    if len(ids) == 1:
-        tries = Case(
-            When(attempts__lt=APART_FROM, then=F("attempts") + 1),
-            default=F("attempts"),
-            output_field=PositiveSmallIntegerField(),
-        )
-    songs_waiting().filter(pk__in=ids).update(leased_by=worker, leased_at=now, attempts=tries)
+    songs_waiting().filter(pk__in=ids).update(
+        leased_by=worker, leased_at=now, deaths=F("deaths") + int(len(ids) == 1)
+    )
     mine = Song.objects.filter(pk__in=ids, leased_by=worker, leased_at=now)
     return list(mine.select_related("library").order_by("pk"))
 
@@ -112,14 +118,17 @@ def songs_held(*, song_ids: Sequence[int], worker: str) -> Iterator[None]:
 
 
 def songs_release(*, song_ids: Sequence[int], worker: str) -> int:
-    """Give back the songs that `worker` still holds; the claim does not count as an attempt."""
-    held = Song.objects.filter(pk__in=song_ids, leased_by=worker, status=Song.Status.PENDING)
-    return held.update(
-        leased_by="",
-        leased_at=None,
-        queued_at=None,
-        attempts=Case(When(attempts__gt=0, then=F("attempts") - 1), default=0),
-    )
+    """Give back the songs that `worker` still holds; nothing counts against them."""
+    return _held(song_ids, worker).update(**_ALIVE)
+
+
+def songs_suspect(*, song_ids: Sequence[int], worker: str) -> int:
+    """Give back songs of which one, unknown, has a fault: each is tried alone from now on."""
+    return _held(song_ids, worker).update(**{**_ALIVE, "deaths": _SUSPECT})
+
+
+def _held(song_ids: Iterable[int], worker: str) -> QuerySet[Song]:
+    return Song.objects.filter(pk__in=list(song_ids), leased_by=worker, status=Song.Status.PENDING)
 
 
 def songs_postpone(*, song_ids: Sequence[int], worker: str) -> int:
@@ -134,13 +143,12 @@ def songs_blame(
 ) -> list[tuple[Song, str, str]]:
     """Count unexpected errors against songs that `worker` holds.
 
-    The songs wait again, to be tried alone. Those that had `MAX_ERRORS` tries are returned, each
+    The songs wait again, to be tried alone. Those that had `MAX_ERRORS` errors are returned, each
     with a code and a reason, for the caller to fail them.
     """
     exhausted = []
     for song, error in errors:
-        tries = max(song.attempts, 1)
-        if tries >= MAX_ERRORS:
+        if song.errors + 1 >= MAX_ERRORS:
             reason = storable_text(f"{type(error).__name__}: {error}")
             reason = reason.replace(str(song.path), song.path.name)
             message = (
@@ -150,17 +158,13 @@ def songs_blame(
             code = error.code if isinstance(error, MerError) else "ANALYSIS_FAILED"
             exhausted.append((song, code, message))
         else:
-            Song.objects.filter(pk=song.pk, leased_by=worker).update(
-                leased_by="", leased_at=None, queued_at=None, attempts=tries
-            )
+            song_err(song=song, worker=worker)
     return exhausted
 
 
-def song_died(*, song: Song, worker: str) -> None:
-    """Count the death of the child process of `worker` that analysed a song apart."""
-    Song.objects.filter(pk=song.pk, leased_by=worker).update(
-        leased_by="", leased_at=None, queued_at=None, attempts=F("attempts") + 1
-    )
+def song_err(*, song: Song, worker: str) -> None:
+    """Count an error, or the death of its child process, against a song; its worker lives."""
+    _held([song.pk], worker).update(**{**_ALIVE, "errors": F("errors") + 1})
 
 
 def leases_release(*, restarted_node: str = "") -> int:
@@ -175,8 +179,7 @@ def leases_release(*, restarted_node: str = "") -> int:
         leased_by="",
         leased_at=None,
         queued_at=None,
-        # A death in company only makes a song suspect; one alone was counted by the claim.
-        attempts=Greatest("attempts", Value(1), output_field=PositiveSmallIntegerField()),
+        deaths=_SUSPECT,  # one alone was counted by the claim
     )
 
 
@@ -196,11 +199,11 @@ def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     A song with failed tries gets a batch of its own: if it is the cause, no other song fails with
     it.
     """
-    rows = list(songs.order_by("pk").values_list("pk", "attempts")[:limit])
-    fresh = [pk for pk, attempts in rows if attempts == 0]
+    rows = list(songs.order_by("pk").values_list("pk", F("deaths") + F("errors"))[:limit])
+    fresh = [pk for pk, failures in rows if failures == 0]
     size = settings.AFFETTI_ANALYSIS_BATCH_SIZE
     batches = [fresh[start : start + size] for start in range(0, len(fresh), size)]
-    suspects = sorted((attempts, pk) for pk, attempts in rows if attempts > 0)
+    suspects = sorted((failures, pk) for pk, failures in rows if failures > 0)
     return batches + [[pk] for _, pk in suspects]
 
 
@@ -226,10 +229,10 @@ def songs_dispatch() -> int:
 
 
 def songs_abandon() -> int:
-    """Fail the waiting songs whose analysis ends every process; see `MAX_ATTEMPTS`."""
+    """Fail the waiting songs whose analysis ends every process; see `MAX_ERRORS`."""
     return (
         songs_waiting()
-        .filter(attempts__gte=MAX_ATTEMPTS)
+        .filter(errors__gte=MAX_ERRORS)
         .update(
             status=Song.Status.FAILED,
             failure_code="ANALYSIS_ABANDONED",

@@ -188,7 +188,7 @@ def test_a_model_that_cannot_be_loaded_fails_no_song(
         with pytest.raises(CheckpointCorruptError):
             analyse(song_ids)
 
-    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", attempts=0)
+    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", deaths=0, errors=0)
     assert waiting.count() == 4
 
 
@@ -213,7 +213,7 @@ def test_an_unexpected_error_of_one_song_stops_no_other_and_has_a_limit(
     assert analyse(song_ids) == AnalysisReport(analysed=3, skipped=1)
     for tries in range(1, MAX_ERRORS):
         bad.refresh_from_db()
-        assert (bad.status, bad.leased_by, bad.attempts) == (Song.Status.PENDING, "", tries)
+        assert (bad.status, bad.leased_by, bad.errors) == (Song.Status.PENDING, "", tries)
         analyse(song_ids)
 
     bad.refresh_from_db()
@@ -224,8 +224,12 @@ def test_an_unexpected_error_of_one_song_stops_no_other_and_has_a_limit(
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "attempts"),
-    [(0, "analysed", 0), (-9, "pending", APART_FROM + 1), (1, "pending", APART_FROM - 1)],
+    ("code", "status", "deaths", "errors"),
+    [
+        (0, "analysed", 0, 0),
+        (-9, "pending", APART_FROM, 1),
+        (1, "pending", APART_FROM, 0),
+    ],
 )
 def test_a_song_at_which_workers_died_is_analysed_in_a_process_of_its_own(
     song_ids: list[int],
@@ -233,9 +237,10 @@ def test_a_song_at_which_workers_died_is_analysed_in_a_process_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
     code: int,
     status: str,
-    attempts: int,
+    deaths: int,
+    errors: int,
 ) -> None:
-    Song.objects.filter(pk=song_ids[0]).update(attempts=APART_FROM)
+    Song.objects.filter(pk=song_ids[0]).update(deaths=APART_FROM)
 
     def run(command: list[str], **_: object) -> SimpleNamespace:
         assert command[2:4] == ["django", "analyse_apart"]
@@ -248,7 +253,8 @@ def test_a_song_at_which_workers_died_is_analysed_in_a_process_of_its_own(
         analyse(song_ids[:1])
 
     song = Song.objects.get(pk=song_ids[0])
-    assert (song.status, song.attempts, song.leased_by) == (status, attempts, "")
+    assert (song.status, song.deaths, song.errors) == (status, deaths, errors)
+    assert song.leased_by == ""
 
 
 def test_a_decoder_that_dies_is_given_more_tries(
@@ -303,13 +309,15 @@ def test_a_song_that_takes_longer_than_a_task_may_stops_no_other_and_has_a_limit
     monkeypatch.setattr(fake_pipeline, "prepare", hang)
     with pytest.raises(SoftTimeLimitExceeded):
         analyse(song_ids)
-    assert set(Song.objects.values_list("attempts", "leased_by", "status")) == {(1, "", "pending")}
+    states = Song.objects.values_list("deaths", "errors", "leased_by", "status")
+    assert set(states) == {(1, 0, "", "pending")}
 
     for song_id in song_ids:
         with pytest.raises(SoftTimeLimitExceeded) if song_id == slow.pk else nullcontext():
             analyse([song_id])
-    with pytest.raises(SoftTimeLimitExceeded):
-        analyse([slow.pk])
+    for _ in range(MAX_ERRORS - 1):
+        with pytest.raises(SoftTimeLimitExceeded):
+            analyse([slow.pk])
 
     slow.refresh_from_db()
     assert (slow.status, slow.failure_code) == (Song.Status.FAILED, "ANALYSIS_FAILED")
@@ -386,7 +394,7 @@ def test_what_the_machine_lacks_counts_against_no_song(
         with pytest.raises(TransientError, match="open files"):
             analyse(song_ids)
 
-    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", attempts=0)
+    waiting = Song.objects.filter(status=Song.Status.PENDING, leased_by="", deaths=0, errors=0)
     assert waiting.count() == 4
 
 

@@ -41,7 +41,7 @@ class KillReport:
     failed_jobs: int = 0
     failures: list[str] = field(default_factory=list)
     analysed_twice: int = 0
-    most_attempts: int = 0
+    most_deaths: int = 0
     healed_seconds: float = 0.0
 
     @property
@@ -98,7 +98,7 @@ def workers_kill(
             music.keep_work()
         _kill(stack, alive[name], chance)
         report.kills += 1
-        report.most_attempts = max(report.most_attempts, _most_attempts(stack))
+        report.most_deaths = max(report.most_deaths, _most_deaths(stack))
         on_kill(report)
         alive[name], ends[name] = stack.start_worker(name), _moment(chance)
     last = time.monotonic()
@@ -123,8 +123,8 @@ def _kill(stack: Stack, worker: subprocess.Popen[bytes], chance: random.Random) 
         stack.kill(worker)
 
 
-def _most_attempts(stack: Stack) -> int:
-    return int(stack.rows("SELECT coalesce(max(attempts), 0) FROM catalog_song")[0][0])
+def _most_deaths(stack: Stack) -> int:
+    return int(stack.rows("SELECT coalesce(max(deaths), 0) FROM catalog_song")[0][0])
 
 
 def _is_healed(stack: Stack, songs: int) -> bool:

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 
 from catalog.work.queue import APART_FROM
 from tests.integration.kills import workers_kill
-from tests.integration.stack import Migrated, Stack, music_write, services_require
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.integration.stack import Stack, music_write
 
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("mode", ["full", "embedded"])
-def test_kills_of_two_workers_lose_double_and_give_up_nothing(
-    tmp_path: Path, migrated: Migrated, mode: str
-) -> None:
-    if mode == "full":
-        services_require()
-    stack = Stack(tmp_path, is_full=mode == "full")
-    try:
-        stack.migrate(migrated)
-        report = workers_kill(stack, kills=4, seed=3)
-    finally:
-        stack.close()
+def test_kills_of_two_workers_lose_double_and_give_up_nothing(stack: Stack) -> None:
+    report = workers_kill(stack, kills=4, seed=3)
 
-    logger.info("%s: %s", mode, report)
+    logger.info("%s", report)
     assert report.kills == 4
     assert report.is_good, report
 
@@ -62,32 +48,19 @@ print("never nested")
 """
 
 
-@pytest.mark.parametrize("mode", ["full", "embedded"])
 def test_ingests_of_a_folder_and_its_subfolders_at_once_never_leave_nested_libraries(
-    tmp_path: Path, migrated: Migrated, mode: str
+    stack: Stack,
 ) -> None:
-    if mode == "full":
-        services_require()
-    stack = Stack(tmp_path, is_full=mode == "full")
-    try:
-        stack.migrate(migrated)
-        assert "never nested" in stack.manage("shell", "--no-imports", "-c", NESTED)
-    finally:
-        stack.close()
+    assert "never nested" in stack.manage("shell", "--no-imports", "-c", NESTED)
 
 
-def test_a_song_at_which_workers_died_is_analysed_by_a_child_process(
-    tmp_path: Path, migrated: Migrated
-) -> None:
-    stack = Stack(tmp_path, is_full=False)
-    try:
-        stack.migrate(migrated)
-        stack.manage("ingest", str(music_write(tmp_path / "music", 1)), "--at-most", "0", "--wait")
-        stack.wait_until(lambda: stack.count("catalog_song") == 1, "the song", seconds=1)
-        stack.rows(f"UPDATE catalog_song SET attempts = {APART_FROM}")
-        stack.start_beat()
-        stack.start_worker()
-        stack.wait_until(lambda: stack.analysed() == 1, "analysed", seconds=120)
-        assert stack.rows("SELECT attempts, leased_by FROM catalog_song") == [(0, "")]
-    finally:
-        stack.close()
+@pytest.mark.parametrize("stack", ["embedded"], indirect=True)
+def test_a_song_at_which_workers_died_is_analysed_by_a_child_process(stack: Stack) -> None:
+    music = music_write(stack.folder / "music", 1)
+    stack.manage("ingest", str(music), "--at-most", "0", "--wait")
+    stack.wait_until(lambda: stack.count("catalog_song") == 1, "the song", seconds=1)
+    stack.rows(f"UPDATE catalog_song SET deaths = {APART_FROM}")
+    stack.start_beat()
+    stack.start_worker()
+    stack.wait_until(lambda: stack.analysed() == 1, "analysed", seconds=120)
+    assert stack.rows("SELECT deaths, errors, leased_by FROM catalog_song") == [(0, 0, "")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,17 +14,20 @@ from catalog.models import Song, SongEmotion
 from catalog.work import queue
 from catalog.work.queue import (
     APART_FROM,
-    MAX_ATTEMPTS,
+    MAX_ERRORS,
     STALE_SECONDS,
     batches_next,
     leases_release,
-    song_died,
+    song_err,
+    songs_abandon,
     songs_analyse_again,
+    songs_blame,
     songs_claim,
     songs_dispatch,
     songs_held,
     songs_release,
     songs_requeue_for_model,
+    songs_suspect,
     songs_waiting,
 )
 from tests.factories import MODEL_VERSION, SongEmotionFactory, SongFactory
@@ -76,7 +80,7 @@ def test_released_songs_wait_again_and_are_not_blamed() -> None:
     assert songs_release(song_ids=ids, worker="b") == 0
     assert songs_release(song_ids=ids, worker="a") == 2
 
-    assert songs_waiting().filter(attempts=0, queued_at=None).count() == 2
+    assert songs_waiting().filter(deaths=0, errors=0, queued_at=None).count() == 2
 
 
 def test_songs_of_a_dead_process_wait_again_at_once_and_remember_it() -> None:
@@ -87,7 +91,7 @@ def test_songs_of_a_dead_process_wait_again_at_once_and_remember_it() -> None:
     assert leases_release() == 1
 
     assert songs_waiting().get().pk == dead
-    assert Song.objects.get(pk=dead).attempts == 1
+    assert Song.objects.get(pk=dead).deaths == 1
 
 
 def test_each_waiting_song_is_asked_for_once_until_the_message_seems_lost(
@@ -123,24 +127,94 @@ def test_only_a_window_of_a_large_catalogue_is_on_the_way(
 
 def test_no_number_of_kills_of_workers_gives_a_song_up() -> None:
     ids = pending(3)
-    for _ in range(3 * MAX_ATTEMPTS):
+    for _ in range(3 * APART_FROM):
         songs_claim(song_ids=ids[:1], worker=DEAD)
         leases_release()
         songs_dispatch()
-    assert Song.objects.get(pk=ids[0]).attempts == APART_FROM
+    song = Song.objects.get(pk=ids[0])
+    assert (song.deaths, song.errors) == (3 * APART_FROM, 0)
     assert batches_next(songs=songs_waiting(), limit=10) == [ids[1:], ids[:1]]
 
 
 def test_a_song_that_ends_the_process_made_for_it_is_given_up() -> None:
     (pk,) = pending(1)
-    Song.objects.update(attempts=APART_FROM)
-    for _ in range(MAX_ATTEMPTS - APART_FROM):
+    Song.objects.update(deaths=APART_FROM)
+    for _ in range(MAX_ERRORS):
         (song,) = songs_claim(song_ids=[pk], worker="w")
-        song_died(song=song, worker="w")
+        assert song.deaths > APART_FROM
+        song_err(song=song, worker="w")
     songs_dispatch()
 
     song = Song.objects.get()
     assert (song.status, song.failure_code) == (Song.Status.FAILED, "ANALYSIS_ABANDONED")
+    assert (song.deaths, song.errors) == (APART_FROM, MAX_ERRORS)
+
+
+def killed(song_ids: list[int]) -> None:
+    """The worker dies, whatever it was doing."""
+    songs_claim(song_ids=song_ids, worker=DEAD)
+    leases_release()
+
+
+def released(song_ids: list[int]) -> None:
+    """The worker gives the songs back, as in an outage."""
+    songs = songs_claim(song_ids=song_ids, worker="w")
+    songs_release(song_ids=[song.pk for song in songs], worker="w")
+
+
+def suspected(song_ids: list[int]) -> None:
+    """A batch took too long."""
+    songs = songs_claim(song_ids=song_ids, worker="w")
+    songs_suspect(song_ids=[song.pk for song in songs], worker="w")
+
+
+def crashed(pk: int, *, by_error: bool) -> None:
+    """The song's own fault ends its analysis: by an error, or by the end of its process."""
+    (song,) = songs_claim(song_ids=[pk], worker=DEAD)
+    if by_error:
+        for _, code, message in songs_blame(errors=[(song, ValueError("bad"))], worker=DEAD):
+            failed = {"failure_code": code, "failure_message": message, "leased_by": ""}
+            Song.objects.filter(pk=pk).update(status=Song.Status.FAILED, **failed)
+    elif song.deaths > APART_FROM:
+        song_err(song=song, worker=DEAD)
+    else:
+        leases_release()
+    songs_abandon()
+
+
+OUTSIDE = (killed, released, suspected)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_kills_from_outside_with_one_crash_of_its_own_give_no_song_up(seed: int) -> None:
+    chance = random.Random(seed)
+    ids = pending(3)
+    moment = chance.randrange(30)
+    for step in range(30):
+        if step == moment:
+            crashed(ids[0], by_error=chance.random() < 0.5)
+        else:
+            # In company or alone, as the message has it.
+            chance.choice(OUTSIDE)(chance.choice([ids, ids[:1]]))
+        songs_dispatch()
+        assert songs_waiting().count() == 3
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_song_that_always_crashes_is_given_up_whatever_else_happens(seed: int) -> None:
+    chance = random.Random(seed)
+    (pk,) = pending(1)
+    ways = [(True,), (False,), (True, False)][seed % 3]
+    crashes = 0
+    while Song.objects.get().status == Song.Status.PENDING:
+        assert crashes < APART_FROM + MAX_ERRORS
+        crashed(pk, by_error=chance.choice(ways))
+        crashes += 1
+        if chance.random() < 0.3 and songs_waiting().exists():
+            chance.choice(OUTSIDE)([pk])
+    assert crashes >= MAX_ERRORS
+    code = Song.objects.get().failure_code
+    assert code in {"ANALYSIS_FAILED", "ANALYSIS_ABANDONED"}
 
 
 def test_a_claim_that_fails_halfway_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,16 +228,16 @@ def test_a_claim_that_fails_halfway_holds_nothing(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(OperationalError):
             songs_claim(song_ids=ids, worker="w")
 
-    assert songs_waiting().filter(leased_by="", attempts=0).count() == 2
+    assert songs_waiting().filter(leased_by="", deaths=0).count() == 2
 
 
 def test_a_death_in_company_counts_against_none_however_often() -> None:
     ids = pending(4)
-    for _ in range(2 * MAX_ATTEMPTS):
-        Song.objects.update(attempts=0)
+    for _ in range(2 * APART_FROM):
+        Song.objects.update(deaths=0)
         songs_claim(song_ids=ids, worker=DEAD)
         leases_release()
-        assert set(Song.objects.values_list("attempts", flat=True)) == {1}
+        assert set(Song.objects.values_list("deaths", "errors")) == {(1, 0)}
     songs_dispatch()
 
     assert songs_waiting().count() == 4
@@ -174,11 +248,11 @@ def test_a_death_in_company_counts_against_none_however_often() -> None:
 
 def test_a_suspect_that_succeeds_between_deaths_is_not_given_up() -> None:
     (song,) = pending(1)
-    for _ in range(3 * MAX_ATTEMPTS):
+    for _ in range(2 * APART_FROM):
         songs_claim(song_ids=[song], worker=DEAD)
         leases_release()
         songs_claim(song_ids=[song], worker="w")
-        Song.objects.update(status=Song.Status.ANALYSED, leased_by="", attempts=0)
+        Song.objects.update(status=Song.Status.ANALYSED, leased_by="", deaths=0)
         Song.objects.update(status=Song.Status.PENDING)
     songs_dispatch()
 
@@ -220,13 +294,14 @@ def test_leases_are_renewed_while_the_work_goes_on(monkeypatch: pytest.MonkeyPat
 
 
 def test_asked_for_again_a_song_waits_and_its_emotion_counts_no_more() -> None:
-    emotion = SongEmotionFactory(song__status=Song.Status.FAILED, song__attempts=3)
+    emotion = SongEmotionFactory(song__status=Song.Status.FAILED, song__deaths=3, song__errors=1)
     SongEmotion.objects.update(input_sha256=emotion.song.input_sha256)
 
     assert songs_analyse_again(song_ids=[emotion.song.pk]) == 1
 
     song = Song.objects.get()
-    assert (song.status, song.attempts, song.failure_code) == (Song.Status.PENDING, 0, "")
+    assert (song.status, song.deaths, song.errors) == (Song.Status.PENDING, 0, 0)
+    assert song.failure_code == ""
     assert song.updated_at > emotion.song.updated_at
     assert SongEmotion.objects.get().input_sha256 == ""
 
