@@ -13,6 +13,7 @@ from mer.lyrics.cleaning import (
     parse_lrc,
     read_lyrics,
 )
+from mer.lyrics.english import english_words
 from mer.lyrics.gate import lyrics_judge, lyrics_refusal
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "context_text",
     "decode_lyrics",
     "decode_unknown",
+    "english_words",
     "lyric_lines",
     "lyrics_judge",
     "lyrics_refusal",

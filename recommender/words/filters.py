@@ -1,0 +1,345 @@
+"""Genres, artists, albums, years and lengths inside a text, against what the catalogue has."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from recommender.words.tokens import key_of_words
+from recommender.words.vocabulary import LONGEST_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from recommender.words.tokens import Token
+    from recommender.words.understood import Filters
+    from recommender.words.vocabulary import Vocabulary
+
+    Key = tuple[str, ...]
+
+_SHORT_SECONDS: Final = 180
+_LONG_SECONDS: Final = 360
+_TABLE: Final = tomllib.loads(
+    (resources.files("recommender.words") / "filters.toml").read_text("utf-8")
+)
+_WORDS: Final = {name: frozenset(words.split()) for name, words in _TABLE["words"].items()}
+_NUMBERS: Final = {word: int(n) for n, words in _TABLE["numbers"].items() for word in words.split()}
+_DECADES: Final = {word: int(y) for y, words in _TABLE["decades"].items() for word in words.split()}
+_GENRE_PHRASES: Final = frozenset(
+    tuple(phrase.split()) for phrase in _TABLE["genre_phrases"]["all"].split(", ")
+)
+_SAME_GENRE: Final[Mapping[Key, Key]] = {
+    tuple(other.split()): tuple(genre.split())
+    for genre, others in _TABLE["same_genre"].items()
+    for other in others.split(", ")
+}
+_DECADE: Final = re.compile(
+    r"(?:(19|20))?(\d)0(?:s|er|ern|ies|tal|talet|erne|年代|년대|ler|lar|lerin|larin)"
+)
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_MINUTES: Final = re.compile(
+    r"min|mins|minute|minutes|minuten|minutos?|minuti|minuto|minut|minuty|minuter|minuta|dakika\w*"
+    r"|минут\w*|мин|मिनट|دقيقه|دقائق|分|分钟|分以内|분"
+)
+_SECONDS: Final = re.compile(r"s|sec|secs|second|seconds|sekunden|secondes|segundos|secondi|секунд")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Tokens `start` to `end` that are a filter.
+
+    `is_weak` marks a name that may also be a word of a description around it. `missing` is said of
+    a name that the catalogue does not have.
+    """
+
+    start: int
+    end: int
+    meaning: str
+    apply: Callable[[Filters, bool], Filters]
+    doubt: float = 0.0
+    is_weak: bool = False
+    missing: bool = False
+    corrected: str = ""
+
+
+def claims_of(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Claim]:
+    """Return the filters in a text, in order; none overlaps another."""
+    claims: list[Claim] = []
+    at = 0
+    while at < len(tokens):
+        claim = None if tokens[at].is_mark else _claim(tokens, at, vocabulary)
+        if claim is not None:
+            claims.append(claim)
+        at = claim.end if claim else at + 1
+    return claims
+
+
+def _claim(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
+    for find in (_length, _years, _credit):
+        claim = find(tokens, at, vocabulary)
+        if claim is not None:
+            return claim
+    return _genre(tokens, at, vocabulary) or _artist(tokens, at, vocabulary)
+
+
+def _years(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:
+    words = [token.word for token in tokens[at : at + 6]]
+    words += [""] * (6 - len(words))
+    if found := _range_of_years(at, words) or _open_years(at, words):
+        return found
+    if decade := _decade(words, 0):
+        return _span(at, decade[1], decade[0], decade[0] + 9)
+    year = _year(words[0])
+    return _span(at, 1, year, year) if year else None
+
+
+def _range_of_years(at: int, words: Sequence[str]) -> Claim | None:
+    skip = 1 if words[0] in _WORDS["before_range"] else 0
+    one, two = _year(words[skip]), _year(words[skip + 2])
+    if one and two and words[skip + 1] in _WORDS["between"]:
+        return _span(at, skip + 3, min(one, two), max(one, two))
+    return None
+
+
+def _open_years(at: int, words: Sequence[str]) -> Claim | None:
+    """Return years before, until, since or after one: "before the 80s", "newer than 2010"."""
+    first = words[0]
+    if not any(first in _WORDS[name] for name in ("before", "until", "since", "after")):
+        return None
+    skip = 2 if words[1] in _WORDS["after_bound"] else 1
+    begin, size = _decade(words, skip) or (_year(words[skip]) or 0, 1)
+    if not begin:
+        return None
+    end = begin + 9 if _decade(words, skip) else begin
+    if first in _WORDS["before"]:
+        return _span(at, skip + size, None, begin - 1)
+    if first in _WORDS["until"]:
+        return _span(at, skip + size, None, end)
+    return _span(at, skip + size, begin if first in _WORDS["since"] else end + 1, None)
+
+
+def _decade(words: Sequence[str], at: int) -> tuple[int, int] | None:
+    """Return a decade's first year and how many words name it."""
+    word = words[at]
+    if word in _DECADES:
+        return _DECADES[word], 1
+    if found := _DECADE.fullmatch(word):
+        return _decade_year(found[1], int(found[2])), 1
+    bare = re.fullmatch(r"(19|20)?(\d)0", word)
+    if bare and at + 1 < len(words) and words[at + 1] in _WORDS["after_decade"]:
+        return _decade_year(bare[1], int(bare[2])), 2
+    after = re.fullmatch(r"(\d)0", words[at + 1]) if at + 1 < len(words) else None
+    if after and word in _WORDS["before_decade"]:
+        return _decade_year(None, int(after[1])), 2
+    return None
+
+
+def _decade_year(century: str | None, digit: int) -> int:
+    return (int(century) if century else 19 if digit >= 3 else 20) * 100 + digit * 10
+
+
+def _year(word: str) -> int | None:
+    return int(word) if _YEAR.fullmatch(word) else None
+
+
+def _span(at: int, size: int, first: int | None, last: int | None) -> Claim:
+    if first is not None and last is not None:
+        meaning = f"year {first}" if first == last else f"years {first} to {last}"
+    else:
+        meaning = f"years up to {last}" if first is None else f"years from {first}"
+
+    def apply(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
+        return replace(filters, year_from=first, year_to=last)
+
+    return Claim(at, at + size, meaning, apply)
+
+
+def _length(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:
+    words = [token.word for token in tokens[at : at + 7]]
+    words += [""] * (7 - len(words))
+    skip = 0
+    while skip < 2 and words[skip] in _WORDS["at_most"] | _WORDS["at_least"] | {
+        "than",
+        "at",
+        "als",
+        "que",
+        "of",
+        "no",
+    }:
+        skip += 1
+    bounds = set(words[:skip])
+    seconds, size = _duration(words, skip)
+    if seconds:
+        after = words[skip + size : skip + size + 2]
+        is_least = bool(bounds & _WORDS["at_least"]) or after in (["or", "more"], ["or", "longer"])
+        if after[:1] == ["or"] and after[1:2] != [""]:
+            size += 2
+        is_least = is_least and words[:2] != ["no", "more"]
+        return _lasting(at, skip + size, seconds, is_least=is_least)
+    if words[0] in _WORDS["short"] | _WORDS["long"] and (
+        _is_near_noun(tokens, at) or len(tokens) <= 3
+    ):
+        is_long = words[0] in _WORDS["long"]
+        return _lasting(at, 1, _LONG_SECONDS if is_long else _SHORT_SECONDS, is_least=is_long)
+    return None
+
+
+def _is_near_noun(tokens: Sequence[Token], at: int) -> bool:
+    return any(token.word in _WORDS["songs"] for token in tokens[at : at + 5])
+
+
+def _duration(words: Sequence[str], at: int) -> tuple[int, int]:
+    """Return seconds and how many words name them; (0, 0) if none do."""
+    word = words[at]
+    glued = re.fullmatch(r"(\d+)(\D+)", word)
+    if glued and _MINUTES.fullmatch(glued[2]):
+        return int(glued[1]) * 60, 1
+    number = int(word) if word.isdigit() and len(word) < 4 else _NUMBERS.get(word, 0)
+    if number and _MINUTES.fullmatch(words[at + 1]):
+        return number * 60, 2
+    if number and _SECONDS.fullmatch(words[at + 1]):
+        return number, 2
+    return 0, 0
+
+
+def _lasting(at: int, size: int, seconds: int, *, is_least: bool) -> Claim:
+    bound = "at least" if is_least else "at most"
+    minutes = f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds} seconds"
+
+    def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
+        if is_least != is_refused:
+            return replace(filters, seconds_from=seconds)
+        return replace(filters, seconds_to=seconds)
+
+    return Claim(at, at + size, f"{bound} {minutes}", apply)
+
+
+def _genre(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
+    for count in range(min(LONGEST_NAME, len(tokens) - at), 0, -1):
+        if any(token.is_mark for token in tokens[at : at + count]):
+            continue
+        key = key_of_words([token.word for token in tokens[at : at + count]])
+        key = _SAME_GENRE.get(key, key) if key not in vocabulary.genres else key
+        is_weak = len(key) == 1 and key[0] in _WORDS["everyday_genres"]
+        if name := vocabulary.genres.get(key):
+            return Claim(at, at + count, f"genre {name}", _with_genre(name), is_weak=is_weak)
+        is_known = key in _GENRE_PHRASES or (len(key) == 1 and key[0] in _WORDS["genres"])
+        if is_known and not is_weak and key != ("ambient",):
+            return Claim(at, at + count, "", _unchanged, missing=True)
+    return None
+
+
+def _with_genre(name: str) -> Callable[[Filters, bool], Filters]:
+    def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
+        if is_refused:
+            return replace(filters, genres_not=(*filters.genres_not, name))
+        return replace(filters, genres=(*filters.genres, name))
+
+    return apply
+
+
+def _unchanged(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
+    return filters
+
+
+def genre_misspelt(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
+    """Return the genre that an unknown word is a misspelling of."""
+    name = vocabulary.genre_near((tokens[at].word,))
+    if name is None:
+        return None
+    return Claim(at, at + 1, f"genre {name}", _with_genre(name), doubt=0.2, corrected=name)
+
+
+def _credit(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
+    """Return an artist or an album after a word that announces one."""
+    word = tokens[at].word
+    start = at + 1
+    if word in _WORDS["album"] or (
+        word in _WORDS["from"] and _word(tokens, at + 1) in {"the", "album"}
+    ):
+        while _word(tokens, start) in {"the", "album", "record", "called", "named"}:
+            start += 1
+        is_sure = any(token.word in _WORDS["album"] for token in tokens[at:start])
+        if found := _longest(tokens, start, vocabulary.albums):
+            return _album(at, *found)
+        if is_sure:
+            return None
+    if word in _WORDS["from"] and (
+        found := _longest(tokens, at + 1, vocabulary.albums, shortest=2)
+    ):
+        return _album(at, *found)
+    if word not in _WORDS["by"] | _WORDS["from"]:
+        return None
+    if found := _longest(tokens, at + 1, vocabulary.artists):
+        return Claim(at, found[0], f"artist {found[1]}", _with_artist(found[1]))
+    if word not in _WORDS["surely_by"]:
+        return None
+    end = at + 1
+    while (
+        end < len(tokens)
+        and end - at <= 4
+        and not tokens[end].is_mark
+        and (tokens[end].word not in {"but", "and", "from", "not", "aber", "mais", "in"})
+    ):
+        end += 1
+    for last in range(end, at + 1, -1):
+        key = key_of_words([token.word for token in tokens[at + 1 : last]])
+        if name := vocabulary.artist_near(key):
+            return Claim(at, last, f"artist {name}", _with_artist(name), doubt=0.2, corrected=name)
+    is_name = end > at + 1 and tokens[at + 1].text[:1].isupper()
+    return Claim(at, end, "", _unchanged, missing=True) if is_name else None
+
+
+def _artist(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
+    found = _longest(tokens, at, vocabulary.artists)
+    if found is None:
+        return None
+    end, name = found
+    is_written_as_name = all(token.text[:1].isupper() for token in tokens[at:end]) and at > 0
+    is_weak = end - at == 1 and not is_written_as_name
+    return Claim(
+        at,
+        end,
+        f"artist {name}",
+        _with_artist(name),
+        doubt=0.1 if is_weak else 0.0,
+        is_weak=is_weak,
+    )
+
+
+def _with_artist(name: str) -> Callable[[Filters, bool], Filters]:
+    def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
+        if is_refused:
+            return replace(filters, artists_not=(*filters.artists_not, name))
+        return replace(filters, artists=(*filters.artists, name))
+
+    return apply
+
+
+def _album(at: int, end: int, name: str) -> Claim:
+    def apply(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
+        return replace(filters, albums=(*filters.albums, name))
+
+    return Claim(at, end, f"album {name}", apply)
+
+
+def _longest(
+    tokens: Sequence[Token],
+    at: int,
+    names: Mapping[tuple[str, ...], str],
+    *,
+    shortest: int = 1,
+) -> tuple[int, str] | None:
+    """Return the end and the name of the longest name that begins at a token."""
+    for count in range(min(LONGEST_NAME, len(tokens) - at), shortest - 1, -1):
+        key = key_of_words([token.word for token in tokens[at : at + count]])
+        if name := names.get(key):
+            return at + count, name
+    return None
+
+
+def _word(tokens: Sequence[Token], at: int) -> str:
+    return tokens[at].word if at < len(tokens) else ""

@@ -1,0 +1,28 @@
+"""The requests of benchmarks/word_queries.tsv, as far as they need no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from benchmarks.word_queries import failures, queries, reading_of
+
+SHARES = {"negation": 0.95}
+"""At least so many of a kind are right; of the others, nine in ten."""
+
+
+def test_what_was_expected_beforehand_is_understood() -> None:
+    total: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    wrong = []
+    for query in queries():
+        needs_network = "network" in query.expected or query.kind == "situation"
+        if needs_network:
+            continue
+        missed = failures(query, reading_of(query, None))
+        total[query.kind] += 1
+        right[query.kind] += not missed
+        wrong += [(query.text, missed)] if missed else []
+
+    assert len(total) == 7
+    for kind, count in total.items():
+        assert right[kind] >= SHARES.get(kind, 0.9) * count, (kind, wrong)
