@@ -4,8 +4,10 @@
 #   docker build --target cuda --build-arg TORCH_INDEX_URL=…  .     one that holds CUDA builds
 # Without TORCH_INDEX_URL, pip's own index decides which build it is.
 ARG PYTHON_VERSION=3.11
+# Debian 13, whose client of PostgreSQL is of the major version of the server in docker-compose.yml.
+ARG DEBIAN=trixie
 
-FROM python:${PYTHON_VERSION}-slim AS build
+FROM python:${PYTHON_VERSION}-slim-${DEBIAN} AS build
 ARG TORCH_INDEX_URL=""
 ENV PATH=/opt/affetti/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip
 WORKDIR /app
@@ -21,11 +23,15 @@ COPY . .
 RUN --mount=type=cache,target=/var/cache/pip \
     pip install --constraint constraints.txt --editable .
 
-FROM python:${PYTHON_VERSION}-slim AS runtime
+FROM python:${PYTHON_VERSION}-slim-${DEBIAN} AS runtime
 ENV PATH=/opt/affetti/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     AFFETTI_VAR_DIR=/var/lib/affetti
+# pg_dump, pg_restore and psql, for backups; they must not be older than the server.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/affetti --create-home affetti
 COPY --from=build /opt/affetti /opt/affetti
 COPY --from=build /app /app

@@ -12,10 +12,13 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    import logging
 
 PROJECT_DIR = Path(__file__).resolve().parent
 IS_CHECKOUT = (PROJECT_DIR.parent / "manage.py").exists()
@@ -319,11 +322,22 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+
+def _is_brief(record: logging.LogRecord) -> bool:
+    """Take the traceback from the log of a refused request: a client could fill the disk."""
+    if record.name.startswith("django.security."):
+        record.exc_info = record.exc_text = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"brief": {"()": "django.utils.log.CallbackFilter", "callback": _is_brief}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
+    },
     "root": {
         "handlers": ["console"],
         "level": env.str("AFFETTI_LOG_LEVEL", default="INFO"),

@@ -170,6 +170,45 @@ def test_every_setting_is_read_and_documented():
         assert {m[1] for m in _VARIABLE.finditer(text) if m[1]} <= documented
 
 
+NOT_PASSED = {
+    # What the compose file itself says.
+    *("DATABASE_URL", "REDIS_URL", "AFFETTI_VAR_DIR", "AFFETTI_CATALOG_ROOTS"),
+    # Never in a container; and a former name, which stops the start.
+    *("AFFETTI_DEBUG", "AFFETTI_SECURE_COOKIES"),
+}
+OWN_DEFAULTS = {"AFFETTI_ALLOWED_HOSTS": "127.0.0.1,localhost", "AFFETTI_SECRET_KEY": None}
+"""Those of the containers: IPv6 is not published, and a secret has to be given."""
+
+
+def test_every_documented_setting_is_passed_on_with_its_default():
+    page, _, _ = (ROOT / "docs/settings.md").read_text().partition("## Read by docker-compose.yml")
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)?", page, re.MULTILINE))
+    example = dict(
+        re.findall(r"^# ([A-Z_]+)=(\S*)", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    )
+    passed = yaml.safe_load(COMPOSE_TEXT)["services"]["web"]["environment"]
+    assert (
+        set(passed) | NOT_PASSED
+        == set(documented)
+        == set(documented) & set(example) | {"AFFETTI_SECURE_COOKIES"}
+    )
+    for name in sorted(set(documented) - NOT_PASSED - set(OWN_DEFAULTS)):
+        assert passed[name] == f"${{{name}:-{documented[name]}}}", name
+        assert example[name] == documented[name], name
+    for name, default in OWN_DEFAULTS.items():
+        assert default is None or passed[name] == f"${{{name}:-{default}}}"
+
+
+def test_the_image_has_the_client_of_the_servers_postgresql():
+    (server,) = re.findall(r"image: postgres:(\d+)", COMPOSE_TEXT)
+    runs = " ".join(rest for name, rest in instructions() if name == "RUN")
+    assert re.findall(r"postgresql-client-(\d+)", runs) == [server]
+    # The release of Debian decides which clients there are: 13 (trixie) has 17.
+    bases = {words.split()[0] for name, words in instructions() if name == "FROM"}
+    assert "python:${PYTHON_VERSION}-slim-${DEBIAN}" in bases
+    assert ("ARG", "DEBIAN=trixie") in instructions()
+
+
 @pytest.mark.parametrize("secret", sorted(SECRETS))
 def test_a_missing_secret_is_refused(secret):
     with pytest.raises(LookupError, match=secret):

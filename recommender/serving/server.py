@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNotImplemented
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
+from waitress.utilities import RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,8 +105,37 @@ def _files_allowed() -> int:
     return _FILES_WANTED if soft == resource.RLIM_INFINITY else soft
 
 
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Has an answer for every request that cannot be read; waitress closes some without one."""
+
+    def received(self, data: bytes) -> int:
+        used = int(super().received(data))
+        longest = self.adj.max_request_body_size
+        if self.chunked and not self.completed and self.body_rcv.chunk_remainder > longest:
+            self.error = RequestEntityTooLarge(f"exceeds max_body of {longest}")
+            self.completed = True
+        if self.error:
+            # Nobody waits for the body that waitress would ask the client to send.
+            self.expect_continue = False
+        return used
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except (ParsingError, TransferEncodingNotImplemented):
+            raise
+        except ValueError as error:  # a length of thousands of digits, a host such as "["
+            raise ParsingError("The request line or a header is invalid") from error
+        is_chunked = self.chunked or "TRANSFER_ENCODING" in self.headers
+        if is_chunked and (self.version != "1.1" or "CONTENT_LENGTH" in self.headers):
+            # A proxy may take the other of the two lengths, and see other requests than we do.
+            raise ParsingError("Content-Length and Transfer-Encoding contradict each other")
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """One connection, with the times at which its client last did something."""
+
+    parser_class = _Parser
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.moved_at = self.asked_at = time.monotonic()

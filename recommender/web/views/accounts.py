@@ -58,9 +58,11 @@ def signup(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     status = HTTPStatus.OK
     if request.method == "POST" and form.is_valid():
+        # The password is hashed before the transaction, which keeps others from writing.
+        user = form.save(commit=False)
         try:
             with transaction.atomic():
-                user = form.save()
+                user.save()
         except (IntegrityError, ValidationError):
             # Another sign-up took the name after the form had found it free.
             form.add_error("username", NAME_TAKEN)
