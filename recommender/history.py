@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from datetime import timedelta
@@ -15,6 +16,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.models import Listen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import User
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 HALF_LIFE: Final = timedelta(days=30)
 """The weight of a listen halves with every such time before the last listen."""
 LISTENS_USED: Final = 500
+SESSION_GAP: Final = timedelta(minutes=30)
+"""A session ends where nothing is started for so long, beyond the length of usual songs."""
+HOUR_SPREAD: Final = 2.0
+"""Hours; the width of a time of day."""
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
@@ -71,12 +77,22 @@ def listen_record(
     return listen
 
 
-def history_weights(*, user: User) -> dict[int, float]:
+def history_weights(
+    *,
+    user: User,
+    half_life: timedelta = HALF_LIFE,
+    is_session: bool = False,
+    hour: int | None = None,
+) -> dict[int, float]:
     """Return the weight of each song in the taste of `user`, by song id.
 
     The last `LISTENS_USED` listens count. A listen's weight is the share of the song that was
-    played, or 1 if unknown, halved for every `HALF_LIFE` before the last listen. The current time
+    played, or 1 if unknown, halved for every `half_life` before the last listen. The current time
     is not used, so the same history always gives the same weights.
+
+    With `is_session`, only the latest listens count that are less than `SESSION_GAP` apart. With
+    `hour`, 0 to 23 in the server's time zone, a listen counts by how near it is to that time of
+    day: `HOUR_SPREAD` hours away it has 0.61 of its weight, six hours away 0.01.
     """
     listens = list(
         Listen.objects.filter(user_id=user.pk)
@@ -85,13 +101,31 @@ def history_weights(*, user: User) -> dict[int, float]:
             :LISTENS_USED
         ]
     )
+    if is_session:
+        listens = listens[: _session_length([moment for _, moment, _, _ in listens])]
     weights: dict[int, float] = defaultdict(float)
     for song_id, moment, seconds_played, duration in listens:
         share = 1.0
         if seconds_played is not None and duration:
             share = min(1.0, seconds_played / duration)
-        weights[song_id] += share * 0.5 ** ((listens[0][1] - moment) / HALF_LIFE)
+        if hour is not None:
+            share *= _nearness_of_hours(moment, hour)
+        weights[song_id] += share * 0.5 ** ((listens[0][1] - moment) / half_life)
     return {song_id: weight for song_id, weight in weights.items() if weight > 0}
+
+
+def _session_length(moments: Sequence[datetime]) -> int:
+    """Return how many of the moments, newest first, belong to the newest session."""
+    for number, (later, earlier) in enumerate(itertools.pairwise(moments), start=1):
+        if later - earlier >= SESSION_GAP:
+            return number
+    return len(moments)
+
+
+def _nearness_of_hours(moment: datetime, hour: int) -> float:
+    local = timezone.localtime(moment)
+    apart = abs(local.hour + local.minute / 60 - hour - 0.5)
+    return math.exp(-(min(apart, 24 - apart) ** 2) / (2 * HOUR_SPREAD**2))
 
 
 def songs_heard(*, user: User, days: int) -> set[int]:

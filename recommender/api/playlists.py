@@ -73,7 +73,10 @@ class ReasonOutput(serializers.Serializer[Any]):
     arousal = unit_field()
     shared_emotions = serializers.ListField(child=serializers.CharField())
     modality = serializers.ChoiceField(choices=[(m, m) for m in MODALITIES])
-    sentence = serializers.CharField()
+    sentence = serializers.CharField(help_text="The same in plain words.")
+    progress = unit_field(
+        required=False, help_text="How far along the journey; absent from other lists."
+    )
 
 
 class EntryOutput(serializers.Serializer[Any]):
@@ -103,6 +106,13 @@ class PlaylistOutput(serializers.Serializer[Any]):
     entries = EntryOutput(many=True)
 
 
+class JourneyFitOutput(serializers.Serializer[Any]):
+    """How well the songs keep to the curve of a journey."""
+
+    distance = serializers.FloatField(help_text="Mean distance of a song from its step.")
+    forward = unit_field(help_text="Share of the steps that go forward.")
+
+
 class TargetOutput(serializers.Serializer[Any]):
     """What the request came to."""
 
@@ -115,6 +125,10 @@ class GeneratedPlaylistOutput(PlaylistOutput):
     id = serializers.UUIDField(allow_null=True, help_text="Null if the list is not kept.")
     created_at = serializers.DateTimeField(allow_null=True)
     target = TargetOutput()
+    fit = JourneyFitOutput(allow_null=True, help_text="Null if the list is no journey.")
+    weaker_left_out = serializers.IntegerField(
+        help_text="Songs left out because they match less than `min_match`; 0 asks for them."
+    )
 
 
 @extend_schema_view(
@@ -203,6 +217,8 @@ def _generated_answer(
         "model_version": generated.model_version,
         "target": generated,
         "notes": generated.notes,
+        "weaker_left_out": generated.weaker_left_out,
+        "fit": generated.fit,
         "entries": playlist_listed(generated),
     }
 

@@ -7,9 +7,10 @@ from recommender.playlists.listed import (
     left_out_note,
     playlist_listed,
 )
+from recommender.playlists.naming import playlist_name
 from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
-from recommender.playlists.saved import playlist_name, playlist_save
+from recommender.playlists.saved import playlist_save
 from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
 from recommender.playlists.targets import has_words
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from recommender.history import songs_heard
+from recommender.playlists.credited import songs_of_names
 from recommender.playlists.fields import Field, Group
 from recommender.playlists.kinds import FieldError, Ids, Text, WholeNumber
 
@@ -189,7 +190,32 @@ class SeedSongs(Constraint):
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
-        return _all_but(request.value("song_ids"), snapshot)
+        return _all_but([song_id for song_id, _ in request.value("song_ids")], snapshot)
+
+
+@register
+class RefusedNames(Constraint):
+    """None of the songs of artists and albums with a weight below 0; featured artists count."""
+
+    noun = "refused artists and albums"
+
+    def is_active(self, request: Values) -> bool:
+        return bool(_refused(request, "artists") or _refused(request, "albums"))
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        allowed = np.ones(len(snapshot), bool)
+        for field in ("artists", "albums"):
+            if names := _refused(request, field):
+                songs = songs_of_names(field, names).values_list("pk", flat=True)
+                allowed[snapshot.rows_of(songs.iterator())] = False
+        return allowed
+
+
+def _refused(request: Values, field: str) -> list[str]:
+    sign = dict(request.value("weights")).get(field, 1.0)
+    return [name for name, weight in request.value(field) if weight * sign < 0]
 
 
 def _all_but(song_ids: Iterable[int], snapshot: IndexSnapshot) -> NDArray[np.bool_]:

@@ -66,6 +66,8 @@ class Field(Generic[T]):
     group: Group = Group.CHOICE
     is_tuning: bool = False
     """The page of a playlist has an input for it."""
+    needs: str = ""
+    """The field that it details, if it means nothing without it."""
     is_in_address: bool = True
     """The page writes the field into addresses; it reads the field from addresses always."""
     name: str = field(init=False, default="")

@@ -92,9 +92,9 @@ class WholeNumber(Kind[int]):
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise FieldError(f"must be a whole number, not {_shown(value)}")
+            raise FieldError(f"must be a whole number, not {shown(value)}")
         if not self.low <= value <= self.high:
-            raise FieldError(f"must be from {self.low} to {self.high}, not {_shown(value)}")
+            raise FieldError(f"must be from {self.low} to {self.high}, not {shown(value)}")
         return value
 
     def parse(self, words: Sequence[str]) -> object:
@@ -104,7 +104,7 @@ class WholeNumber(Kind[int]):
                 raise ValueError(rest)
             return int(whole)
         except ValueError as error:
-            raise FieldError(f"must be a whole number, not {_shown(words[-1])}") from error
+            raise FieldError(f"must be a whole number, not {shown(words[-1])}") from error
 
     def schema(self) -> Schema:
         plain: Schema = {"type": "integer", "maximum": self.high, "minimum": self.low}
@@ -125,18 +125,18 @@ class Number(Kind[float]):
 
     def check(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise FieldError(f"must be a number, not {_shown(value)}")
+            raise FieldError(f"must be a number, not {shown(value)}")
         is_inside = self.low <= value <= self.high and math.isfinite(value)
         if not is_inside or (self.is_low_excluded and value == self.low):
             limits = f"{'above' if self.is_low_excluded else 'from'} {self._range()}"
-            raise FieldError(f"must be {limits}, not {_shown(value)}")
+            raise FieldError(f"must be {limits}, not {shown(value)}")
         return float(value)
 
     def parse(self, words: Sequence[str]) -> object:
         try:
             return float(words[-1])
         except ValueError as error:
-            raise FieldError(f"must be a number, not {_shown(words[-1])}") from error
+            raise FieldError(f"must be a number, not {shown(words[-1])}") from error
 
     def schema(self) -> Schema:
         plain: Schema = {
@@ -163,7 +163,7 @@ class Text(Kind[str]):
 
     def check(self, value: object) -> str:
         if not isinstance(value, str):
-            raise FieldError(f"must be text, not {_shown(value)}")
+            raise FieldError(f"must be text, not {shown(value)}")
         text = value.strip()
         if len(text) > self.longest:
             raise FieldError(f"has {len(text)} characters; the limit is {self.longest}")
@@ -189,13 +189,13 @@ class Flag(Kind[bool]):
 
     def check(self, value: object) -> bool:
         if not isinstance(value, bool):
-            raise FieldError(f"must be true or false, not {_shown(value)}")
+            raise FieldError(f"must be true or false, not {shown(value)}")
         return value
 
     def parse(self, words: Sequence[str]) -> object:
         word = words[-1].strip().casefold()
         if word not in _TRUE | _FALSE:
-            raise FieldError(f"must be true or false, not {_shown(words[-1])}")
+            raise FieldError(f"must be true or false, not {shown(words[-1])}")
         return word in _TRUE
 
     def words(self, value: Any) -> list[str]:
@@ -218,7 +218,7 @@ class Ids(Kind[tuple[int, ...]]):
     _one: ClassVar[WholeNumber] = WholeNumber(1, _LARGEST_ID)
 
     def check(self, value: object) -> tuple[int, ...]:
-        listed = _listed(value)
+        listed = listed_of(value)
         if len(listed) > self.most:
             raise FieldError(f"has {len(listed)} songs; the limit is {self.most}")
         try:
@@ -246,78 +246,28 @@ class Ids(Kind[tuple[int, ...]]):
 
 
 @dataclass(frozen=True)
-class Moods(Kind[tuple[tuple[str, float], ...]]):
-    """A list of at most `most` moods, each with its weight."""
+class Choice(Kind[str]):
+    """One of a few names; `options` holds what each means."""
 
-    most: int
-    is_list: ClassVar[bool] = True
-    metavar: ClassVar[str] = "NAME[:WEIGHT]"
-    name: ClassVar[Text] = Text(100)
-    weight: ClassVar[Number] = Number(0, 100, is_low_excluded=True)
+    options: Mapping[str, str]
+    metavar: ClassVar[str] = "NAME"
 
-    def check(self, value: object) -> tuple[tuple[str, float], ...]:
-        listed = _listed(value)
-        if len(listed) > self.most:
-            raise FieldError(f"has {len(listed)} moods; the limit is {self.most}")
-        return tuple([self._mood(mood) for mood in listed])
-
-    def _mood(self, mood: object) -> tuple[str, float]:
-        if isinstance(mood, str):
-            mood = {"name": mood}
-        elif isinstance(mood, tuple) and len(mood) == 2:
-            mood = {"name": mood[0], "weight": mood[1]}
-        if not isinstance(mood, Mapping) or not {"name"} <= set(mood) <= {"name", "weight"}:
-            raise FieldError(f"must hold names or {{name, weight}} objects, not {_shown(mood)}")
-        try:
-            name = self.name.check(mood["name"])
-        except FieldError as error:
-            raise FieldError(f"has a name that {error.problem}") from error
-        if not name:
-            raise FieldError("has a mood without a name")
-        weight = mood.get("weight")
-        try:
-            return name, 1.0 if weight is None else self.weight.check(weight)
-        except FieldError as error:
-            raise FieldError(f"has a weight of {name!r} that {error.problem}") from error
+    def check(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.options:
+            raise FieldError(f"must be one of {', '.join(self.options)}, not {shown(value)}")
+        return value
 
     def parse(self, words: Sequence[str]) -> object:
-        return [self._from_word(word) for word in words]
-
-    def _from_word(self, word: str) -> object:
-        name, _, weight = word.rpartition(":")
-        if not name:
-            return {"name": word}
-        try:
-            return {"name": name, "weight": float(weight)}
-        except ValueError as error:
-            raise FieldError(
-                f"has {_shown(word)}, in which {_shown(weight)} is no weight; write calm:0.5"
-            ) from error
-
-    def plain(self, value: Any) -> object:
-        return [{"name": name, "weight": weight} for name, weight in value]
-
-    def words(self, value: Any) -> list[str]:
-        return [
-            name if weight == 1 and ":" not in name else f"{name}:{weight}"
-            for name, weight in value
-        ]
+        return words[-1].strip()
 
     def schema(self) -> Schema:
-        named = {
-            "type": "object",
-            "properties": {
-                "name": self.name.schema(),
-                "weight": self.weight.schema() | {"nullable": True, "default": 1},
-            },
-            "required": ["name"],
-            "additionalProperties": False,
-        }
-        items = {"oneOf": [self.name.schema(), named]}
-        return {"type": "array", "items": items, "maxItems": self.most}
+        return {"type": "string", "enum": list(self.options)}
 
     def limits(self) -> str:
-        return f'list of at most {self.most} names or `{{"name", "weight"}}`'
+        return ", ".join(f"`{name}`" for name in self.options)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.options))
 
 
 @dataclass(frozen=True)
@@ -372,12 +322,14 @@ class Point(Kind[AffectPoint]):
         return '`{"valence", "arousal"}`, each a number, 0 to 1'
 
 
-def _listed(value: object) -> Sequence[object]:
+def listed_of(value: object) -> Sequence[object]:
+    """Return a list or tuple as it is; raise `FieldError` for anything else."""
     if not isinstance(value, (list, tuple)):
-        raise FieldError(f"must be a list, not {_shown(value)}")
+        raise FieldError(f"must be a list, not {shown(value)}")
     return value
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as error messages repeat it."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

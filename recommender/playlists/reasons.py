@@ -1,37 +1,77 @@
-"""Why a song is in a list, as numbers and as a sentence."""
+"""Why a song is in a list: a sentence in plain words, and the numbers behind it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 import numpy as np
 
 from mer.affect import EMOTIONS
+from mer.prediction import TOLD_SHIFT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from catalog.models import SongEmotion
     from recommender.index import IndexSnapshot
-    from recommender.playlists.targets import Target
 
 _SHARED_EMOTIONS: Final = 3
 _SHARED_FROM: Final = 0.5
 """A song shares an emotion if more than this share of the catalogue has less of it."""
 _REQUESTED_FROM: Final = 0.15
 """A target requests an emotion from this weight on: words give all eight a little."""
+_HIGH: Final = 0.58
+"""A song is called bright or lively from here on, and dark or calm from as far below a half."""
+_RANKED_FROM: Final = 0.9
+"""Songs above this share of the catalogue are among "the calmest 10%" or fewer."""
+_RANKED_SONGS: Final = 20
+"""In a smaller catalogue no shares are named."""
+_ALIKE_FROM: Final = 0.5
+"""From this likeness on a song "sounds like" a seed song."""
 MODALITY_WORDS: Final = {
     "audio": "sound",
     "lyrics": "lyrics",
     "context": "title and artist",
 }
+_CHARACTERS: Final = (
+    ("Sad and quiet", "Calm", "Calm and warm"),
+    ("Dark", "Even", "Bright"),
+    ("Dark and intense", "Lively", "Bright and lively"),
+)
+"""By arousal, low to high, and within it by valence."""
+_SUPERLATIVES: Final = {
+    "anger": "angriest",
+    "joy": "happiest",
+    "sadness": "saddest",
+    "fear": "most fearful",
+    "calmness": "calmest",
+    "excitement": "most exciting",
+    "disgust": "harshest",
+    "anticipation": "most hopeful",
+}
+_COMPARATIVES: Final = {
+    "anger": "angrier",
+    "joy": "happier",
+    "sadness": "sadder",
+    "fear": "more fearful",
+    "calmness": "calmer",
+    "excitement": "more exciting",
+    "disgust": "harsher",
+    "anticipation": "more hopeful",
+}
+_WORDS_SHIFT: Final = 0.02
+"""Lyric lines that move a song less along an axis are not mentioned."""
 
 
 class EntryReason(TypedDict):
     """Why a song is in a list; plain JSON."""
 
     distance: float
-    """From the target on the valence-arousal plane, in [0, sqrt(2)]."""
+    """From the target, or from its step of a journey, on the plane, in [0, sqrt(2)]."""
     valence: float
     arousal: float
     shared_emotions: list[str]
@@ -40,31 +80,76 @@ class EntryReason(TypedDict):
     """The modality with the largest weight in the prediction: audio, lyrics or context."""
     sentence: str
     """The same in words, for people."""
+    progress: NotRequired[float]
+    """How far the song's step is along the journey, from 0 to 1; absent from other lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for at a song's place in the list.
+
+    `emotions` are eight weights; `step` is the number of the step of a journey and the number of
+    steps; `like` is the title of the seed song that the song resembles.
+    """
+
+    place: NDArray[np.float64]
+    emotions: NDArray[np.float64]
+    progress: float | None = None
+    step: tuple[int, int] | None = None
+    way: str = ""
+    like: str = ""
 
 
 def reason_of(
-    target: Target, snapshot: IndexSnapshot, row: int, emotion: SongEmotion
+    wanted: Wanted, snapshot: IndexSnapshot, row: int, emotion: SongEmotion
 ) -> EntryReason:
-    """Return why the song of a row is in a list for a target; `emotion` has the song's gates."""
+    """Return why the song of a row is in a list.
+
+    `emotion` has the song's gates and lyric lines.
+    """
     affect = snapshot.affect[row].astype(np.float64)
-    shares = np.array([snapshot.shares(2 + number)[row] for number in range(len(EMOTIONS))])
-    shared = _shared_emotions(target, shares)
-    distance = float(np.linalg.norm(affect[:2] - target.place))
+    shares = np.array([snapshot.shares(number)[row] for number in range(len(affect))])
+    shared = _shared_emotions(wanted.emotions, shares[2:])
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
-    return EntryReason(
-        distance=distance,
+    clauses = [
+        _character(affect[:2], shares[:2]),
+        _rank(shared, shares[2:], len(snapshot)),
+        f"sounds like “{wanted.like}”" if wanted.like else "",
+        _words(emotion.lyric_lines),
+    ]
+    start = f"Step {wanted.step[0]} of {wanted.step[1]}{wanted.way}. " if wanted.step else ""
+    reason = EntryReason(
+        distance=float(np.linalg.norm(affect[:2] - wanted.place)),
         valence=float(affect[0]),
         arousal=float(affect[1]),
         shared_emotions=[EMOTIONS[number] for number in shared],
         modality=modality,
-        sentence=_sentence(distance, shared, shares, modality),
+        sentence=f"{start}{'; '.join(clause for clause in clauses if clause)}.",
     )
+    if wanted.progress is not None:
+        reason["progress"] = wanted.progress
+    return reason
 
 
-def _shared_emotions(target: Target, shares: NDArray[np.float64]) -> list[int]:
+def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence[int]) -> list[int]:
+    """Return for each row the seed song that it resembles most, by id; 0 if it resembles none."""
+    seed_rows = snapshot.rows_of(seeds)
+    if not len(seed_rows) or not len(rows):
+        return [0] * len(rows)
+    directions = snapshot.fused(seed_rows)
+    typical = np.minimum(directions @ snapshot.mean_fused, 0.999)
+    likeness = (snapshot.fused(rows) @ directions.T - typical) / (1 - typical)
+    best = likeness.argmax(axis=1)
+    return [
+        int(snapshot.song_ids[seed_rows[seed]]) if likeness[number, seed] >= _ALIKE_FROM else 0
+        for number, seed in enumerate(best.tolist())
+    ]
+
+
+def _shared_emotions(emotions: NDArray[np.float64], shares: NDArray[np.float64]) -> list[int]:
     # A bare point requests no emotion: name those that stand out in the song.
-    requested = np.where(target.emotions >= _REQUESTED_FROM, target.emotions, 0.0)
-    worth = shares * requested if target.emotions.any() else shares
+    requested = np.where(emotions >= _REQUESTED_FROM, emotions, 0.0)
+    worth = shares * requested if emotions.any() else shares
     return [
         number
         for number in np.argsort(-worth, kind="stable")[:_SHARED_EMOTIONS].tolist()
@@ -72,14 +157,34 @@ def _shared_emotions(target: Target, shares: NDArray[np.float64]) -> list[int]:
     ]
 
 
-def _sentence(
-    distance: float, shared: list[int], shares: NDArray[np.float64], modality: str
-) -> str:
-    words = []
-    if shared:
-        # Of 200 songs or more the first is above 99.5%, which would be rounded to all of them.
-        share = min(shares[shared[0]], 0.99)
-        words.append(f"More {EMOTIONS[shared[0]]} than {share:.0%} of the collection.")
-    words.append(f"Distance on the map: {distance:.2f}.")
-    words.append(f"Rated mostly by its {MODALITY_WORDS[modality]}.")
-    return " ".join(words)
+def _character(place: NDArray[np.float64], shares: NDArray[np.float64]) -> str:
+    """Return how a song feels, by its place and by how it compares with the catalogue."""
+    valence, arousal = ((place + shares) / 2).tolist()
+    return _CHARACTERS[_third(arousal)][_third(valence)]
+
+
+def _third(value: float) -> int:
+    return 2 if value >= _HIGH else 0 if value <= 1 - _HIGH else 1
+
+
+def _rank(shared: Sequence[int], shares: NDArray[np.float64], songs: int) -> str:
+    if not shared or songs < _RANKED_SONGS:
+        return ""
+    name, share = EMOTIONS[shared[0]], float(shares[shared[0]])
+    if share < _RANKED_FROM:
+        return f"{_COMPARATIVES[name]} than most of your library"
+    percent = max(1, math.ceil(round(100 * (1 - share), 6)))
+    return f"among the {_SUPERLATIVES[name]} {percent}% of your library"
+
+
+def _words(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the lyric lines that move the song most do to it."""
+    told = [line for line in lines or () if line.get("shift", 0.0) >= TOLD_SHIFT]
+    valence = sum(float(line["valence"]) for line in told)
+    arousal = sum(float(line["arousal"]) for line in told)
+    moves = [
+        (abs(valence), "brighter" if valence > 0 else "sadder"),
+        (abs(arousal), "livelier" if arousal > 0 else "calmer"),
+    ]
+    words = [word for size, word in sorted(moves, reverse=True) if size >= _WORDS_SHIFT]
+    return f"its words make it {' and '.join(words)}" if words else ""

@@ -9,15 +9,25 @@ from mer.affect import AffectPoint
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.playlists.constraints import CONSTRAINTS
 from recommender.playlists.fields import Field, Group, Values
+from recommender.playlists.journeys import SHAPES
 from recommender.playlists.kinds import (
+    Choice,
     FieldError,
     Flag,
-    Ids,
-    Moods,
     Number,
     Point,
     Text,
     WholeNumber,
+)
+from recommender.playlists.scoring import MATCH_FLOOR
+from recommender.playlists.target_kinds import (
+    Box,
+    Names,
+    Region,
+    SeedSongs,
+    Stop,
+    Stops,
+    Weights,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +38,9 @@ MAX_COUNT: Final = 200
 MAX_SEED: Final = 2**53 - 1
 """Every JSON reader represents whole numbers up to this one exactly."""
 MAX_TEXT_LENGTH: Final = 2_000
+MAX_MINUTES: Final = 1_440
+WEIGHTED: Final = (*("moods", "point", "box", "text", "song_ids", "artists", "albums", "history"),)
+"""The fields that `weights` takes; the other targets are a journey and details of these."""
 
 
 class PlaylistRequest(Values):
@@ -42,24 +55,46 @@ class PlaylistRequest(Values):
     __slots__ = ()
 
     moods = Field[tuple[tuple[str, float], ...]](
-        Moods(10),
+        Names(10, "mood"),
         (),
         "Names of moods, with or without a weight; any other name is read as words",
         word="mood",
         group=Group.TARGET,
     )
     point = Field[AffectPoint | None](Point(), None, "A point of the plane", group=Group.TARGET)
+    radius = Field[float](
+        Number(0, 1),
+        0.0,
+        "Songs at most so far from the point match fully",
+        group=Group.TARGET,
+        needs="point",
+    )
+    box = Field[Region | None](Box(), None, "A rectangle of the plane", group=Group.TARGET)
     text = Field[str](
         Text(MAX_TEXT_LENGTH),
         "",
         "Any words; their emotion is predicted like that of lyrics",
         group=Group.TARGET,
     )
-    song_ids = Field[tuple[int, ...]](
-        Ids(50),
+    song_ids = Field[tuple[tuple[int, float], ...]](
+        SeedSongs(50),
         (),
-        "Songs to resemble; they are not in the list",
+        "Songs to resemble, or not to resemble; they are not in the list",
         word="like",
+        group=Group.TARGET,
+    )
+    artists = Field[tuple[tuple[str, float], ...]](
+        Names(10, "artist"),
+        (),
+        "Artists to resemble; with a weight below 0 their songs are left out",
+        word="artist",
+        group=Group.TARGET,
+    )
+    albums = Field[tuple[tuple[str, float], ...]](
+        Names(10, "album"),
+        (),
+        "Albums to resemble; with a weight below 0 their songs are left out",
+        word="album",
         group=Group.TARGET,
     )
     history = Field[bool](
@@ -69,8 +104,55 @@ class PlaylistRequest(Values):
         metavar="USERNAME",
         group=Group.TARGET,
     )
+    history_half_life = Field[float](
+        Number(0, 3650, is_low_excluded=True),
+        30.0,
+        "Days in which the weight of what was heard halves",
+        group=Group.TARGET,
+        needs="history",
+    )
+    history_session = Field[bool](
+        Flag(),
+        False,  # noqa: FBT003
+        "Only what was heard in the latest session, without a pause of 30 minutes",
+        group=Group.TARGET,
+        needs="history",
+    )
+    history_hour = Field[int | None](
+        WholeNumber(0, 23),
+        None,
+        "Only what was heard at about this hour of the day, in the server's time zone",
+        group=Group.TARGET,
+        needs="history",
+    )
+    journey = Field[tuple[Stop, ...]](
+        Stops(8),
+        (),
+        "Stops of a journey in order; a single stop is reached from what was heard last",
+        group=Group.TARGET,
+    )
+    journey_shape = Field[str](
+        Choice(SHAPES),
+        "linear",
+        "How a journey goes from stop to stop",
+        group=Group.TARGET,
+        needs="journey",
+    )
+    weights = Field[tuple[tuple[str, float], ...]](
+        Weights(WEIGHTED),
+        (),
+        "Weights of whole fields; a field with a weight below 0 is refused",
+        word="weight",
+        group=Group.TARGET,
+    )
     count = Field[int](
         WholeNumber(1, MAX_COUNT), 20, "Number of songs", label="Songs", is_tuning=True
+    )
+    minutes = Field[int | None](
+        WholeNumber(1, MAX_MINUTES),
+        None,
+        "Length of the list in place of the number of songs",
+        is_tuning=True,
     )
     diversity = Field[float](
         Number(0, 1),
@@ -83,6 +165,12 @@ class PlaylistRequest(Values):
         WholeNumber(0, MAX_SEED),
         None,
         "The same seed, request and catalogue give the same list; random if absent",
+    )
+    min_match = Field[float](
+        Number(0, 1),
+        MATCH_FLOOR,
+        "The list ends where songs match less than this; 0 fills it with weaker matches",
+        label="Weakest match",
     )
     artist_spacing = Field[int](
         WholeNumber(0, MAX_COUNT),
@@ -99,15 +187,28 @@ class PlaylistRequest(Values):
             if name not in FIELDS:
                 _reject(name, f"is not a field; these are: {', '.join(sorted(FIELDS))}")
         super().__init__({name: _checked(FIELDS[name], given.get(name)) for name in FIELDS})
-        targets = [field for field in FIELDS.values() if field.group is Group.TARGET]
-        if all(field.of(self) == field.default for field in targets):
-            first, *others = (field.name for field in targets)
-            _reject(first, f"is empty, and so are {', '.join(others)}; give one of them")
+        self._check_targets()
         for constraint in CONSTRAINTS:
             try:
                 constraint.check(self)
             except FieldError as error:
                 _reject(constraint.fields()[0].name, error.problem)
+
+    def _check_targets(self) -> None:
+        targets = [FIELDS[name] for name in TARGETS]
+        if all(field.of(self) == field.default for field in targets):
+            first, *others = (field.name for field in targets)
+            _reject(first, f"is empty, and so are {', '.join(others)}; give one of them")
+        for field in FIELDS.values():
+            if field.needs and field.of(self) != field.default:
+                needed = FIELDS[field.needs]
+                if needed.of(self) == needed.default and not (
+                    field.needs == "history" and any(stop.history for stop in self.journey)
+                ):
+                    _reject(field.name, f"needs {field.needs}")
+        for name, _ in self.weights:
+            if FIELDS[name].of(self) == FIELDS[name].default:
+                _reject("weights", f"has a weight of {name}, which is empty")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PlaylistRequest) and self._values == other._values
@@ -152,6 +253,8 @@ class PlaylistRequest(Values):
         return cls(**read)
 
 
+TARGETS: Final = (*WEIGHTED, "journey")
+"""The fields of which a request needs one."""
 FIELDS: Final[Mapping[str, Field[Any]]] = {
     field.name: field
     for field in (

@@ -8,14 +8,12 @@ from django.db import transaction
 
 from catalog.models import Song
 from recommender.models import Playlist, PlaylistEntry
+from recommender.playlists.naming import playlist_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.contrib.auth.models import User
 
     from recommender.playlists.generate import GeneratedPlaylist
-    from recommender.playlists.request import PlaylistRequest
 
 
 @transaction.atomic
@@ -49,22 +47,3 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
         for position, entry in enumerate(kept)
     )
     return playlist
-
-
-def playlist_name(request: PlaylistRequest) -> str:
-    """Return a name made of the targets of a request."""
-    parts = [name.capitalize() for name, _ in request.moods]
-    if request.point is not None:
-        parts.append(f"Valence {request.point.valence:.2f}, arousal {request.point.arousal:.2f}")
-    if request.text:
-        parts.append(f"“{' '.join(request.text.split())}”")
-    if request.song_ids:
-        parts.append(f"Like {_titles(request.song_ids)}")
-    if request.history:
-        parts.append("From my listening")
-    return " + ".join(parts)[:200]
-
-
-def _titles(song_ids: Sequence[int]) -> str:
-    titles = dict(Song.objects.filter(pk__in=song_ids).values_list("pk", "title"))
-    return ", ".join(titles.get(song_id) or f"song {song_id}" for song_id in song_ids)

@@ -35,6 +35,7 @@ def choose(
     song_ids: NDArray[np.int64],
     scores: NDArray[np.float64],
     artists: NDArray[np.int64],
+    credits: Callable[[NDArray[np.int64]], NDArray[np.int64]],
     fused: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     count: int,
     diversity: float,
@@ -43,39 +44,70 @@ def choose(
 ) -> NDArray[np.int64]:
     """Return at most `count` places in the arrays, best first, `max_per_artist` of each artist.
 
-    `fused` returns the unit vectors of some places. The choice depends on the songs and the seed,
-    not on the order of the songs in the arrays.
+    `artists` holds codes of the main artists, negative for songs of nobody. `credits` returns the
+    (places, k) codes of all credited artists, negative for none. `fused` returns the unit vectors
+    of some places. The choice depends on the songs and the seed, not on the order of the songs in
+    the arrays.
     """
-    seen_scores = scores + NEAR_TIE * _seeded_uniform(song_ids, seed)
+    seen_scores = scores + NEAR_TIE * seeded_uniform(song_ids, seed)
     order = np.lexsort((song_ids, -seen_scores))
-    # The pool has only the best few songs of each artist, so any choice from it keeps the limit.
+    # More songs of one main artist cannot be in the list.
     order = order[_rank_within(artists[order]) < max_per_artist]
-    pool = order[: max(_POOL, _POOL_PER_PLACE * count)]
-    picked = _mmr(seen_scores[pool], fused(pool), min(count, len(pool)), diversity)
-    return pool[picked]
+    size = max(_POOL, _POOL_PER_PLACE * count)
+    while True:
+        pool = order[:size]
+        if not len(pool):
+            return pool
+        picked = _mmr(
+            seen_scores[pool],
+            fused(pool),
+            credits(pool),
+            count=min(count, len(pool)),
+            diversity=diversity,
+            max_per_artist=max_per_artist,
+        )
+        # Featured artists may block so much of the pool that it has too few songs.
+        if len(picked) == count or size >= len(order):
+            return pool[picked]
+        size *= 4
 
 
-def widest_spacing(artists: Sequence[int], spacing: int) -> int:
-    """Return the widest spacing, at most `spacing`, in which these songs can be ordered."""
-    counts = Counter(artists)
-    while spacing and not _can_finish(counts, deque(), spacing):
-        spacing -= 1
-    return spacing
+def most_places(artists: NDArray[np.int64], max_per_artist: int) -> int:
+    """Return how many of the songs a list can hold with at most `max_per_artist` of an artist."""
+    return int(np.minimum(np.unique(artists, return_counts=True)[1], max_per_artist).sum())
 
 
-def arrange(points: NDArray[np.float64], artists: Sequence[int], spacing: int) -> list[int]:
-    """Return an order of all points that starts with the first and takes small steps.
+def arrange(
+    points: NDArray[np.float64], credits: NDArray[np.int64], spacing: int
+) -> tuple[list[int], int]:
+    """Return an order of all points that takes small steps, and the spacing that it keeps.
 
-    At least `spacing` points of others lie between two points of one artist. `spacing` must be at
-    most `widest_spacing`. If the spacing requires it, another point is first.
+    At least that many points of others lie between two points that share an artist; it is
+    `spacing`, or less if that cannot be. (points, k) `credits` holds the codes of artists, the main
+    one first, negative for nobody. The path starts at the first point, unless the spacing requires
+    another.
     """
     steps = np.linalg.norm(points[:, np.newaxis] - points[np.newaxis], axis=2)
-    path = _nearest_neighbours(steps, artists, spacing)
-    return _two_opt(path, steps, artists, spacing)
+    named = [
+        tuple(dict.fromkeys([code for code in row if code >= 0])) or (-number - 1,)
+        for number, row in enumerate(credits.tolist())
+    ]
+    for kept in range(spacing, 0, -1):
+        path = _nearest_neighbours(steps, named, kept)
+        if path is not None:
+            return _two_opt(path, steps, named, kept), kept
+    path = _nearest_neighbours(steps, named, 0) or []
+    return _two_opt(path, steps, named, 0), 0
 
 
 def _mmr(
-    scores: NDArray[np.float64], fused: NDArray[np.float32], count: int, diversity: float
+    scores: NDArray[np.float64],
+    fused: NDArray[np.float32],
+    credits: NDArray[np.int64],
+    *,
+    count: int,
+    diversity: float,
+    max_per_artist: int,
 ) -> NDArray[np.int64]:
     cosines = fused @ fused.T
     # The embeddings of one network are all similar; what counts is similarity above the mean.
@@ -83,34 +115,51 @@ def _mmr(
     alike = np.clip((cosines - typical) / (1 - typical), 0.0, 1.0)
     worth = (1 - diversity) * scores
     nearest = np.zeros(len(scores))
-    picked = np.empty(count, np.int64)
-    for place in range(count):
+    is_blocked = np.zeros(len(scores), bool)
+    counts: Counter[int] = Counter()
+    picked: list[int] = []
+    while len(picked) < count and not is_blocked.all():
         # The first is always the best match, even if `diversity` is 1.
-        gain = worth - diversity * nearest if place else scores.copy()
-        gain[picked[:place]] = -np.inf
-        picked[place] = np.argmax(gain)
-        nearest = np.maximum(nearest, alike[picked[place]])
-    return picked
+        gain = worth - diversity * nearest if picked else scores.copy()
+        gain[is_blocked] = -np.inf
+        best = int(np.argmax(gain))
+        picked.append(best)
+        is_blocked[best] = True
+        nearest = np.maximum(nearest, alike[best])
+        for artist in {code for code in credits[best].tolist() if code >= 0}:
+            counts[artist] += 1
+            if counts[artist] >= max_per_artist:
+                is_blocked |= (credits == artist).any(axis=1)
+    return np.array(picked, np.int64)
 
 
 def _nearest_neighbours(
-    steps: NDArray[np.float64], artists: Sequence[int], spacing: int
-) -> list[int]:
-    left = set(range(len(artists)))
-    counts = Counter(artists)
+    steps: NDArray[np.float64], named: Sequence[tuple[int, ...]], spacing: int
+) -> list[int] | None:
+    """Return a path through all points that keeps the spacing; None if none is found.
+
+    For main artists alone one is found whenever there is one.
+    """
+    mains = [artists[0] for artists in named]
+    if not _can_finish(Counter(mains), deque(), spacing):
+        return None
+    left = set(range(len(named)))
+    counts = Counter(mains)
     recent: deque[int] = deque(maxlen=spacing)
     path: list[int] = []
     while left:
+        taken = {artist for place in recent for artist in named[place]}
         nearest = sorted(left, key=lambda i: (steps[path[-1], i] if path else 0.0, i))
         for candidate in nearest:
-            artist = artists[candidate]
-            if artist in recent:
+            if not taken.isdisjoint(named[candidate]):
                 continue
-            counts[artist] -= 1
-            after = deque([*recent, artist], maxlen=spacing)
-            if _can_finish(counts, after, spacing):
+            counts[mains[candidate]] -= 1
+            after = deque([*recent, candidate], maxlen=spacing)
+            if _can_finish(counts, deque(mains[place] for place in after), spacing):
                 break
-            counts[artist] += 1
+            counts[mains[candidate]] += 1
+        else:
+            return None
         left.remove(candidate)
         path.append(candidate)
         recent = after
@@ -142,7 +191,7 @@ def _can_finish(counts: Counter[int], recent: deque[int], spacing: int) -> bool:
 
 
 def _two_opt(
-    path: list[int], steps: NDArray[np.float64], artists: Sequence[int], spacing: int
+    path: list[int], steps: NDArray[np.float64], named: Sequence[tuple[int, ...]], spacing: int
 ) -> list[int]:
     """Reverse stretches of the path while that shortens it and keeps the spacing."""
     for _ in range(_TWO_OPT_PASSES):
@@ -160,7 +209,7 @@ def _two_opt(
                 if gain[end - start - 1] <= 1e-9:
                     break
                 turned = [*path[:start], *reversed(path[start : end + 1]), *path[end + 1 :]]
-                if _keeps_spacing(turned, artists, spacing):
+                if _keeps_spacing(turned, named, spacing):
                     path, is_shorter = turned, True
                     break
         if not is_shorter:
@@ -168,12 +217,13 @@ def _two_opt(
     return path
 
 
-def _keeps_spacing(path: Sequence[int], artists: Sequence[int], spacing: int) -> bool:
+def _keeps_spacing(path: Sequence[int], named: Sequence[tuple[int, ...]], spacing: int) -> bool:
     last: dict[int, int] = {}
     for place, song in enumerate(path):
-        if place - last.get(artists[song], -spacing - 1) <= spacing:
-            return False
-        last[artists[song]] = place
+        for artist in named[song]:
+            if place - last.get(artist, -spacing - 1) <= spacing:
+                return False
+            last[artist] = place
     return True
 
 
@@ -189,7 +239,7 @@ def _rank_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return result
 
 
-def _seeded_uniform(song_ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+def seeded_uniform(song_ids: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each song that depends on its id and the seed alone.
 
     A song therefore has the same number at any place in the arrays. The function is the finaliser

@@ -1,24 +1,16 @@
-"""The target of a request, and the score of each song for it.
+"""What a request aims at.
 
-Each target field of a request (moods, point, text, songs, history) becomes a place on the plane,
-emotions that it stresses and, for text, songs and history, a direction in the fused space. Their
-weighted mean is the target. A song's score is the weighted mean of three parts, each in [0, 1]:
-
-- *closeness* ``exp(-d² / 2 TOLERANCE²)`` times the *quadrant match* (`quadrant_match`). d is the
-  mean of two distances: on the plane, and between the shares of the catalogue that have a lower
-  value on each axis.
-  Predictions lie around the middle of the plane. With the first distance alone most moods would
-  be far from every song, and the axis with the wider spread would decide.
-- *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
-- *likeness* ``(cos - m) / (1 - m)``, at least 0, where m is the cosine of the target and the
-  average song. 0 is as similar as the average song, 1 is identical.
+Each target field of a request (moods, point, text, songs, artists, albums, history) becomes a place
+on the plane, emotions that it stresses and, for all but moods and points, a direction in the fused
+space. The weighted mean of those that are wanted is the target. `recommender.playlists.scoring` has
+the score of a song for it. Areas of the plane, and whatever is refused, are parts of their own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,12 +18,15 @@ import numpy as np
 from catalog import analysis
 from catalog.errors import ModelAwayError
 from catalog.models import Song
-from mer.affect import EMOTIONS, QUADRANTS, Quadrant
+from mer.affect import EMOTIONS
 from mer.errors import InputError
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import history_weights
 from recommender.moods import Mood, mood_find
+from recommender.playlists.aims import Aim
+from recommender.playlists.credited import songs_of_names
+from recommender.playlists.scoring import Area, PartWeights, Target
 from recommender.throttles import words_turn
 
 if TYPE_CHECKING:
@@ -42,161 +37,152 @@ if TYPE_CHECKING:
 
     from mer.affect import AffectPoint
     from recommender.index import IndexSnapshot
+    from recommender.playlists.aims import Part
     from recommender.playlists.request import PlaylistRequest
-
-LISTENER_SPREAD: Final = 0.19
-"""Standard deviation of the ratings of one song by different listeners, on each axis."""
-TOLERANCE: Final = LISTENER_SPREAD * math.sqrt(2)
-SIDE_SCALE: Final = LISTENER_SPREAD * math.sqrt(3) / math.pi
-"""Scale of the logistic distribution whose standard deviation is `LISTENER_SPREAD`."""
-FULL_MATCH_SHARE: Final = 0.95
-"""The quadrant match at this quantile of the catalogue counts as a full match."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartWeights:
-    """The weights of closeness, emotion match and likeness."""
-
-    closeness: float
-    emotions: float = 0.0
-    likeness: float = 0.0
-
+    from recommender.playlists.target_kinds import Stop
 
 MOOD: Final = PartWeights(closeness=1.0, emotions=0.5)
 POINT: Final = PartWeights(closeness=1.0)
 TEXT: Final = PartWeights(closeness=1.0, emotions=0.5, likeness=0.25)
 SONGS: Final = PartWeights(closeness=0.75, emotions=0.25, likeness=1.0)
+SEEDS_OF_NAME: Final = 300
+"""An artist or an album stands for at most so many of its songs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What the songs of a list should be like.
+class Plan:
+    """What a list aims at: an aim, the stops of a journey, or both."""
 
-    `place` is (valence, arousal); `relative` is the same in shares of the catalogue. `emotions` are
-    eight weights that sum to 1, or all 0. `fused` is a unit vector, or all 0.
-    """
-
-    place: NDArray[np.float64]
-    relative: NDArray[np.float64]
-    emotions: NDArray[np.float64]
-    fused: NDArray[np.float32]
-    weights: PartWeights
+    aim: Aim | None
+    stops: tuple[Part, ...] = ()
+    seeds: tuple[int, ...] = ()
+    """The songs that the list should resemble, the most important first."""
 
 
-def target_of_request(
+def plan_of_request(
     request: PlaylistRequest,
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
-) -> Target:
-    """Return the target of a request; raise `PlaylistRequestError` if a part has none.
+) -> Plan:
+    """Return what a request aims at; raise `PlaylistRequestError` if a part cannot be found.
 
     Raises Throttled if it has words and too many others have, too.
     """
     with words_turn() if has_words(request) else contextlib.nullcontext():
-        return _blend(_parts(request, snapshot, user))
+        parts = _parts(request, snapshot, user)
+        stops = tuple([_stop_part(stop, request, snapshot, user) for stop in request.journey])
+    seeds = tuple(song_id for song_id, weight in request.song_ids if weight > 0)
+    return Plan(aim_of_parts(parts) if parts else None, stops, seeds)
+
+
+def _stop_part(
+    stop: Stop,
+    request: PlaylistRequest,
+    snapshot: IndexSnapshot,
+    user: User | AnonymousUser | None,
+) -> Part:
+    if stop.point is not None:
+        return point_target(stop.point, snapshot)
+    if stop.song_id:
+        _check_seed_songs([stop.song_id], snapshot)
+        return songs_target({stop.song_id: 1.0}, snapshot)
+    if stop.history:
+        return history_target(request, user, snapshot)
+    return mood_target(stop.mood, "journey", snapshot)
+
+
+def aim_of_parts(parts: Sequence[tuple[float, Part]]) -> Aim:
+    """Return the aim of parts with weights; a part whose weight is below 0 is refused.
+
+    Wanted targets are blended into their weighted mean; areas stay as they are.
+    """
+    wanted = [(weight, part) for weight, part in parts if weight > 0]
+    blended = [(weight, part) for weight, part in wanted if isinstance(part, Target)]
+    others = [(weight, part) for weight, part in wanted if not isinstance(part, Target)]
+    if blended:
+        others.insert(0, (sum(weight for weight, _ in blended), _blend(blended)))
+    return Aim(tuple(others), tuple((-weight, part) for weight, part in parts if weight < 0))
 
 
 def has_words(request: PlaylistRequest) -> bool:
     """Return whether the networks have to rate words of the request."""
-    return bool(request.text) or any(mood_find(name) is None for name, _ in request.moods)
+    names = [name for name, _ in request.moods]
+    names += [stop.mood for stop in request.journey if stop.mood]
+    return bool(request.text) or any(mood_find(name) is None for name in names)
 
 
 def _parts(
     request: PlaylistRequest, snapshot: IndexSnapshot, user: User | AnonymousUser | None
-) -> list[tuple[float, Target]]:
-    parts: list[tuple[float, Target]] = []
-    mood_total = sum(weight for _, weight in request.moods)
-    for name, weight in request.moods:
-        mood = mood_find(name)
-        part = _text(name, "moods", snapshot) if mood is None else _mood(mood)
-        parts.append((weight / mood_total, part))
+) -> list[tuple[float, Part]]:
+    weights = dict(request.weights)
+    parts: list[tuple[float, Part]] = []
+
+    def add(field: str, part: Part, share: float = 1.0) -> None:
+        parts.append((weights.get(field, 1.0) * share, part))
+
+    for share, name in _shares(request.moods):
+        add("moods", mood_target(name, "moods", snapshot), share)
     if request.point is not None:
-        parts.append((1.0, _point(request.point, snapshot)))
+        add("point", _point_part(request.point, request.radius, snapshot))
+    if request.box is not None:
+        bounds = np.array([request.box.valence, request.box.arousal])
+        add("box", Area(bounds[:, 0], bounds[:, 1]))
     if request.text:
-        parts.append((1.0, _text(request.text, "text", snapshot)))
-    if request.song_ids:
-        _check_seed_songs(request.song_ids, snapshot)
-        parts.append((1.0, _songs(dict.fromkeys(request.song_ids, 1.0), snapshot)))
+        add("text", _text(request.text, "text", snapshot))
+    for seeds, share in _signed(_seed_weights(request, snapshot)):
+        add("song_ids", songs_target(seeds, snapshot), share)
+    for field in ("artists", "albums"):
+        for share, name in _shares(request.value(field)):
+            if share > 0:  # the songs of refused ones are left out by a constraint
+                seeds = dict.fromkeys(_songs_by(field, name, snapshot), 1.0)
+                add(field, songs_target(seeds, snapshot), share)
     if request.history:
-        parts.append((1.0, _history(user, snapshot)))
+        add("history", history_target(request, user, snapshot))
     return parts
 
 
-def scores_of(
-    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the score of each row, exact and in [0, 1]."""
-    weights = target.weights
-    closeness = _closeness(target, snapshot, rows) * _quadrant_factor(target, snapshot, rows)
-    score = weights.closeness * closeness
-    if weights.emotions:
-        for number in np.flatnonzero(target.emotions):
-            share = snapshot.shares(2 + int(number))[rows]
-            score += weights.emotions * target.emotions[number] * share
-    if weights.likeness:
-        score += weights.likeness * _likeness(target, snapshot, rows)
-    total = weights.closeness + weights.emotions + weights.likeness
-    return np.clip(score / total, 0.0, 1.0)
+def _shares(named: Sequence[tuple[str, float]]) -> list[tuple[float, str]]:
+    """Return each name with its share of 1; what is refused keeps its own weight."""
+    total = sum(weight for _, weight in named if weight > 0)
+    return [(weight / total if weight > 0 else weight, name) for name, weight in named]
 
 
-def quadrant_match(
-    place: NDArray[np.float64], quadrants: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the probability, in [0, 1], that songs lie in the quadrant of a place.
-
-    The place belongs to each quadrant q with a weight t(q), the product of its weights on both
-    axes. On an axis, the high side has the weight ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))``
-    and the low side ``1 - high``. With the probabilities p of a row of `quadrants` (Q1 to Q4), the
-    match is::
-
-        sum_q t(q) p(q) / max_q t(q)  =  1 - sum_q (1 - t(q) / max_q t(q)) p(q)
-
-    It is continuous in the place. Far from the axes it is the probability of one quadrant; on an
-    axis, that of two; in the middle, exactly 1 for every song.
-    """
-    high = 1 / (1 + np.exp(-(place - 0.5) / SIDE_SCALE))
-    valence, arousal = high.tolist()
-    weights = {
-        Quadrant.Q1: valence * arousal,
-        Quadrant.Q2: (1 - valence) * arousal,
-        Quadrant.Q3: (1 - valence) * (1 - arousal),
-        Quadrant.Q4: valence * (1 - arousal),
-    }
-    lost = 1 - np.array([weights[name] for name in QUADRANTS]) / max(weights.values())
-    return np.asarray(np.clip(1 - quadrants @ lost, 0.0, 1.0))
+def _seed_weights(request: PlaylistRequest, snapshot: IndexSnapshot) -> dict[int, float]:
+    _check_seed_songs([song_id for song_id, _ in request.song_ids], snapshot)
+    return dict(request.song_ids)
 
 
-def _quadrant_factor(
-    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the mean of the quadrant match and the match relative to the catalogue.
-
-    If hardly any song of the catalogue is in the target's quadrant, all songs have a low match.
-    Without the second factor they would all score almost 0, and the seed would decide.
-    """
-    match = quadrant_match(target.place, snapshot.quadrants.take(rows, axis=0))
-    typical = quadrant_match(target.place, snapshot.typical_quadrants)
-    full_match = max(float(np.quantile(typical, FULL_MATCH_SHARE)), np.finfo(np.float64).tiny)
-    return (match + np.minimum(match / full_match, 1.0)) / 2
+def _signed(seeds: Mapping[int, float]) -> list[tuple[dict[int, float], float]]:
+    """Return the wanted seed songs together, and each refused one alone, with their weights."""
+    wanted = {song_id: weight for song_id, weight in seeds.items() if weight > 0}
+    refused = [({song_id: 1.0}, weight) for song_id, weight in seeds.items() if weight < 0]
+    return ([(wanted, 1.0)] if wanted else []) + refused
 
 
-def _closeness(
-    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    places = snapshot.affect[rows, :2]
-    shares = np.stack([snapshot.shares(axis)[rows] for axis in (0, 1)], axis=1)
-    absolute = np.linalg.norm(places - target.place, axis=1)
-    relative = np.linalg.norm(shares - target.relative, axis=1)
-    distance = (absolute + relative) / 2
-    return np.asarray(np.exp(-(distance**2) / (2 * TOLERANCE**2)))
+def _point_part(point: AffectPoint, radius: float, snapshot: IndexSnapshot) -> Part:
+    if not radius:
+        return point_target(point, snapshot)
+    centre = np.array([point.valence, point.arousal])
+    return Area(centre, centre, radius)
 
 
-def _likeness(
-    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    typical = min(float(snapshot.mean_fused @ target.fused), 0.999)
-    cosines = (snapshot.fused(rows) @ target.fused).astype(np.float64)
-    return np.clip((cosines - typical) / (1 - typical), 0.0, 1.0)
+def _songs_by(field: str, name: str, snapshot: IndexSnapshot) -> list[int]:
+    """Return at most `SEEDS_OF_NAME` analysed songs of an artist or an album."""
+    songs = songs_of_names(field, [name]).order_by("pk").values_list("pk", flat=True)
+    ids: list[int] = snapshot.song_ids[snapshot.rows_of(songs[:SEEDS_OF_NAME])].tolist()
+    if not ids:
+        raise PlaylistRequestError(
+            PlaylistErrorCode.REQUEST_INVALID,
+            f"{field} has {name!r}, of which no song is analysed; look for its spelling in /songs",
+            {"field": field},
+        )
+    return ids
+
+
+def mood_target(name: str, field: str, snapshot: IndexSnapshot) -> Target:
+    """Return the target of a mood, or of other words in its place."""
+    mood = mood_find(name)
+    return _text(name, field, snapshot) if mood is None else _mood(mood)
 
 
 def _blend(parts: Sequence[tuple[float, Target]]) -> Target:
@@ -228,7 +214,7 @@ def _mood(mood: Mood) -> Target:
     return Target(place, place, emotions / emotions.sum(), _no_direction(), MOOD)
 
 
-def _point(point: AffectPoint, snapshot: IndexSnapshot) -> Target:
+def point_target(point: AffectPoint, snapshot: IndexSnapshot) -> Target:
     place = np.array([point.valence, point.arousal])
     return Target(
         place, _relative(place, snapshot), np.zeros(len(EMOTIONS)), _no_direction(), POINT
@@ -261,7 +247,7 @@ def _text(text: str, field: str, snapshot: IndexSnapshot) -> Target:
     )
 
 
-def _songs(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Target:
+def songs_target(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Target:
     """Return the weighted mean of songs, all of them in the snapshot."""
     rows = snapshot.rows_of(weights)
     share = np.fromiter(weights.values(), np.float64)
@@ -278,8 +264,18 @@ def _songs(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Target:
     )
 
 
-def _history(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> Target:
-    weights = history_weights(user=user) if user is not None and user.is_authenticated else {}
+def history_target(
+    request: PlaylistRequest, user: User | AnonymousUser | None, snapshot: IndexSnapshot
+) -> Target:
+    """Return the target of what the listener heard; raise HISTORY_EMPTY if there is nothing."""
+    weights: Mapping[int, float] = {}
+    if user is not None and user.is_authenticated:
+        weights = history_weights(
+            user=user,
+            half_life=timedelta(days=request.history_half_life),
+            is_session=request.history_session,
+            hour=request.history_hour,
+        )
     known = set(snapshot.song_ids[snapshot.rows_of(weights)].tolist())
     known_weights = {song_id: weight for song_id, weight in weights.items() if song_id in known}
     if not known_weights:
@@ -287,7 +283,7 @@ def _history(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> Targ
             PlaylistErrorCode.HISTORY_EMPTY,
             "You have listened to no analysed song yet; log in, listen to some, or ask for a mood",
         )
-    return _songs(known_weights, snapshot)
+    return songs_target(known_weights, snapshot)
 
 
 def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from recommender.models import Playlist, Scope, Token
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
-from recommender.playlists.kinds import Flag, Number, Text, WholeNumber
+from recommender.playlists.kinds import Choice, Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def _input(field: Field[Any]) -> forms.Field:
             return forms.FloatField(min_value=low, max_value=high, widget=slider, **common)
         case Text(longest):
             return forms.CharField(max_length=longest, **common)
+        case Choice(options):
+            named = [(name, words.capitalize()) for name, words in options.items()]
+            return forms.ChoiceField(choices=named, **common)
         case Flag():
             return forms.BooleanField(**common)
     raise TypeError(f"{field.name}: no single input holds {field.kind.limits()}")

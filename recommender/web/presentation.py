@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from catalog.models import Song, SongEmotion
+    from recommender.playlists.reasons import EntryReason
 
 QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
 _NAMED_SHARE: Final = 0.4
@@ -28,6 +29,7 @@ class Entry:
     song: Song
     score: float
     why: str
+    numbers: tuple[tuple[str, str], ...] = ()
 
     @property
     def emotion(self) -> SongEmotion | None:
@@ -49,6 +51,20 @@ class LineMove:
     valence: float
     arousal: float
     words: str
+
+
+def reason_numbers(score: float, reason: EntryReason) -> tuple[tuple[str, str], ...]:
+    """Return the numbers behind a reason, each with what it is in plain words."""
+    numbers = [
+        ("Match", f"{score:.0%}"),
+        ("Pleasantness", f"{reason['valence']:.2f}"),
+        ("Energy", f"{reason['arousal']:.2f}"),
+        ("Distance on the map", f"{reason['distance']:.2f}"),
+        ("Rated mostly by its", MODALITY_WORDS[reason["modality"]]),
+    ]
+    if "progress" in reason:
+        numbers.append(("Way covered", f"{reason['progress']:.0%}"))
+    return tuple(numbers)
 
 
 def moods_by_quadrant() -> list[tuple[str, list[str]]]:

@@ -30,6 +30,13 @@ def request_query(request: PlaylistRequest) -> QueryDict:
     return query
 
 
+def weaker_query(query: QueryDict) -> str:
+    """Return the query that asks for the same list, with weaker matches as well."""
+    weaker = query.copy()
+    weaker[PlaylistRequest.min_match.word] = "0"
+    return weaker.urlencode()
+
+
 def kept_query(playlist: Playlist) -> QueryDict:
     """Return the query that asks for a kept list again; empty if its request cannot be read.
 

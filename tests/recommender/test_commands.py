@@ -58,30 +58,32 @@ def test_every_kind_of_target() -> None:
         ["--valence", 0.2, "--arousal", 0.9],
         ["--history", "ann"],
     ):
-        assert len(songs_of(*target, "--count", 5)) == 5
+        assert len(songs_of(*target, "--count", 5, "--min-match", 0)) == 5
     assert set(songs_of("--like", songs[0], songs[1])) <= set(songs) - {songs[0], songs[1]}
-    assert len(songs_of("--mood", "calm", "--genre", "rock")) == 4
+    assert len(songs_of("--mood", "calm", "--genre", "rock", "--min-match", 0)) == 4
 
 
 def test_text_table() -> None:
     song = SongEmotionFactory(song__artist="The Somebodies", song__title="A Song").song
-    out = run("playlist", "--mood", "calm", "--seed", 7)
+    out = run("playlist", "--mood", "calm", "--seed", 7, "--min-match", 0)
     assert f"{song.pk:6}  The Somebodies" in out
     assert "A Song" in out
     assert "Target: valence 0.70, arousal 0.20, calmness 100%" in out
-    assert "Rated mostly by its sound." in out
-    assert "1 of 20 songs: no more match the request." in out
+    assert "1 of 20 songs: no more are left." in out
     assert "Seed 7, model affetti-00000000" in out
 
 
 def test_json_says_how_to_make_it_again() -> None:
     SongEmotionFactory.create_batch(4)
-    plain = json.loads(run("playlist", "--mood", "calm:2", "--count", 2, "--format", "json"))
-    assert plain["request"] == {"moods": [{"name": "calm", "weight": 2.0}], "count": 2}
+    command = ("playlist", "--mood", "calm:2", "--count", 2, "--min-match", 0)
+    plain = json.loads(run(*command, "--format", "json"))
+    assert plain["request"] == {
+        "moods": [{"name": "calm", "weight": 2.0}],
+        "count": 2,
+        "min_match": 0.0,
+    }
     assert {"song_id", "title", "artist", "score", "reason"} == set(plain["entries"][0])
-    again = run(
-        "playlist", "--mood", "calm:2", "--count", 2, "--seed", plain["seed"], "--format", "json"
-    )
+    again = run(*command, "--seed", plain["seed"], "--format", "json")
     assert json.loads(again)["entries"] == plain["entries"]
 
 
@@ -95,7 +97,7 @@ def test_m3u8_has_absolute_paths() -> None:
         song__artist="A",
         song__title="B",
     )
-    lines = run("playlist", "--mood", "calm", "--format", "m3u8").splitlines()
+    lines = run("playlist", "--mood", "calm", "--min-match", 0, "--format", "m3u8").splitlines()
     assert lines == ["#EXTM3U", "#EXTINF:180,A - B", str(root.resolve() / "one.flac")]
 
 
@@ -108,7 +110,7 @@ def test_m3u8_leaves_out_a_file_that_is_gone_and_says_so() -> None:
         SongEmotionFactory(song__library=library, song__relative_path=name)
     (root / "two.flac").unlink()
     out, err = io.StringIO(), io.StringIO()
-    command = ("playlist", "--mood", "calm", "--format", "m3u8")
+    command = ("playlist", "--mood", "calm", "--min-match", 0, "--format", "m3u8")
     call_command(*command, stdout=out, stderr=err)
     lines = out.getvalue().splitlines()
     assert lines[1] == "# One song is left out: its file is gone."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth import get_user_model
@@ -150,7 +151,15 @@ def _as_text(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
             f"{song.pk:6}  {artist:{_WIDE}}  {song.shown_title}"
         )
         lines.append(f"{'':3}  {reason['sentence']}")
-    lines += ["", *generated.notes, f"Seed {generated.seed}, model {generated.model_version}"]
+    notes = list(generated.notes)
+    if generated.fit is not None:
+        notes.append(
+            f"Mean distance to the curve {generated.fit.distance:.3f}; "
+            f"{generated.fit.forward:.0%} of the steps go forward."
+        )
+    if generated.weaker_left_out:
+        notes.append("For weaker matches, add --min-match 0.")
+    lines += ["", *notes, f"Seed {generated.seed}, model {generated.model_version}"]
     return "\n".join(lines) + "\n"
 
 
@@ -163,6 +172,8 @@ def _as_json(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
         "arousal": generated.arousal,
         "emotions": generated.emotions,
         "notes": list(generated.notes),
+        "weaker_left_out": generated.weaker_left_out,
+        "fit": asdict(generated.fit) if generated.fit is not None else None,
         "entries": [
             {
                 "song_id": entry.song.pk,

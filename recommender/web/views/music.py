@@ -17,6 +17,7 @@ from recommender.errors import PlaylistRequestError
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
+from recommender.playlists.journeys import SHAPES
 from recommender.throttles import throttled
 from recommender.web import charts, presentation
 from recommender.web.media import audio_response
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def home(request: HttpRequest) -> HttpResponse:
     context = {
         "moods": presentation.moods_by_quadrant(),
+        "shapes": SHAPES.items(),
         "song_count": selectors.analysed_song_count(),
         "has_history": selectors.listen_list(request.user).exists(),
     }

@@ -20,7 +20,7 @@ from recommender.playlists.request import MAX_SEED
 from recommender.throttles import words_limit
 from recommender.web import charts, queries
 from recommender.web.forms import PlaylistNameForm, PlaylistTuningForm, SavePlaylistForm
-from recommender.web.presentation import Entry
+from recommender.web.presentation import Entry, reason_numbers
 from recommender.web.views.base import account, page_of
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def playlist(request: HttpRequest) -> HttpResponse:
         "notes": generated.notes,
         "query": request.GET.urlencode(),
         "again_query": again.urlencode(),
+        "weaker_query": queries.weaker_query(request.GET) if generated.weaker_left_out else "",
         "exports": [
             (form.name, f"{reverse(f'playlist-{suffix}')}?{request.GET.urlencode()}")
             for suffix, form in FORMATS.items()
@@ -89,7 +90,12 @@ def _render_playlist(
     context: dict[str, Any],
 ) -> HttpResponse:
     entries = [
-        Entry(entry.song, entry.score, entry.reason["sentence"])
+        Entry(
+            entry.song,
+            entry.score,
+            entry.reason["sentence"],
+            reason_numbers(entry.score, entry.reason),
+        )
         for entry in playlists.playlist_listed(listed)
     ]
     context |= {

@@ -22,7 +22,7 @@ from recommender.index.reader import index_snapshot_forget
 from recommender.playlists import (
     GeneratedPlaylist,
     PlaylistRequest,
-    generate,
+    choosing,
     playlist_generate,
     playlist_listed,
     playlist_save,
@@ -241,7 +241,8 @@ class TestErrors:
         assert code_of(CALM.replace(year_from=2000)) == "NO_SONG_MATCHES"
         assert code_of(CALM.replace(exclude_song_ids=(song.pk,))) == "NO_SONG_MATCHES"
         assert code_of(PlaylistRequest(song_ids=(song.pk,))) == "NO_SONG_MATCHES"
-        assert ids(playlist_generate(request=CALM.replace(genre="indie"))) == [song.pk]
+        left = CALM.replace(genre="indie", min_match=0)
+        assert ids(playlist_generate(request=left)) == [song.pk]
 
 
 class TestLists:
@@ -264,28 +265,32 @@ class TestLists:
             genre=data.draw(st.sampled_from(["", "rock"])),
             year_from=data.draw(st.none() | st.integers(1990, 2000)),
             exclude_song_ids=tuple(data.draw(st.lists(st.sampled_from(catalogue), max_size=9))),
+            min_match=data.draw(st.sampled_from([0.0, 0.3, 0.5])),
         )
         generated = playlist_generate(request=request)
         assert playlist_generate(request=request) == generated
         chosen = ids(generated)
         songs = Song.objects.in_bulk(chosen)
         assert len(chosen) == len(songs)
-        assert not set(chosen) & {*request.value("exclude_song_ids"), *request.song_ids}
+        seeds = [song_id for song_id, _ in request.song_ids]
+        assert not set(chosen) & {*request.value("exclude_song_ids"), *seeds}
         assert all(request.value("genre") in song.genre for song in songs.values())
         assert all(song.year >= (request.value("year_from") or 0) for song in songs.values())
-        assert all(0 <= entry.score <= 1 for entry in generated.entries)
+        assert all(request.min_match <= entry.score <= 1 for entry in generated.entries)
 
         left = Song.objects.filter(
             genre__contains=request.value("genre"), year__gte=request.value("year_from") or 0
         )
-        left = left.exclude(pk__in=[*request.value("exclude_song_ids"), *request.song_ids])
+        left = left.exclude(pk__in=[*request.value("exclude_song_ids"), *seeds])
         per_artist: dict[str, int] = {}
         for artist, pk in left.values_list("artist", "pk"):
             key = artist or str(pk)
             per_artist[key] = min(per_artist.get(key, 0) + 1, request.max_per_artist)
-        assert len(chosen) == min(request.count, sum(per_artist.values()))
+        missing = min(request.count, sum(per_artist.values())) - len(chosen)
+        assert missing == generated.weaker_left_out
+        assert missing == 0 or request.min_match > 0
         artists = [songs[song_id].artist or str(song_id) for song_id in chosen]
-        assert max(artists.count(artist) for artist in artists) <= request.max_per_artist
+        assert all(artists.count(artist) <= request.max_per_artist for artist in artists)
         spacing = request.artist_spacing
         for note in generated.notes:
             if found := re.search(r"the spacing of songs by one artist is (\d+)", note):
@@ -296,6 +301,22 @@ class TestLists:
         assert bool(generated.notes) == (
             len(chosen) < request.count or spacing < request.artist_spacing
         )
+
+    def test_weak_matches_are_left_out_and_counted(self, plane: dict[str, int]) -> None:
+        request = PlaylistRequest(moods=(("angry", 1.0),), count=20, seed=0)
+        good = playlist_generate(request=request)
+        everything = playlist_generate(request=request.replace(min_match=0))
+        assert len(everything.entries) == 20
+        assert everything.weaker_left_out == 0
+        matching = {e.song_id for e in everything.entries if e.score >= request.min_match}
+        assert set(ids(good)) == matching
+        assert plane["anger"] in matching
+        assert good.weaker_left_out == 20 - len(matching) > 0
+        (note,) = good.notes
+        assert note.endswith(f"; {good.weaker_left_out} weaker ones are left out.")
+        none = playlist_generate(request=request.replace(min_match=1.0))
+        assert (none.entries, none.weaker_left_out) == ((), 20)
+        assert none.notes == ("No good match; 20 weaker ones are left out.",)
 
     def test_same_list_from_the_database_and_from_a_build(self, catalogue: list[int]) -> None:
         request = PlaylistRequest(song_ids=(catalogue[0],), moods=(("sad", 1.0),), seed=4)
@@ -316,8 +337,8 @@ class TestLists:
         index_build()
         SongEmotionFactory.create_batch(3)
         exact = playlist_generate(request=request)
-        monkeypatch.setattr(generate, "ALL_SCORED", 10)
-        monkeypatch.setattr(generate, "_CANDIDATES", 40)
+        monkeypatch.setattr(choosing, "ALL_SCORED", 10)
+        monkeypatch.setattr(choosing, "_CANDIDATES", 40)
         assert ids(playlist_generate(request=request)) == ids(exact)
         assert len(playlist_generate(request=CALM.replace(count=10)).entries) == 10
 
@@ -361,10 +382,7 @@ class TestLists:
         assert reason["shared_emotions"] == ["anger"]
         assert reason["modality"] == "audio"
         assert reason["distance"] == pytest.approx(np.hypot(0.30, 0.23), abs=1e-5)
-        assert reason["sentence"] == (
-            "More anger than 98% of the collection. Distance on the map: 0.38. "
-            "Rated mostly by its sound."
-        )
+        assert reason["sentence"] == "Dark and intense; among the angriest 2% of your library."
 
     def test_reason_names_only_what_was_asked_for(
         self, plane: dict[str, int], words: SimpleNamespace
@@ -376,7 +394,7 @@ class TestLists:
 
     def test_few_queries(self, catalogue: list[int], django_assert_max_num_queries: object) -> None:
         index_snapshot()
-        with django_assert_max_num_queries(7):  # type: ignore[operator]
+        with django_assert_max_num_queries(8):  # type: ignore[operator]
             playlist_generate(request=CALM.replace(count=50))
 
 

@@ -21,6 +21,7 @@ from recommender.playlists import FIELDS, PlaylistRequest, playlist_generate
 from recommender.playlists.constraints import CONSTRAINTS, allowed_rows
 from recommender.playlists.fields import Group
 from recommender.playlists.kinds import Flag, Ids, Number, Text, WholeNumber
+from recommender.playlists.target_kinds import Names, SeedSongs
 from recommender.web.queries import query_request
 from tests.factories import SongEmotionFactory, UserFactory
 from tests.places import ROOT
@@ -41,6 +42,11 @@ CALM = {"moods": [{"name": "calm", "weight": 1.0}]}
 BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     # null is the default
     *(({"text": "x", name: None}, {"text": "x"}) for name in FIELDS if name != "text"),
+    ({"song_ids": [{"id": 3, "weight": -2}]}, {"song_ids": [{"id": 3, "weight": -2.0}]}),
+    ({"journey": ["now", "calm"]}, {"journey": [{"history": True}, {"mood": "calm"}]}),
+    ({"box": {"arousal": [0, 0.4]}}, {"box": {"valence": [0.0, 1.0], "arousal": [0.0, 0.4]}}),
+    ({"journey": ["calm"]}, {"journey": [{"history": True}, {"mood": "calm"}]}),
+    ({"text": "x", "weights": {"text": 2}}, {"text": "x", "weights": {"text": 2.0}}),
     ({"moods": ["calm"], "text": None}, CALM),
     ({"moods": [{"name": "calm", "weight": None}]}, CALM),
     # text is stripped, and empty text is the default
@@ -71,9 +77,9 @@ BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     # the weight of a mood
     *(
         ({"moods": [{"name": "sad", "weight": w}]}, {"moods": [{"name": "sad", "weight": w}]})
-        for w in (0.005, 0.5, 100.0)
+        for w in (0.005, 0.5, 100.0, -1.0)
     ),
-    *(({"moods": [{"name": "sad", "weight": w}]}, "moods") for w in (0, -1, 100.5)),
+    *(({"moods": [{"name": "sad", "weight": w}]}, "moods") for w in (0, -100.5, 100.5)),
     ({"moods": ["calm"] * 11}, "moods"),
     # fields that contradict each other
     ({"text": "x", "year_from": 2001, "year_to": 2000}, "year_from"),
@@ -127,14 +133,22 @@ def words_of(body: dict[str, Any]) -> dict[str, list[str]]:
     for name, value in body.items():
         if name == "point":
             words |= {part: [str(number)] for part, number in (value or {}).items()}
+        elif name == "box":
+            for axis, (low, high) in (value or {}).items():
+                words |= {f"{axis}_from": [str(low)], f"{axis}_to": [str(high)]}
         elif name == "moods":
             moods = [{"name": mood} if isinstance(mood, str) else mood for mood in value or []]
             words["mood"] = [
                 mood["name"] if mood.get("weight") is None else f"{mood['name']}:{mood['weight']}"
                 for mood in moods
             ]
+        elif name == "weights":
+            words["weight"] = [f"{field}:{weight}" for field, weight in (value or {}).items()]
         elif isinstance(value, list):
-            words[FIELDS[name].word] = [str(song_id) for song_id in value]
+            words[FIELDS[name].word] = [
+                f"{one['id']}:{one['weight']}" if isinstance(one, dict) else str(one)
+                for one in value
+            ]
         else:
             words[FIELDS[name].word] = ["" if value is None else str(value)]
     return words
@@ -229,6 +243,10 @@ def test_every_field_is_everywhere(client: Client, songs: list[Song], field: Fie
             assert f'min="{field.kind.low}" max="{field.kind.high}"' in page
 
 
+PROXIES = {"SeedSongs": "song_ids", "RefusedNames": "artists"}
+"""Constraints without a field of their own, and the target that they follow from."""
+
+
 class TestConstraints:
     @pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda one: type(one).__name__)
     def test_default_allows_every_song(self, songs: list[Song], constraint: Constraint) -> None:
@@ -241,12 +259,14 @@ class TestConstraints:
     def test_a_value_makes_it_active_and_is_a_mask(
         self, songs: list[Song], user: User, constraint: Constraint
     ) -> None:
-        for field in constraint.fields() or [FIELDS["song_ids"]]:
+        for field in constraint.fields() or [FIELDS[PROXIES[type(constraint).__name__]]]:
             value = {
                 Text: "polka",
                 Number: 0.5,
                 WholeNumber: 7,
                 Ids: [songs[0].pk],
+                SeedSongs: [songs[0].pk],
+                Names: [{"name": songs[0].artist, "weight": -1}],
                 Flag: True,
             }[type(field.kind)]
             request = PlaylistRequest.from_json({**CALM, field.name: value})
@@ -323,7 +343,8 @@ class TestFormats:
     ) -> None:
         monkeypatch.setattr(command, "_absolute_path", lambda song: f"/music/{song.pk}.flac")
         out = io.StringIO()
-        call_command("playlist", "--mood", "calm", "--format", export.suffix, stdout=out)
+        words = ["--mood", "calm", "--min-match", "0", "--format", export.suffix]
+        call_command("playlist", *words, stdout=out)
         assert all(f"/music/{song.pk}.flac" in out.getvalue() for song in songs)
         paths = json.loads(client.get("/api/schema/?format=json").content)["paths"]
         operation = paths[f"/api/v1/playlists/{{id}}/export.{export.suffix}"]["get"]
@@ -355,7 +376,7 @@ def test_exclusions_of_the_command(songs: list[Song]) -> None:
 
     def ids(*arguments: object) -> set[int]:
         out = io.StringIO()
-        words = ["--mood", "calm", "--format", "json", *map(str, arguments)]
+        words = ["--mood", "calm", "--min-match", "0", "--format", "json", *map(str, arguments)]
         call_command("playlist", *words, stdout=out)
         return {entry["song_id"] for entry in json.loads(out.getvalue())["entries"]}
 

@@ -108,7 +108,7 @@ def test_a_song_names_its_other_files(client: Client, files: list[Song]) -> None
 
 def test_a_new_link_counts_at_once(songs: list[Song]) -> None:
     pair = songs[:2]
-    request = PlaylistRequest(point=EVERYWHERE, count=50)
+    request = PlaylistRequest(point=EVERYWHERE, count=50, min_match=0)
     assert listed(request, pair) == [0, 1]
     recording = Recording.objects.create()
     for rank, song in enumerate(pair):

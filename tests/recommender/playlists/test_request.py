@@ -4,26 +4,53 @@ import json
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mer.affect import AffectPoint
 from recommender.errors import PlaylistRequestError
 from recommender.moods import MOODS, mood_find
 from recommender.playlists import FIELDS, PlaylistRequest
+from recommender.playlists.journeys import SHAPES
+from recommender.playlists.target_kinds import Region, Stop
 from tests.places import ROOT
 
 unit = st.floats(0, 1)
+weight = st.sampled_from([-100.0, -1.0, -0.5, 0.01, 1.0, 2.5, 100.0])
+name = st.sampled_from(["Kilnfire", "a:b", "Ärzte", "1", "now"])
 WITHOUT_NUL = st.characters(codec="utf-8", exclude_characters="\0")
 requests = st.builds(
     PlaylistRequest,
-    moods=st.lists(
-        st.tuples(st.sampled_from(sorted(MOODS)), st.floats(0.01, 100)), min_size=1, max_size=4
-    ).map(tuple),
-    point=st.none() | st.builds(AffectPoint, unit, unit),
+    moods=st.lists(st.tuples(st.sampled_from(sorted(MOODS)), weight), min_size=1, max_size=4).map(
+        tuple
+    ),
+    point=st.builds(AffectPoint, unit, unit),
+    radius=unit,
+    box=st.none()
+    | st.builds(
+        lambda a, b, c, d: Region((min(a, b), max(a, b)), (min(c, d), max(c, d))),
+        *(unit, unit, unit, unit),
+    ),
     text=st.text(WITHOUT_NUL, max_size=30),
-    song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
-    history=st.booleans(),
+    song_ids=st.lists(st.tuples(st.integers(1, 99), weight), max_size=5).map(tuple),
+    artists=st.lists(st.tuples(name, weight), max_size=3).map(tuple),
+    albums=st.lists(st.tuples(name, weight), max_size=3).map(tuple),
+    history=st.just(True),
+    history_half_life=st.floats(0.1, 3650),
+    history_session=st.booleans(),
+    history_hour=st.none() | st.integers(0, 23),
+    journey=st.lists(
+        st.builds(Stop, mood=st.sampled_from(sorted(MOODS)))
+        | st.builds(Stop, point=st.builds(AffectPoint, unit, unit))
+        | st.builds(Stop, song_id=st.integers(1, 99))
+        | st.just(Stop(history=True)),
+        min_size=2,
+        max_size=8,
+    ).map(tuple),
+    journey_shape=st.sampled_from(sorted(SHAPES)),
+    weights=st.dictionaries(st.sampled_from(["moods", "point", "history"]), weight),
+    minutes=st.none() | st.integers(1, 1440),
+    min_match=unit,
     count=st.integers(1, 200),
     diversity=unit,
     seed=st.none() | st.integers(0, 2**53 - 1),
@@ -37,6 +64,7 @@ requests = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(requests)
 def test_json_and_words_round_trip(request_: PlaylistRequest) -> None:
     plain = json.loads(json.dumps(request_.to_json()))
@@ -71,7 +99,7 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"moods": ["x" * 101]}, "moods"),
         ({"moods": ["calm"] * 11}, "moods"),
         ({"moods": [{"name": "calm", "weight": 0}]}, "moods"),
-        ({"moods": [{"name": "calm", "weight": -1}]}, "moods"),
+        ({"moods": [{"name": "calm", "weight": -101}]}, "moods"),
         ({"moods": [{"name": "calm", "weight": "much"}]}, "moods"),
         ({"moods": [{"name": 3}]}, "moods"),
         ({"moods": [{"name": "calm", "wait": 1}]}, "moods"),
@@ -91,6 +119,28 @@ def test_moods_by_name_alone_and_nulls() -> None:
         ({"song_ids": [0]}, "song_ids"),
         ({"song_ids": [2**63]}, "song_ids"),
         ({"song_ids": list(range(1, 52))}, "song_ids"),
+        ({"song_ids": [{"id": 1, "weight": 0}]}, "song_ids"),
+        ({"song_ids": [{"weight": 1}]}, "song_ids"),
+        ({"artists": ["x"] * 11}, "artists"),
+        ({"albums": [" "]}, "albums"),
+        ({"box": {}}, "box"),
+        ({"box": {"valence": [0.6, 0.4]}}, "box.valence"),
+        ({"box": {"arousal": [0.6]}}, "box.arousal"),
+        ({"box": {"arousal": [0.6, 2]}}, "box.arousal"),
+        ({"journey": ["calm"] * 9}, "journey"),
+        ({"journey": [{}]}, "journey"),
+        ({"journey": [{"mood": "calm", "song_id": 1}]}, "journey"),
+        ({"journey": ["2/0.5", "calm"]}, "journey"),
+        ({"journey": [{"history": False}]}, "journey"),
+        ({"text": "x", "journey_shape": "iso"}, "journey_shape"),
+        ({"journey": ["calm", "sad"], "journey_shape": "round"}, "journey_shape"),
+        ({"text": "x", "radius": 0.1}, "radius"),
+        ({"text": "x", "history_hour": 3}, "history_hour"),
+        ({"text": "x", "weights": {"count": 2}}, "weights"),
+        ({"text": "x", "weights": {"moods": 2}}, "weights"),
+        ({"text": "x", "weights": {"text": 0}}, "weights"),
+        ({"text": "x", "minutes": 0}, "minutes"),
+        ({"text": "x", "min_match": 2}, "min_match"),
         ({"history": "yes"}, "history"),
         ({"text": "x", "count": 0}, "count"),
         ({"text": "x", "count": 201}, "count"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.playlists.sequencing import NEAR_TIE, arrange, choose, widest_spacing
+from recommender.playlists.sequencing import NEAR_TIE, arrange, choose
 
 
 def is_spaced(artists: list[int], spacing: int) -> bool:
@@ -32,8 +32,7 @@ def test_order_holds_every_song_once_and_the_widest_spacing(
     artists: list[int], spacing: int, seed: int
 ) -> None:
     points = np.random.default_rng(seed).random((len(artists), 2))
-    possible = widest_spacing(artists, spacing)
-    order = arrange(points, artists, possible)
+    order, possible = arrange(points, np.array(artists)[:, np.newaxis], spacing)
     assert sorted(order) == list(range(len(artists)))
     assert is_spaced([artists[i] for i in order], possible)
     # The counting bound: the most frequent artists need so many places.
@@ -49,7 +48,7 @@ def test_order_holds_every_song_once_and_the_widest_spacing(
 def test_order_starts_at_the_best_and_takes_small_steps() -> None:
     rng = np.random.default_rng(3)
     points = rng.random((25, 2))
-    order = arrange(points, list(range(25)), 3)
+    order, _ = arrange(points, np.arange(25)[:, np.newaxis], 3)
     assert order[0] == 0
     random_length = np.mean([path_length(points, rng.permutation(25).tolist()) for _ in range(20)])
     assert path_length(points, order) < 0.45 * random_length
@@ -57,7 +56,7 @@ def test_order_starts_at_the_best_and_takes_small_steps() -> None:
 
 def test_order_walks_a_line_from_one_end_to_the_other() -> None:
     line = np.array([0.0, 0.6, 0.2, 0.8, 0.4])
-    order = arrange(np.stack([line, line], axis=1), [1, 2, 3, 4, 5], 1)
+    order, _ = arrange(np.stack([line, line], axis=1), np.arange(5)[:, np.newaxis], 1)
     assert order == [0, 2, 4, 1, 3]
 
 
@@ -66,6 +65,7 @@ def pick(
     *,
     song_ids: list[int] | None = None,
     artists: list[int] | None = None,
+    featured: list[int] | None = None,
     fused: np.ndarray | None = None,
     count: int = 5,
     diversity: float = 0.0,
@@ -73,11 +73,14 @@ def pick(
     seed: int = 0,
 ) -> list[int]:
     ids = np.array(song_ids or range(1, len(scores) + 1), np.int64)
+    mains = np.array(artists or [-i for i in ids.tolist()], np.int64)
+    others = np.array(featured or [-1] * len(ids), np.int64)
     vectors = np.eye(max(len(scores), 2), dtype=np.float32) if fused is None else fused
     places = choose(
         song_ids=ids,
         scores=np.array(scores),
-        artists=np.array(artists or [-i for i in ids.tolist()], np.int64),
+        artists=mains,
+        credits=lambda rows: np.stack([mains[rows], others[rows]], axis=1),
         fused=lambda rows: vectors[rows],
         count=count,
         diversity=diversity,
@@ -94,6 +97,38 @@ def test_without_diversity_the_best_scores_are_chosen() -> None:
 def test_at_most_so_many_by_one_artist() -> None:
     chosen = pick([0.9, 0.8, 0.7, 0.6, 0.1], artists=[1, 1, 1, 2, 2], max_per_artist=2)
     assert chosen == [1, 2, 4, 5]
+
+
+def test_featured_artists_count() -> None:
+    chosen = pick(
+        [0.9, 0.8, 0.7, 0.6], artists=[1, 2, 3, 4], featured=[9, 9, 9, -1], max_per_artist=2
+    )
+    assert chosen == [1, 2, 4]
+
+
+def test_featured_artists_do_not_empty_a_pool() -> None:
+    """Of 300 songs the best 200 feature one artist: the pool of 100 alone would give one song."""
+    scores = np.linspace(1.0, 0.1, 300).tolist()
+    featured = [9] * 200 + [-1] * 100
+    assert len(pick(scores, featured=featured, count=5, max_per_artist=1)) == 5
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    credits=st.lists(st.lists(st.integers(-1, 6), min_size=2, max_size=2), min_size=1, max_size=20),
+    spacing=st.integers(0, 5),
+)
+def test_songs_that_share_any_artist_keep_the_spacing(
+    credits: list[list[int]], spacing: int
+) -> None:
+    points = np.random.default_rng(len(credits)).random((len(credits), 2))
+    order, kept = arrange(points, np.array(credits), spacing)
+    assert sorted(order) == list(range(len(credits)))
+    assert 0 <= kept <= spacing
+    named = [{code for code in credits[place] if code >= 0} for place in order]
+    for place, artists in enumerate(named):
+        for other in named[place + 1 : place + 1 + kept]:
+            assert artists.isdisjoint(other)
 
 
 def test_diversity_passes_over_what_sounds_the_same() -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mer.affect import QUADRANTS, AffectPoint
 from recommender.index import IndexSnapshot, index_snapshot
 from recommender.playlists import PlaylistRequest, playlist_generate
+from recommender.playlists.scoring import SIDE_SCALE, quadrant_match
 from recommender.playlists.sequencing import NEAR_TIE
-from recommender.playlists.targets import SIDE_SCALE, quadrant_match, scores_of, target_of_request
+from recommender.playlists.targets import plan_of_request
 from tests.factories import SongEmotionFactory, random_embedding
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -
 
 def scores_at(snapshot: IndexSnapshot, valence: float, arousal: float) -> NDArray[np.float64]:
     request = PlaylistRequest(point=AffectPoint(valence, arousal))
-    target = target_of_request(request, snapshot, None)
-    return scores_of(target, snapshot, np.arange(len(snapshot)))
+    aim = plan_of_request(request, snapshot, None).aim
+    assert aim is not None
+    return aim.scores(snapshot, np.arange(len(snapshot)))[0]
 
 
 class TestMatch:
@@ -139,7 +141,7 @@ class TestLists:
         "request_",
         [
             PlaylistRequest(moods=(("calm", 1.0),), count=1, seed=3),
-            PlaylistRequest(point=AffectPoint(0.7, 0.2), count=1, seed=3),
+            PlaylistRequest(point=AffectPoint(0.7, 0.2), count=1, seed=3, min_match=0.0),
         ],
     )
     def test_of_two_songs_in_one_place_the_surer_is_given(self, request_: PlaylistRequest) -> None:
@@ -157,4 +159,5 @@ class TestLists:
     def test_a_song_of_no_known_quadrant_is_neither_in_nor_out(self, held: dict[str, None]) -> None:
         SongEmotionFactory(quadrants=held)
         assert index_snapshot().quadrants.tolist() == [[0.25] * 4]
-        assert playlist_generate(request=PlaylistRequest(moods=(("sad", 1.0),), seed=0)).entries
+        request = PlaylistRequest(moods=(("sad", 1.0),), seed=0, min_match=0.0)
+        assert playlist_generate(request=request).entries

@@ -182,11 +182,14 @@ class TestSongs:
         assert "Not found" in text(response)
 
 
+FOUR = "mood=calm&seed=1&count=4&min_match=0"
+
+
 class TestPlaylist:
     def test_address_gets_a_seed_and_brings_the_same_list_back(
         self, client: Client, songs: list[Song]
     ) -> None:
-        response = client.get("/playlist?mood=calm&count=6")
+        response = client.get("/playlist?mood=calm&count=6&min_match=0")
         assert response.status_code == 302
         query = parse_qs(urlsplit(response["Location"]).query)
         assert query["mood"] == ["calm"]
@@ -199,12 +202,12 @@ class TestPlaylist:
         ["mood=calm&mood=joy", "valence=0.1&arousal=0.9", "mood=calm&genre=rock&diversity=1"],
     )
     def test_ways_to_ask(self, client: Client, songs: list[Song], query: str) -> None:
-        response = client.get(f"/playlist?{query}&seed=3")
+        response = client.get(f"/playlist?{query}&seed=3&min_match=0")
         assert response.status_code == 200
         assert entry_ids(response)
 
     def test_like_a_song(self, client: Client, songs: list[Song]) -> None:
-        response = client.get(f"/playlist?like={songs[2].pk}&seed=3")
+        response = client.get(f"/playlist?like={songs[2].pk}&seed=3&min_match=0")
         assert songs[2].title in text(response)
         assert entry_ids(response)
 
@@ -236,11 +239,11 @@ class TestPlaylist:
         django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
         client.get("/playlist?mood=calm&seed=1")  # the first call reads the catalogue
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             client.get("/playlist?mood=calm&seed=1")
 
     def test_export(self, client: Client, songs: list[Song]) -> None:
-        query = "mood=calm&seed=1&count=4"
+        query = "mood=calm&seed=1&count=4&min_match=0"
         shown = entry_ids(client.get(f"/playlist?{query}"))
         response = client.get(f"/playlist.m3u8?{query}")
         assert response["Content-Type"].startswith("audio/x-mpegurl")
@@ -250,7 +253,7 @@ class TestPlaylist:
         assert client.get("/playlist.m3u8?seed=1").status_code == 400
 
     def test_save_rename_delete(self, client: Client, user: User, songs: list[Song]) -> None:
-        query = "mood=calm&seed=1&count=4"
+        query = "mood=calm&seed=1&count=4&min_match=0"
         shown = entry_ids(client.get(f"/playlist?{query}"))
         save = {"query": query, "name": "Evening"}
         assert client.post("/playlists/save", save)["Location"].startswith("/login")
@@ -282,7 +285,7 @@ class TestPlaylist:
         self, client: Client, user: User, songs: list[Song]
     ) -> None:
         client.force_login(user)
-        client.post("/playlists/save", {"query": "mood=calm&seed=1&count=4", "name": "X"})
+        client.post("/playlists/save", {"query": FOUR, "name": "X"})
         kept = Playlist.objects.get()
         Song.objects.filter(pk=kept.entries.first().song_id).update(is_available=False)
         assert len(entry_ids(client.get(f"/playlists/{kept.pk}"))) == 3
@@ -292,7 +295,7 @@ class TestPlaylist:
         self, client: Client, user: User, songs: list[Song], request_: dict[str, object]
     ) -> None:
         client.force_login(user)
-        client.post("/playlists/save", {"query": "mood=calm&seed=1&count=4", "name": "X"})
+        client.post("/playlists/save", {"query": FOUR, "name": "X"})
         Playlist.objects.update(request=request_)
         response = client.get(f"/playlists/{Playlist.objects.get().pk}")
         assert len(entry_ids(response)) == 4
@@ -338,9 +341,10 @@ def test_request_query_round_trip() -> None:
 
 
 def test_a_mood_has_its_weight(client: Client, songs: list[Song]) -> None:
-    alone = client.get("/playlist?mood=calm&mood=angry:0.01&count=6&diversity=0&seed=1")
-    calm = client.get("/playlist?mood=calm:2&count=6&diversity=0&seed=1")
-    angry = client.get("/playlist?mood=calm:0.01&mood=angry:9&count=6&diversity=0&seed=1")
+    six = "count=6&diversity=0&seed=1&min_match=0"
+    alone = client.get(f"/playlist?mood=calm&mood=angry:0.01&{six}")
+    calm = client.get(f"/playlist?mood=calm:2&{six}")
+    angry = client.get(f"/playlist?mood=calm:0.01&mood=angry:9&{six}")
     assert set(entry_ids(alone)) == set(entry_ids(calm)) != set(entry_ids(angry))
     page = client.get("/playlist?mood=calm:much&seed=1")
     assert page.status_code == 400

@@ -1,0 +1,290 @@
+"""Which rows of a snapshot are in a list, in playing order: by one aim, or along a journey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from recommender.playlists import sequencing
+from recommender.playlists.credited import credited_artists, song_seconds
+from recommender.playlists.journeys import NEAR_STEP, Candidates, Curve, progress_of_steps, travel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from recommender.index import IndexSnapshot
+    from recommender.playlists.aims import Aim, Part
+    from recommender.playlists.request import PlaylistRequest
+
+ALL_SCORED: Final = 50_000
+"""In a larger catalogue only the songs nearest to the target in either space are scored."""
+_CANDIDATES: Final = 5_000
+_ALL_ON_JOURNEY: Final = 10_000
+"""A journey chooses among so many songs at most, which the seed draws."""
+_STOP_SONGS: Final = 8
+"""A stop lies where these best matches of it lie."""
+JOURNEY_TOLERANCE: Final = 0.1
+"""At a distance of 0.12 from its step a song is at the floor of good matches."""
+_USUAL_SECONDS: Final = 210.0
+"""The length of a song whose length is not known."""
+_LENGTH_TRIES: Final = 4
+MAX_SONGS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Rows in playing order with their scores.
+
+    `weaker` counts the songs that are left out because they match less than requested. `spacing` is
+    that between songs of one artist. `progress` and `steps`, (rows, 2), are those of a journey.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    weaker: int
+    spacing: int
+    progress: NDArray[np.float64] | None = None
+    steps: NDArray[np.float64] | None = None
+
+
+def chosen_for_aim(
+    request: PlaylistRequest,
+    seed: int,
+    snapshot: IndexSnapshot,
+    aim: Aim,
+    allowed: NDArray[np.bool_],
+) -> Chosen:
+    """Return the rows that fit an aim best, and differ as much as the request says."""
+    scored, scores = _scored(snapshot, aim, allowed)
+    is_good = scores >= request.min_match
+    candidates, good_scores = scored[is_good], scores[is_good]
+
+    held: tuple[NDArray[np.int64], NDArray[np.int64]] = (candidates[:0], candidates[:0])
+
+    def credits(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the codes of credited artists, read once for the songs that may be chosen."""
+        nonlocal held
+        if not np.isin(places, held[0]).all():
+            held = (places, credited_artists(snapshot, candidates[places]))
+        order = np.argsort(held[0])
+        return np.asarray(held[1][order[np.searchsorted(held[0], places, sorter=order)]])
+
+    def choose(count: int) -> NDArray[np.int64]:
+        return sequencing.choose(
+            song_ids=snapshot.song_ids[candidates],
+            scores=good_scores,
+            artists=snapshot.artists[candidates],
+            credits=credits,
+            fused=lambda places: snapshot.fused(candidates[places]),
+            count=count,
+            diversity=request.diversity,
+            max_per_artist=request.max_per_artist,
+            seed=seed,
+        )
+
+    if request.minutes is None:
+        chosen, wanted = choose(request.count), request.count
+    else:
+        chosen = choose(_most_songs(request.minutes))
+        count, wanted = _count_for(request.minutes, snapshot.song_ids[candidates[chosen]])
+        chosen = chosen[:count]
+    points = snapshot.affect[candidates[chosen], :2].astype(np.float64)
+    order, spacing = sequencing.arrange(points, credits(chosen), request.artist_spacing)
+    chosen = chosen[order]
+    with_weaker = sequencing.most_places(snapshot.artists[scored], request.max_per_artist)
+    weaker = max(0, min(wanted, with_weaker) - len(chosen))
+    return Chosen(candidates[chosen], good_scores[chosen], weaker, spacing)
+
+
+def _most_songs(minutes: int) -> int:
+    """Return a number of songs that is hardly ever too short for so many minutes."""
+    return min(MAX_SONGS, int(minutes * 60 / _USUAL_SECONDS * 2) + 5)
+
+
+def _count_for(minutes: int, song_ids: NDArray[np.int64]) -> tuple[int, int]:
+    """Return how many of the songs come nearest to the minutes, and how many are wanted."""
+    known = song_seconds(song_ids.tolist())
+    lengths = [known.get(song_id, _USUAL_SECONDS) for song_id in song_ids.tolist()]
+    if not lengths:
+        return 0, _most_songs(minutes) // 2
+    ends = np.cumsum(lengths)
+    count = int(np.argmin(np.abs(ends - minutes * 60))) + 1
+    missing = minutes * 60 - float(ends[-1])
+    mean = float(np.mean(lengths))
+    # All of them are too short together: so many more would have been needed.
+    return count, count + max(0, round(missing / mean)) if count == len(lengths) else count
+
+
+def _scored(
+    snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return rows with their scores, without those that the aim refuses."""
+    rows = _candidates(snapshot, aim, allowed)
+    scores, is_refused = aim.scores(snapshot, rows)
+    return rows[~is_refused], scores[~is_refused]
+
+
+def _candidates(snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the rows to score: all, or in a large catalogue the nearest in each space."""
+    if np.count_nonzero(allowed) <= ALL_SCORED:
+        return np.flatnonzero(allowed)
+    weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
+    wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
+    near_in_affect = snapshot.search_affect(wanted, weights, _CANDIDATES, allowed)[1]
+    if aim.target is None or not aim.target.weights.likeness:
+        return np.sort(snapshot.rows_of(near_in_affect))
+    near_in_fused = snapshot.search_fused(aim.target.fused, _CANDIDATES, allowed)[1]
+    return snapshot.rows_of(np.union1d(near_in_affect, near_in_fused))
+
+
+def chosen_on_journey(
+    request: PlaylistRequest,
+    seed: int,
+    snapshot: IndexSnapshot,
+    stops: Sequence[Part],
+    aim: Aim | None,
+    allowed: NDArray[np.bool_],
+) -> Chosen:
+    """Return rows along the curve through `stops`; `aim` is what else is wanted of them."""
+    rows = _drawn(np.flatnonzero(allowed), snapshot, seed)
+    misfit = np.zeros(len(rows))
+    if aim is not None:
+        scores, is_refused = aim.scores(snapshot, rows)
+        rows, misfit = rows[~is_refused], 1.0 - scores[~is_refused]
+    matches = [stop.match(snapshot, rows) for stop in stops]
+    places = snapshot.affect[rows, :2].astype(np.float64)
+    corners = np.array(
+        [_stop_place(stop, match, places) for stop, match in zip(stops, matches, strict=True)]
+    )
+    way = _Way(Curve.through(corners, request.journey_shape), rows, places, matches, misfit)
+    if request.minutes is None:
+        return _travelled(request, seed, snapshot, way, request.count)
+    return _of_length(
+        lambda count: _travelled(request, seed, snapshot, way, count), request.minutes, snapshot
+    )
+
+
+def _drawn(rows: NDArray[np.int64], snapshot: IndexSnapshot, seed: int) -> NDArray[np.int64]:
+    if len(rows) <= _ALL_ON_JOURNEY:
+        return rows
+    chance = sequencing.seeded_uniform(snapshot.song_ids[rows], seed)
+    return np.sort(rows[np.argpartition(chance, _ALL_ON_JOURNEY)[:_ALL_ON_JOURNEY]])
+
+
+def _stop_place(
+    stop: Part, match: NDArray[np.float64], places: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return where on the plane the songs are that match a stop best.
+
+    Predictions lie around the middle of the plane: at the place of a mood itself is often no song.
+    """
+    if not len(match):
+        return stop.place
+    best = np.argsort(-match, kind="stable")[:_STOP_SONGS]
+    return np.asarray(np.average(places[best], axis=0, weights=match[best] + 1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A journey's curve, and the rows that may be on it, with their place and their matches."""
+
+    curve: Curve
+    rows: NDArray[np.int64]
+    places: NDArray[np.float64]
+    matches: list[NDArray[np.float64]]
+    misfit: NDArray[np.float64]
+
+
+def _travelled(
+    request: PlaylistRequest, seed: int, snapshot: IndexSnapshot, way: _Way, count: int
+) -> Chosen:
+    wanted = min(count, len(way.rows))
+    # Twice as many steps as songs near the curve would scatter the songs around it.
+    progress = progress_of_steps(wanted, request.journey_shape)
+    near = _near(way, way.curve.at(progress))
+    floor = request.min_match
+    good = int(np.count_nonzero(near.min(axis=0, initial=np.inf) <= _distance_at(floor)))
+    progress = progress_of_steps(min(wanted, good), request.journey_shape)
+    steps = way.curve.at(progress)
+    pool, songs = _pool(snapshot, way, progress, steps, seed)
+    path = np.full(len(steps), -1)
+    spacing = request.artist_spacing
+    while len(steps):
+        path = travel(steps, songs, spacing=spacing, max_per_artist=request.max_per_artist)
+        if (path >= 0).all() or not spacing:
+            break
+        spacing //= 2
+    distances = np.linalg.norm(songs.places[path] - steps, axis=1)
+    kept = (path >= 0) & (distances <= _distance_at(floor))
+    scores = np.exp(-(distances**2) / (2 * JOURNEY_TOLERANCE**2))
+    return Chosen(
+        rows=way.rows[pool[path[kept]]],
+        scores=scores[kept],
+        weaker=wanted - int(kept.sum()) if floor else 0,
+        spacing=spacing,
+        progress=progress[kept],
+        steps=steps[kept],
+    )
+
+
+def _distance_at(score: float) -> float:
+    """Return the distance from its step at which a song has a score."""
+    return JOURNEY_TOLERANCE * float(np.sqrt(-2 * np.log(score))) if score > 0 else np.inf
+
+
+def _near(way: _Way, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (steps, rows) distances."""
+    difference = way.places[np.newaxis] - steps[:, np.newaxis]
+    return np.asarray(np.sqrt((difference**2).sum(axis=2)))
+
+
+def _pool(
+    snapshot: IndexSnapshot,
+    way: _Way,
+    progress: NDArray[np.float64],
+    steps: NDArray[np.float64],
+    seed: int,
+) -> tuple[NDArray[np.int64], Candidates]:
+    """Return the candidates of all steps: their places among the rows, and their arrays."""
+    distances = _near(way, steps)
+    k = min(NEAR_STEP, len(way.rows))
+    nearest = np.argpartition(distances, k - 1, axis=1)[:, :k] if k else distances.astype(np.int64)
+    pool, near = np.unique(nearest, return_inverse=True)
+    # How far a step is from one stop to the next, and how songs match the two.
+    at = np.interp(progress, way.curve.progress_of_stops, np.arange(len(way.matches)))
+    first = np.minimum(at.astype(np.int64), len(way.matches) - 2)
+    share = (at - first)[:, np.newaxis]
+    matches = np.stack([match[pool] for match in way.matches])
+    match = (1 - share) * matches[first] + share * matches[first + 1]
+    codes = credited_artists(snapshot, way.rows[pool])
+    _, artists = np.unique(codes, return_inverse=True)
+    artists = np.where(codes < 0, -1, artists.reshape(codes.shape))
+    return pool, Candidates(
+        places=way.places[pool],
+        artists=artists,
+        misfit=1.0 - match * (1.0 - way.misfit[pool]),
+        near=near.reshape(nearest.shape),
+        chance=sequencing.seeded_uniform(snapshot.song_ids[way.rows[pool]], seed),
+    )
+
+
+def _of_length(travelled: Callable[[int], Chosen], minutes: int, snapshot: IndexSnapshot) -> Chosen:
+    """Return a journey whose songs are together about so many minutes long."""
+    count = max(1, round(minutes * 60 / _USUAL_SECONDS))
+    tries: list[tuple[float, Chosen]] = []
+    while len(tries) < _LENGTH_TRIES:
+        chosen = travelled(min(count, MAX_SONGS))
+        ids = snapshot.song_ids[chosen.rows].tolist()
+        known = song_seconds(ids)
+        total = sum(known.get(song_id, _USUAL_SECONDS) for song_id in ids)
+        missing = minutes * 60 - total
+        tries.append((abs(missing), chosen))
+        better = max(1, count + round(missing / (total / len(ids)))) if ids else count
+        if better == count or len(ids) < count:
+            break
+        count = better
+    return min(tries, key=lambda one: one[0])[1]
