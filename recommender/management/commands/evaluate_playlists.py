@@ -161,7 +161,10 @@ class SuiteCatalogue:
                 continue
             try:
                 made = playlist_generate(
-                    request=PlaylistRequest(count=COUNT, seed=0, **target, **tuning),
+                    # Measures compare lists of one length, so weaker matches are in them.
+                    request=PlaylistRequest(
+                        **{"count": COUNT, "seed": 0, "min_match": 0.0, **target, **tuning}
+                    ),
                     snapshot=snapshots[catalogue],
                 )
             except PlaylistRequestError as error:
