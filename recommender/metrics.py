@@ -1,13 +1,13 @@
 """Numbers for Prometheus, at `/metrics`: for staff, and for who knows AFFETTI_METRICS_TOKEN.
 
-All are read from the database at the time of the scrape, so it does not matter which process of the
-web answers. What a process counts for itself (the latency of requests) is not here: the proxy in
-front knows it of all processes together.
+All are read at the time of the scrape, from the database and from what the web processes share. So
+it does not matter which of them answers.
 """
 
 from __future__ import annotations
 
 import hmac
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from catalog.models import BackgroundJob, Song
@@ -26,6 +26,7 @@ from catalog.work.queue import songs_waiting
 from recommender import operations
 from recommender.health import readiness
 from recommender.index import index_status
+from recommender.latency import BUCKETS, latencies
 from recommender.models import ServiceHeartbeat
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class _Collector:
             yield from _catalogue()
             yield from _work()
             yield from _index()
+        yield _latency()
 
     def describe(self) -> list[Metric]:
         return []
@@ -105,6 +107,19 @@ def _index() -> Iterator[Metric]:
     if status.built_at is not None:
         age = (timezone.now() - status.built_at).total_seconds()
         yield _one("index_age_seconds", "Seconds since the active build was made.", age)
+
+
+def _latency() -> Metric:
+    metric = HistogramMetricFamily(
+        "affetti_request_seconds",
+        "Seconds from a request to the begin of its answer.",
+        labels=["route", "status"],
+    )
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    for latency in latencies().read():
+        buckets = list(zip(bounds, itertools.accumulate(latency.counts), strict=True))
+        metric.add_metric([latency.route, latency.status], buckets, latency.seconds)
+    return metric
 
 
 def _one(name: str, words: str, value: float) -> Metric:

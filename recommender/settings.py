@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "recommender.middleware.content_security_policy",
     # What comes before it is not counted: static files, and redirects to HTTPS.
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "recommender.latency.latency_middleware",
     "recommender.middleware.ThrottleMiddleware",
     "recommender.middleware.RequestLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

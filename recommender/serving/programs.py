@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.management.base import CommandError
 
+from recommender.latency import shared_file
 from recommender.serving.server import listen
 from recommender.serving.supervisor import Program
 
@@ -50,12 +51,17 @@ def web_programs(
     listener: socket.socket, *, processes: int, threads: int, **_: Any
 ) -> Sequence[Program]:
     """Return the web processes, which share a socket: what one leaves another accepts."""
-    command = (sys.executable, "-m", "recommender", "serve")
-    options = ("--fd", str(listener.fileno()), "--threads", str(threads))
+    command = (sys.executable, "-m", "recommender", "serve", "--threads", str(threads))
+    counts = shared_file(processes)
+    options = ("--fd", str(listener.fileno()), "--latency-fd", str(counts.fileno()))
     return [
-        # One thread a request: requests share the cores.
-        Program(f"web {number}", (*command, *options), {"OMP_NUM_THREADS": "1"}, (listener,))
-        for number in range(1, processes + 1)
+        Program(
+            f"web {slot + 1}",
+            (*command, *options, "--latency-slot", str(slot)),
+            {"OMP_NUM_THREADS": "1"},  # one thread a request: requests share the cores
+            (listener, counts),
+        )
+        for slot in range(processes)
     ]
 
 

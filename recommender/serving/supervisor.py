@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping, Sequence
+    from typing import IO
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ class Program:
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
-    sockets: Sequence[socket.socket] = ()
-    """Inherited, under the numbers that they have here."""
+    inherited: Sequence[socket.socket | IO[bytes]] = ()
+    """Open files and sockets, which keep the numbers that they have here."""
 
 
 class Supervisor:
@@ -123,7 +124,7 @@ class _Child:
             self._process = subprocess.Popen(  # noqa: S603  our own commands
                 self._program.command,
                 env=os.environ | self._program.env,
-                pass_fds=[inherited.fileno() for inherited in self._program.sockets],
+                pass_fds=[inherited.fileno() for inherited in self._program.inherited],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,

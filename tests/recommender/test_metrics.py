@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from recommender import latency
+from recommender.latency import Latencies
 from tests.recommender.test_operations import seen
 
 if TYPE_CHECKING:
@@ -42,6 +44,28 @@ def test_never_public(client: Client, user: User, settings: SettingsWrapper) -> 
     assert client.get("/metrics", headers={"Authorization": "Bearer no"}).status_code == 403
     settings.AFFETTI_PUBLIC = False
     assert numbers(client, Authorization="Bearer secret")
+
+
+def test_the_time_of_requests_by_route_and_status(
+    client: Client, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "_of_process", Latencies())
+    client.force_login(staff)
+    for path in ("/songs", "/songs", "/songs/999999", "/songs/999998", "/nowhere", "/admin/"):
+        client.get(path)
+    found = {
+        tuple(labels): value
+        for (name, *labels), value in numbers(client).items()
+        if name == "request_seconds_bucket"
+    }
+    counts = {labels[1:]: value for labels, value in found.items() if labels[0] == "+Inf"}
+    assert counts == {
+        ("songs", "2xx"): 2,
+        ("song", "4xx"): 2,  # one label, whatever the number
+        ("other", "4xx"): 1,
+        ("admin", "2xx"): 1,
+    }
+    assert found["0.005", "songs", "2xx"] <= found["10.0", "songs", "2xx"] <= 2
 
 
 def test_what_staff_read(client: Client, staff: User, songs: list[Song]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
+from recommender.latency import latencies_share
 from recommender.serving.programs import serve_arguments_add, web_listen, web_programs
 from recommender.serving.server import serve
 from recommender.serving.supervisor import Supervisor
@@ -26,6 +27,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fd", type=int, help="Serve in this process, on a socket that listens already"
         )
+        parser.add_argument(
+            "--latency-fd", type=int, help="With --fd: an open file in which requests are counted"
+        )
+        parser.add_argument("--latency-slot", type=int, default=0, help="The process's place in it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["fd"] is None:
@@ -34,4 +39,6 @@ class Command(BaseCommand):
         # The supervisor has no need of it.
         from recommender.wsgi import application  # noqa: PLC0415
 
+        if options["latency_fd"] is not None:
+            latencies_share(options["latency_fd"], slot=options["latency_slot"])
         serve(application, socket.socket(fileno=options["fd"]), threads=options["threads"])
