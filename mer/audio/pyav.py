@@ -12,6 +12,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from mer.audio.ends import audio_end
 from mer.errors import AudioDecodeError, AudioVideoError
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ _CODEC_STATED: Final = frozenset({"audio/mp4", "audio/webm"})
 _STILL_PICTURES: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _PLANAR_CHANNELS: Final = 8  # PyAV reads the planes of more channels past their end
 _MAX_DEMUXER_ERRORS: Final = 20  # in a row
+_LEAST_CALLS: Final = 200_000  # of a handle, and one more for each so many bytes of the file
+_BYTES_OF_A_CALL: Final = 32
+_CALLS_OF_AN_ERROR: Final = 1_000  # PyAV takes so much longer for it
+_PCM_PACKET_BYTES: Final = 1024 * 1024  # of WAV; FFmpeg's own are a tenth of a second
 
 
 def media_type(container: str, codec: str) -> str:
@@ -203,37 +208,64 @@ class _Converter:
 
 
 class _Handle:
-    """A file descriptor as a file object for PyAV, with a name that helps FFmpeg to guess."""
+    """A file descriptor as a file object for PyAV, with a name that helps FFmpeg to guess.
+
+    The file ends where its audio ends (`audio_end`). It is given up after very many calls, which
+    FFmpeg makes when it looks for something in small steps.
+    """
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor = descriptor
+        self._end = audio_end(descriptor)
+        self._calls_left = _LEAST_CALLS + self._end // _BYTES_OF_A_CALL
+        self.is_given_up = False
         self.name = name
         self.seek(0)
 
     def read(self, size: int) -> bytes:
-        return os.read(self._descriptor, size)
+        left = self._end - self.tell()
+        if left <= 0 or self._is_called_too_often():
+            return b""
+        return os.read(self._descriptor, min(size, left))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            offset, whence = self._end + offset, os.SEEK_SET
+        if self._is_called_too_often():
+            raise ValueError("the file is searched in too many small steps")
         try:
             return os.lseek(self._descriptor, offset, whence)
         except OSError as error:  # a place before the file, of which a damaged file tells
+            self._calls_left -= _CALLS_OF_AN_ERROR
             raise ValueError(f"no place {offset}") from error
 
     def tell(self) -> int:
         return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def _is_called_too_often(self) -> bool:
+        self._calls_left -= 1
+        self.is_given_up |= self._calls_left < 0
+        return self.is_given_up
 
 
 @contextlib.contextmanager
 def _container(path: Path, descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
     import av  # noqa: PLC0415  # only decoding needs it
 
-    # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol.
-    options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+    # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol. `max_size` is an
+    # option of WAV alone.
+    options = {
+        "format_whitelist": _DEMUXERS,
+        "protocol_whitelist": "none",
+        "max_size": str(_PCM_PACKET_BYTES),
+    }
     handle = _Handle(descriptor, "audio" + path.suffix.lower())
     with av.open(
         handle, "r", options=options, metadata_errors="replace", buffer_size=256 * 1024
     ) as container:
         yield container, _audio_stream(path, container)
+        if handle.is_given_up:
+            raise ValueError("FFmpeg searches it in too many small steps")
 
 
 def _pyav_errors() -> tuple[type[Exception], ...]:
