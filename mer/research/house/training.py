@@ -16,7 +16,7 @@ import torch
 from mer import checkpoint
 from mer.encoders.low_rank import bundled
 from mer.network import AffettiConfig, AffettiNetwork
-from mer.research.house.mixture import Plane, load_tracks
+from mer.research.house.mixture import SONG_SETS, Plane, load_tracks
 from mer.research.house.text_adaptation import adapter
 from mer.research.house.trainer import Recipe, Trainer
 from mer.research.house.validation import calibrate, cross_validate, is_song
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from mer.research.datasets.base import Track
     from mer.research.inputs.features import TrackFeatures
 
 CHECKPOINT_NAME: Final = "affetti"
@@ -51,16 +52,27 @@ class Material:
     adapter: Mapping[str, torch.Tensor]
 
     @classmethod
-    def load(cls, data: Path, cache: Path, work: Path, copies: int = Recipe().copies) -> Material:
+    def load(
+        cls,
+        data: Path,
+        cache: Path,
+        work: Path,
+        copies: int = Recipe().copies,
+        *,
+        only_development: bool = False,
+    ) -> Material:
         """Read the data sets under `data`, with features from `cache` (computed if missing).
 
         The text encoder's adapter is kept in `work` (trained if missing). Songs outside the test
         split have the audio of `copies` distorted copies in addition to their own.
+        `only_development` leaves everything else out.
         """
         tracks = load_tracks(data)
         plane = Plane.of(tracks)
         corrections = adapter(tracks, plane, work)
         store = FeatureCache(cache, is_wide=True, adapter=corrections)
+        if only_development:
+            tracks = [track for track in tracks if _is_development(track)]
         examples = store.features(tracks)
         songs = [i for i, e in enumerate(examples) if is_song(e) and e.track.split != "test"]
         for copy in range(1, copies + 1):
@@ -74,11 +86,11 @@ class Material:
     @property
     def development(self) -> list[TrackFeatures]:
         """Songs of the training and validation splits, and texts of the training split."""
-        return [
-            example
-            for example in self.examples
-            if example.track.split == "train" or (is_song(example) and example.track.split == "val")
-        ]
+        return [example for example in self.examples if _is_development(example.track)]
+
+
+def _is_development(track: Track) -> bool:
+    return track.split == "train" or (track.dataset in SONG_SETS and track.split == "val")
 
 
 def train_final(

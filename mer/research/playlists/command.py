@@ -50,12 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
     # It loads PyTorch, which `score` does without.
     from mer.research.house.training import add_data_arguments  # noqa: PLC0415
+    from mer.research.house.validation import FOLDS  # noqa: PLC0415
 
     add_data_arguments(parser)
     parser.add_argument("--suite", type=Path, default=SUITE, metavar="DIR", help="where it goes")
     parser.add_argument(
         "--copies", type=int, default=1, metavar="N",
         help="distorted copies of each song in the training of the folds (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--folds", type=int, choices=range(2, FOLDS + 1), default=FOLDS, metavar="N",
+        help="take the songs of the first N folds of %(default)s only, to train fewer networks",
     )  # fmt: skip
     parser.add_argument(
         "--test-split", action="store_true",
@@ -79,7 +84,7 @@ def _prepare(args: argparse.Namespace) -> int:
         catalogues, plane = material.test_catalogues(args.data, args.cache)
     else:
         catalogues, plane = material.out_of_fold_catalogues(
-            args.data, args.cache, args.work, args.copies
+            args.data, args.cache, args.work, args.copies, args.folds
         )
     suite = material.suite_of(catalogues, plane, args.data)
     write_suite(args.suite, suite)

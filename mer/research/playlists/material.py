@@ -100,7 +100,7 @@ class Predictions:
 
 
 def out_of_fold_catalogues(
-    data: Path, cache: Path, work: Path, copies: int
+    data: Path, cache: Path, work: Path, copies: int, first: int | None = None
 ) -> tuple[list[Catalogue], Plane]:
     """Songs outside the test split, one catalogue per data set and fold.
 
@@ -110,10 +110,12 @@ def out_of_fold_catalogues(
         As of ``python -m mer.research train``; finished folds are read from `work`.
     copies : int
         Distorted copies of each song in the training.
+    first : int or None
+        Number of folds whose networks are trained and whose songs are taken; None takes all.
     """
     recipe, config = Recipe(copies=copies), AffettiConfig()
-    material = Material.load(data, cache, work, copies)
-    folds = cross_validate(recipe, config, material.development, material.plane, work)
+    material = Material.load(data, cache, work, copies, only_development=True)
+    folds = cross_validate(recipe, config, material.development, material.plane, work, first=first)
     folds = calibrated_folds(config, folds, material.plane)
     return list(_by_fold(folds)), material.plane
 

@@ -109,6 +109,8 @@ def test_folds_keep_artists_together_and_predict_only_strangers() -> None:
     assert sorted(held, key=int) == [str(index) for index in range(40)]
     for number, fold in enumerate(folds):
         assert {fold_of(e.track.artist_group, 3) for e in fold.held_out} <= {number}
+    some = cross_validate(replace(RECIPE, epochs=1), CONFIG, SONGS, PLANE, folds=3, first=2)
+    assert [fold.held_out for fold in some] == [fold.held_out for fold in folds[:2]]
     output = out_of_fold(folds, SONGS[::-1])
     first = predict(folds[0].network, folds[0].held_out[:1])
     position = SONGS[::-1].index(folds[0].held_out[0])

@@ -88,6 +88,18 @@ def test_features_are_read_with_the_adapter(
     assert [example.track for example in material.examples] == TRACKS
 
 
+def test_what_is_not_for_training_can_be_left_out(
+    asked: list[tuple[list[Track], Plane, Path]],
+) -> None:
+    whole = Material.load(Path("data"), Path("cache"), Path("work"), copies=0)
+    part = Material.load(Path("data"), Path("cache"), Path("work"), copies=0, only_development=True)
+    assert [example.track for example in part.examples] == [e.track for e in whole.development]
+    assert len(part.examples) < len(whole.examples)
+    # Places and the adapter are those of all tracks.
+    assert part.plane == whole.plane
+    assert asked[0] == asked[1]
+
+
 def test_copies_are_of_the_songs_that_may_be_trained_on(
     asked: list[tuple[list[Track], Plane, Path]],
 ) -> None:
