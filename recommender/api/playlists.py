@@ -125,6 +125,10 @@ class GeneratedPlaylistOutput(PlaylistOutput):
     id = serializers.UUIDField(allow_null=True, help_text="Null if the list is not kept.")
     created_at = serializers.DateTimeField(allow_null=True)
     target = TargetOutput()
+    relaxed = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Constraints that do not hold, because too few songs were left.",
+    )
     fit = JourneyFitOutput(allow_null=True, help_text="Null if the list is no journey.")
     weaker_left_out = serializers.IntegerField(
         help_text="Songs left out because they match less than `min_match`; 0 asks for them."
@@ -218,6 +222,7 @@ def _generated_answer(
         "target": generated,
         "notes": generated.notes,
         "weaker_left_out": generated.weaker_left_out,
+        "relaxed": generated.relaxed,
         "fit": generated.fit,
         "entries": playlist_listed(generated),
     }

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from recommender.playlists import sequencing
 from recommender.playlists.credited import credited_artists, song_seconds
-from recommender.playlists.journeys import NEAR_STEP, Candidates, Curve, progress_of_steps, travel
+from recommender.playlists.journeys import (
+    NEAR_STEP,
+    Candidates,
+    Curve,
+    journey_fit,
+    progress_of_steps,
+    travel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +36,10 @@ _STOP_SONGS: Final = 8
 """A stop lies where these best matches of it lie."""
 JOURNEY_TOLERANCE: Final = 0.1
 """At a distance of 0.12 from its step a song is at the floor of good matches."""
+_FORWARD: Final = 0.9
+"""A journey is made of fewer songs if less of its steps go forward."""
+_FEWER_STEPS: Final = 0.85
+_FEWEST_STEPS: Final = 5
 _USUAL_SECONDS: Final = 210.0
 """The length of a song whose length is not known."""
 _LENGTH_TRIES: Final = 4
@@ -39,12 +50,14 @@ MAX_SONGS: Final = 200
 class Chosen:
     """Rows in playing order with their scores.
 
-    `weaker` counts the songs that are left out because they match less than requested. `spacing` is
-    that between songs of one artist. `progress` and `steps`, (rows, 2), are those of a journey.
+    `wanted` is the number of songs that was asked for, or that fills the minutes. `weaker` counts
+    the songs that are left out because they match less than requested. `spacing` is that between
+    songs of one artist. `progress` and `steps`, (rows, 2), are those of a journey.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
+    wanted: int
     weaker: int
     spacing: int
     progress: NDArray[np.float64] | None = None
@@ -97,7 +110,7 @@ def chosen_for_aim(
     chosen = chosen[order]
     with_weaker = sequencing.most_places(snapshot.artists[scored], request.max_per_artist)
     weaker = max(0, min(wanted, with_weaker) - len(chosen))
-    return Chosen(candidates[chosen], good_scores[chosen], weaker, spacing)
+    return Chosen(candidates[chosen], good_scores[chosen], wanted, weaker, spacing)
 
 
 def _most_songs(minutes: int) -> int:
@@ -202,13 +215,31 @@ class _Way:
 def _travelled(
     request: PlaylistRequest, seed: int, snapshot: IndexSnapshot, way: _Way, count: int
 ) -> Chosen:
-    wanted = min(count, len(way.rows))
-    # Twice as many steps as songs near the curve would scatter the songs around it.
-    progress = progress_of_steps(wanted, request.journey_shape)
-    near = _near(way, way.curve.at(progress))
-    floor = request.min_match
-    good = int(np.count_nonzero(near.min(axis=0, initial=np.inf) <= _distance_at(floor)))
-    progress = progress_of_steps(min(wanted, good), request.journey_shape)
+    """Return a journey of at most so many songs; of fewer, if it would go to and fro."""
+    asked, wanted = count, min(count, len(way.rows))
+    steps = way.curve.at(progress_of_steps(wanted, request.journey_shape))
+    nearest = _distances(way, steps).min(axis=0, initial=np.inf)
+    # More steps than songs near the curve would scatter the songs around it.
+    count = min(wanted, int(np.count_nonzero(nearest <= _distance_at(request.min_match))))
+    while True:
+        chosen = _walked(request, seed, snapshot, way, count)
+        made = snapshot.affect[chosen.rows][:, :2].astype(np.float64)
+        if (
+            not request.min_match
+            or count <= _FEWEST_STEPS
+            or chosen.steps is None
+            or journey_fit(made, chosen.steps).forward >= _FORWARD
+        ):
+            break
+        count = max(_FEWEST_STEPS, int(count * _FEWER_STEPS))
+    weaker = wanted - len(chosen.rows) if request.min_match else 0
+    return replace(chosen, wanted=asked, weaker=weaker)
+
+
+def _walked(
+    request: PlaylistRequest, seed: int, snapshot: IndexSnapshot, way: _Way, count: int
+) -> Chosen:
+    progress = progress_of_steps(count, request.journey_shape)
     steps = way.curve.at(progress)
     pool, songs = _pool(snapshot, way, progress, steps, seed)
     path = np.full(len(steps), -1)
@@ -219,12 +250,12 @@ def _travelled(
             break
         spacing //= 2
     distances = np.linalg.norm(songs.places[path] - steps, axis=1)
-    kept = (path >= 0) & (distances <= _distance_at(floor))
-    scores = np.exp(-(distances**2) / (2 * JOURNEY_TOLERANCE**2))
+    kept = (path >= 0) & (distances <= _distance_at(request.min_match))
     return Chosen(
         rows=way.rows[pool[path[kept]]],
-        scores=scores[kept],
-        weaker=wanted - int(kept.sum()) if floor else 0,
+        scores=np.exp(-(distances[kept] ** 2) / (2 * JOURNEY_TOLERANCE**2)),
+        wanted=count,
+        weaker=0,
         spacing=spacing,
         progress=progress[kept],
         steps=steps[kept],
@@ -236,7 +267,7 @@ def _distance_at(score: float) -> float:
     return JOURNEY_TOLERANCE * float(np.sqrt(-2 * np.log(score))) if score > 0 else np.inf
 
 
-def _near(way: _Way, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _distances(way: _Way, steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (steps, rows) distances."""
     difference = way.places[np.newaxis] - steps[:, np.newaxis]
     return np.asarray(np.sqrt((difference**2).sum(axis=2)))
@@ -250,7 +281,7 @@ def _pool(
     seed: int,
 ) -> tuple[NDArray[np.int64], Candidates]:
     """Return the candidates of all steps: their places among the rows, and their arrays."""
-    distances = _near(way, steps)
+    distances = _distances(way, steps)
     k = min(NEAR_STEP, len(way.rows))
     nearest = np.argpartition(distances, k - 1, axis=1)[:, :k] if k else distances.astype(np.int64)
     pool, near = np.unique(nearest, return_inverse=True)

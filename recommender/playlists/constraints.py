@@ -18,7 +18,7 @@ from recommender.playlists.fields import Field, Group
 from recommender.playlists.kinds import FieldError, Ids, Text, WholeNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.contrib.auth.models import AnonymousUser, User
     from numpy.typing import NDArray
@@ -31,10 +31,12 @@ MAX_EXCLUDED: Final = 10_000
 
 
 class Constraint(ABC):
-    """A rule on the songs of a list; it always holds, even if the list gets shorter."""
+    """A rule on the songs of a list."""
 
     noun: ClassVar[str]
-    """Name of the constraint in the message that the constraints leave no song."""
+    """Name of the constraint in messages."""
+    relaxed_at: ClassVar[int] = 0
+    """Place in the order in which constraints are relaxed if too few songs are left; 0: never."""
 
     @classmethod
     def fields(cls) -> tuple[Field[object], ...]:
@@ -65,12 +67,24 @@ def register(constraint: type[Constraint]) -> type[Constraint]:
     return constraint
 
 
+def relaxable(request: Values) -> list[Constraint]:
+    """Return the active constraints that may be relaxed, the first to be relaxed first."""
+    active = [one for one in CONSTRAINTS if one.relaxed_at and one.is_active(request)]
+    return sorted(active, key=lambda one: one.relaxed_at)
+
+
 def allowed_rows(
-    snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    snapshot: IndexSnapshot,
+    request: Values,
+    user: User | AnonymousUser | None,
+    relaxed: Sequence[Constraint] = (),
 ) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return which rows may be in the list, and the nouns of the active constraints."""
+    """Return which rows may be in the list, and the nouns of the active constraints.
+
+    Those in `relaxed` do not count.
+    """
     allowed = np.ones(len(snapshot), bool)
-    active = [constraint for constraint in CONSTRAINTS if constraint.is_active(request)]
+    active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
     for constraint in active:
         allowed &= constraint.allowed(snapshot, request, user)
     return allowed, [constraint.noun for constraint in active]
@@ -162,6 +176,7 @@ class HeardSongs(Constraint):
     """None of the songs that the listener heard lately; without a login it allows every song."""
 
     noun = "songs heard lately"
+    relaxed_at = 3
     exclude_heard_days = Field[int](
         WholeNumber(0, 3650),
         0,

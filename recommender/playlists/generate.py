@@ -13,7 +13,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.choosing import Chosen, chosen_for_aim, chosen_on_journey
-from recommender.playlists.constraints import allowed_rows
+from recommender.playlists.constraints import allowed_rows, relaxable
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.naming import stop_name
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from catalog.models import SongEmotion
     from recommender.index import IndexSnapshot
+    from recommender.playlists.constraints import Constraint
     from recommender.playlists.reasons import EntryReason
     from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.targets import Plan
@@ -52,7 +53,8 @@ class GeneratedPlaylist:
     `valence`, `arousal` and `emotions` are the target of the request. `notes` are sentences for the
     listener, such as why the list is shorter than requested. `weaker_left_out` counts the songs
     that were left out because they match less than `request.min_match`; with 0 for that, they
-    would be in the list. `fit` says how well a journey keeps to its curve.
+    would be in the list. `relaxed` names the constraints that do not hold. `fit` says how well a
+    journey keeps to its curve.
     """
 
     request: PlaylistRequest
@@ -64,6 +66,7 @@ class GeneratedPlaylist:
     entries: tuple[GeneratedEntry, ...]
     notes: tuple[str, ...]
     weaker_left_out: int
+    relaxed: tuple[str, ...] = ()
     fit: JourneyFit | None = None
 
 
@@ -83,19 +86,8 @@ def playlist_generate(
     snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     plan = plan_of_request(request, snapshot, user)
-    allowed, nouns = allowed_rows(snapshot, request, user)
-    while True:
-        if not allowed.any():
-            raise _no_song_error(nouns)
-        # In every round, so that another file of a recording comes in the place of one deleted.
-        once = snapshot.one_per_recording(allowed)
-        chosen = _chosen(request, seed, snapshot, plan, once)
-        emotions = available_emotions(snapshot, chosen.rows)
-        gone = unavailable_rows(snapshot, chosen.rows, emotions)
-        if not gone:
-            break
-        # Deleted since the snapshot was taken: choose again without them.
-        allowed[gone] = False
+    choice, relaxed = _relaxed_choice(request, seed, snapshot, plan, user)
+    chosen = choice.chosen
     place, weights = _shown_target(plan, chosen)
     return GeneratedPlaylist(
         request=request,
@@ -106,11 +98,77 @@ def playlist_generate(
         emotions={
             name: float(weight) for name, weight in zip(EMOTIONS, weights, strict=True) if weight
         },
-        entries=_entries(request, plan, chosen, snapshot, emotions),
-        notes=_notes(request, chosen, int(np.count_nonzero(once))),
+        entries=_entries(request, plan, chosen, snapshot, choice.emotions),
+        notes=(*_relaxed_notes(relaxed), *_notes(request, chosen, choice.allowed)),
+        relaxed=tuple(constraint.noun for constraint in relaxed),
         weaker_left_out=chosen.weaker,
         fit=_fit(chosen, snapshot),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Chosen rows, their emotions, and how many rows were allowed."""
+
+    chosen: Chosen
+    emotions: Mapping[int, SongEmotion]
+    allowed: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether at least half as many songs are chosen as were asked for."""
+        return 2 * len(self.chosen.rows) >= self.chosen.wanted
+
+
+def _relaxed_choice(
+    request: PlaylistRequest,
+    seed: int,
+    snapshot: IndexSnapshot,
+    plan: Plan,
+    user: User | AnonymousUser | None,
+) -> tuple[_Choice, list[Constraint]]:
+    """Return the choice, and the constraints that were relaxed because it had too few songs.
+
+    A constraint stays if the list is no longer without it.
+    """
+
+    def choose(relaxed: Sequence[Constraint]) -> tuple[_Choice | None, list[str]]:
+        allowed, nouns = allowed_rows(snapshot, request, user, relaxed)
+        return _choice(request, seed, snapshot, plan, allowed), nouns
+
+    choice, nouns = choose(())
+    relaxed: list[Constraint] = []
+    for constraint in relaxable(request) if request.relax else ():
+        if choice is not None and choice.is_enough:
+            break
+        wider, _ = choose([*relaxed, constraint])
+        songs = len(choice.chosen.rows) if choice is not None else 0
+        if wider is not None and len(wider.chosen.rows) > songs:
+            choice, relaxed = wider, [*relaxed, constraint]
+    if choice is None:
+        raise _no_song_error(nouns)
+    return choice, relaxed
+
+
+def _choice(
+    request: PlaylistRequest,
+    seed: int,
+    snapshot: IndexSnapshot,
+    plan: Plan,
+    allowed: NDArray[np.bool_],
+) -> _Choice | None:
+    """Return a choice of songs that are there now; None if no song is allowed."""
+    while allowed.any():
+        # In every round, so that another file of a recording comes in the place of one deleted.
+        once = snapshot.one_per_recording(allowed)
+        chosen = _chosen(request, seed, snapshot, plan, once)
+        emotions = available_emotions(snapshot, chosen.rows)
+        gone = unavailable_rows(snapshot, chosen.rows, emotions)
+        if not gone:
+            return _Choice(chosen, emotions, int(np.count_nonzero(once)))
+        # Deleted since the snapshot was taken: choose again without them.
+        allowed[gone] = False
+    return None
 
 
 def _chosen(
@@ -180,6 +238,13 @@ def _notes(request: PlaylistRequest, chosen: Chosen, allowed_count: int) -> tupl
             f"{request.artist_spacing}."
         )
     return tuple(notes)
+
+
+def _relaxed_notes(relaxed: Sequence[Constraint]) -> tuple[str, ...]:
+    if not relaxed:
+        return ()
+    nouns = ", ".join(constraint.noun for constraint in relaxed)
+    return (f"Too few songs, so this was relaxed: {nouns}.",)
 
 
 def _weaker_note(count: int, weaker: int) -> str:

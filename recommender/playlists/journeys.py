@@ -40,7 +40,7 @@ NEAR_STEP: Final = 48
 """So many songs near each step are candidates for it."""
 _FIT_DISTANCE: Final = 0.05
 """A song so far from its step costs 1."""
-_BACKWARD_COST: Final = 1.0
+_BACKWARD_COST: Final = 3.0
 _BACKWARD_DISTANCE: Final = 0.03
 _LEAP_DISTANCE: Final = 0.15
 _MISFIT_COST: Final = 1.5

@@ -182,6 +182,12 @@ class PlaylistRequest(Values):
         WholeNumber(1, MAX_COUNT), 3, "At most this many songs by one artist"
     )
 
+    relax = Field[bool](
+        Flag(),
+        True,  # noqa: FBT003
+        "If less than half the songs are left, relax some constraints, and say which",
+    )
+
     def __init__(self, /, **given: object) -> None:
         for name in given:
             if name not in FIELDS:

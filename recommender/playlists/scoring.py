@@ -68,13 +68,11 @@ class Target:
 
     def match(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how well each row fits, in [0, 1]."""
-        scores: NDArray[np.float64] = scores_of(self, snapshot, rows)
-        return scores
+        return scores_of(self, snapshot, rows)
 
     def refusal(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much of what is refused each row is, in [0, 1]."""
-        scores: NDArray[np.float64] = scores_of(self, snapshot, rows)
-        return scores
+        return scores_of(self, snapshot, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +98,12 @@ class Area:
 
     def refusal(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return 1 for the rows inside, 0 for all others."""
-        return (self._distances(snapshot, rows) == 0).astype(np.float64)
+        return np.asarray(self._distances(snapshot, rows) == 0, np.float64)
 
     def _distances(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         places = snapshot.affect[rows, :2].astype(np.float64)
         beyond = np.maximum(np.maximum(self.low - places, places - self.high), 0.0)
-        return np.maximum(np.linalg.norm(beyond, axis=1) - self.radius, 0.0)
+        return np.asarray(np.maximum(np.linalg.norm(beyond, axis=1) - self.radius, 0.0))
 
 
 def closeness_at(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -173,6 +173,7 @@ def _as_json(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
         "emotions": generated.emotions,
         "notes": list(generated.notes),
         "weaker_left_out": generated.weaker_left_out,
+        "relaxed": list(generated.relaxed),
         "fit": asdict(generated.fit) if generated.fit is not None else None,
         "entries": [
             {

@@ -188,7 +188,7 @@ class TestTargets:
         request = PlaylistRequest(history=True, count=1, seed=0)
         first = playlist_generate(request=request, user=user)
         assert ids(first) == [plane["calmness"]]
-        without = request.replace(exclude_heard_days=7)
+        without = request.replace(exclude_heard_days=7, relax=False)
         assert plane["calmness"] not in ids(playlist_generate(request=without, user=user))
         other = UserFactory()
         listen_record(user=other, song_id=plane["anger"])
@@ -391,6 +391,36 @@ class TestLists:
         generated = playlist_generate(request=PlaylistRequest(text="rain", count=9, seed=0))
         named = {name for entry in generated.entries for name in entry.reason["shared_emotions"]}
         assert named == {"sadness"}
+
+    def test_songs_heard_come_back_if_too_few_are_left(self, plane: dict[str, int]) -> None:
+        user = UserFactory()
+        for song_id in Song.objects.values_list("pk", flat=True)[:25]:
+            listen_record(user=user, song_id=song_id)
+        request = CALM.replace(count=8, exclude_heard_days=7, min_match=0)
+        relaxed = playlist_generate(request=request, user=user)
+        assert len(relaxed.entries) == 8
+        assert relaxed.relaxed == ("songs heard lately",)
+        assert relaxed.notes[0] == "Too few songs, so this was relaxed: songs heard lately."
+        kept = playlist_generate(request=request.replace(relax=False), user=user)
+        assert (len(kept.entries), kept.relaxed) == (3, ())
+        enough = playlist_generate(request=request.replace(count=6), user=user)
+        assert (len(enough.entries), enough.relaxed) == (3, ())
+
+    def test_a_listener_changes_no_list_of_another(self, catalogue: list[int]) -> None:
+        other = UserFactory()
+        for song_id in catalogue[:5]:
+            listen_record(user=other, song_id=song_id)
+        requests = [
+            CALM.replace(exclude_heard_days=30, count=30),
+            PlaylistRequest(history=True, seed=1, exclude_heard_days=3),
+            PlaylistRequest(journey=("now", "calm"), seed=1),
+        ]
+        before = [playlist_generate(request=request, user=other) for request in requests]
+        loud = UserFactory()
+        for song_id in catalogue[20:80]:
+            listen_record(user=loud, song_id=song_id)
+        playlist_generate(request=requests[1], user=loud)
+        assert [playlist_generate(request=request, user=other) for request in requests] == before
 
     def test_few_queries(self, catalogue: list[int], django_assert_max_num_queries: object) -> None:
         index_snapshot()

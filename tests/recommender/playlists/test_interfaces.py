@@ -18,7 +18,7 @@ from recommender.index import index_snapshot
 from recommender.management.commands import playlist as command
 from recommender.management.commands import playlist_docs
 from recommender.playlists import FIELDS, PlaylistRequest, playlist_generate
-from recommender.playlists.constraints import CONSTRAINTS, allowed_rows
+from recommender.playlists.constraints import CONSTRAINTS, allowed_rows, relaxable
 from recommender.playlists.fields import Group
 from recommender.playlists.kinds import Flag, Ids, Number, Text, WholeNumber
 from recommender.playlists.target_kinds import Names, SeedSongs
@@ -274,6 +274,9 @@ class TestConstraints:
             allowed = constraint.allowed(index_snapshot(), request, user)
             assert (allowed.shape, allowed.dtype) == ((len(songs),), bool)
             assert allowed_rows(index_snapshot(), request, user)[1] == [constraint.noun]
+            relaxed, nouns = allowed_rows(index_snapshot(), request, user, [constraint])
+            assert (relaxed.all(), nouns) == (True, [])
+            assert (constraint in relaxable(request)) == bool(constraint.relaxed_at)
 
     def test_what_each_masks(self, user: User) -> None:
         first, second, third = (
@@ -384,7 +387,7 @@ def test_exclusions_of_the_command(songs: list[Song]) -> None:
     excluded = [songs[1].pk, songs[2].pk]
     assert ids("--exclude-song-ids", *excluded) == everything - set(excluded)
     assert ids("--exclude-song-ids", f"{excluded[0]},{excluded[1]}") == everything - set(excluded)
-    heard = ids("--exclude-heard-days", 7, "--listener", "ann")
+    heard = ids("--exclude-heard-days", 7, "--listener", "ann", "--relax", "false")
     assert heard == everything - {songs[0].pk}
     with pytest.raises(CommandError, match="--listener"):
         ids("--exclude-heard-days", 7)

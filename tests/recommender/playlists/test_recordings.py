@@ -74,7 +74,7 @@ def test_an_excluded_song_excludes_its_recording(files: list[Song]) -> None:
 def test_a_song_heard_lately_excludes_its_recording(files: list[Song]) -> None:
     user = UserFactory()
     listen_record(user=user, song_id=files[2].pk)
-    request = PlaylistRequest(point=EVERYWHERE, count=50, exclude_heard_days=1)
+    request = PlaylistRequest(point=EVERYWHERE, count=50, exclude_heard_days=1, relax=False)
     assert listed(request, files, user) == []
     Song.objects.filter(pk=files[2].pk).update(is_available=False)
     assert listed(request, files, user) == []

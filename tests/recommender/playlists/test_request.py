@@ -51,6 +51,7 @@ requests = st.builds(
     weights=st.dictionaries(st.sampled_from(["moods", "point", "history"]), weight),
     minutes=st.none() | st.integers(1, 1440),
     min_match=unit,
+    relax=st.booleans(),
     count=st.integers(1, 200),
     diversity=unit,
     seed=st.none() | st.integers(0, 2**53 - 1),
