@@ -82,6 +82,12 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PAGES: Final = {
     "utf-8": "UTF-8 read as Latin-1",
     "cp1251": "Windows-1251",
+    "cp1250": "Windows-1250",
+    "cp1252": "Windows-1252",
+    "cp1253": "Windows-1253",
+    "cp1254": "Windows-1254",
+    "cp1257": "Windows-1257",
+    "iso8859_2": "ISO 8859-2",
     "koi8_r": "KOI8-R",
     "gbk": "GBK",
     "cp932": "Shift-JIS",

@@ -14,6 +14,8 @@ import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from mer.lyrics.latin import has_stray_signs, is_western, latin_page
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,6 +32,7 @@ _RIGHT_FROM: Final = 0.55
 _SAMPLE: Final = 4_000
 
 _HIGH: Final = re.compile(r"[^\x00-\x7f]")
+_CONTROLS: Final = re.compile(r"[\x80-\x9f]")
 _HIGH_RUN: Final = re.compile(r"[^\x00-\x7f]+")
 _WORD: Final = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 _LATIN_COMMON: Final = frozenset("áàâäãåæçéèêëíìîïñóòôöøõúùûüßÁÀÂÄÅÆÇÉÈÊÍÎÑÓÖØÚÜõðþýÞÝÐ")
@@ -113,6 +116,10 @@ def decode_unknown(data: bytes) -> tuple[str, str]:
             return text, "utf-8"
         best, encoding = 0.2, "utf-8-sig"
     except UnicodeDecodeError:
+        if page := latin_page(data):
+            return data.decode(page), page
+        if is_western(data):
+            return data.decode("cp1252"), "cp1252"
         best, encoding = -1.0, ""
     for page in _PAGES:
         guess = _decoded(data, page)
@@ -144,12 +151,25 @@ def mend(texts: Sequence[str]) -> tuple[list[str], str]:
     """
     mended = [_mend_utf8(text) for text in texts]
     encoding = "utf-8" if mended != list(texts) else ""
+    for place, text in enumerate(mended):
+        # Windows-1252 has its dashes, quotes and š where Latin-1 has control codes.
+        if _CONTROLS.search(text) and (plain := _as_bytes(text)) and is_western(plain):
+            mended[place] = plain.decode("cp1252")
+            encoding = encoding or "cp1252"
     raw = {
         place: data
         for place, text in enumerate(mended)
         if _HIGH.search(text) and (data := _as_bytes(text)) is not None
     }
-    wrong = [place for place in raw if _score(mended[place], "cp1252") < _WRONG_BELOW]
+    if page := latin_page(b"\n".join(dict.fromkeys(raw.values()))):
+        for place, data in raw.items():
+            mended[place] = _decoded(data, page) or mended[place]
+        return mended, page
+    wrong = [
+        place
+        for place, data in raw.items()
+        if _score(mended[place], "cp1252") < _WRONG_BELOW or has_stray_signs(data)
+    ]
     longest = max((raw[place] for place in wrong), key=len, default=b"")
     page = _page_of(b"\n".join({raw[place]: None for place in wrong})) or _page_of(longest)
     for place in wrong if page else ():
