@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tqdm import tqdm
 
 from mer.errors import MerError
-from mer.lyrics import read_lyrics
+from mer.lyrics import read_judged_lyrics
 from mer.own_songs import evaluate_table, report
 from mer.prediction import TOLD_SHIFT, SongInput
 
@@ -191,7 +191,7 @@ def _predict(
     prepared = {}
     for position, path in enumerate(paths):
         try:
-            lyrics = read_lyrics(options.lyrics) if options.lyrics else None
+            lyrics = read_judged_lyrics(options.lyrics) if options.lyrics else None
             song = SongInput(path, lyrics, options.title, options.artist)
             prepared[position] = pipeline.prepare(song)
         except MerError as error:

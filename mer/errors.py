@@ -117,6 +117,12 @@ class LyricsError(MerError):
     code = "LYRICS_UNREADABLE"
 
 
+class LyricsRefusedError(LyricsError):
+    """A text is not lyrics, but for example a chord sheet or a note that there are none."""
+
+    code = "LYRICS_REFUSED"
+
+
 class InputError(MerError):
     """An argument is invalid."""
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from mer.affect import QUADRANTS, AffectPoint, Quadrant
 from mer.errors import DatasetError, MerError
-from mer.lyrics import read_lyrics
+from mer.lyrics import read_judged_lyrics
 from mer.metrics import accuracy, bootstrap_ci, ccc, confusion, ece, macro_f1, pearson, rmse
 from mer.prediction import SongInput
 
@@ -88,7 +88,7 @@ def read_songs(table: Path) -> list[OwnSong]:
         If the table is absent, lacks the column ``path`` or every label, or a cell is wrong. The
         message names line and column.
     LyricsError
-        If a lyrics file cannot be read.
+        If a lyrics file cannot be read, or is refused.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
@@ -115,7 +115,7 @@ def _song(table: Path, line: int, row: Mapping[str, str | None]) -> OwnSong:
     lyrics = cells.get("lyrics")
     song = SongInput(
         path=table.parent / Path(cells["path"]).expanduser(),
-        lyrics=read_lyrics(table.parent / Path(lyrics).expanduser()) if lyrics else None,
+        lyrics=read_judged_lyrics(table.parent / Path(lyrics).expanduser()) if lyrics else None,
         title=cells.get("title") or None,
         artist=cells.get("artist") or None,
     )

@@ -4,7 +4,8 @@ Broken tags never fail a good file: a tag that cannot be read counts as absent. 
 artist or album comes from the file's name and folders, where their pattern is sure.
 
 A file may have several kinds of tags. The first one that has a field wins: the format's own tags,
-ID3v2, APEv2, chunks of the format, ID3v1.
+ID3v2, APEv2, chunks of the format, ID3v1. Where there are none of these, FFmpeg reads the tags, for
+example of Matroska, WebM, CAF and TTA.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mutagen.mp4 import MP4Tags
 from catalog.files.chunks import chunk_texts, vorbis_bytes
 from catalog.files.names import is_various, named_by
 from mer.audio.child import run_in_child
+from mer.audio.decoding import tags_of_container
 from mer.errors import AudioError
 from mer.lyrics import MAX_LYRICS_BYTES, decode_unknown, lyrics_refusal, mend
 
@@ -38,10 +40,10 @@ _MOST_CHARACTERS: Final = 1_000
 # Field → keys, the preferred one first. A key is in the form of `_key`: ID3 frame, Vorbis comment,
 # MP4 atom, ASF attribute or RIFF chunk, in small letters without spaces and signs.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "title": ("tit2", "title", "\xa9nam", "inam"),
-    "artist": ("tpe1", "artist", "\xa9art", "author", "iart"),
+    "title": ("tit2", "title", "\xa9nam", "inam", "tracktitle"),
+    "artist": ("tpe1", "artist", "\xa9art", "author", "iart", "trackartist"),
     "album_artist": ("tpe2", "albumartist", "aart", "wmalbumartist"),
-    "album": ("talb", "album", "\xa9alb", "wmalbumtitle", "iprd"),
+    "album": ("talb", "album", "\xa9alb", "wmalbumtitle", "iprd", "albumtitle"),
     "genre": ("tcon", "genre", "\xa9gen", "wmgenre", "ignr"),
     "original_date": (
         *("tdor", "tory", "originaldate", "originalyear", "originalreleasedate"),
@@ -49,8 +51,18 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "date": (
         *("tdrc", "tyer", "date", "year", "\xa9day", "wmyear", "icrd", "tdrl", "releasedate"),
+        *("datereleased", "daterecorded", "recordeddate", "albumdatereleased"),
     ),
-    "track": ("trck", "tracknumber", "track", "trkn", "wmtracknumber", "itrk", "iprt"),
+    "track": (
+        "trck",
+        "tracknumber",
+        "track",
+        "trkn",
+        "wmtracknumber",
+        "itrk",
+        "iprt",
+        "partnumber",
+    ),
     "disc": ("tpos", "discnumber", "disc", "disk", "wmpartofset"),
     "compilation": ("tcmp", "compilation", "cpil", "wmiscompilation", "itunescompilation"),
     "bpm": ("tbpm", "bpm", "tmpo", "wmbeatsperminute", "tempo"),
@@ -217,8 +229,10 @@ def write_tags(path: Path, tags: Tags) -> None:
 
 def _read(path: Path) -> list[_Values]:
     """Return the text tags of each kind in the file by their `_key`, the preferred kind first."""
-    kinds = []
-    for reader in (_own_tags, _id3v2, _apev2, chunk_texts, _id3v1):
+    kinds: list[_Values] = []
+    for reader in (_own_tags, _id3v2, _apev2, chunk_texts, _id3v1, _container_tags):
+        if reader is _container_tags and any(kinds):  # FFmpeg knows more formats, but less of each
+            continue
         try:
             found = reader(path)
         # The parsers of mutagen raise whatever a damaged tag leads to.
@@ -261,6 +275,10 @@ def _id3v2(path: Path) -> _Values:
 def _apev2(path: Path) -> _Values:
     tags = _new_ape(path)
     return {name: _some(tags[name]) for name in list(tags.keys())}
+
+
+def _container_tags(path: Path) -> _Values:
+    return {name: [decode_unknown(data)[0]] for name, data in tags_of_container(path).items()}
 
 
 def _id3v1(path: Path) -> _Values:

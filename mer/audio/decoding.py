@@ -24,6 +24,7 @@ from mer.audio.pyav import (
     LENGTH_TOLERANCE_SECONDS,
     MAX_DURATION_SECONDS,
     PyavSource,
+    container_tags,
     media_type,
     packets_sha256,
 )
@@ -420,5 +421,24 @@ def encoded_audio_sha256(path: Path) -> str:
     descriptor = _open_file(path)
     try:
         return packets_sha256(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def tags_of_container(path: Path) -> dict[str, bytes]:
+    """Return the tags of any container that FFmpeg reads, such as Matroska, CAF and TTA.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict of bytes by name
+        Names as the container has them or as FFmpeg translates them. Empty if there are none.
+    """
+    descriptor = _open_file(path)
+    try:
+        return container_tags(path, descriptor)
     finally:
         os.close(descriptor)

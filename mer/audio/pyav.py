@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mer.audio.ends import audio_end
-from mer.errors import AudioDecodeError, AudioVideoError
+from mer.errors import AudioDecodeError, AudioError, AudioVideoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,7 +249,9 @@ class _Handle:
 
 
 @contextlib.contextmanager
-def _container(path: Path, descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _container(
+    path: Path, descriptor: int, metadata_errors: str = "replace"
+) -> Iterator[tuple[InputContainer, AudioStream]]:
     import av  # noqa: PLC0415  # only decoding needs it
 
     # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol. `max_size` is an
@@ -261,7 +263,7 @@ def _container(path: Path, descriptor: int) -> Iterator[tuple[InputContainer, Au
     }
     handle = _Handle(descriptor, "audio" + path.suffix.lower())
     with av.open(
-        handle, "r", options=options, metadata_errors="replace", buffer_size=256 * 1024
+        handle, "r", options=options, metadata_errors=metadata_errors, buffer_size=256 * 1024
     ) as container:
         yield container, _audio_stream(path, container)
         if handle.is_given_up:
@@ -288,6 +290,23 @@ def _audio_stream(path: Path, container: InputContainer) -> AudioStream:
         if stream.codec_context is not None:
             return stream
     raise AudioDecodeError(path, "holds audio of an unknown codec; convert it to another format")
+
+
+def container_tags(path: Path, descriptor: int) -> dict[str, bytes]:
+    """Return the tags that FFmpeg finds; parameters as `encoded_audio_sha256`.
+
+    Values are bytes, for not every file keeps to UTF-8. Those of the file come before those of its
+    stream. Empty if FFmpeg cannot read the file.
+    """
+    try:
+        with _container(path, descriptor, metadata_errors="surrogateescape") as opened:
+            container, stream = opened
+            tags: dict[str, str] = stream.metadata | container.metadata
+    except AudioError:
+        return {}
+    except _pyav_errors():
+        return {}
+    return {name: value.encode("utf-8", "surrogateescape") for name, value in tags.items()}
 
 
 def packets_sha256(path: Path, descriptor: int) -> str:

@@ -14,7 +14,7 @@ from mer.lyrics.cleaning import (
     read_lyrics,
 )
 from mer.lyrics.english import english_words
-from mer.lyrics.gate import lyrics_judge, lyrics_refusal
+from mer.lyrics.gate import lyrics_judge, lyrics_refusal, read_judged_lyrics
 
 __all__ = [
     "MAX_LYRICS_BYTES",
@@ -29,5 +29,6 @@ __all__ = [
     "lyrics_refusal",
     "mend",
     "parse_lrc",
+    "read_judged_lyrics",
     "read_lyrics",
 ]

@@ -32,7 +32,8 @@ _RIGHT_FROM: Final = 0.55
 _SAMPLE: Final = 4_000
 
 _HIGH: Final = re.compile(r"[^\x00-\x7f]")
-_CONTROLS: Final = re.compile(r"[\x80-\x9f]")
+_CONTROLS: Final = re.compile(r"[\x80\x82\x84\x85\x8b\x91-\x97\x99\x9b]")
+"""Punctuation of Windows-1252, read as Latin-1."""
 _HIGH_RUN: Final = re.compile(r"[^\x00-\x7f]+")
 _WORD: Final = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 _LATIN_COMMON: Final = frozenset("áàâäãåæçéèêëíìîïñóòôöøõúùûüßÁÀÂÄÅÆÇÉÈÊÍÎÑÓÖØÚÜõðþýÞÝÐ")
@@ -152,7 +153,6 @@ def mend(texts: Sequence[str]) -> tuple[list[str], str]:
     mended = [_mend_utf8(text) for text in texts]
     encoding = "utf-8" if mended != list(texts) else ""
     for place, text in enumerate(mended):
-        # Windows-1252 has its dashes, quotes and š where Latin-1 has control codes.
         if _CONTROLS.search(text) and (plain := _as_bytes(text)) and is_western(plain):
             mended[place] = plain.decode("cp1252")
             encoding = encoding or "cp1252"
@@ -173,9 +173,9 @@ def mend(texts: Sequence[str]) -> tuple[list[str], str]:
     longest = max((raw[place] for place in wrong), key=len, default=b"")
     page = _page_of(b"\n".join({raw[place]: None for place in wrong})) or _page_of(longest)
     for place in wrong if page else ():
-        text = _decoded(raw[place], page)
-        if text is not None and _score(text, page) > _WRONG_BELOW:
-            mended[place] = text
+        other = _decoded(raw[place], page)
+        if other is not None and _score(other, page) > _WRONG_BELOW:
+            mended[place] = other
             encoding = page
     return mended, encoding
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mer.lyrics.cleaning import clean_lyrics
+from mer.errors import LyricsRefusedError
+from mer.lyrics.cleaning import clean_lyrics, read_lyrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _STAMPS: Final = re.compile(r"(?:\[\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?\]\s*)+|<\d{1,3}:\d{1,2}[.:\d]*>")
 _LRC_TAG: Final = re.compile(r"^\[[a-z#]{1,8}\s*:.*\]$", re.IGNORECASE)
@@ -154,6 +158,29 @@ def lyrics_judge(text: str) -> tuple[str, str]:
     text = _without_furniture(text)
     reason = lyrics_refusal(text)
     return ("", reason) if reason else (text.strip(), "")
+
+
+def read_judged_lyrics(path: Path) -> str:
+    """Read a lyrics file as the catalogue does.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Without what a page wrote around the lyrics.
+
+    Raises
+    ------
+    LyricsError
+        If it cannot be read; `LyricsRefusedError` if it holds no lyrics.
+    """
+    lyrics, reason = lyrics_judge(read_lyrics(path))
+    if reason:
+        raise LyricsRefusedError(f"{path}: holds {reason}; give the words that are sung, or none")
+    return lyrics
 
 
 def lyrics_refusal(text: str) -> str:

@@ -34,6 +34,7 @@ _FOREIGN: Final = 30
 """Bits of a letter that no language of the page has beside the others of the word."""
 _MOST_BITS_A_LETTER: Final = 8.0
 _EDGE_SYMBOL: Final = 10
+_BORROWED: Final = 3
 _MOST_OF_SAME: Final = 5
 _CONTROL: Final = re.compile(r"[\x80-\x9f]")
 _WORD: Final = re.compile(r"(?:[a-zA-Z]|[^\x00-\x7f\xa0])+")
@@ -84,8 +85,10 @@ def is_western(data: bytes) -> bool:
         for part in re.findall(r"[^\W\d_]{2,}", found[0])
         if not part.isascii()
     ]
-    # The page has š and ž, too, and so whole words of Czech.
-    bits = sum(min(_cost(part, group) for group in (_WESTERN, "cp1250")) for part in parts)
+    # The page has š and ž, too, and so whole words of Czech; in Mac Roman these bytes are ö and û.
+    bits = sum(
+        min(_cost(part, _WESTERN), _cost(part, "cp1250") + _BORROWED * len(part)) for part in parts
+    )
     return bits <= _MOST_BITS_A_LETTER * sum(map(len, parts))
 
 

@@ -145,6 +145,31 @@ def test_without_json_errors_go_to_stderr(weights, tone, broken, capsys):
     assert f"mer: AUDIO_CORRUPT: {broken}" in err
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("No lyrics found for this song", "a note that there are no lyrics"),
+        ("[Music]\n[Applause]", "descriptions of sounds, no words"),
+        ("Am G\nC F\nAm G\nC F", "a chord sheet"),
+    ],
+)
+def test_what_is_no_lyrics_is_refused_with_the_reason(weights, tone, folder, capsys, text, reason):
+    path = folder / "none.txt"
+    path.write_text(text)
+    assert analyze(weights, tone, "--json", "--lyrics", str(path)) == 1
+    failure = json.loads(capsys.readouterr().out)
+    assert failure["code"] == "LYRICS_REFUSED"
+    assert f"none.txt: holds {reason};" in failure["message"]
+
+
+def test_what_a_page_wrote_around_lyrics_is_taken_out(weights, tone, folder, capsys):
+    path = folder / "page.txt"
+    path.write_text("12 ContributorsFar Away Lyrics\nFar from home\nYou might also like\n4Embed")
+    assert analyze(weights, tone, "--json", "--lyrics", str(path)) == 0
+    lines = json.loads(capsys.readouterr().out)["lyric_lines"]
+    assert {line["text"] for line in lines} <= {"Far from home"}
+
+
 def test_bad_lyrics_fail_the_file(weights, tone, folder, capsys):
     path = folder / "lyrics.bin"
     path.write_bytes(b"\x00\x01")

@@ -134,7 +134,7 @@ def test_paths_lyrics_and_labels_are_read(tmp_path: Path) -> None:
             "b.mp3,,,q2,tense,,,\n",
         )
     )
-    assert rows[0].song == SongInput(tmp_path / "a.mp3", "La la\n", "Song", "Someone")
+    assert rows[0].song == SongInput(tmp_path / "a.mp3", "La la", "Song", "Someone")
     assert (rows[0].point, rows[0].quadrant) == (AffectPoint(0.9, 0.1), Quadrant.Q4)
     assert (rows[1].quadrant, rows[1].mood, rows[1].line) == (Quadrant.Q2, "tense", 3)
 
