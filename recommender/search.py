@@ -1,15 +1,21 @@
 """Search for songs by words, and by near misses of words.
 
 An exact search is one pass over `Song.search_text`. Only if it finds nothing are the words
-compared with the words of the catalogue, which a process holds in memory.
+compared with the words of the catalogue, which a process holds in memory and brings up to date
+with what has changed.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from collections import Counter, defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Count, Max, Q
+from django.db.models import Q
+from django.utils import timezone
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
@@ -18,6 +24,7 @@ from catalog.texts import search_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from django.db.models import QuerySet
 
@@ -27,6 +34,9 @@ TWO_EDITS_FROM: Final = 8
 """A word this long may differ by two edits, a shorter one by one; a swap of letters is one."""
 MOST_ALTERNATIVES: Final = 10
 """The most words of the catalogue that are tried in the place of one."""
+COUNT_SECONDS: Final = 10.0
+LONGEST_TRANSACTION: Final = timedelta(minutes=1)
+"""A song that is committed longer after its change is not in near misses until it changes again."""
 MOST_FUZZY_WORDS: Final = 8
 """A search of more words has no near misses: each word is compared with all of the catalogue's."""
 
@@ -44,9 +54,7 @@ def songs_search(songs: QuerySet[Song], text: str) -> tuple[QuerySet[Song], bool
         return songs.filter(exact), False
     if len(words) > MOST_FUZZY_WORDS:
         return songs.none(), False
-    known = _vocabulary.words()
-    alone = frozenset(known)
-    alternatives = [_alternatives(word, known) + _halves(word, alone) for word in words]
+    alternatives = _vocabulary.alternatives(words)
     if not all(alternatives):
         return songs.none(), False
     return songs.filter(_having(alternatives)), True
@@ -64,46 +72,95 @@ def _having(words: Iterable[Iterable[str]]) -> Q:
     return condition
 
 
-def _alternatives(word: str, known: tuple[str, ...]) -> list[str]:
-    """Return what may stand for a word: itself if it occurs, and words that are like it."""
-    same = [word] if any(word in other for other in known) else []
-    if len(word) < SHORTEST_FUZZY:
-        return same
-    edits = 2 if len(word) >= TWO_EDITS_FROM else 1
-    near = extract(word, known, scorer=OSA.distance, score_cutoff=edits, limit=MOST_ALTERNATIVES)
-    return [*same, *(other for other, _, _ in near if other != word)]
-
-
-def _halves(word: str, known: frozenset[str]) -> list[str]:
-    """Return the ways to write a word as two words that the catalogue has: tidepool, tide pool."""
-    cuts = range(2, len(word) - 1)
-    return [
-        f"{word[:cut]} {word[cut:]}" for cut in cuts if word[:cut] in known and word[cut:] in known
-    ][:MOST_ALTERNATIVES]
-
-
 class _Vocabulary:
-    """The words of all songs that can be played, read again after the catalogue has changed."""
+    """The words of all songs that can be played.
+
+    The first use reads every song, a later one those that have changed since. Deleted songs are
+    noticed by counting, at most every `COUNT_SECONDS`; then every song is read again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._words: tuple[str, ...] = ()
-        self._marker: object = None
+        self.forget()
 
-    def words(self) -> tuple[str, ...]:
+    def forget(self) -> None:
+        """Read every song at the next use."""
+        self._texts: dict[int, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._by_length: dict[int, dict[str, str]] = defaultdict(dict)
+        self._texts_by_length: dict[int, str] = {}
+        self._read_at: datetime | None = None
+        self._counted_at = -math.inf
+
+    def alternatives(self, words: Iterable[str]) -> list[list[str]]:
+        """Return for each word what may stand for it: itself if it occurs, and words like it."""
         with self._lock:
-            marker = Song.objects.aggregate(n=Count("pk"), last=Max("updated_at"))
-            if marker != self._marker:
-                self._words, self._marker = _words_read(), marker
-            return self._words
+            self._refresh()
+            return [[*self._itself(word), *self._near(word), *self._halves(word)] for word in words]
 
+    def _itself(self, word: str) -> list[str]:
+        if word in self._counts:
+            return [word]
+        longer = [size for size in self._by_length if size > len(word)]
+        return [word] if any(word in self._joined(size) for size in longer) else []
 
-def _words_read() -> tuple[str, ...]:
-    texts = Song.objects.filter(is_available=True).order_by().values_list("search_text", flat=True)
-    words: set[str] = set()
-    for text in texts.iterator(chunk_size=5_000):
-        words.update(text.split())
-    return tuple(sorted(words))
+    def _joined(self, size: int) -> str:
+        """Return the words of a length as one text: to look into it takes a hundredth of a loop."""
+        if size not in self._texts_by_length:
+            self._texts_by_length[size] = "\n".join(self._by_length[size])
+        return self._texts_by_length[size]
+
+    def _near(self, word: str) -> list[str]:
+        if len(word) < SHORTEST_FUZZY:
+            return []
+        edits = 2 if len(word) >= TWO_EDITS_FROM else 1
+        found = []
+        for size in range(len(word) - edits, len(word) + edits + 1):
+            known = self._by_length.get(size, {})
+            found += extract(word, known, scorer=OSA.distance, score_cutoff=edits, limit=None)
+        # The nearest first, in an order that no history of changes has a part in.
+        near = sorted((distance, other) for other, distance, _ in found if other != word)
+        return [other for _, other in near[:MOST_ALTERNATIVES]]
+
+    def _halves(self, word: str) -> list[str]:
+        """Return the ways to write a word as two words: tidepool, tide pool."""
+        cuts = ((word[:cut], word[cut:]) for cut in range(2, len(word) - 1))
+        known = self._counts
+        return [f"{one} {two}" for one, two in cuts if one in known and two in known][
+            :MOST_ALTERNATIVES
+        ]
+
+    def _refresh(self) -> None:
+        now = timezone.now()
+        if time.monotonic() - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = time.monotonic()
+            if Song.objects.count() < len(self._texts):
+                self.forget()
+        songs = Song.objects.order_by()
+        if self._read_at is not None:
+            # A row has the time at which it was made, and is seen when it is committed.
+            songs = songs.filter(updated_at__gte=min(now, self._read_at) - LONGEST_TRANSACTION)
+        for pk, text, is_there in songs.values_list("pk", "search_text", "is_available").iterator(
+            chunk_size=5_000
+        ):
+            self._put(pk, text if is_there else "")
+        self._read_at = now
+
+    def _put(self, pk: int, text: str) -> None:
+        before = self._texts.get(pk, "")
+        self._texts[pk] = text
+        if text == before:
+            return
+        for word in text.split():
+            self._counts[word] += 1
+            if self._counts[word] == 1:
+                self._by_length[len(word)][word] = word
+                self._texts_by_length.pop(len(word), None)
+        for word in before.split():
+            self._counts[word] -= 1
+            if not self._counts[word]:
+                del self._counts[word], self._by_length[len(word)][word]
+                self._texts_by_length.pop(len(word), None)
 
 
 _vocabulary = _Vocabulary()

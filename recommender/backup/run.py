@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -27,12 +25,14 @@ from recommender.backup.databases import (
     form_of,
     portable_models,
 )
+from recommender.backup.workplace import restore_noted, workplace
 from recommender.errors import BackupError
 from recommender.index.builds import builds_forget
 from recommender.settings import env
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from recommender.backup.archive import Manifest
 
@@ -52,10 +52,12 @@ def backup_write(
         raise BackupError("BACKUP_EXISTS", f"{path} exists; a backup is never written over")
     form = form_of(is_portable=is_portable)
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".affetti-") as folder:
-            copy = Path(folder) / "copy"
+        with workplace(path.parent) as folder:
+            copy, archive = folder / "copy", folder / "archive"
             copy_write(form, copy)
-            return archive_write(path, copy, _facts(form, with_settings))
+            manifest = archive_write(archive, copy, _facts(form, with_settings))
+            archive.rename(path)
+            return manifest
     except OSError as error:
         raise BackupError("BACKUP_UNWRITABLE", f"{path} cannot be written: {error}") from error
 
@@ -74,20 +76,26 @@ def restore_read(path: Path, *, is_replacing: bool = False) -> Manifest:
             f"The database here holds rows of {label}. Give --replace to lose them",
         )
     _space_check(path, manifest)
-    with tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix=".restore-") as folder:
-        copy = Path(folder) / ("copy.jsonl" if manifest.form == "portable" else "copy")
+    with workplace(settings.VAR_DIR) as folder:
+        copy = folder / ("copy.jsonl" if manifest.form == "portable" else "copy")
         member_extract(path, manifest, copy)
         copy_check(manifest.form, copy)
         if manifest.form == "portable":
             call_command("migrate", verbosity=0)
-        copy_restore(manifest.form, copy)
+        with restore_noted(path):
+            copy_restore(manifest.form, copy)
+            _settle()
+    return manifest
+
+
+def _settle() -> None:
+    """Bring the database that was restored up to this release, and to a time without workers."""
     call_command("migrate", verbosity=0)
     builds_forget()
     everything_changed()
     # Whoever held a song is gone.
     Song.objects.exclude(leased_by="").update(leased_by="", leased_at=None)
     Song.objects.exclude(queued_at=None).update(queued_at=None)
-    return manifest
 
 
 def _facts(form: str, with_settings: Iterable[str]) -> dict[str, Any]:

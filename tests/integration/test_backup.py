@@ -136,6 +136,79 @@ def test_a_damaged_backup_changes_nothing(stack: Stack) -> None:
     assert everything(stack) == before
 
 
+KILLED = """
+import os, signal, sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from recommender.backup import backup_write, databases, restore_read, run
+
+def killed(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class HalfWay(sqlite3.Connection):
+    def backup(self, target):
+        at_half = lambda _, left, total: killed() if left < total / 2 else None
+        super().backup(target, pages=5, progress=at_half)
+
+def half_way(path):
+    return sqlite3.connect(path, factory=HalfWay)
+"""
+BACKUPS_KILLED = {
+    "before it is written": "run.archive_write = killed",
+    "before it has its name": "Path.rename = killed",
+}
+RESTORES_KILLED = {
+    "before the database": "run.copy_check = killed",
+    "with the database untouched": "run.copy_restore = killed",
+    "in the database": "databases.sqlite3 = SimpleNamespace(connect=half_way, "
+    "OperationalError=sqlite3.OperationalError, DatabaseError=sqlite3.DatabaseError)",
+    "after the database": "run._settle = killed",
+}
+
+
+def kill(stack: Stack, fault: str, call: str) -> None:
+    code = f"{KILLED}\n{fault}\n{call}"
+    process = stack.start("python", "manage.py", "shell", "--no-imports", "-c", code)
+    assert process.wait(timeout=120) == -9
+
+
+@pytest.mark.parametrize("when", BACKUPS_KILLED)
+def test_a_killed_backup_leaves_nothing_for_long(stack: Stack, when: str) -> None:
+    fill(stack)
+    file = stack.folder / "affetti.backup"
+    (stack.folder / ".affetti-notes").mkdir()
+    kill(stack, BACKUPS_KILLED[when], f"backup_write(Path({str(file)!r}))")
+    assert not file.exists()
+    assert len(list(stack.folder.glob(".affetti-work-*"))) == 1
+    stack.manage("backup", str(file))
+    left = sorted(path.name for path in stack.folder.iterdir() if path.suffix != ".log")
+    assert left == [".affetti-notes", "affetti.backup", "var"]
+
+
+def check(stack: Stack) -> str:
+    return stack.run("sh", "-c", "python manage.py check 2>&1")
+
+
+@pytest.mark.parametrize("when", RESTORES_KILLED)
+def test_a_killed_restore_loses_nothing(stack: Stack, when: str) -> None:
+    if "DATABASE_URL" in stack.env and when == "in the database":
+        pytest.skip("psql is another process, which ends its one transaction or does not begin it")
+    fill(stack)
+    kept, file = everything(stack), stack.folder / "affetti.backup"
+    stack.manage("backup", str(file))
+    stack.rows("UPDATE auth_user SET username = 'eve'")
+    changed = everything(stack)
+    kill(stack, RESTORES_KILLED[when], f"restore_read(Path({str(file)!r}), is_replacing=True)")
+    assert everything(stack) == (kept if when == "after the database" else changed)
+    hint = f"manage.py restore {file} --replace"
+    assert (hint in check(stack)) == (when != "before the database")
+    stack.manage("restore", str(file), "--replace")
+    assert everything(stack) == kept
+    assert "recommender.W002" not in check(stack)
+    var = stack.folder / "var"
+    assert [path.name for path in var.iterdir() if "affetti-work" in path.name] == []
+
+
 def test_a_backup_is_of_one_moment(stack: Stack) -> None:
     """A process writes pairs meanwhile; no backup holds half a pair."""
     code = (

@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from rest_framework.test import APIClient
 
 from catalog import analysis
+from recommender import search
 from recommender.index import reader
 from tests.factories import (
     MODEL_VERSION,
@@ -49,6 +50,7 @@ def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(analysis, "model_version", lambda: MODEL_VERSION)
     monkeypatch.setattr(reader, "CHECK_SECONDS", 0.0)
     reader.index_snapshot_forget()
+    search._vocabulary.forget()
     yield
     reader.index_snapshot_forget()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
 
 from catalog.models import Song
 from recommender import search
@@ -12,6 +14,7 @@ from tests.factories import SongFactory
 
 if TYPE_CHECKING:
     from django.test import Client
+    from pytest_django import DjangoAssertNumQueries
 
 SONGS = [
     ("Jóga", "BJÖRK", "Homogenic"),
@@ -112,9 +115,44 @@ def test_other_filters_hold_for_near_misses(client: Client) -> None:
 def test_the_words_in_memory_follow_the_catalogue() -> None:
     found, _ = search.songs_search(Song.objects.all(), "newwrod")
     assert not found.exists()
+    song = SongFactory(title="Newword")
+
+    def near(words: str) -> int:
+        return search.songs_search(Song.objects.all(), words)[0].count()
+
+    assert near("newwrod") == 1
+    song.title = "Otherword"
+    song.save()
+    assert (near("newwrod"), near("otherwrod")) == (0, 1)
+    song.is_available = False
+    song.save()
+    assert near("otherwrod") == 0
+    song.is_available = True
+    song.save()
+    assert near("otherwrod") == 1
+
+
+def test_words_of_deleted_songs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    songs = [SongFactory(title="Newword"), SongFactory(title="Newward")]
+    everything = Song.objects.all()
+    assert search.songs_search(everything, "newwyrd")[0].count() == 2
+    songs[0].delete()
+    monkeypatch.setattr(search, "COUNT_SECONDS", 0.0)
+    assert search._vocabulary.alternatives(["newwyrd"]) == [["newward"]]
+
+
+def test_a_change_reads_the_changed_songs_alone(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    Song.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    search._vocabulary.alternatives(["tidpool"])
     SongFactory(title="Newword")
-    found, is_near = search.songs_search(Song.objects.all(), "newwrod")
-    assert (found.count(), is_near) == (1, True)
+    read: list[int] = []
+    put = search._vocabulary._put
+    with pytest.MonkeyPatch.context() as patch, django_assert_max_num_queries(1):
+        patch.setattr(search._vocabulary, "_put", lambda pk, text: (read.append(pk), put(pk, text)))
+        assert search._vocabulary.alternatives(["newwrod"]) == [["newword"]]
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("artist", ["björk", "BJORK"])

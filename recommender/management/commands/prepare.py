@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from catalog.management.commands.ingest import BAD_PATH
 from catalog.models import Song
 from catalog.selectors import library_find
+from recommender.backup import leftovers_delete
 from recommender.tasks import build_index_if_stale
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _port_check(options["port"])
         call_command("migrate", verbosity=0)
+        leftovers_delete(settings.VAR_DIR)
         _close_to_others(_own_files())
         call_command("collectstatic", interactive=False, verbosity=0)
         if options["music"]:
