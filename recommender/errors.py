@@ -123,6 +123,8 @@ class PlaylistErrorCode(enum.StrEnum):
     """A seed song has no emotion yet; `details["song_ids"]` lists them."""
     HISTORY_EMPTY = "HISTORY_EMPTY"
     """The listener has listened to no analysed song yet, or nobody is logged in."""
+    WORDS_NOT_UNDERSTOOD = "WORDS_NOT_UNDERSTOOD"
+    """Nothing of the words is understood; `details["not_understood"]` lists them."""
     WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
     """The files of the model that serves are not here; `details["field"]` names the words."""
 
@@ -197,6 +199,7 @@ class ErrorCode(enum.StrEnum):
     SONG_NOT_ANALYSED = "SONG_NOT_ANALYSED"
     HISTORY_EMPTY = "HISTORY_EMPTY"
     LAST_ADMIN = "LAST_ADMIN"
+    WORDS_NOT_UNDERSTOOD = "WORDS_NOT_UNDERSTOOD"
     WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
     CONFLICT = "CONFLICT"
     PATH_INVALID = "PATH_INVALID"
@@ -375,6 +378,7 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
         PlaylistErrorCode.NO_SONG_MATCHES: HTTPStatus.CONFLICT,
         PlaylistErrorCode.SONG_NOT_ANALYSED: HTTPStatus.CONFLICT,
         PlaylistErrorCode.HISTORY_EMPTY: HTTPStatus.CONFLICT,
+        PlaylistErrorCode.WORDS_NOT_UNDERSTOOD: HTTPStatus.BAD_REQUEST,
         PlaylistErrorCode.WORDS_UNAVAILABLE: HTTPStatus.CONFLICT,
     }.items()
 }

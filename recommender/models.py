@@ -50,6 +50,11 @@ class Playlist(models.Model):
     seed = models.PositiveBigIntegerField()
     model_version = models.CharField(max_length=100)
     notes = models.JSONField(default=list, help_text="Notes shown with the playlist")
+    understood = models.JSONField(default=list, help_text="What the words were taken for")
+    not_understood = models.JSONField(default=list, help_text="Words that are not understood")
+    target = models.JSONField(
+        default=dict, help_text="Valence and arousal; words such as calmer move them"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

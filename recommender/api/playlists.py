@@ -31,11 +31,12 @@ from recommender.playlists import (
     FIELDS,
     PlaylistRequest,
     gone_notes,
-    has_words,
+    last_target,
     playlist_generate,
     playlist_listed,
     playlist_name,
     playlist_save,
+    worded,
 )
 from recommender.playlists.kinds import Flag, Text
 from recommender.throttles import words_limit
@@ -79,6 +80,19 @@ class ReasonOutput(serializers.Serializer[Any]):
     )
 
 
+class PartOutput(serializers.Serializer[Any]):
+    """Some of the words of `text`, and what they were taken for."""
+
+    text = serializers.CharField()
+    weight = serializers.FloatField(help_text="Below 0: refused.")
+    doubt = unit_field(help_text="0 surely meant, 1 a guess.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Add `as`, which is a word of Python."""
+        meaning = serializers.CharField(help_text="A mood, a filter or a place of the plane.")
+        return {"as": meaning, **super().get_fields()}
+
+
 class EntryOutput(serializers.Serializer[Any]):
     position = serializers.IntegerField(help_text="Counted from 0.")
     score = unit_field(help_text="How well it matches the target.")
@@ -103,6 +117,8 @@ class PlaylistOutput(serializers.Serializer[Any]):
     notes = serializers.ListField(
         child=serializers.CharField(), help_text="What to know of it, in words."
     )
+    understood = PartOutput(many=True, help_text="What words were taken for, in their order.")
+    not_understood = serializers.ListField(child=serializers.CharField())
     entries = EntryOutput(many=True)
 
 
@@ -180,9 +196,13 @@ class PlaylistViewSet(
         if is_kept and not request.user.is_authenticated:
             raise exceptions.NotAuthenticated("Log in to keep a playlist, or leave `save` out.")
         wanted = PlaylistRequest.from_json(data)
-        if has_words(wanted):
+        words = worded(wanted)
+        if words.is_relative and wanted.last_target is None:
+            wanted = wanted.replace(last_target=last_target(request.user))
+            words = worded(wanted)
+        if words.needs_network:
             words_limit(request)
-        generated = playlist_generate(request=wanted, user=request.user)
+        generated = playlist_generate(request=wanted, user=request.user, words=words)
         kept = None
         if is_kept:
             kept = playlist_save(user=account(request), generated=generated, name=name)
@@ -205,6 +225,8 @@ def _kept_answer(playlist: Playlist) -> dict[str, Any]:
         "seed": playlist.seed,
         "model_version": playlist.model_version,
         "notes": [*playlist.notes, *gone_notes(playlist)],
+        "understood": playlist.understood,
+        "not_understood": playlist.not_understood,
         "entries": playlist_listed(playlist),
     }
 
@@ -221,6 +243,8 @@ def _generated_answer(
         "model_version": generated.model_version,
         "target": generated,
         "notes": generated.notes,
+        "understood": [part.to_json() for part in generated.understood],
+        "not_understood": generated.not_understood,
         "weaker_left_out": generated.weaker_left_out,
         "relaxed": generated.relaxed,
         "fit": generated.fit,

@@ -10,9 +10,9 @@ from recommender.playlists.listed import (
 from recommender.playlists.naming import playlist_name
 from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
-from recommender.playlists.saved import playlist_save
+from recommender.playlists.saved import last_target, playlist_save
 from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
-from recommender.playlists.targets import has_words
+from recommender.playlists.worded import worded
 
 __all__ = [
     "FIELDS",
@@ -23,7 +23,7 @@ __all__ = [
     "PlaylistRequest",
     "SimilarSong",
     "gone_notes",
-    "has_words",
+    "last_target",
     "left_out_note",
     "playlist_generate",
     "playlist_listed",
@@ -31,4 +31,5 @@ __all__ = [
     "playlist_save",
     "similar_listed",
     "songs_similar",
+    "worded",
 ]

@@ -108,12 +108,12 @@ class Genre(Constraint):
     ) -> NDArray[np.bool_]:
         wanted = self.genre.of(request).casefold()
         codes = [
-            code for code, tag in enumerate(snapshot.genre_names) if wanted in _genre_parts(tag)
+            code for code, tag in enumerate(snapshot.genre_names) if wanted in genre_parts(tag)
         ]
         return np.isin(snapshot.genres, codes)
 
 
-def _genre_parts(tag: str) -> set[str]:
+def genre_parts(tag: str) -> set[str]:
     """Return a genre tag, such as "Rock; Indie", and its parts, in lower case."""
     return {part.strip().casefold() for part in (tag, *re.split(r"[;,/|]", tag))}
 

@@ -18,8 +18,10 @@ from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.naming import stop_name
 from recommender.playlists.reasons import Wanted, alike_from, reason_of
+from recommender.playlists.refusals import refused_rows, rows_of_filters
 from recommender.playlists.scoring import Target
 from recommender.playlists.targets import plan_of_request
+from recommender.playlists.worded import notes_of, worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from recommender.playlists.reasons import EntryReason
     from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.targets import Plan
+    from recommender.playlists.worded import Worded
+    from recommender.words import Part
 
 _DRAWN_SEEDS: Final = 2**31
 
@@ -54,7 +58,8 @@ class GeneratedPlaylist:
     listener, such as why the list is shorter than requested. `weaker_left_out` counts the songs
     that were left out because they match less than `request.min_match`; with 0 for that, they
     would be in the list. `relaxed` names the constraints that do not hold. `fit` says how well a
-    journey keeps to its curve.
+    journey keeps to its curve. `understood` says what words of the request were taken for, and
+    `not_understood` lists the others.
     """
 
     request: PlaylistRequest
@@ -68,6 +73,8 @@ class GeneratedPlaylist:
     weaker_left_out: int
     relaxed: tuple[str, ...] = ()
     fit: JourneyFit | None = None
+    understood: tuple[Part, ...] = ()
+    not_understood: tuple[str, ...] = ()
 
 
 def playlist_generate(
@@ -75,18 +82,22 @@ def playlist_generate(
     request: PlaylistRequest,
     user: User | AnonymousUser | None = None,
     snapshot: IndexSnapshot | None = None,
+    words: Worded | None = None,
 ) -> GeneratedPlaylist:
     """Return a list of at most `request.count` different songs, all available and analysed.
 
     It ends where songs match less than `request.min_match`, and is empty if all do.
+    `words` are the readings of the request's words, if they were read before.
     The songs are those of `snapshot`, by default of the model that serves. The same request with
     the same seed over the same catalogue gives the same list. Nothing is
     written. Raises `PlaylistRequestError` when no list can be made; its code says why.
     """
     snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
-    plan = plan_of_request(request, snapshot, user)
-    choice, relaxed = _relaxed_choice(request, seed, snapshot, plan, user)
+    words = worded(request) if words is None else words
+    plan = plan_of_request(request, snapshot, user, words)
+    by_words = _allowed_by_words(snapshot, plan, words)
+    choice, relaxed = _relaxed_choice(request, seed, snapshot, plan, user, by_words)
     chosen = choice.chosen
     place, weights = _shown_target(plan, chosen)
     return GeneratedPlaylist(
@@ -99,11 +110,27 @@ def playlist_generate(
             name: float(weight) for name, weight in zip(EMOTIONS, weights, strict=True) if weight
         },
         entries=_entries(request, plan, chosen, snapshot, choice.emotions),
-        notes=(*_relaxed_notes(relaxed), *_notes(request, chosen, choice.allowed)),
+        notes=(
+            *notes_of(plan.heard),
+            *_relaxed_notes(relaxed),
+            *_notes(request, chosen, choice.allowed),
+        ),
         relaxed=tuple(constraint.noun for constraint in relaxed),
         weaker_left_out=chosen.weaker,
         fit=_fit(chosen, snapshot),
+        understood=tuple(part for one in plan.heard for part in one.parts),
+        not_understood=tuple(text for one in plan.heard for text in one.not_understood),
     )
+
+
+def _allowed_by_words(
+    snapshot: IndexSnapshot, plan: Plan, words: Worded
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Return which rows the words allow, and the nouns of what they filter and refuse."""
+    allowed, nouns = rows_of_filters(words.filters, snapshot)
+    place = plan.aim.place if plan.aim is not None and words.wants else None
+    refused = refused_rows(words.exclusions, place, snapshot)
+    return allowed & ~refused, [*nouns, *(f"not {mood}" for mood in words.exclusions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +153,17 @@ def _relaxed_choice(
     snapshot: IndexSnapshot,
     plan: Plan,
     user: User | AnonymousUser | None,
+    by_words: tuple[NDArray[np.bool_], list[str]],
 ) -> tuple[_Choice, list[Constraint]]:
     """Return the choice, and the constraints that were relaxed because it had too few songs.
 
-    A constraint stays if the list is no longer without it.
+    A constraint stays if the list is no longer without it. What words refuse always holds.
     """
 
     def choose(relaxed: Sequence[Constraint]) -> tuple[_Choice | None, list[str]]:
         allowed, nouns = allowed_rows(snapshot, request, user, relaxed)
-        return _choice(request, seed, snapshot, plan, allowed), nouns
+        allowed &= by_words[0]
+        return _choice(request, seed, snapshot, plan, allowed), [*nouns, *by_words[1]]
 
     choice, nouns = choose(())
     relaxed: list[Constraint] = []

@@ -322,6 +322,31 @@ class Point(Kind[AffectPoint]):
         return '`{"valence", "arousal"}`, each a number, 0 to 1'
 
 
+@dataclass(frozen=True)
+class LastPoint(Point):
+    """A point with inputs of its own beside those of `Point`; as JSON the two are alike."""
+
+    parts: ClassVar[Mapping[str, str]] = {
+        "last_valence": "Valence of the target before, which words such as calmer move",
+        "last_arousal": "Arousal of the target before",
+    }
+
+    def check(self, value: object) -> AffectPoint:
+        return Point().check(value)
+
+    def parse(self, words: Sequence[str]) -> object:
+        return Point().parse(words)
+
+    def plain(self, value: Any) -> object:
+        return Point().plain(value)
+
+    def words(self, value: Any) -> list[str]:
+        return Point().words(value)
+
+    def schema(self) -> Schema:
+        return Point().schema()
+
+
 def listed_of(value: object) -> Sequence[object]:
     """Return a list or tuple as it is; raise `FieldError` for anything else."""
     if not isinstance(value, (list, tuple)):

@@ -14,6 +14,7 @@ from recommender.playlists.kinds import (
     Choice,
     FieldError,
     Flag,
+    LastPoint,
     Number,
     Point,
     Text,
@@ -73,8 +74,15 @@ class PlaylistRequest(Values):
     text = Field[str](
         Text(MAX_TEXT_LENGTH),
         "",
-        "Any words; their emotion is predicted like that of lyrics",
+        "Words: moods, what is refused, genres, years, artists, lengths, a situation, lyrics",
         group=Group.TARGET,
+    )
+    last_target = Field[AffectPoint | None](
+        LastPoint(),
+        None,
+        "The target before, which words such as calmer move; without one it is the middle",
+        group=Group.TARGET,
+        needs="text",
     )
     song_ids = Field[tuple[tuple[int, float], ...]](
         SeedSongs(50),

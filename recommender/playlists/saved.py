@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from catalog.models import Song
+from mer.affect import AffectPoint
 from recommender.models import Playlist, PlaylistEntry
 from recommender.playlists.naming import playlist_name
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    from django.contrib.auth.models import AnonymousUser, User
 
     from recommender.playlists.generate import GeneratedPlaylist
 
@@ -34,6 +35,9 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
         seed=generated.seed,
         model_version=generated.model_version,
         notes=list(generated.notes),
+        understood=[part.to_json() for part in generated.understood],
+        not_understood=list(generated.not_understood),
+        target={"valence": generated.valence, "arousal": generated.arousal},
     )
     kept = [entry for entry in generated.entries if entry.song_id in there]
     PlaylistEntry.objects.bulk_create(
@@ -47,3 +51,11 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
         for position, entry in enumerate(kept)
     )
     return playlist
+
+
+def last_target(user: User | AnonymousUser) -> AffectPoint | None:
+    """Return the target of the list that a user kept last, None if there is none."""
+    if not user.is_authenticated:
+        return None
+    target = Playlist.objects.filter(user_id=user.pk).values_list("target", flat=True).first()
+    return AffectPoint(target["valence"], target["arousal"]) if target else None

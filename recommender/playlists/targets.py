@@ -15,35 +15,41 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from catalog import analysis
-from catalog.errors import ModelAwayError
 from catalog.models import Song
 from mer.affect import EMOTIONS
-from mer.errors import InputError
-from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import history_weights
 from recommender.moods import Mood, mood_find
 from recommender.playlists.aims import Aim
 from recommender.playlists.credited import songs_of_names
 from recommender.playlists.scoring import Area, PartWeights, Target
+from recommender.playlists.worded import (
+    MOOD,
+    Heard,
+    blended,
+    heard,
+    no_direction,
+    not_understood_error,
+    rated,
+    relative,
+    stressed,
+    worded,
+)
 from recommender.throttles import words_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.models import AnonymousUser, User
-    from numpy.typing import NDArray
 
     from mer.affect import AffectPoint
     from recommender.index import IndexSnapshot
     from recommender.playlists.aims import Part
     from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.target_kinds import Stop
+    from recommender.playlists.worded import Worded
 
-MOOD: Final = PartWeights(closeness=1.0, emotions=0.5)
 POINT: Final = PartWeights(closeness=1.0)
-TEXT: Final = PartWeights(closeness=1.0, emotions=0.5, likeness=0.25)
 SONGS: Final = PartWeights(closeness=0.75, emotions=0.25, likeness=1.0)
 SEEDS_OF_NAME: Final = 300
 """An artist or an album stands for at most so many of its songs."""
@@ -57,22 +63,37 @@ class Plan:
     stops: tuple[Part, ...] = ()
     seeds: tuple[int, ...] = ()
     """The songs that the list should resemble, the most important first."""
+    heard: tuple[Heard, ...] = ()
+    """What the words of the request came to."""
 
 
 def plan_of_request(
     request: PlaylistRequest,
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
+    words: Worded | None = None,
 ) -> Plan:
     """Return what a request aims at; raise `PlaylistRequestError` if a part cannot be found.
 
-    Raises Throttled if it has words and too many others have, too.
+    `words` are the readings of its words, if they were read before.
+    Raises Throttled if the network has to rate words of it and too many others wait for that, too.
     """
-    with words_turn() if has_words(request) else contextlib.nullcontext():
-        parts = _parts(request, snapshot, user)
-        stops = tuple([_stop_part(stop, request, snapshot, user) for stop in request.journey])
+    words = worded(request) if words is None else words
+    with words_turn() if words.needs_network else contextlib.nullcontext():
+        heard_names = {
+            name: heard(reading, "moods", snapshot) for name, reading in words.names.items()
+        }
+        heard_text = heard(words.text, "text", snapshot) if words.text else None
+        named = {name: one.target for name, one in heard_names.items()}
+        parts = _parts(request, snapshot, user, named, heard_text)
+        stops = tuple(
+            [_stop_part(stop, request, snapshot, user, named) for stop in request.journey]
+        )
+    told = (*((heard_text,) if heard_text else ()), *heard_names.values())
+    if not parts and not stops:
+        raise not_understood_error(told[0], "text" if heard_text else "moods")
     seeds = tuple(song_id for song_id, weight in request.song_ids if weight > 0)
-    return Plan(aim_of_parts(parts) if parts else None, stops, seeds)
+    return Plan(aim_of_parts(parts) if parts else None, stops, seeds, told)
 
 
 def _stop_part(
@@ -80,6 +101,7 @@ def _stop_part(
     request: PlaylistRequest,
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
+    named: Mapping[str, Target | None],
 ) -> Part:
     if stop.point is not None:
         return point_target(stop.point, snapshot)
@@ -88,6 +110,10 @@ def _stop_part(
         return songs_target({stop.song_id: 1.0}, snapshot)
     if stop.history:
         return history_target(request, user, snapshot)
+    if stop.mood in named:
+        if (target := named[stop.mood]) is None:
+            raise not_understood_error(Heard(None, (), (stop.mood,)), "journey")
+        return target
     return mood_target(stop.mood, "journey", snapshot)
 
 
@@ -97,22 +123,19 @@ def aim_of_parts(parts: Sequence[tuple[float, Part]]) -> Aim:
     Wanted targets are blended into their weighted mean; areas stay as they are.
     """
     wanted = [(weight, part) for weight, part in parts if weight > 0]
-    blended = [(weight, part) for weight, part in wanted if isinstance(part, Target)]
+    targets = [(weight, part) for weight, part in wanted if isinstance(part, Target)]
     others = [(weight, part) for weight, part in wanted if not isinstance(part, Target)]
-    if blended:
-        others.insert(0, (sum(weight for weight, _ in blended), _blend(blended)))
+    if targets:
+        others.insert(0, (sum(weight for weight, _ in targets), blended(targets)))
     return Aim(tuple(others), tuple((-weight, part) for weight, part in parts if weight < 0))
 
 
-def has_words(request: PlaylistRequest) -> bool:
-    """Return whether the networks have to rate words of the request."""
-    names = [name for name, _ in request.moods]
-    names += [stop.mood for stop in request.journey if stop.mood]
-    return bool(request.text) or any(mood_find(name) is None for name in names)
-
-
 def _parts(
-    request: PlaylistRequest, snapshot: IndexSnapshot, user: User | AnonymousUser | None
+    request: PlaylistRequest,
+    snapshot: IndexSnapshot,
+    user: User | AnonymousUser | None,
+    named: Mapping[str, Target | None],
+    heard_text: Heard | None,
 ) -> list[tuple[float, Part]]:
     weights = dict(request.weights)
     parts: list[tuple[float, Part]] = []
@@ -121,14 +144,19 @@ def _parts(
         parts.append((weights.get(field, 1.0) * share, part))
 
     for share, name in _shares(request.moods):
-        add("moods", mood_target(name, "moods", snapshot), share)
+        if name not in named:
+            add("moods", mood_target(name, "moods", snapshot), share)
+        elif (target := named[name]) is not None:
+            add("moods", target, share)
     if request.point is not None:
         add("point", _point_part(request.point, request.radius, snapshot))
     if request.box is not None:
         bounds = np.array([request.box.valence, request.box.arousal])
         add("box", Area(bounds[:, 0], bounds[:, 1]))
-    if request.text:
-        add("text", _text(request.text, "text", snapshot))
+    if heard_text is not None and heard_text.target is not None:
+        add("text", heard_text.target)
+    elif request.text and heard_text is None:
+        add("text", rated(request.text, "text", snapshot)[0])
     for seeds, share in _signed(_seed_weights(request, snapshot)):
         add("song_ids", songs_target(seeds, snapshot), share)
     for field in ("artists", "albums"):
@@ -182,69 +210,19 @@ def _songs_by(field: str, name: str, snapshot: IndexSnapshot) -> list[int]:
 def mood_target(name: str, field: str, snapshot: IndexSnapshot) -> Target:
     """Return the target of a mood, or of other words in its place."""
     mood = mood_find(name)
-    return _text(name, field, snapshot) if mood is None else _mood(mood)
-
-
-def _blend(parts: Sequence[tuple[float, Target]]) -> Target:
-    """Return the weighted mean of targets."""
-    total = sum(weight for weight, _ in parts)
-
-    def mean(name: str) -> float:
-        return sum(weight * float(getattr(part.weights, name)) for weight, part in parts) / total
-
-    emotions = np.sum([w * part.weights.emotions * part.emotions for w, part in parts], 0)
-    fused = np.sum([w * part.weights.likeness * part.fused for w, part in parts], 0)
-    return Target(
-        place=np.sum([w * part.place for w, part in parts], 0) / total,
-        relative=np.sum([w * part.relative for w, part in parts], 0) / total,
-        emotions=emotions / (emotions.sum() or 1.0),
-        fused=(fused / (np.linalg.norm(fused) or 1.0)).astype(np.float32),
-        weights=PartWeights(
-            mean("closeness"),
-            mean("emotions") if emotions.any() else 0.0,
-            mean("likeness") if fused.any() else 0.0,
-        ),
-    )
+    return rated(name, field, snapshot)[0] if mood is None else _mood(mood)
 
 
 def _mood(mood: Mood) -> Target:
     place = np.array([mood.valence, mood.arousal])
     emotions = np.array([mood.emotions.get(name, 0.0) for name in EMOTIONS])
     # The coordinates of a mood are shares: "joy" is the happiest sixth of this catalogue.
-    return Target(place, place, emotions / emotions.sum(), _no_direction(), MOOD)
+    return Target(place, place, emotions / emotions.sum(), no_direction(), MOOD)
 
 
 def point_target(point: AffectPoint, snapshot: IndexSnapshot) -> Target:
     place = np.array([point.valence, point.arousal])
-    return Target(
-        place, _relative(place, snapshot), np.zeros(len(EMOTIONS)), _no_direction(), POINT
-    )
-
-
-def _text(text: str, field: str, snapshot: IndexSnapshot) -> Target:
-    try:
-        prediction = analysis.text_analyse(text=text, version=snapshot.model_version)
-    except ModelAwayError as error:
-        raise PlaylistRequestError(
-            PlaylistErrorCode.WORDS_UNAVAILABLE,
-            "Words cannot be rated while the model changes; ask for a mood, a point or songs",
-            {"field": field},
-        ) from error
-    except InputError as error:
-        raise PlaylistRequestError(
-            PlaylistErrorCode.REQUEST_INVALID,
-            f"{field} has no words that the network can rate: {text!r}",
-            {"field": field},
-        ) from error
-    place = np.array([prediction.valence, prediction.arousal])
-    emotions = np.array([prediction.emotions[name] for name in EMOTIONS])
-    return Target(
-        place,
-        _relative(place, snapshot),
-        _stressed(emotions, snapshot),
-        prediction.fused_embedding,
-        TEXT,
-    )
+    return Target(place, relative(place, snapshot), np.zeros(len(EMOTIONS)), no_direction(), POINT)
 
 
 def songs_target(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Target:
@@ -257,8 +235,8 @@ def songs_target(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Targe
     fused = share @ snapshot.fused(rows)
     return Target(
         place,
-        _relative(place, snapshot),
-        _stressed(affect[2:], snapshot),
+        relative(place, snapshot),
+        stressed(affect[2:], snapshot),
         (fused / (np.linalg.norm(fused) or 1.0)).astype(np.float32),
         SONGS,
     )
@@ -303,22 +281,3 @@ def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
     listed = ", ".join(str(song_id) for song_id in named)
     message = f"No such song: {listed}" if absent else f"Not analysed yet: song {listed}"
     return PlaylistRequestError(code, message, {"song_ids": named})
-
-
-def _relative(place: NDArray[np.float64], snapshot: IndexSnapshot) -> NDArray[np.float64]:
-    return np.array(
-        [
-            snapshot.share_below(place[axis : axis + 1].astype(np.float32), axis)[0]
-            for axis in (0, 1)
-        ]
-    )
-
-
-def _stressed(emotions: NDArray[np.float64], snapshot: IndexSnapshot) -> NDArray[np.float64]:
-    """Return the emotions above the mean of the catalogue, as weights that sum to 1."""
-    above = np.maximum(emotions - snapshot.mean_affect[2:], 0.0)
-    return above / (above.sum() or 1.0)
-
-
-def _no_direction() -> NDArray[np.float32]:
-    return np.zeros(EMBEDDING_DIM, np.float32)

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from recommender.words.tokens import key_of_words
-from recommender.words.vocabulary import LONGEST_NAME
+from recommender.words.vocabulary import ANNOUNCING, LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -275,7 +275,7 @@ def _credit(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim |
         return None
     if found := _longest(tokens, at + 1, vocabulary.artists):
         return Claim(at, found[0], f"artist {found[1]}", _with_artist(found[1]))
-    if word not in _WORDS["surely_by"]:
+    if word not in ANNOUNCING:
         return None
     end = at + 1
     while (

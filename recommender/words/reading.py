@@ -19,13 +19,11 @@ from recommender.words.senses import (
 )
 from recommender.words.spelling import is_english
 from recommender.words.understood import Filters, Part, Sense, Understood
-from recommender.words.vocabulary import Vocabulary
+from recommender.words.vocabulary import LONGEST_READ, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LONGEST_READ: Final = 60
-"""Words; a longer text is a poem or lyrics, and the network reads it as a whole."""
 _VERY: Final = 1.4
 _SLIGHTLY: Final = 0.5
 _MUCH_STEP: Final = 1.6

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from rapidfuzz import fuzz, process
 
-from recommender.words.tokens import key_of
+from recommender.words.tokens import key_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAME: Final = 7
 """Words of a name; longer names are not looked for in texts."""
+LONGEST_READ: Final = 60
+"""Words; a longer text is a poem or lyrics, and the network reads it as a whole."""
+ANNOUNCING: Final = frozenset({"by", "von", "par", "door", "przez"})
+"""Words that an artist follows."""
 _NEAR_NAME: Final = 84
 """Percent of likeness from which a name is taken for a misspelt one."""
 
@@ -65,3 +71,26 @@ def _by_key(names: Iterable[str]) -> dict[Key, str]:
         if key and len(key) <= LONGEST_NAME:
             keys.setdefault(key, name)
     return keys
+
+
+def spans_of(text: str) -> tuple[list[str], list[str]]:
+    """Return the stretches of a text that may be names, and the words that begin one after "by".
+
+    Texts that are too long to be read by rules have none.
+    """
+    tokens = tokens_of(text)
+    if sum(not token.is_mark for token in tokens) > LONGEST_READ:
+        return [], []
+    plain = unicodedata.normalize("NFC", text)
+    spans = []
+    for at, first in enumerate(tokens):
+        for last in tokens[at : at + LONGEST_NAME]:
+            if last.is_mark:
+                break
+            spans.append(plain[first.start : last.end])
+    after_by = [
+        following.text
+        for token, following in itertools.pairwise(tokens)
+        if token.word in ANNOUNCING and not following.is_mark
+    ]
+    return spans, after_by

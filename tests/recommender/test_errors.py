@@ -128,6 +128,7 @@ PLAYLISTS = [
     (PlaylistErrorCode.NO_SONG_MATCHES, 409),
     (PlaylistErrorCode.SONG_NOT_ANALYSED, 409),
     (PlaylistErrorCode.HISTORY_EMPTY, 409),
+    (PlaylistErrorCode.WORDS_NOT_UNDERSTOOD, 400),
     (PlaylistErrorCode.WORDS_UNAVAILABLE, 409),
 ]
 EXPECTED += [(PlaylistRequestError(code, "words"), status, code) for code, status in PLAYLISTS]

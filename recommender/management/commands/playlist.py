@@ -172,6 +172,8 @@ def _as_json(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> st
         "arousal": generated.arousal,
         "emotions": generated.emotions,
         "notes": list(generated.notes),
+        "understood": [part.to_json() for part in generated.understood],
+        "not_understood": list(generated.not_understood),
         "weaker_left_out": generated.weaker_left_out,
         "relaxed": list(generated.relaxed),
         "fit": asdict(generated.fit) if generated.fit is not None else None,

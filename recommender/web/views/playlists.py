@@ -18,7 +18,7 @@ from recommender.exports import FORMATS
 from recommender.models import Scope
 from recommender.playlists.request import MAX_SEED
 from recommender.throttles import words_limit
-from recommender.web import charts, queries
+from recommender.web import charts, last_target, queries
 from recommender.web.forms import PlaylistNameForm, PlaylistTuningForm, SavePlaylistForm
 from recommender.web.presentation import Entry, reason_numbers
 from recommender.web.views.base import account, page_of
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 def _generate(request: HttpRequest, query: QueryDict) -> playlists.GeneratedPlaylist:
     """Return the list that a query of /playlist asks for; PlaylistRequestError if it cannot be."""
     wanted = queries.query_request(query)
-    if playlists.has_words(wanted):
+    words = playlists.worded(wanted)
+    if words.needs_network:
         words_limit(request)
-    return playlists.playlist_generate(request=wanted, user=request.user)
+    return playlists.playlist_generate(request=wanted, user=request.user, words=words)
 
 
 @require_safe
@@ -47,6 +48,7 @@ def playlist(request: HttpRequest) -> HttpResponse:
         for name, values in request.GET.lists():
             query.setlist(name, [value for value in values if value])
         query["seed"] = str(secrets.randbelow(MAX_SEED))
+        last_target.add_to(query, request)
         return HttpResponseRedirect(f"{reverse('playlist')}?{query.urlencode()}")
     generated = _generate(request, request.GET)
     again = request.GET.copy()
@@ -54,6 +56,7 @@ def playlist(request: HttpRequest) -> HttpResponse:
     context = {
         "name": playlists.playlist_name(generated.request),
         "notes": generated.notes,
+        "understood": [part.to_json() for part in generated.understood],
         "query": request.GET.urlencode(),
         "again_query": again.urlencode(),
         "weaker_query": queries.weaker_query(request.GET) if generated.weaker_left_out else "",
@@ -62,7 +65,9 @@ def playlist(request: HttpRequest) -> HttpResponse:
             for suffix, form in FORMATS.items()
         ],
     }
-    return _render_playlist(request, generated, request.GET, context)
+    response = _render_playlist(request, generated, request.GET, context)
+    last_target.keep(response, generated)
+    return response
 
 
 @login_required
@@ -74,6 +79,7 @@ def saved_playlist(request: HttpRequest, pk: UUID) -> HttpResponse:
         "name": kept.name,
         "playlist": kept,
         "notes": [*kept.notes, *playlists.gone_notes(kept)],
+        "understood": kept.understood,
         "again_query": query.urlencode(),
         "exports": [
             (form.name, reverse("api:playlist-export", kwargs={"pk": kept.pk, "suffix": suffix}))

@@ -60,6 +60,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         valence=0.2,
         arousal=0.2,
         emotions=emotions(sadness=0.7),
+        confidence=0.6,
         fused_embedding=random_embedding(777),
         heard=[],
     )
@@ -143,14 +144,14 @@ class TestTargets:
     def test_an_unknown_mood_is_read_as_words(
         self, plane: dict[str, int], words: SimpleNamespace
     ) -> None:
-        request = PlaylistRequest(moods=(("sternklar", 1.0),), count=1, seed=0)
+        request = PlaylistRequest(moods=(("starlit", 1.0),), count=1, seed=0)
         assert ids(playlist_generate(request=request)) == [plane["sadness"]]
-        assert words.heard == ["sternklar"]
+        assert words.heard == ["starlit"]
 
     def test_words_that_are_none_are_refused(
         self, plane: dict[str, int], words: SimpleNamespace
     ) -> None:
-        assert code_of(PlaylistRequest(text="♪")) == "REQUEST_INVALID"
+        assert code_of(PlaylistRequest(text="♪")) == "WORDS_NOT_UNDERSTOOD"
 
     def test_seed_songs_find_what_is_like_them(self) -> None:
         base = random_embedding(1)

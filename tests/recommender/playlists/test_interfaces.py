@@ -54,7 +54,7 @@ BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     ({"moods": ["calm"], "text": "  "}, CALM),
     ({"moods": ["calm"], "genre": " "}, CALM),
     ({"text": " by the sea\n"}, {"text": "by the sea"}),
-    ({"text": "x" * 2000 + " "}, {"text": "x" * 2000}),
+    ({"text": "sad " * 499 + "days" + " "}, {"text": "sad " * 499 + "days"}),
     ({"text": "x" * 2001}, "text"),
     ({"text": "x\0y"}, "text"),
     ({"text": ""}, "moods"),
@@ -133,6 +133,8 @@ def words_of(body: dict[str, Any]) -> dict[str, list[str]]:
     for name, value in body.items():
         if name == "point":
             words |= {part: [str(number)] for part, number in (value or {}).items()}
+        elif name == "last_target":
+            words |= {f"last_{part}": [str(number)] for part, number in (value or {}).items()}
         elif name == "box":
             for axis, (low, high) in (value or {}).items():
                 words |= {f"{axis}_from": [str(low)], f"{axis}_to": [str(high)]}

@@ -1,0 +1,142 @@
+"""Which songs words leave out: those of refused moods, and those that filters do not allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from catalog.models import Song
+from catalog.texts import fold
+from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from recommender.moods import MOODS
+from recommender.playlists.constraints import genre_parts
+from recommender.playlists.credited import songs_of_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from recommender.index import IndexSnapshot
+    from recommender.moods import Mood
+    from recommender.words import Filters
+
+QUADRANT_MOODS: Final = ("joy", "anger", "sadness", "calmness")
+"""Moods that name a whole quadrant: "not sad" leaves out every song of Q3."""
+REGION_RADIUS: Final = 0.25
+"""A song at most so far from a refused mood, in shares of the catalogue, is of that mood."""
+
+
+def refused_rows(
+    moods: Sequence[str], place: NDArray[np.float64] | None, snapshot: IndexSnapshot
+) -> NDArray[np.bool_]:
+    """Return which rows are of a refused mood.
+
+    A song is of a mood if it lies in the mood's region. For the four moods of the quadrants that is
+    the quadrant, by the song's place or by its likeliest quadrant; for the others it is what lies
+    near the mood among the songs of the catalogue. A song whose strongest emotion has the mood's
+    name is of it, too. If the target itself, `place`, lies in the region, as in "lonely but not
+    sad", only those songs are refused that are nearer to the mood than to the target.
+    """
+    refused = np.zeros(len(snapshot), bool)
+    if not moods or not len(snapshot):
+        return refused
+    shares = np.stack([snapshot.shares(axis) for axis in (0, 1)], axis=1)
+    for name in moods:
+        refused |= _of_mood(MOODS[name], place, snapshot, shares)
+    return refused
+
+
+def _of_mood(
+    mood: Mood,
+    place: NDArray[np.float64] | None,
+    snapshot: IndexSnapshot,
+    shares: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    centre = np.array([mood.valence, mood.arousal])
+    distances = np.linalg.norm(shares - centre, axis=1)
+    region = distances <= REGION_RADIUS
+    if mood.name in QUADRANT_MOODS:
+        region |= _in_quadrant(mood, snapshot)
+    if mood.name in EMOTIONS:
+        region |= snapshot.affect[:, 2:].argmax(axis=1) == EMOTIONS.index(mood.name)
+    if place is not None and _is_inside(place, mood):
+        region &= distances < np.linalg.norm(shares - place, axis=1)
+    return np.asarray(region, bool)
+
+
+def _in_quadrant(mood: Mood, snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    number = QUADRANTS.index(AffectPoint(mood.valence, mood.arousal).quadrant)
+    high = snapshot.affect[:, :2] >= 0.5
+    wanted = np.array([mood.valence, mood.arousal]) >= 0.5
+    return np.asarray((high == wanted).all(axis=1) | (snapshot.quadrants.argmax(axis=1) == number))
+
+
+def _is_inside(place: NDArray[np.float64], mood: Mood) -> bool:
+    centre = np.array([mood.valence, mood.arousal])
+    if mood.name in QUADRANT_MOODS:
+        return bool(((place >= 0.5) == (centre >= 0.5)).all())
+    return bool(np.linalg.norm(place - centre) <= REGION_RADIUS)
+
+
+def rows_of_filters(
+    filters: Filters, snapshot: IndexSnapshot
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Return which rows the filters of words allow, and the nouns of the filters that are set."""
+    allowed = np.ones(len(snapshot), bool)
+    nouns = []
+    if filters.genres:
+        nouns.append(f"genre {' or '.join(filters.genres)}")
+        allowed &= _of_genres(filters.genres, snapshot)
+    if filters.genres_not:
+        nouns.append(f"no {' and no '.join(filters.genres_not)}")
+        allowed &= ~_of_genres(filters.genres_not, snapshot)
+    if filters.year_from is not None or filters.year_to is not None:
+        nouns.append("years")
+        allowed &= snapshot.years >= max(1, filters.year_from or 0)
+        allowed &= snapshot.years <= (filters.year_to or 9999)
+    for field, names, noun in (
+        ("artists", filters.artists, "artist"),
+        ("albums", filters.albums, "album"),
+    ):
+        if names:
+            nouns.append(f"{noun} {' or '.join(names)}")
+            allowed &= _of_names(field, names, snapshot)
+    if filters.artists_not:
+        nouns.append(f"no {' and no '.join(filters.artists_not)}")
+        allowed &= ~_of_names("artists", filters.artists_not, snapshot)
+    if filters.seconds_from is not None or filters.seconds_to is not None:
+        nouns.append("length")
+        allowed &= _of_length(filters.seconds_from, filters.seconds_to, snapshot)
+    return allowed, nouns
+
+
+def _of_genres(genres: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    wanted = {fold(genre) for genre in genres}
+    codes = [
+        code
+        for code, tag in enumerate(snapshot.genre_names)
+        if wanted & {fold(part) for part in genre_parts(tag)}
+    ]
+    return np.isin(snapshot.genres, codes)
+
+
+def _of_names(field: str, names: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    songs = songs_of_names(field, names).order_by().values_list("pk", flat=True)
+    return _rows(list(songs), snapshot)
+
+
+def _of_length(
+    shortest: int | None, longest: int | None, snapshot: IndexSnapshot
+) -> NDArray[np.bool_]:
+    songs = Song.objects.filter(is_available=True, duration_seconds__gte=shortest or 0).order_by()
+    if longest is not None:
+        songs = songs.filter(duration_seconds__lte=longest)
+    return _rows(list(songs.values_list("pk", flat=True)), snapshot)
+
+
+def _rows(song_ids: Sequence[int], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    rows = np.zeros(len(snapshot), bool)
+    rows[snapshot.rows_of(song_ids)] = True
+    return rows
