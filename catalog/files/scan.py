@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -136,14 +137,25 @@ def cue_note(path: Path) -> str:
     if path.suffix.lower() != ".cue":
         return ""
     try:
-        beside = [p for p in path.parent.iterdir() if p.suffix.lower() in SUPPORTED_SUFFIXES]
+        beside = _audio_names(path.parent, path.parent.stat().st_mtime_ns)
     except OSError:
         return ""
-    same = [p for p in beside if p.stem == path.stem]
-    album = same[0] if same else beside[0] if len(beside) == 1 else None
-    if album is None:
+    only = next(iter(beside.values())) if len(beside) == 1 else None
+    names = beside.get(path.stem) or only
+    if not names or (names is only and len(names) > 1 and path.stem not in beside):
         return ""
-    return f"{path.name}: cue sheets are not read; {album.name} is one song, not its tracks"
+    return f"{path.name}: cue sheets are not read; {names[0]} is one song, not its tracks"
+
+
+@lru_cache(maxsize=4)
+def _audio_names(folder: Path, _stamp: int) -> dict[str, list[str]]:
+    """Return the names of the audio files in a folder by their stem; OSError if it cannot be."""
+    names: dict[str, list[str]] = {}
+    for entry in _entries(folder):
+        path = Path(entry.name)
+        if path.suffix.lower() in SUPPORTED_SUFFIXES:
+            names.setdefault(path.stem, []).append(entry.name)
+    return names
 
 
 def stamp_of(path: Path) -> FileStamp:
