@@ -204,7 +204,7 @@ class Stack:
         self._processes.append(process)
         return process
 
-    def start_worker(self, name: str = "affetti") -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str = "affetti", **env: str) -> subprocess.Popen[bytes]:
         return self.start(
             "celery",
             "-A",
@@ -214,10 +214,11 @@ class Stack:
             "--pool=solo",
             f"--hostname={name}@%h",
             "--loglevel=INFO",
+            **env,
         )
 
-    def start_beat(self) -> subprocess.Popen[bytes]:
-        return self.start("celery", "-A", "recommender", "beat", "--loglevel=INFO")
+    def start_beat(self, **env: str) -> subprocess.Popen[bytes]:
+        return self.start("celery", "-A", "recommender", "beat", "--loglevel=INFO", **env)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL: no handler runs, nothing is tidied up; the children go with it."""
