@@ -61,6 +61,26 @@ def content_security_policy(
     return middleware
 
 
+def personal_answers(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Let no cache keep an answer to somebody who is logged in or sends a token.
+
+    Files, such as a song's, say for themselves what a cache may do.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_personal = (
+            "HTTP_AUTHORIZATION" in request.META or settings.SESSION_COOKIE_NAME in request.COOKIES
+        )
+        if is_personal and not response.streaming and not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    return middleware
+
+
 MAX_QUERY_BYTES: Final = 28_000
 """The longest text of a playlist request, of characters that take twelve bytes each, and more."""
 MAX_BODY_BYTES: Final = 64 * 1024

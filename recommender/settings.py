@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "recommender.latency.latency_middleware",
     "recommender.middleware.ThrottleMiddleware",
+    "recommender.middleware.personal_answers",
     "recommender.middleware.RequestLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -111,7 +111,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         used = int(super().received(data))
         longest = self.adj.max_request_body_size
-        if self.chunked and not self.completed and self.body_rcv.chunk_remainder > longest:
+        is_open = not self.completed  # type: ignore[has-type]  # waitress has no types
+        if self.chunked and is_open and self.body_rcv.chunk_remainder > longest:
             self.error = RequestEntityTooLarge(f"exceeds max_body of {longest}")
             self.completed = True
         if self.error:
