@@ -90,11 +90,17 @@ def everything_changed() -> None:
         cursor.execute(_everything_sql(cursor))
 
 
-def changes_trim(position: str) -> int:
-    """Delete the lines up to a position; return their number."""
-    condition, values = _after(position)
+def changes_trim(positions: Iterable[str]) -> int:
+    """Delete the lines that come before all of some positions; return their number."""
+    conditions = [_after(position) for position in positions]
+    if not conditions:
+        return 0
+    before = " AND ".join(f"NOT ({condition})" for condition, _ in conditions)
     with _cursor() as cursor:
-        cursor.execute(f"DELETE FROM {_LOG} WHERE NOT ({condition})", values)  # noqa: S608
+        cursor.execute(
+            f"DELETE FROM {_LOG} WHERE {before}",  # noqa: S608  constants
+            [value for _, values in conditions for value in values],
+        )
         return int(cursor.rowcount)
 
 
@@ -126,11 +132,12 @@ def _after(position: str) -> tuple[str, list[Any]]:
         return "id > %s", [int(position)]
     snapshot, own, last = position.split("|")
     condition = (
-        # The first part uses the index.
-        "transaction_id >= %s AND NOT pg_visible_in_snapshot(transaction_id::text::xid8, "
-        "%s::pg_snapshot) AND NOT (transaction_id = %s AND id <= %s)"
+        # The first part uses the index. The own transaction is the one that asked for the position:
+        # the server's snapshot does not say which of its lines came before.
+        "transaction_id >= %s AND CASE WHEN transaction_id = %s THEN id > %s "
+        "ELSE NOT pg_visible_in_snapshot(transaction_id::text::xid8, %s::pg_snapshot) END"
     )
-    return condition, [int(snapshot.partition(":")[0]), snapshot, int(own), int(last)]
+    return condition, [int(snapshot.partition(":")[0]), int(own), int(last), snapshot]
 
 
 def _is_of_another_server(position: str, now: str) -> bool:

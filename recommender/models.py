@@ -20,7 +20,7 @@ class IndexBuild(models.Model):
     directory = models.CharField(max_length=200, help_text="Name below AFFETTI_INDEX_DIR")
     row_count = models.PositiveIntegerField()
     manifest_sha256 = models.CharField(max_length=64)
-    watermark = models.DateTimeField(help_text="Rows updated before this are in the build")
+    position = models.TextField(help_text="In the change log; earlier changes are in the build")
     is_active = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -82,7 +82,7 @@ def fill_every_table() -> None:
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
     ModelVersion.objects.create(name="m", checkpoint="affetti", is_serving=True)
     IndexBuild.objects.create(
-        model_version="m", directory="d", row_count=1, manifest_sha256="0" * 64, watermark=MOMENT
+        model_version="m", directory="d", row_count=1, manifest_sha256="0" * 64, position="0"
     )
     playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)

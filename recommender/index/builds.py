@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import shutil
 import uuid
@@ -12,38 +11,36 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from filelock import FileLock, Timeout
 
 from catalog import analysis
+from catalog.changes import changes_since, changes_trim, position_now
 from catalog.models import ModelVersion
-from catalog.results import embedding_from_bytes
 from catalog.versions import emotions_visible, version_serving
-from mer.prediction import EMBEDDING_DIM
-from recommender.errors import DiskShortError, IndexBusyError, IndexCorruptError
-from recommender.index.files import PART_SUFFIX, EmbeddingIndex
-from recommender.index.rows import (
-    AFFECT_DIM,
-    QUADRANT_DIM,
-    IndexRows,
-    affect_of,
-    quadrants_of,
-    revision_of,
+from recommender.errors import (
+    DiskShortError,
+    IndexBusyError,
+    IndexCorruptError,
+    IndexMissingError,
+    IndexUnreadableError,
+    IndexVersionError,
 )
+from recommender.index.directories import PART_SUFFIX
+from recommender.index.files import EmbeddingIndex
+from recommender.index.rows import Genres, rows_in, rows_of_songs, rows_updated
 from recommender.index.space import space_check
 from recommender.models import IndexBuild
 from recommender.operations import OperationWarning, operation_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from catalog.models import SongEmotion
-    from recommender.index.files import IndexManifest
-    from recommender.index.protocol import VectorIndex
+    from recommender.index.directories import IndexManifest
+    from recommender.index.rows import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +49,10 @@ KEPT_BUILDS: Final = 2
 opening. Of a version that staff may switch to: one."""
 STALE_SONGS: Final = 100
 STALE_SHARE: Final = 0.05
-"""A new build is due when more songs than both of these changed since the active one."""
-_CHUNK_ROWS: Final = 2_000
+"""A new build is due when more songs than both of these changed since the active one, or more than
+AFFETTI_INDEX_MAX_CHANGES."""
+COPIED_SHARE: Final = 0.1
+"""A build copies from the former one if at most this share of its songs changed."""
 _ADVISORY_LOCK: Final = 0x0AFF_E771
 
 
@@ -70,15 +69,16 @@ class IndexStatus:
     songs: int
     """Songs that can be recommended now."""
     tail: int
-    """The number of `songs` that changed since the build and are read from the database."""
+    """Songs that changed since the build, or are gone; they are read from the database."""
     is_stale: bool
     """Whether a new build is due."""
 
 
-def index_build(*, model_version: str | None = None) -> IndexBuild:
+def index_build(*, model_version: str | None = None, is_full: bool = False) -> IndexBuild:
     """Build the index of every song that may be recommended, and make the build active.
 
-    It is that of the version that serves, if no other is named.
+    It is that of the version that serves, if no other is named. Songs that have not changed since
+    the active build are copied from it, unless `is_full`.
 
     Readers use it within a second. If anything fails, the former build stays active and nothing of
     the new one stays on the disk.
@@ -87,23 +87,36 @@ def index_build(*, model_version: str | None = None) -> IndexBuild:
     version = model_version or analysis.serving_version()
     with index_build_lock():
         _unfinished_delete()
-        space_check(emotions_visible(model_version=version).count())
-        build_id, watermark = uuid.uuid4(), timezone.now()
-        name = f"{watermark:%Y%m%d-%H%M%S}-{build_id.hex[:8]}"
+        position, made_at = position_now(), timezone.now()
+        former, changed = (None, ()) if is_full else _former(version)
+        visible = emotions_visible(model_version=version)
+        space_check(visible.count() if former is None else len(former) + len(changed))
+        build_id = uuid.uuid4()
+        name = f"{made_at:%Y%m%d-%H%M%S}-{build_id.hex[:8]}"
         directory = Path(settings.AFFETTI_INDEX_DIR) / name
+        genres = Genres(former.genre_names if former else ())
         try:
+            if former is None:
+                chunks = rows_in(visible, genres)
+            else:
+                fresh = rows_of_songs(visible, changed, genres)
+                chunks = rows_updated(former.blocks(), fresh, changed)
             manifest = EmbeddingIndex.build(
                 directory,
-                _rows_from_database(version),
+                _streamed(chunks),
+                genres,
                 model_version=version,
-                watermark=watermark.isoformat(),
+                position=position,
+                former=former,
             )
             EmbeddingIndex.open(directory)
-            build = _activate(build_id, name, manifest, watermark)
+            build = _activate(build_id, name, manifest)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
         _old_builds_delete(just_built=build)
+        # A reader may still be opening a former build.
+        changes_trim(IndexBuild.objects.values_list("position", flat=True))
     logger.info(
         "Built index %s: %d songs, %s, recall@20 %.3f",
         name,
@@ -114,9 +127,34 @@ def index_build(*, model_version: str | None = None) -> IndexBuild:
     return build
 
 
-def _activate(
-    build_id: uuid.UUID, name: str, manifest: IndexManifest, watermark: datetime
-) -> IndexBuild:
+def _former(version: str) -> tuple[EmbeddingIndex | None, Sequence[int]]:
+    """Return the active build if a new one can copy from it, and the songs that changed since."""
+    active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
+    if active is None:
+        return None, ()
+    changes = changes_since(active.position, model_version=version)
+    if changes.is_everything or len(changes.song_ids) > COPIED_SHARE * active.row_count:
+        return None, ()
+    try:
+        former = index_open(active)
+        for _ in former.damage_check():
+            pass
+    except (IndexMissingError, IndexVersionError, IndexCorruptError, IndexUnreadableError) as error:
+        logger.warning("%s; all songs are read from the database", error)
+        return None, ()
+    return former, changes.song_ids
+
+
+def _streamed(chunks: Iterable[Rows]) -> Iterator[Rows]:
+    """Let PostgreSQL send the rows of a query as they are read, without a copy of them all.
+
+    SQLite does so anyway, and there a transaction would lock out all who write.
+    """
+    with transaction.atomic() if connection.vendor == "postgresql" else contextlib.nullcontext():
+        yield from chunks
+
+
+def _activate(build_id: uuid.UUID, name: str, manifest: IndexManifest) -> IndexBuild:
     version = manifest.model_version
     with transaction.atomic():
         IndexBuild.objects.filter(model_version=version, is_active=True).update(is_active=False)
@@ -126,7 +164,7 @@ def _activate(
             directory=name,
             row_count=manifest.row_count,
             manifest_sha256=manifest.sha256,
-            watermark=watermark,
+            position=manifest.position,
             is_active=True,
         )
 
@@ -156,25 +194,24 @@ def index_status() -> IndexStatus:
     """Compare the active build with the catalogue; cheap enough for a health page."""
     version = analysis.serving_version()
     active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
-    visible = emotions_visible(model_version=version)
-    songs = visible.count()
-    tail = visible.filter(updated_at__gte=active.watermark).count() if active else songs
-    built_songs = active.row_count if active else 0
-    gone = max(0, built_songs - (songs - tail))
+    songs = tail = emotions_visible(model_version=version).count()
+    if active is not None:
+        changes = changes_since(active.position, model_version=version)
+        tail = songs if changes.is_everything else len(changes.song_ids)
+    most = min(STALE_SHARE * songs, settings.AFFETTI_INDEX_MAX_CHANGES)
     return IndexStatus(
         model_version=version,
         build=active.directory if active else None,
         built_at=active.created_at if active else None,
-        built_songs=built_songs,
+        built_songs=active.row_count if active else 0,
         songs=songs,
         tail=tail,
-        is_stale=(active is None and songs > 0)
-        or tail + gone > max(STALE_SONGS, STALE_SHARE * songs),
+        is_stale=(active is None and songs > 0) or tail > max(STALE_SONGS, most),
     )
 
 
-def index_open(build: IndexBuild) -> VectorIndex:
-    """Open a build and verify every byte of it.
+def index_open(build: IndexBuild) -> EmbeddingIndex:
+    """Open a build.
 
     Raises `IndexMissingError`, `IndexVersionError`, `IndexCorruptError` or `IndexUnreadableError`.
     """
@@ -207,40 +244,6 @@ def index_build_lock() -> Iterator[None]:
             yield
     except Timeout as error:
         raise IndexBusyError("The index is being built by another process") from error
-
-
-def _rows_from_database(model_version: str) -> IndexRows:
-    emotions = (
-        emotions_visible(model_version=model_version)
-        .order_by("song_id")
-        .only(
-            *("song_id", "valence", "arousal", "emotions", "quadrants"),
-            *("fused_embedding", "updated_at"),
-        )
-    )
-    song_ids: list[int] = []
-    revisions: list[int] = []
-    affect = [np.empty((0, AFFECT_DIM), np.float32)]
-    quadrants = [np.empty((0, QUADRANT_DIM), np.float32)]
-    fused = [np.empty((0, EMBEDDING_DIM), np.float32)]
-    for chunk in _chunks(emotions.iterator(chunk_size=_CHUNK_ROWS)):
-        song_ids += [emotion.song_id for emotion in chunk]
-        revisions += [revision_of(emotion.updated_at) for emotion in chunk]
-        affect.append(np.array([affect_of(emotion) for emotion in chunk], np.float32))
-        quadrants.append(np.array([quadrants_of(emotion) for emotion in chunk], np.float32))
-        fused.append(np.stack([embedding_from_bytes(e.fused_embedding) for e in chunk]))
-    return IndexRows(
-        np.array(song_ids, np.int64),
-        np.array(revisions, np.int64),
-        np.concatenate(fused),
-        np.concatenate(affect),
-        np.concatenate(quadrants),
-    )
-
-
-def _chunks(emotions: Iterator[SongEmotion]) -> Iterator[list[SongEmotion]]:
-    while chunk := list(itertools.islice(emotions, _CHUNK_ROWS)):
-        yield chunk
 
 
 def _kept_builds(version: str) -> int:

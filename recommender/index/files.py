@@ -1,4 +1,4 @@
-"""Vectors of songs in immutable directories of files; the only module that imports FAISS.
+"""An index in a directory of mapped files.
 
 A build searches two spaces:
 
@@ -9,120 +9,114 @@ space       dimensions  holds                               distance            
 `affect`    10          valence, arousal, eight emotions    weighted Euclidean  exact scan
 ==========  ==========  ==================================  ==================  ===========
 
-It also holds each song's quadrant probabilities. Its directory contains::
+Its directory contains, for songs in order of their ids::
 
-    song_ids.npy   (songs,) int64, ascending, each once
-    revisions.npy  (songs,) int64, differs when the song's emotion has changed
-    fused.npy      (songs, 256) float32, unit norm
-    affect.npy     (songs, 10) float32
-    quadrants.npy  (songs, 4) float32, probabilities
-    fused.faiss    the FAISS index over the rows of fused.npy
-    manifest.json  format, model version, counts, recall, SHA-256 of each file and of itself
+    NAME.npy             a column of `rows.COLUMNS`, (songs,) or (songs, width) in Fortran order
+    shares.npy           (songs, 10) float32, the shares of the catalogue below the song's affect
+    fused.f32            (songs, 256) float32, unit norm
+    fused.faiss          the FAISS index over them, if there are more than `EXACT_ROWS`
+    recording_order.npy  the rows that share a recording, by recording and rank
+    genres.json          the genre tags, by their codes
+    NAME_of_sample.npy   a part of the `Statistics` of the songs
+    manifest.json        format, model version, counts, recall, size and SHA-256 of each file
 
-Up to `EXACT_ROWS` songs the FAISS index is exact. Above, it is IVF over 8-bit vectors: a search
-fetches four times as many songs as wanted and ranks them by their exact similarity.
+Up to `EXACT_ROWS` songs a search compares all of them. Above, FAISS searches cells of 8-bit
+vectors: it fetches four times as many songs as wanted, which are ranked by their exact similarity.
 
-An open build is in memory. Mapped files would be shared between processes, but a mapped file that
-is truncated kills every process that reads it (SIGBUS).
+The files are mapped: a process opens them in milliseconds, and all processes share the pages. A
+mapped file that is truncated would kill its readers (SIGBUS), so the files are read-only, and their
+sizes are compared with the manifest when they are opened.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
 import json
-import math
-import os
-import shutil
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import faiss
 import numpy as np
 
 from mer.prediction import EMBEDDING_DIM
-from recommender.errors import (
-    DiskShortError,
-    IndexCorruptError,
-    IndexMissingError,
-    IndexUnreadableError,
-    IndexVersionError,
+from recommender.errors import IndexCorruptError, IndexUnreadableError
+from recommender.index.arrays import matches, most_similar, nearest_in_affect
+from recommender.index.cells import OVERFETCH, Cells, cells_build, cells_updated
+from recommender.index.directories import (
+    FORMAT_VERSION,
+    IndexManifest,
+    checksums_check,
+    files_of,
+    manifest_read,
+    manifest_write,
+    written_aside,
 )
-from recommender.index.rows import AFFECT_DIM, IndexRows
+from recommender.index.rows import AFFECT_DIM, COLUMNS, ColumnKind, Rows
+from recommender.index.statistics import Statistics, sample_of, statistics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
-    from typing import Any, Self
+    from typing import Self
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION: Final = 2
-EXACT_ROWS: Final = 50_000
-"""Up to this many rows an exact scan takes a few milliseconds."""
-RECALL_K: Final = 20
-RECALL_WANTED: Final = 0.98
-_RECALL_QUERIES: Final = 200
-_OVERFETCH: Final = 4
-_SELECTIVE_ROWS: Final = 20_000
-"""Up to this many allowed rows an exact scan is faster than IVF."""
-PART_SUFFIX: Final = ".part"
-"""Ending of the folder that a build is written in."""
-_MANIFEST: Final = "manifest.json"
-_FUSED: Final = "fused.faiss"
-_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_ARRAYS: Final = ("song_ids", "revisions", "fused", "affect", "quadrants")
+    from recommender.index.rows import Genres
 
-
-@dataclass(frozen=True, slots=True)
-class IndexManifest:
-    """The content of a build's `manifest.json`, but for its own checksum."""
-
-    format_version: int
-    model_version: str
-    row_count: int
-    embedding_dim: int
-    affect_dim: int
-    index_type: str
-    nprobe: int
-    """Cells that a search visits; 0 for an exact index."""
-    recall_at_20: float
-    """Measured while building, against an exact scan."""
-    watermark: str
-    """ISO 8601 time; rows that changed before it are in the build."""
-    files: dict[str, str]
-    """SHA-256 of each file."""
-
-    def to_bytes(self) -> bytes:
-        """Return the bytes of `manifest.json`; the same manifest always gives the same bytes."""
-        plain = asdict(self)
-        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-        return json.dumps({**plain, "sha256": digest}, sort_keys=True, indent=1).encode()
-
-    @property
-    def sha256(self) -> str:
-        """Checksum of `manifest.json`, which holds the checksums of all other files."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+_SELECTIVE_ROWS: Final = 10_000
+"""Up to this many allowed rows an exact scan is faster than FAISS."""
+_SHARES: Final = ColumnKind(np.float32, AFFECT_DIM)
+_FUSED: Final = "fused.f32"
+_CELLS: Final = "fused.faiss"
+_GENRES: Final = "genres.json"
+_RECORDINGS: Final = "recording_order"
+_BLOCK_ROWS: Final = 20_000
 
 
 class EmbeddingIndex:
     """An open build, a `VectorIndex`; still readable after its files are deleted."""
 
-    def __init__(self, rows: IndexRows, manifest: IndexManifest, fused_index: faiss.Index) -> None:
-        self.rows = rows
+    def __init__(self, directory: Path, manifest: IndexManifest) -> None:
         self.manifest = manifest
-        self._fused_index = fused_index
+        self._directory = directory
+        rows = manifest.row_count
+        self._columns = {
+            name: _mapped(directory, name, rows, kind)
+            for name, kind in {**COLUMNS, "shares": _SHARES}.items()
+        }
+        self._fused = _mapped_fused(directory / _FUSED, rows)
+        self._recording_order = np.asarray(_load(directory, _RECORDINGS))
+        self._recordings = self._columns["recordings"][self._recording_order]
+        self.statistics = Statistics(
+            *(_load(directory, name) for name in Statistics.__dataclass_fields__)
+        )
+        self.genre_names: tuple[str, ...] = tuple(json.loads((directory / _GENRES).read_text()))
+        self.cells = (
+            Cells.open(
+                directory / _CELLS, nprobe=manifest.nprobe, trained_rows=manifest.trained_rows
+            )
+            if manifest.nprobe
+            else None
+        )
+        if self.cells is not None and len(self.cells) != rows:
+            raise ValueError(f"{_CELLS} holds {len(self.cells)} rows, not {rows}")
 
     def __len__(self) -> int:
-        return len(self.rows.song_ids)
+        return self.manifest.row_count
 
     @classmethod
     def build(
-        cls, directory: Path, rows: IndexRows, *, model_version: str, watermark: str
+        cls,
+        directory: Path,
+        chunks: Iterable[Rows],
+        genres: Genres,
+        *,
+        model_version: str,
+        position: str,
+        former: EmbeddingIndex | None = None,
     ) -> IndexManifest:
         """Write a build to `directory`, which appears complete or not at all.
+
+        The chunks ascend in song ids; only one of them and one column are in memory at a time.
+        With a `former` build of mostly the same songs, its cells are used again.
 
         Raises
         ------
@@ -130,33 +124,36 @@ class EmbeddingIndex:
             If `directory` exists; builds are never changed.
         DiskShortError
             If the disk is full before the build is complete.
+        ValueError
+            If the song ids do not ascend.
         """
-        if directory.exists():
-            raise FileExistsError(f"{directory} exists; a build is never written over")
-        # `mer.files.written_aside` writes one file; this renames a whole directory.
-        with _written_aside(directory) as aside:
-            for name in _ARRAYS:
-                np.save(aside / f"{name}.npy", getattr(rows, name))
-            index, nprobe = _build_fused(rows.fused)
-            (aside / _FUSED).write_bytes(memoryview(faiss.serialize_index(index)))
+        with written_aside(directory) as aside:
+            rows = _stream(aside, chunks)
+            fused = _mapped_fused(aside / _FUSED, rows)
+            _derived_write(aside, rows, fused)
+            (aside / _GENRES).write_text(json.dumps(genres.names))
+            cells = _cells(aside, rows, fused, former)
+            if cells is not None:
+                cells.save(aside / _CELLS)
             manifest = IndexManifest(
                 format_version=FORMAT_VERSION,
                 model_version=model_version,
-                row_count=len(rows.song_ids),
+                row_count=rows,
                 embedding_dim=EMBEDDING_DIM,
                 affect_dim=AFFECT_DIM,
-                index_type=type(index).__name__,
-                nprobe=nprobe,
-                recall_at_20=_recall(index, nprobe, rows.fused),
-                watermark=watermark,
-                files={path.name: _sha256(path) for path in sorted(aside.iterdir())},
+                index_type="exact" if cells is None else cells.index_type,
+                nprobe=0 if cells is None else cells.nprobe,
+                trained_rows=0 if cells is None else cells.trained_rows,
+                recall_at_20=1.0 if cells is None else cells.recall(fused),
+                position=position,
+                files=files_of(aside),
             )
-            (aside / _MANIFEST).write_bytes(manifest.to_bytes())
+            manifest_write(aside, manifest)
         return manifest
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Read the build in `directory` into memory, and compare the checksum of every file.
+        """Map the build in `directory`, after a look at the sizes of its files.
 
         Raises
         ------
@@ -165,49 +162,74 @@ class EmbeddingIndex:
         IndexVersionError
             If the build has another format.
         IndexCorruptError
-            If a file has changed since the build was written.
+            If a file has changed since the build was written; `damage_check` finds the rest.
         IndexUnreadableError
             If this process cannot read it now: no file can be opened, memory or permission lacks.
         """
-        manifest = _read_manifest(directory)
+        manifest = manifest_read(directory)
         try:
-            rows = IndexRows(
-                **{name: _array(_verified(directory, manifest, f"{name}.npy")) for name in _ARRAYS}
-            )
-            data = np.frombuffer(_verified(directory, manifest, _FUSED), np.uint8)
-            index = faiss.deserialize_index(data)
-        except MemoryError as error:
-            raise IndexUnreadableError(f"{directory} does not fit in memory") from error
-        except (ValueError, RuntimeError) as error:
+            return cls(directory, manifest)
+        except (MemoryError, OSError) as error:
+            raise IndexUnreadableError(f"{directory} cannot be read now: {error}") from error
+        except Exception as error:  # NumPy and FAISS raise what a damaged header leads to
             raise IndexCorruptError(f"{directory} is damaged: {error}") from error
-        if not len(rows.song_ids) == index.ntotal == manifest.row_count:
-            raise IndexCorruptError(f"{directory} does not hold {manifest.row_count} rows")
-        return cls(rows, manifest, index)
+
+    def damage_check(self) -> Iterator[None]:
+        """Compare the checksum of every file; see `VectorIndex.damage_check`."""
+        return checksums_check(self._directory, self.manifest)
+
+    def take(
+        self, column: str, rows: NDArray[np.int64] | slice, dimension: int | None = None
+    ) -> NDArray[Any]:
+        """Return the values of rows in a column; see `VectorIndex.take`."""
+        values = self._columns[column]
+        return values[rows] if dimension is None else values[:, dimension][rows]
+
+    def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the fused embeddings of rows; see `VectorIndex.fused`."""
+        return self._fused[rows]
+
+    def rows_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each song, or -1; see `VectorIndex.rows_of`."""
+        known = self._columns["song_ids"]
+        if not len(known):
+            return np.full(len(song_ids), -1)
+        at = np.minimum(np.searchsorted(known, song_ids), len(known) - 1)
+        return np.where(known[at] == song_ids, at, -1)
+
+    def rows_of_recordings(self, recordings: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of all songs of recordings; see `VectorIndex.rows_of_recordings`."""
+        first = np.searchsorted(self._recordings, recordings, side="left")
+        last = np.searchsorted(self._recordings, recordings, side="right")
+        parts = [
+            self._recording_order[low:high]
+            for low, high in zip(first.tolist(), last.tolist(), strict=True)
+            if low < high
+        ]
+        return np.concatenate([np.empty(0, np.int64), *parts])
+
+    def where(
+        self,
+        column: str,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        any_of: Collection[int] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Return which rows have a value in a column; see `VectorIndex.where`."""
+        return matches(self._columns[column], low=low, high=high, any_of=any_of)
 
     def search_fused(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        allowed: NDArray[np.bool_] | None = None,
+        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the songs most similar to each query; see `VectorIndex.search_fused`."""
-        allowed_count = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        k = min(k, allowed_count)
-        if k == 0:
-            return (
-                np.empty((len(queries), 0), np.float32),
-                np.empty((len(queries), 0), np.int64),
-            )
-        queries = np.ascontiguousarray(queries, np.float32)
-        rows = self._candidate_rows(queries, k, allowed, allowed_count)
-        similarities = np.empty((len(queries), k), np.float32)
-        song_ids = np.empty((len(queries), k), np.int64)
-        for number, (query, found) in enumerate(zip(queries, rows, strict=True)):
-            scores = self.rows.fused[found] @ query
-            ids = self.rows.song_ids[found]
-            best = np.lexsort((ids, -scores))[:k]
-            similarities[number], song_ids[number] = scores[best], ids[best]
-        return similarities, song_ids
+        """Find the songs most similar to a query; see `VectorIndex.search_fused`."""
+        query = np.ascontiguousarray(query, np.float32)
+        count = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        rows = self._candidates(query, min(k, count), count, allowed)
+        if rows is None:
+            return most_similar(self._fused, query, k, allowed)
+        similarities, best = most_similar(self._fused[rows], query, k)
+        return similarities, rows[best]
 
     def search_affect(
         self,
@@ -217,152 +239,119 @@ class EmbeddingIndex:
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the songs nearest in affect by an exact scan; see `VectorIndex.search_affect`."""
-        found = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        distances = np.sqrt((self.rows.affect[found] - target) ** 2 @ weights)
-        ids = self.rows.song_ids[found]
-        best = np.lexsort((ids, distances))[:k]
-        return distances[best], ids[best]
+        return nearest_in_affect(self._columns["affect"], target, weights, k, allowed)
 
-    def _candidate_rows(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        allowed: NDArray[np.bool_] | None,
-        allowed_count: int,
-    ) -> list[NDArray[np.int64]]:
-        """Return at least `k` rows for each query, the best `k` among them."""
-        everything = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        nprobe = self.manifest.nprobe
-        if nprobe and allowed_count <= _SELECTIVE_ROWS:
-            return [everything] * len(queries)
-        wanted = min(k * _OVERFETCH if nprobe else k, allowed_count)
-        found = _search(self._fused_index, nprobe, queries, wanted, allowed)
-        rows = [row[row >= 0] for row in found]
-        return [row if len(row) >= k else everything for row in rows]
+    def _candidates(
+        self, query: NDArray[np.float32], k: int, count: int, allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.int64] | None:
+        """Return rows, in order, with the best `k` of the allowed ones among them, or None."""
+        if self.cells is not None and count > max(_SELECTIVE_ROWS, 2 * OVERFETCH * k):
+            found = self.cells.search(query[np.newaxis], OVERFETCH * k, allowed)[0]
+            if np.count_nonzero(found >= 0) >= k:
+                return np.sort(found[found >= 0])
+        return None
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the songs in order of their ids, some thousands at a time."""
+        for start in range(0, len(self), _BLOCK_ROWS):
+            part = slice(start, start + _BLOCK_ROWS)
+            yield Rows({name: self._columns[name][part] for name in COLUMNS}, self._fused[part])
 
 
-def _search(
-    index: faiss.Index,
-    nprobe: int,
-    queries: NDArray[np.float32],
-    k: int,
-    allowed: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int64]:
-    """Return (queries, k) rows; -1 where FAISS found none."""
-    selector = None
-    if allowed is not None:
-        bits = np.packbits(allowed, bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)
-    if nprobe:
-        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
-    else:
-        parameters = faiss.SearchParameters(sel=selector)
-    rows: NDArray[np.int64] = index.search(queries, k, params=parameters)[1]
+class _Part(NamedTuple):
+    """A file to which a column is appended."""
+
+    name: str
+    path: Path
+
+
+def _stream(aside: Path, chunks: Iterable[Rows]) -> int:
+    """Write fused embeddings and columns; return the number of songs."""
+    rows, last = 0, -(2**63)
+    parts = [_Part(name, aside / f"{name}.rows") for name in COLUMNS]
+    with ExitStack() as stack:
+        fused = stack.enter_context((aside / _FUSED).open("wb"))
+        files = {part.name: stack.enter_context(part.path.open("wb")) for part in parts}
+        for chunk in chunks:
+            song_ids = chunk.columns["song_ids"]
+            if len(chunk) and (song_ids[0] <= last or np.any(np.diff(song_ids) <= 0)):
+                raise ValueError("song ids must ascend, each once")
+            last = song_ids[-1] if len(chunk) else last
+            rows += len(chunk)
+            fused.write(np.ascontiguousarray(chunk.fused, "<f4").data)
+            for name, file in files.items():
+                file.write(np.ascontiguousarray(chunk.columns[name], COLUMNS[name].dtype).data)
+    for part in parts:
+        kind = COLUMNS[part.name]
+        shape = (rows,) if kind.width == 1 else (rows, kind.width)
+        values = np.fromfile(part.path, kind.dtype).reshape(shape)
+        np.save(aside / f"{part.name}.npy", np.asfortranarray(values))
+        part.path.unlink()
     return rows
 
 
-def _build_fused(fused: NDArray[np.float32]) -> tuple[faiss.Index, int]:
-    """Return an index over `fused`, and the smallest nprobe that reaches `RECALL_WANTED`."""
-    if len(fused) <= EXACT_ROWS:
-        index = faiss.IndexFlatIP(EMBEDDING_DIM)
-        index.add(fused)
-        return index, 0
-    cells = int(4 * np.sqrt(len(fused)))
-    index = faiss.index_factory(EMBEDDING_DIM, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
-    # FAISS draws at most 256 training vectors a cell, with a fixed seed: the same rows always give
-    # the same build.
-    index.train(fused)
-    index.add(fused)
-    nprobe = min(32, cells)
-    while nprobe < cells and _recall(index, nprobe, fused) < RECALL_WANTED:
-        nprobe = min(2 * nprobe, cells)
-    return index, nprobe
+def _derived_write(aside: Path, rows: int, fused: NDArray[np.float32]) -> None:
+    """Write what follows from the columns: statistics, shares, and the order of recordings."""
+    affect = _mapped(aside, "affect", rows, COLUMNS["affect"])
+    quadrants = _mapped(aside, "quadrants", rows, COLUMNS["quadrants"])
+    sample = sample_of(np.arange(rows))
+    statistics = statistics_of(affect[sample], quadrants[sample], fused[sample])
+    for name in Statistics.__dataclass_fields__:
+        np.save(aside / f"{name}_of_sample.npy", getattr(statistics, name))
+    np.save(aside / "shares.npy", statistics.shares(affect))
+    recordings = _mapped(aside, "recordings", rows, COLUMNS["recordings"])
+    ranks = _mapped(aside, "recording_ranks", rows, COLUMNS["recording_ranks"])
+    several = np.flatnonzero(recordings >= 0)
+    order = np.lexsort((several, ranks[several], recordings[several]))
+    np.save(aside / f"{_RECORDINGS}.npy", several[order])
 
 
-def _recall(index: faiss.Index, nprobe: int, fused: NDArray[np.float32]) -> float:
-    """Return the mean share of the true nearest 20 that a search finds, for a sample of rows."""
-    if not nprobe:
-        return 1.0
-    sample = fused[:: max(1, len(fused) // _RECALL_QUERIES)][:_RECALL_QUERIES]
-    exact = faiss.knn(sample, fused, RECALL_K, metric=faiss.METRIC_INNER_PRODUCT)[1]
-    found = _search(index, nprobe, sample, RECALL_K * _OVERFETCH)
-    hits = [len(np.intersect1d(a, b)) for a, b in zip(exact, found, strict=True)]
-    return float(np.mean(hits) / RECALL_K)
+def _cells(
+    aside: Path, rows: int, fused: NDArray[np.float32], former: EmbeddingIndex | None
+) -> Cells | None:
+    if former is not None and former.cells is not None:
+        new_rows = _rows_in_new_build(aside, rows, fused, former)
+        cells = cells_updated(former.cells, fused, new_rows)
+        if cells is not None:
+            return cells
+    return cells_build(fused)
 
 
-def _read_manifest(directory: Path) -> IndexManifest:
-    path = directory / _MANIFEST
-    raw = _read(path)
-    try:
-        plain = json.loads(raw)
-        version = plain["format_version"]
-        if version != FORMAT_VERSION:
-            raise IndexVersionError(
-                f"{path} has format {version}, not {FORMAT_VERSION}; build the index again"
-            )
-        plain.pop("sha256")
-        manifest = IndexManifest(**plain)
-        is_whole = manifest.to_bytes() == raw
-    except (ValueError, TypeError, KeyError) as error:
-        raise IndexCorruptError(f"{path} is damaged; build the index again") from error
-    if not is_whole:
-        raise IndexCorruptError(f"{path} is damaged; build the index again")
-    return manifest
+def _rows_in_new_build(
+    aside: Path, rows: int, fused: NDArray[np.float32], former: EmbeddingIndex
+) -> NDArray[np.int64]:
+    """Return where each song of the former build is now; -1 where its embedding has changed."""
+    known = _mapped(aside, "song_ids", rows, COLUMNS["song_ids"])
+    new_rows = np.full(len(former), -1)
+    for start in range(0, len(former), _BLOCK_ROWS):
+        part = slice(start, min(start + _BLOCK_ROWS, len(former)))
+        ids = former.take("song_ids", np.arange(part.start, part.stop))
+        at = np.minimum(np.searchsorted(known, ids), rows - 1)
+        is_same = known[at] == ids
+        is_same &= np.all(fused[at] == former.fused(np.arange(part.start, part.stop)), axis=1)
+        new_rows[part] = np.where(is_same, at, -1)
+    return new_rows
 
 
-@contextmanager
-def _written_aside(directory: Path) -> Iterator[Path]:
-    """Like `mer.files.written_aside`, for a whole directory."""
-    aside = directory.with_name(f"{directory.name}{PART_SUFFIX}")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir(parents=True)
-        yield aside
-        for path in (*aside.iterdir(), aside):
-            _fsync(path)
-        aside.rename(directory)
-        _fsync(directory.parent)
-    except OSError as error:
-        # A write of NumPy that was cut short has no error number.
-        if error.errno is None or error.errno in _DISK_FULL:
-            raise DiskShortError(f"{directory} cannot be written: {error}") from error
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _load(directory: Path, name: str) -> NDArray[Any]:
+    stem = f"{name}_of_sample" if name in Statistics.__dataclass_fields__ else name
+    array: NDArray[Any] = np.load(directory / f"{stem}.npy", allow_pickle=False)
+    return array
 
 
-def _verified(directory: Path, manifest: IndexManifest, name: str) -> bytes:
-    data = _read(directory / name)
-    if hashlib.sha256(data).hexdigest() != manifest.files.get(name):
-        raise IndexCorruptError(f"{directory / name} is damaged; build the index again")
-    return data
+def _mapped(directory: Path, name: str, rows: int, kind: ColumnKind) -> NDArray[Any]:
+    path = directory / f"{name}.npy"
+    shape = (rows,) if kind.width == 1 else (rows, kind.width)
+    # A file without values cannot be mapped.
+    mapped = np.load(path, mmap_mode="r" if rows else None, allow_pickle=False)
+    if mapped.shape != shape or mapped.dtype != kind.dtype:
+        raise ValueError(f"{path} has shape {mapped.shape} and type {mapped.dtype}")
+    # Not as `np.memmap`, whose every part is a slow object of its own.
+    return np.asarray(mapped)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise IndexMissingError(f"{path} is missing; build the index again") from error
-    except OSError as error:
-        raise IndexUnreadableError(f"{path} cannot be read now: {error}") from error
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """Return the array of a ``.npy`` file, without a copy of `data`."""
-    file = io.BytesIO(data)
-    np.lib.format.read_magic(file)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return np.frombuffer(data, dtype, math.prod(shape), file.tell()).reshape(shape)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _mapped_fused(path: Path, rows: int) -> NDArray[np.float32]:
+    shape = (rows, EMBEDDING_DIM)
+    if not rows:
+        return np.empty(shape, np.float32)
+    return np.asarray(np.memmap(path, np.dtype("<f4"), "r", shape=shape))

@@ -1,35 +1,31 @@
 """Keeps the `IndexSnapshot` of a process up to date with the database.
 
-At most every `CHECK_SECONDS` the reader compares a change marker: counts and latest `updated_at`
-of songs and emotions. If it differs, the reader reads the rows that changed. Code that changes
-rows by ``QuerySet.update`` must therefore set `updated_at`. Deletions are found by counting rows.
+The first request of a process opens the active build and applies what changed since. From then on a
+thread follows the change log (`catalog.changes`), twice a second: it reads the songs that changed
+into the overlay, and goes over to a new build. Requests take the newest snapshot: they wait for
+nothing and ask the database nothing. A process that forks starts anew at its first request.
 
-Songs that are unchanged since the active build are read from its arrays. All others (the
-tail) are read from the database. Without a readable build every song is tail, so a lost index
-costs memory and changes no result.
-
-A build that is damaged is given up, and the scheduler makes another. One that cannot be read for a
-reason of this process, such as too many open files, is tried again after `RETRY_SECONDS`. Until
-then the reader goes on with the former build, if it holds one.
+Without a readable build all songs are read from the database, so a lost index costs memory and
+changes no result. A build that is damaged is given up, and the scheduler makes another. One that
+cannot be read for a reason of this process, such as too many open files, is tried again after
+`RETRY_SECONDS`; until then the reader goes on with the former build.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from django.db.models import Count, Max
-from django.utils import timezone
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from catalog import analysis
-from catalog.models import Song, SongEmotion
-from catalog.results import embedding_from_bytes
+from catalog.changes import changes_since, position_now
 from catalog.versions import emotions_visible
-from mer.prediction import EMBEDDING_DIM
+from mer.errors import MerError
 from recommender.errors import (
     IndexCorruptError,
     IndexMissingError,
@@ -37,305 +33,211 @@ from recommender.errors import (
     IndexVersionError,
 )
 from recommender.index.builds import index_open
-from recommender.index.rows import (
-    AFFECT_DIM,
-    EPOCH,
-    QUADRANT_DIM,
-    SONG_DTYPE,
-    affect_of,
-    quadrants_of,
-    revision_of,
-)
-from recommender.index.snapshot import IndexSnapshot
+from recommender.index.rows import rows_in, rows_of_songs
+from recommender.index.state import State
 from recommender.models import IndexBuild
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
-    from django.db.models import QuerySet
-    from numpy.typing import NDArray
-
     from recommender.index.protocol import VectorIndex
+    from recommender.index.snapshot import IndexSnapshot
 
 logger = logging.getLogger(__name__)
 
-CHECK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 30.0
-MARGIN: Final = timedelta(minutes=2)
-"""Changes are looked for this far back, because `updated_at` is set before the commit, and the
-clocks of hosts differ."""
-_QUERY_IDS: Final = 900
-"""SQLite takes at most 999 parameters a query."""
-_Marker = tuple[object, ...]
+_CHECKED_STEPS: Final = 8
+"""Steps of `VectorIndex.damage_check` at each poll."""
+_LOST: Final = (IndexMissingError, IndexCorruptError, IndexVersionError)
 
 
-class _Tail(NamedTuple):
-    """The arrays' values of a song that is read from the database."""
+class Reader:
+    """Holds the newest snapshot of one model version, the one that `model_version` returns."""
 
-    revision: int
-    affect: tuple[float, ...]
-    quadrants: tuple[float, ...]
-    fused: NDArray[np.float32]
+    def __init__(self, model_version: Callable[[], str]) -> None:
+        self.snapshot: IndexSnapshot | None = None
+        self._model_version = model_version
+        self._state: State | None = None
+        self._version = ""
+        self._position = ""
+        self._build_id: UUID | None = None
+        self._retry_at = 0.0
+        self._unchecked: Iterator[None] = iter(())
 
+    def poll(self, *, is_whole_check: bool = False) -> IndexSnapshot:
+        """Bring the snapshot up to date, and return it.
 
-class _Reader:
-    """Holds the newest snapshot, and updates it with the rows that changed since."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.forget()
-
-    def forget(self) -> None:
-        with self._lock:
-            self._snapshot: IndexSnapshot | None = None
-            self._checked_at = 0.0
-            self._changes_since = EPOCH
-            self._marker: _Marker = ()
-            self._build_id: UUID | None = None
-            self._build: VectorIndex | None = None
-            self._build_version = ""
-            self._retry_at = 0.0
-            self._rows = np.empty(0, SONG_DTYPE)
-            self._tail: dict[int, _Tail] = {}
-            self._artists: dict[str, int] = {}
-            self._genres: dict[str, int] = {}
-
-    def read(self, model_version: Callable[[], str]) -> IndexSnapshot:
-        with self._lock:
-            snapshot = self._snapshot
-            if snapshot is not None and time.monotonic() - self._checked_at < CHECK_SECONDS:
-                return snapshot
-            # Set again below; after an error half way, the next call reads everything again.
-            self._snapshot = None
-            version = model_version()
-            if snapshot is None or snapshot.model_version != version:
-                self._tail = {}
-                self._open_build(version)
-                snapshot = self._read_all(version)
-            else:
-                snapshot = self._refresh(snapshot)
-            self._snapshot, self._checked_at = snapshot, time.monotonic()
-            return snapshot
-
-    def _refresh(self, snapshot: IndexSnapshot) -> IndexSnapshot:
-        version = snapshot.model_version
-        if self._open_build(version):
-            return self._read_all(version)
-        since, now = self._changes_since, timezone.now()
-        # Two markers can be compared only if both have the same `since`, so it rarely changes.
-        next_since = now - MARGIN if now - since > 2 * MARGIN else since
-        if next_since == since and _marker(since) == self._marker:
-            return snapshot
-        next_marker = _marker(next_since)
-        changed = self._changed_ids(version, since)
-        if changed:
-            kept = self._rows[~np.isin(self._rows["song_id"], changed)]
-            self._rows = np.concatenate([kept, *self._rows_of_songs(version, changed)])
-        if len(self._rows) != emotions_visible(model_version=version).count():
-            return self._read_all(version)
-        self._changes_since, self._marker = next_since, next_marker
-        return self._assemble(version) if changed else snapshot
-
-    def _open_build(self, model_version: str) -> bool:
-        """Open the active build if it is not the open one; return whether the build has changed."""
-        active = IndexBuild.objects.filter(model_version=model_version, is_active=True).first()
-        build_id = active.pk if active else None
-        if build_id == self._build_id and self._build_version == model_version:
-            return False
-        is_same_model = self._build_version == model_version
-        if active is not None and is_same_model and time.monotonic() < self._retry_at:
-            return False
-        if active is None or not is_same_model:
-            self._build = None
-        self._build_id, self._build_version, self._retry_at = build_id, model_version, 0.0
-        if active is None:
-            return True
+        With `is_whole_check` a new build is checked for damage to the last byte before it is used.
+        If it fails half way, the former snapshot stays and the next call begins anew.
+        """
         try:
-            self._build = index_open(active)
+            return self._poll(is_whole_check=is_whole_check)
+        except BaseException:
+            self._state = None
+            raise
+
+    def _poll(self, *, is_whole_check: bool) -> IndexSnapshot:
+        version = self._model_version()
+        active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
+        state = self._state
+        if state is None or version != self._version:
+            state = self._start(version, active)
+        elif active is not None and active.pk != self._build_id:
+            state = self._go_over(state, active)
+        elif active is None and self._build_id is not None:
+            # Perhaps another process found damage.
+            self._build_id = None
+            self._unchecked = state.build.damage_check() if state.build else iter(())
+        state = self._checked(state, None if is_whole_check else _CHECKED_STEPS)
+        changes = changes_since(self._position, model_version=version)
+        if changes.is_everything:
+            # What the build holds is not known.
+            self._give_up()
+            state = self._start(version, None)
+        else:
+            if changes.song_ids:
+                visible = emotions_visible(model_version=version)
+                state.remove(changes.song_ids)
+                state.add(rows_of_songs(visible, changes.song_ids, state.genres))
+            self._position = changes.position
+        if state is not self._state or changes.song_ids or self.snapshot is None:
+            self.snapshot = state.snapshot()
+        self._state, self._version = state, version
+        return self.snapshot
+
+    def _start(self, version: str, active: IndexBuild | None) -> State:
+        """Return the songs as of the active build; without one, all of the database."""
+        build = None if active is None else self._open(active)
+        if build is not None and active is not None:
+            self._position = active.position
+            return State(version, build)
+        self._position = position_now()
+        state = State(version, None)
+        state.add(rows_in(emotions_visible(model_version=version), state.genres))
+        return state
+
+    def _go_over(self, state: State, active: IndexBuild) -> State:
+        """Return the same songs over the new build, without reading them again."""
+        if self.snapshot is None or time.monotonic() < self._retry_at:
+            return state
+        build = self._open(active)
+        if build is None:
+            return state
+        changes = changes_since(active.position, model_version=self._version)
+        if changes.is_everything:
+            self._give_up()
+            return state
+        fresh = State(self._version, build)
+        fresh.copy(self.snapshot, changes.song_ids)
+        return fresh
+
+    def _open(self, active: IndexBuild) -> VectorIndex | None:
+        """Return the build if it can be read."""
+        try:
+            build = index_open(active)
         except IndexUnreadableError as error:
             logger.warning("%s; trying again in %.0f seconds", error, RETRY_SECONDS)
-            self._build_id, self._retry_at = None, time.monotonic() + RETRY_SECONDS
-        except (IndexMissingError, IndexCorruptError, IndexVersionError) as error:
-            logger.error("%s; reading songs from the database until it is built again", error)
-            # Other processes then do not try this build, and the scheduler makes a new one.
-            IndexBuild.objects.filter(pk=active.pk).update(is_active=False)
-            self._build_id = self._build = None
-        return True
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            return None
+        except _LOST as error:
+            self._give_up(active.pk, error)
+            return None
+        self._build_id, self._retry_at = active.pk, 0.0
+        self._unchecked = build.damage_check()
+        return build
 
-    def _read_all(self, model_version: str) -> IndexSnapshot:
-        self._changes_since = timezone.now() - MARGIN
-        self._marker = _marker(self._changes_since)
-        self._rows = np.concatenate(
-            [np.empty(0, SONG_DTYPE), *self._rows_in(emotions_visible(model_version=model_version))]
-        )
-        return self._assemble(model_version)
+    def _checked(self, state: State, steps: int | None) -> State:
+        """Check some more of the build; return the songs of the database if it is damaged."""
+        try:
+            for _ in islice(self._unchecked, steps):
+                pass
+        except IndexUnreadableError as error:
+            logger.warning("%s; it is not checked for damage", error)
+        except _LOST as error:
+            self._give_up(self._build_id, error)
+            return self._start(self._model_version(), None)
+        return state
 
-    def _changed_ids(self, model_version: str, since: datetime) -> list[int]:
-        """Return the songs changed after `since` whose rows differ from the held ones."""
-        held = {
-            int(row["song_id"]): (int(row["revision"]), int(row["song_revision"]))
-            for row in self._rows[
-                (self._rows["revision"] > revision_of(since))
-                | (self._rows["song_revision"] > revision_of(since))
-            ]
-        }
-        emotions = SongEmotion.objects.filter(model_version=model_version, updated_at__gt=since)
-        changed = {
-            song_id
-            for song_id, moment in emotions.values_list("song_id", "updated_at")
-            if held.get(song_id, (0, 0))[0] != revision_of(moment)
-        }
-        songs = Song.objects.filter(updated_at__gt=since, emotions__model_version=model_version)
-        changed |= {
-            song_id
-            for song_id, moment in songs.values_list("id", "updated_at")
-            if held.get(song_id, (0, 0))[1] != revision_of(moment)
-        }
-        return sorted(changed)
+    def _give_up(self, build_id: UUID | None = None, error: Exception | None = None) -> None:
+        """Let no process use a build any more; the scheduler makes a new one."""
+        given_up = build_id or self._build_id
+        if given_up is not None:
+            reason = error or "What changed since the index was built is not known"
+            logger.error("%s; songs are read from the database until it is built again", reason)
+            IndexBuild.objects.filter(pk=given_up).update(is_active=False)
+        if given_up == self._build_id:
+            self._build_id, self._unchecked = None, iter(())
 
-    def _rows_of_songs(
-        self, model_version: str, song_ids: Sequence[int]
-    ) -> Iterator[NDArray[np.void]]:
-        visible = emotions_visible(model_version=model_version)
-        for start in range(0, len(song_ids), _QUERY_IDS):
-            yield from self._rows_in(
-                visible.filter(song_id__in=song_ids[start : start + _QUERY_IDS])
-            )
 
-    def _rows_in(self, emotions: QuerySet[SongEmotion]) -> Iterator[NDArray[np.void]]:
-        values = emotions.order_by().values_list(
-            "song_id",
-            "updated_at",
-            "song__updated_at",
-            "song__artist_key",
-            "song__genre",
-            "song__year",
-            "song__recording_id",
-            "song__recording_rank",
-        )
-        rows = [
-            (
-                song_id,
-                revision_of(updated_at),
-                revision_of(song_updated_at),
-                self._artist_code(artist, song_id),
-                self._genres.setdefault(genre, len(self._genres)),
-                year or 0,
-                -song_id if recording is None else recording,
-                rank,
-            )
-            for (
-                song_id,
-                updated_at,
-                song_updated_at,
-                artist,
-                genre,
-                year,
-                recording,
-                rank,
-            ) in values.iterator(chunk_size=2_000)
-        ]
-        yield np.array(rows, SONG_DTYPE)
+class _Process:
+    """The reader of this process, and the thread that keeps it up to date."""
 
-    def _artist_code(self, artist: str, song_id: int) -> int:
-        return self._artists.setdefault(artist, len(self._artists)) if artist else -song_id
+    def __init__(self) -> None:
+        self.reset()
 
-    def _assemble(self, model_version: str) -> IndexSnapshot:
-        self._rows = rows = self._rows[np.argsort(self._rows["song_id"])]
-        base_rows = self._base_rows()
-        is_tail = base_rows < 0
-        gone = self._load_tail(model_version, rows[is_tail])
-        if gone:
-            # Deleted between two queries.
-            keep = ~np.isin(rows["song_id"], gone)
-            self._rows = rows = rows[keep]
-            base_rows, is_tail = base_rows[keep], is_tail[keep]
-        tail = [self._tail[song_id] for song_id in rows["song_id"][is_tail].tolist()]
-        affect = np.empty((len(rows), AFFECT_DIM), np.float32)
-        quadrants = np.empty((len(rows), QUADRANT_DIM), np.float32)
-        if self._build is not None:
-            affect[~is_tail] = self._build.rows.affect[base_rows[~is_tail]]
-            quadrants[~is_tail] = self._build.rows.quadrants[base_rows[~is_tail]]
-        if tail:
-            affect[is_tail] = [held.affect for held in tail]
-            quadrants[is_tail] = [held.quadrants for held in tail]
-        return IndexSnapshot(
-            model_version=model_version,
-            build=self._build,
-            song_ids=rows["song_id"].copy(),
-            affect=affect,
-            quadrants=quadrants,
-            artists=rows["artist"].copy(),
-            genres=rows["genre"].copy(),
-            genre_names=tuple(self._genres),
-            years=rows["year"].copy(),
-            recordings=rows["recording"].copy(),
-            recording_ranks=rows["recording_rank"].copy(),
-            base_rows=base_rows,
-            tail_fused=np.array(
-                [held.fused for held in tail] or np.empty((0, EMBEDDING_DIM)), np.float32
-            ),
-        )
+    def reset(self) -> None:
+        """Begin anew; in a process that was forked, where the thread is not."""
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._reader = Reader(lambda: analysis.serving_version())
+        self._thread: threading.Thread | None = None
 
-    def _base_rows(self) -> NDArray[np.int64]:
-        """Return each song's row in the build; -1 if it is not there or has changed since."""
-        rows = self._rows
-        if self._build is None or not len(self._build):
-            return np.full(len(rows), -1)
-        built = self._build.rows
-        at = np.minimum(np.searchsorted(built.song_ids, rows["song_id"]), len(self._build) - 1)
-        is_same = (built.song_ids[at] == rows["song_id"]) & (
-            built.revisions[at] == rows["revision"]
-        )
-        return np.where(is_same, at, -1)
-
-    def _load_tail(self, model_version: str, rows: NDArray[np.void]) -> list[int]:
-        """Hold the emotions of `rows` and no others; return the songs that have none now."""
-        revisions = dict(zip(rows["song_id"].tolist(), rows["revision"].tolist(), strict=True))
-        self._tail = {
-            song_id: held
-            for song_id, held in self._tail.items()
-            if revisions.get(song_id) == held.revision
-        }
-        missing = sorted(revisions.keys() - self._tail.keys())
-        for start in range(0, len(missing), _QUERY_IDS):
-            emotions = SongEmotion.objects.filter(
-                model_version=model_version, song_id__in=missing[start : start + _QUERY_IDS]
-            )
-            for emotion in emotions.defer("timeline", "gates", "lyric_lines"):
-                self._tail[emotion.song_id] = _Tail(
-                    revision_of(emotion.updated_at),
-                    affect_of(emotion),
-                    quadrants_of(emotion),
-                    embedding_from_bytes(emotion.fused_embedding),
+    def snapshot(self) -> IndexSnapshot:
+        snapshot = self._reader.snapshot
+        if snapshot is not None and self._thread is not None:
+            return snapshot
+        with self._lock:
+            snapshot = self._reader.snapshot
+            if snapshot is None or not IS_FOLLOWED:
+                snapshot = self._reader.poll(is_whole_check=not IS_FOLLOWED)
+            if IS_FOLLOWED and self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._follow, name="index-reader", daemon=True
                 )
-        return [song_id for song_id in missing if song_id not in self._tail]
+                self._thread.start()
+            return snapshot
+
+    def forget(self) -> None:
+        """Let the next call read everything anew, in a thread of its own."""
+        self._end.set()
+        self.reset()
+
+    def _follow(self) -> None:
+        end, is_away = self._end, False
+        while not end.wait(POLL_SECONDS):
+            try:
+                close_old_connections()
+                self._reader.poll()
+                is_away = False
+            except (DatabaseError, InterfaceError, MerError, OSError) as error:
+                if not is_away:
+                    logger.warning("The index does not follow the database: %s", error)
+                is_away = True
+                connection.close()
+            except Exception:  # the edge of the thread: it must not end
+                logger.exception("The index does not follow the database")
+                connection.close()
+        connection.close()
 
 
-def _marker(since: datetime) -> _Marker:
-    """Return counts and latest changes, which differ after any change; reads only indexes."""
-    recent = [
-        model.objects.filter(updated_at__gt=since).aggregate(n=Count("pk"), last=Max("updated_at"))
-        for model in (Song, SongEmotion)
-    ]
-    totals = [Song.objects.count(), SongEmotion.objects.count()]
-    return (*totals, *((row["n"], row["last"]) for row in recent))
-
-
-_reader = _Reader()
+IS_FOLLOWED = True
+"""Whether a thread follows the change log; else each call of `index_snapshot` does it itself."""
+_process = _Process()
+os.register_at_fork(after_in_child=_process.reset)
 
 
 def index_snapshot() -> IndexSnapshot:
-    """Return the songs that can be recommended, as of at most `CHECK_SECONDS` ago."""
-    return _reader.read(analysis.serving_version)
+    """Return the songs that can be recommended, as of about `POLL_SECONDS` ago."""
+    return _process.snapshot()
 
 
 def index_snapshot_of(model_version: str) -> IndexSnapshot:
     """Return the songs as another model version has them; read anew at each call."""
-    return _Reader().read(lambda: model_version)
+    return Reader(lambda: model_version).poll()
 
 
 def index_snapshot_forget() -> None:
     """Make the next `index_snapshot` read everything anew."""
-    _reader.forget()
+    _process.forget()

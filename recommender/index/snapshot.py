@@ -1,126 +1,245 @@
-"""The songs that can be recommended, as aligned arrays that all requests of a process share.
+"""The songs that can be recommended, as rows that all requests of a process share.
 
-Each song's embedding is either in the active build or, for the tail, in memory. The tail is the
-songs that changed since the build, or all songs if there is no readable build.
+The rows of the active build come first. Behind them lie those of the overlay: the songs that
+changed since the build, or all songs if there is no readable build. A row whose song has changed,
+or is gone, is *dead*: it stays, and is never found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mer.prediction import EMBEDDING_DIM
+from recommender.index.arrays import matches, most_similar, nearest_in_affect, smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
     from recommender.index.protocol import VectorIndex
+    from recommender.index.rows import Columns
+    from recommender.index.statistics import Statistics
 
-SAMPLE_ROWS: Final = 20_000
-"""Statistics of the catalogue use at most this many songs, evenly spread over the rows."""
+    _Rows = int | slice | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value, or one vector, of every row of a snapshot; ``column[rows]`` reads some of
+    them, and ``column[rows, :2]`` the first two values of each.
+
+    `numpy.asarray` copies all of them. To filter, use `IndexSnapshot.where`.
+    """
+
+    _name: str
+    _build: VectorIndex | None
+    _overlay: NDArray[Any]
+    _dimension: int | None = None
+
+    def __len__(self) -> int:
+        return self._base + len(self._overlay)
+
+    def __getitem__(self, rows: _Rows | tuple[_Rows, int | slice]) -> NDArray[Any]:
+        if isinstance(rows, tuple):
+            if isinstance(rows[1], int):
+                return self.dimension(rows[1])[rows[0]]
+            wanted = range(self._overlay.shape[1])[rows[1]]
+            return np.stack([self.dimension(number)[rows[0]] for number in wanted], axis=1)
+        if isinstance(rows, int):
+            value: NDArray[Any] = self[np.array([rows])][0]
+            return value
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        behind = self._overlay
+        if self._dimension is not None:
+            behind = behind[:, self._dimension]
+        if self._build is None:
+            return behind[rows]
+        if not len(behind):
+            return self._build.take(self._name, rows, self._dimension)
+        in_overlay = rows >= self._base
+        if not in_overlay.any():
+            return self._build.take(self._name, rows, self._dimension)
+        values = np.empty((len(rows), *behind.shape[1:]), behind.dtype)
+        values[in_overlay] = behind[rows[in_overlay] - self._base]
+        values[~in_overlay] = self._build.take(self._name, rows[~in_overlay], self._dimension)
+        return values
+
+    def __array__(
+        self,
+        dtype: np.dtype[np.generic] | None = None,
+        copy: bool | None = None,  # noqa: FBT001  NumPy's
+    ) -> NDArray[Any]:
+        values = self._overlay if self._dimension is None else self._overlay[:, self._dimension]
+        if self._build is not None:
+            base = self._build.take(self._name, slice(None), self._dimension)
+            values = np.concatenate([base, values])
+        return values if dtype is None else values.astype(dtype)
+
+    @property
+    def _base(self) -> int:
+        return 0 if self._build is None else len(self._build)
+
+    def dimension(self, number: int) -> Column:
+        """Return the column of one of the values of each row."""
+        return Column(self._name, self._build, self._overlay, number)
+
+
+def _column(name: str, doc: str) -> property:
+    def column(self: IndexSnapshot) -> Column:
+        return Column(name, self.build, self.overlay[name])
+
+    return property(column, doc=doc)
 
 
 @dataclass(frozen=True)
 class IndexSnapshot:
-    """Aligned arrays of the songs that can be recommended, ascending in `song_ids`.
+    """The songs that can be recommended by one model version; threads may share it.
 
-    A snapshot never changes, so threads may share it.
+    A snapshot never changes. A mask is a (rows,) bool array, and `alive` is the widest one.
 
     Parameters
     ----------
     build : VectorIndex or None
         The active build; None if there is none that can be read.
-    affect : (songs, 10) float32
-        Valence, arousal and the eight emotions.
-    quadrants : (songs, 4) float32
-        Probabilities of Q1 to Q4.
-    artists : (songs,) int64
-        Codes. A song without an artist has a code of its own, below 0.
-    genres : (songs,) int64
-        Positions in `genre_names`.
-    years : (songs,) int64
-        0 where unknown.
-    recordings : (songs,) int64
-        Equal for the files of one recording. A song that is its only file has its own, below 0.
-    recording_ranks : (songs,) int64
-        Place among the files of the recording; the lowest is shown.
-    base_rows : (songs,) int64
-        Row in the build; -1 for the tail.
-    tail_fused : (tail, 256) float32
-        Fused embeddings of the tail, in row order.
+    overlay : dict of str to array
+        The columns, shares and fused embeddings of the rows behind those of the build.
+    alive : (rows,) bool
+        Rows of songs that can be recommended.
+    statistics : Statistics
+        Of the songs.
+    restated_shares : (rows, 10) float32, optional
+        The shares of all rows by `statistics`, if those of build and overlay are by others.
+    genre_names : tuple of str
+        The genre tags, by their codes.
     """
 
     model_version: str
     build: VectorIndex | None
-    song_ids: NDArray[np.int64]
-    affect: NDArray[np.float32]
-    quadrants: NDArray[np.float32]
-    artists: NDArray[np.int64]
-    genres: NDArray[np.int64]
-    genre_names: tuple[str, ...]
-    years: NDArray[np.int64]
-    recordings: NDArray[np.int64]
-    recording_ranks: NDArray[np.int64]
-    base_rows: NDArray[np.int64] = field(repr=False)
-    tail_fused: NDArray[np.float32] = field(repr=False)
-    _shares: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
+    overlay: Columns = field(repr=False)
+    alive: NDArray[np.bool_] = field(repr=False)
+    statistics: Statistics = field(repr=False)
+    restated_shares: NDArray[np.float32] | None = field(repr=False)
+    genre_names: tuple[str, ...] = field(repr=False)
+
+    song_ids = _column("song_ids", "Ids of the songs; not in order.")
+    affect = _column("affect", "Valence, arousal and the eight emotions.")
+    quadrants = _column("quadrants", "Probabilities of Q1 to Q4.")
+    spreads = _column("spreads", "Expected errors of valence and arousal; NaN where unknown.")
+    confidences = _column("confidences", "Of the likeliest quadrant, from 0 to 1.")
+    artists = _column("artists", "Code of the first main artist; below 0 and unique if unknown.")
+    credits = _column("credits", "Ids of the first seven credited `Artist` rows, then zeros.")
+    albums = _column("albums", "Id of the `Album` row; 0 if there is none.")
+    genres = _column("genres", "Positions in `genre_names`.")
+    years = _column("years", "0 where unknown.")
+    durations = _column("durations", "Seconds; NaN where unknown.")
+    tempos = _column("tempos", "Beats a minute by the tag; NaN where unknown.")
+    libraries = _column("libraries", "Id of the `Library` row.")
+    recordings = _column("recordings", "Equal for the files of one recording; else below 0.")
+    recording_ranks = _column("recording_ranks", "The lowest file of a recording is shown.")
 
     def __len__(self) -> int:
-        return len(self.song_ids)
+        """Return the number of rows, dead ones among them."""
+        return len(self.alive)
 
-    @property
+    @cached_property
+    def song_count(self) -> int:
+        """The number of songs that can be recommended."""
+        return int(np.count_nonzero(self.alive))
+
+    @cached_property
     def tail_count(self) -> int:
-        """The number of songs whose embeddings are not read from the build."""
-        return len(self.tail_fused)
+        """The number of songs that are not read from the build."""
+        return int(np.count_nonzero(self.alive[self._base :]))
 
     def rows_of(self, song_ids: Iterable[int]) -> NDArray[np.int64]:
         """Return the rows of the songs in the order given, without songs that are not here."""
         wanted = np.fromiter(song_ids, np.int64)
-        at = np.searchsorted(self.song_ids, wanted)
-        is_here: NDArray[np.bool_] = np.append(self.song_ids, -1)[at] == wanted
-        rows: NDArray[np.int64] = at[is_here]
-        return rows
+        rows = np.full(len(wanted), -1)
+        if self.build is not None:
+            rows = self.build.rows_of(wanted)
+            rows[rows >= 0] = np.where(self.alive[rows[rows >= 0]], rows[rows >= 0], -1)
+        known, behind = self._overlay_songs
+        if len(known):
+            at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+            rows = np.where(known[at] == wanted, behind[at], rows)
+        return rows[rows >= 0]
+
+    def where(
+        self,
+        column: str,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        any_of: Collection[int] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Return the mask of the rows whose value in a column passes; see `VectorIndex.where`."""
+        behind = matches(self.overlay[column], low=low, high=high, any_of=any_of)
+        if self.build is None:
+            return behind
+        base = self.build.where(column, low=low, high=high, any_of=any_of)
+        return np.concatenate([base, behind])
 
     def same_recordings(self, song_ids: Iterable[int]) -> NDArray[np.bool_]:
-        """Return which rows are a file of the recording of one of the songs."""
-        return np.isin(self.recordings, self.recordings[self.rows_of(song_ids)])
+        """Return the mask of the rows that are a file of the recording of one of the songs."""
+        rows = self.rows_of(song_ids)
+        mask = np.zeros(len(self), bool)
+        mask[rows] = True
+        mask[self._files_of(np.unique(self.recordings[rows]))] = True
+        return mask
 
-    def one_per_recording(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the allowed rows, of each recording only the one that is shown first."""
-        rows = np.flatnonzero(allowed & (self.recordings >= 0))
-        rows = rows[np.lexsort((rows, self.recording_ranks[rows], self.recordings[rows]))]
+    def one_per_recording(
+        self, rows: NDArray[np.int64], allowed: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return the rows, in order; of each recording only the allowed one that is shown first.
+
+        That one may be another one than was given.
+        """
         recordings = self.recordings[rows]
-        kept = allowed.copy()
-        kept[rows[1:][recordings[1:] == recordings[:-1]]] = False
-        return kept
+        several = np.unique(recordings[recordings >= 0])
+        if not len(several):
+            return np.sort(rows)
+        files = self._files_of(several)
+        files = files[allowed[files]]
+        files = files[
+            np.lexsort((self.song_ids[files], self.recording_ranks[files], self.recordings[files]))
+        ]
+        found = self.recordings[files]
+        is_first = np.append(True, found[1:] != found[:-1])[: len(files)]
+        return np.sort(np.concatenate([rows[recordings < 0], files[is_first]]))
 
     def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the (rows, 256) fused embeddings of `rows`, of unit norm."""
-        base_rows = self.base_rows[rows]
-        is_tail = base_rows < 0
-        vectors = np.empty((len(rows), EMBEDDING_DIM), np.float32)
-        vectors[is_tail] = self.tail_fused[self._tail_rows[rows[is_tail]]]
-        if self.build is not None:
-            vectors[~is_tail] = self.build.rows.fused[base_rows[~is_tail]]
+        behind = self.overlay["fused"]
+        if self.build is None:
+            return behind[rows]
+        in_overlay = rows >= self._base
+        if not in_overlay.any():
+            return self.build.fused(rows)
+        vectors = np.empty((len(rows), behind.shape[1]), np.float32)
+        vectors[in_overlay] = behind[rows[in_overlay] - self._base]
+        vectors[~in_overlay] = self.build.fused(rows[~in_overlay])
         return vectors
 
     def search_fused(
         self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return cosine similarities and ids of the `k` most similar allowed songs, best first."""
-        tail, in_base = self._split(allowed)
-        similarities, song_ids = self.fused(tail) @ query, self.song_ids[tail]
+        """Return cosine similarities and rows of the `k` most similar allowed songs, best first."""
+        ids = self.overlay["song_ids"]
+        similarities, rows = most_similar(
+            self.overlay["fused"], query, k, allowed[self._base :], ids
+        )
+        rows = rows + self._base
         if self.build is not None:
-            found = self.build.search_fused(query[np.newaxis], k, in_base)
-            similarities = np.concatenate([similarities, found[0][0]])
-            song_ids = np.concatenate([song_ids, found[1][0]])
-        best = np.lexsort((song_ids, -similarities))[:k]
-        return similarities[best], song_ids[best]
+            found = self.build.search_fused(query, k, self._base_mask(allowed))
+            similarities = np.concatenate([found[0], similarities])
+            rows = np.concatenate([found[1], rows])
+        best = smallest(-similarities, k, self.song_ids[rows])
+        return similarities[best], rows[best]
 
     def search_affect(
         self,
@@ -129,71 +248,71 @@ class IndexSnapshot:
         k: int,
         allowed: NDArray[np.bool_],
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return weighted distances and ids of the `k` allowed songs nearest in affect."""
-        tail, in_base = self._split(allowed)
-        distances = np.sqrt((self.affect[tail] - target) ** 2 @ weights)
-        song_ids = self.song_ids[tail]
+        """Return weighted distances and rows of the `k` allowed songs nearest in affect."""
+        ids = self.overlay["song_ids"]
+        distances, rows = nearest_in_affect(
+            self.overlay["affect"], target, weights, k, allowed[self._base :], ids
+        )
+        rows = rows + self._base
         if self.build is not None:
-            found = self.build.search_affect(target, weights, k, in_base)
-            distances = np.concatenate([distances, found[0]])
-            song_ids = np.concatenate([song_ids, found[1]])
-        best = np.lexsort((song_ids, distances))[:k]
-        return distances[best], song_ids[best]
+            found = self.build.search_affect(target, weights, k, self._base_mask(allowed))
+            distances = np.concatenate([found[0], distances])
+            rows = np.concatenate([found[1], rows])
+        best = smallest(distances, k, self.song_ids[rows])
+        return distances[best], rows[best]
 
-    def shares(self, dimension: int) -> NDArray[np.float64]:
-        """Return `share_below` of every row's value in an affect dimension, computed once."""
-        if dimension not in self._shares:
-            # `searchsorted` is much faster on ascending values.
-            order = np.argsort(self.affect[:, dimension])
-            shares = np.empty(len(self))
-            shares[order] = self.share_below(self.affect[order, dimension], dimension)
-            self._shares[dimension] = shares
-        return self._shares[dimension]
+    def shares(self, dimension: int) -> Column:
+        """Return the column of `Statistics.share_below` of the values in an affect dimension."""
+        if self.restated_shares is not None:
+            return Column("shares", None, self.restated_shares, dimension)
+        return Column("shares", self.build, self.overlay["shares"], dimension)
 
     def share_below(self, values: NDArray[np.float32], dimension: int) -> NDArray[np.float64]:
-        """Return the share of songs that lie below each value of an affect dimension.
+        """Return the share of songs below each value; see `Statistics.share_below`."""
+        return self.statistics.share_below(values, dimension)
 
-        Equal values count half, so the median of the catalogue has the share 0.5.
-        """
-        column = self._sorted_affect[:, dimension]
-        low = np.searchsorted(column, values, side="left")
-        high = np.searchsorted(column, values, side="right")
-        return (low + high) / (2 * len(column))
-
-    @cached_property
+    @property
     def typical_quadrants(self) -> NDArray[np.float32]:
-        """(m, 4) quadrant probabilities of the sample."""
-        return self.quadrants[self._sample]
+        """(m, 4) quadrant probabilities of a sample."""
+        return self.statistics.quadrants
 
-    @cached_property
+    @property
     def mean_affect(self) -> NDArray[np.float64]:
-        """(10,) mean affect of the sample."""
-        return np.asarray(self.affect[self._sample].mean(axis=0, dtype=np.float64))
+        """(10,) mean affect of a sample."""
+        return self.statistics.mean_affect
 
-    @cached_property
+    @property
     def mean_fused(self) -> NDArray[np.float32]:
-        """(256,) mean fused embedding of the sample; not of unit norm."""
-        return np.asarray(self.fused(self._sample).mean(axis=0))
+        """(256,) mean fused embedding of a sample; not of unit norm."""
+        return self.statistics.mean_fused
 
-    def _split(
-        self, allowed: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-        """Return the allowed rows of the tail, and the build's mask (None: all are allowed)."""
-        in_base = np.zeros(0 if self.build is None else len(self.build), bool)
-        in_base[self.base_rows[allowed & (self.base_rows >= 0)]] = True
-        tail = np.flatnonzero(allowed & (self.base_rows < 0))
-        return tail, None if in_base.all() else in_base
+    @property
+    def _base(self) -> int:
+        """The number of rows of the build."""
+        return 0 if self.build is None else len(self.build)
+
+    def _base_mask(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        base = allowed[: self._base]
+        return None if base.all() else base
+
+    def _files_of(self, recordings: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the living rows of some recordings."""
+        known, behind = self._overlay_recordings
+        rows = behind[np.isin(known, recordings)]
+        if self.build is not None:
+            rows = np.concatenate([self.build.rows_of_recordings(recordings), rows])
+        return rows[self.alive[rows]]
 
     @cached_property
-    def _sample(self) -> NDArray[np.int64]:
-        """Rows that the statistics of the catalogue are computed on."""
-        return np.arange(0, len(self), max(1, len(self) // SAMPLE_ROWS))
+    def _overlay_songs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of the overlay's living songs, ascending, and their rows."""
+        rows = np.flatnonzero(self.alive[self._base :])
+        song_ids = self.overlay["song_ids"][rows]
+        order = np.argsort(song_ids)
+        return song_ids[order], rows[order] + self._base
 
     @cached_property
-    def _sorted_affect(self) -> NDArray[np.float32]:
-        return np.sort(self.affect[self._sample], axis=0)
-
-    @cached_property
-    def _tail_rows(self) -> NDArray[np.int64]:
-        """Row in `tail_fused` of each row that is tail."""
-        return np.cumsum(self.base_rows < 0) - 1
+    def _overlay_recordings(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Recordings of several files of the overlay's living songs, and their rows."""
+        rows = np.flatnonzero(self.alive[self._base :] & (self.overlay["recordings"] >= 0))
+        return self.overlay["recordings"][rows], rows + self._base

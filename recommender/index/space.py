@@ -10,10 +10,9 @@ from django.conf import settings
 
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import DiskShortError
-from recommender.index.rows import AFFECT_DIM, QUADRANT_DIM
 
-_ROW_BYTES: Final = 4 * (2 * EMBEDDING_DIM + AFFECT_DIM + QUADRANT_DIM) + 2 * 8
-"""A song's bytes in a build, where FAISS keeps the vectors a second time."""
+_ROW_BYTES: Final = 5 * EMBEDDING_DIM + 200
+"""A song's bytes in a build: its vector as floats and in the cells, and its columns."""
 _MIB: Final = 1024**2
 
 

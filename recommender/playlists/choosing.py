@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recommender.playlists.aims import Aim, Part
     from recommender.playlists.request import PlaylistRequest
 
-ALL_SCORED: Final = 50_000
+ALL_SCORED: Final = 20_000
 """In a larger catalogue only the songs nearest to the target in either space are scored."""
 _CANDIDATES: Final = 5_000
 _ALL_ON_JOURNEY: Final = 10_000
@@ -103,7 +103,8 @@ def chosen_for_aim(
         chosen, wanted = choose(request.count), request.count
     else:
         chosen = choose(_most_songs(request.minutes))
-        count, wanted = _count_for(request.minutes, snapshot.song_ids[candidates[chosen]])
+        lengths = song_seconds(snapshot, candidates[chosen], unknown=_USUAL_SECONDS)
+        count, wanted = _count_for(request.minutes, lengths)
         chosen = chosen[:count]
     points = snapshot.affect[candidates[chosen], :2].astype(np.float64)
     order, spacing = sequencing.arrange(points, credits(chosen), request.artist_spacing)
@@ -118,11 +119,9 @@ def _most_songs(minutes: int) -> int:
     return min(MAX_SONGS, int(minutes * 60 / _USUAL_SECONDS * 2) + 5)
 
 
-def _count_for(minutes: int, song_ids: NDArray[np.int64]) -> tuple[int, int]:
+def _count_for(minutes: int, lengths: NDArray[np.float64]) -> tuple[int, int]:
     """Return how many of the songs come nearest to the minutes, and how many are wanted."""
-    known = song_seconds(song_ids.tolist())
-    lengths = [known.get(song_id, _USUAL_SECONDS) for song_id in song_ids.tolist()]
-    if not lengths:
+    if not len(lengths):
         return 0, _most_songs(minutes) // 2
     ends = np.cumsum(lengths)
     count = int(np.argmin(np.abs(ends - minutes * 60))) + 1
@@ -136,7 +135,7 @@ def _scored(
     snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return rows with their scores, without those that the aim refuses."""
-    rows = _candidates(snapshot, aim, allowed)
+    rows = snapshot.one_per_recording(_candidates(snapshot, aim, allowed), allowed)
     scores, is_refused = aim.scores(snapshot, rows)
     return rows[~is_refused], scores[~is_refused]
 
@@ -149,9 +148,9 @@ def _candidates(snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]) -
     wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
     near_in_affect = snapshot.search_affect(wanted, weights, _CANDIDATES, allowed)[1]
     if aim.target is None or not aim.target.weights.likeness:
-        return np.sort(snapshot.rows_of(near_in_affect))
+        return near_in_affect
     near_in_fused = snapshot.search_fused(aim.target.fused, _CANDIDATES, allowed)[1]
-    return snapshot.rows_of(np.union1d(near_in_affect, near_in_fused))
+    return np.union1d(near_in_affect, near_in_fused)
 
 
 def chosen_on_journey(
@@ -163,7 +162,8 @@ def chosen_on_journey(
     allowed: NDArray[np.bool_],
 ) -> Chosen:
     """Return rows along the curve through `stops`; `aim` is what else is wanted of them."""
-    rows = _drawn(np.flatnonzero(allowed), snapshot, seed)
+    drawn = _drawn(np.flatnonzero(allowed), snapshot, seed)
+    rows = snapshot.one_per_recording(drawn, allowed)
     misfit = np.zeros(len(rows))
     if aim is not None:
         scores, is_refused = aim.scores(snapshot, rows)
@@ -309,13 +309,12 @@ def _of_length(travelled: Callable[[int], Chosen], minutes: int, snapshot: Index
     tries: list[tuple[float, Chosen]] = []
     while len(tries) < _LENGTH_TRIES:
         chosen = travelled(min(count, MAX_SONGS))
-        ids = snapshot.song_ids[chosen.rows].tolist()
-        known = song_seconds(ids)
-        total = sum(known.get(song_id, _USUAL_SECONDS) for song_id in ids)
+        lengths = song_seconds(snapshot, chosen.rows, unknown=_USUAL_SECONDS)
+        total = float(lengths.sum())
         missing = minutes * 60 - total
         tries.append((abs(missing), chosen))
-        better = max(1, count + round(missing / (total / len(ids)))) if ids else count
-        if better == count or len(ids) < count:
+        better = max(1, count + round(missing / (total / len(lengths)))) if len(lengths) else count
+        if better == count or len(lengths) < count:
             break
         count = better
     return min(tries, key=lambda one: one[0])[1]

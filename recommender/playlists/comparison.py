@@ -55,12 +55,12 @@ class VersionComparison:
 def versions_compare(first: str, second: str) -> VersionComparison:
     """Compare two versions; it reads every song of both, so it takes as long as two index reads."""
     one, two = index_snapshot_of(first), index_snapshot_of(second)
-    shared = np.intersect1d(one.song_ids, two.song_ids).tolist()
-    rows, other = one.rows_of(shared), two.rows_of(shared)
-    shift = two.affect[other, :2].astype(np.float64) - one.affect[rows, :2]
+    shared = np.intersect1d(*(held.song_ids[np.flatnonzero(held.alive)] for held in (one, two)))
+    rows, other = one.rows_of(shared.tolist()), two.rows_of(shared.tolist())
+    shift = two.affect[other][:, :2].astype(np.float64) - one.affect[rows][:, :2]
     changed = one.quadrants[rows].argmax(axis=1) != two.quadrants[other].argmax(axis=1)
-    valence, arousal = shift.mean(axis=0) if shared else (0.0, 0.0)
-    far_valence, far_arousal = np.abs(shift).mean(axis=0) if shared else (0.0, 0.0)
+    valence, arousal = shift.mean(axis=0) if len(shared) else (0.0, 0.0)
+    far_valence, far_arousal = np.abs(shift).mean(axis=0) if len(shared) else (0.0, 0.0)
     return VersionComparison(
         first=first,
         second=second,
@@ -69,8 +69,8 @@ def versions_compare(first: str, second: str) -> VersionComparison:
         arousal_shift=float(arousal),
         valence_distance=float(far_valence),
         arousal_distance=float(far_arousal),
-        quadrant_changed=float(changed.mean()) if shared else 0.0,
-        overlaps={name: _overlap(name, one, two) for name in MOODS} if shared else {},
+        quadrant_changed=float(changed.mean()) if len(shared) else 0.0,
+        overlaps={name: _overlap(name, one, two) for name in MOODS} if len(shared) else {},
     )
 
 

@@ -83,7 +83,7 @@ def allowed_rows(
 
     Those in `relaxed` do not count.
     """
-    allowed = np.ones(len(snapshot), bool)
+    allowed = snapshot.alive.copy()
     active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
     for constraint in active:
         allowed &= constraint.allowed(snapshot, request, user)
@@ -110,7 +110,7 @@ class Genre(Constraint):
         codes = [
             code for code, tag in enumerate(snapshot.genre_names) if wanted in genre_parts(tag)
         ]
-        return np.isin(snapshot.genres, codes)
+        return snapshot.where("genres", any_of=codes)
 
 
 def genre_parts(tag: str) -> set[str]:
@@ -147,8 +147,7 @@ class Years(Constraint):
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
         first, last = self.year_from.of(request), self.year_to.of(request)
-        allowed = snapshot.years >= max(1, first or 0)
-        return allowed if last is None else allowed & (snapshot.years <= last)
+        return snapshot.where("years", low=max(1, first or 0), high=last)
 
 
 @register

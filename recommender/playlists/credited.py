@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from catalog.files.names import folded
-from catalog.models import Song, SongCredit
+from catalog.models import Song
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from django.db.models import QuerySet
     from numpy.typing import NDArray
 
     from recommender.index import IndexSnapshot
 
-_QUERY_IDS: Final = 900
-"""SQLite takes at most 999 parameters a query."""
-_OTHERS: Final = 7
-"""At most so many further artists of a song count."""
-
 
 def credited_artists(snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the (rows, k) codes of all artists of songs, the main one first.
 
-    Featured artists are among them. A code below 0 is nobody; codes are equal for one artist in one
-    call only. A song without an artist has a main code of its own, below 0.
+    Featured artists are among them. A code below 0 is nobody. A song without an artist has a main
+    code of its own, below 0.
     """
-    mains = snapshot.artists[rows]
-    song_ids = snapshot.song_ids[rows].tolist()
-    others: dict[int, list[int]] = defaultdict(list)
-    for part in _parts(song_ids):
-        credits = SongCredit.objects.filter(song_id__in=part).order_by("song_id", "position")
-        for song_id, artist_id in credits.values_list("song_id", "artist_id"):
-            others[song_id].append(artist_id)
-    if not others:
-        return mains[:, np.newaxis]
-    # Codes of main artists count from 0; those of credits begin behind them.
-    first = int(snapshot.artists.max(initial=-1)) + 1
-    width = min(_OTHERS, max(map(len, others.values())))
-    codes = np.full((len(rows), 1 + width), -1)
-    codes[:, 0] = mains
-    for place, song_id in enumerate(song_ids):
-        artists = others.get(song_id, ())[:width]
-        codes[place, 1 : 1 + len(artists)] = np.array(artists, np.int64) + first
-    return codes
+    credits = snapshot.credits[rows]
+    return np.column_stack([snapshot.artists[rows], np.where(credits > 0, credits, -1)])
 
 
-def song_seconds(song_ids: Sequence[int]) -> dict[int, float]:
-    """Return the lengths of songs in seconds, by id, without songs of unknown length."""
-    return {
-        song_id: float(seconds or 0)
-        for part in _parts(song_ids)
-        for song_id, seconds in Song.objects.filter(pk__in=part, duration_seconds__gt=0)
-        .order_by()
-        .values_list("pk", "duration_seconds")
-    }
+def song_seconds(
+    snapshot: IndexSnapshot, rows: NDArray[np.int64], *, unknown: float
+) -> NDArray[np.float64]:
+    """Return the lengths of songs in seconds, with `unknown` for those of unknown length."""
+    seconds = snapshot.durations[rows].astype(np.float64)
+    return np.where(seconds > 0, seconds, unknown)
 
 
 def song_titles(song_ids: Iterable[int]) -> dict[int, str]:
@@ -76,8 +51,3 @@ def songs_of_names(field: str, names: Sequence[str]) -> QuerySet[Song]:
     if field == "albums":
         return Song.objects.filter(album_entry__key__in=keys)
     return Song.objects.filter(credits__artist__key__in=keys).distinct()
-
-
-def _parts(song_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(song_ids), _QUERY_IDS):
-        yield song_ids[start : start + _QUERY_IDS]

@@ -113,7 +113,7 @@ def playlist_generate(
         notes=(
             *notes_of(plan.heard),
             *_relaxed_notes(relaxed),
-            *_notes(request, chosen, choice.allowed),
+            *_notes(request, chosen, snapshot, choice.allowed),
         ),
         relaxed=tuple(constraint.noun for constraint in relaxed),
         weaker_left_out=chosen.weaker,
@@ -135,11 +135,11 @@ def _allowed_by_words(
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Chosen rows, their emotions, and how many rows were allowed."""
+    """Chosen rows, their emotions, and which rows were allowed."""
 
     chosen: Chosen
     emotions: Mapping[int, SongEmotion]
-    allowed: int
+    allowed: NDArray[np.bool_]
 
     @property
     def is_enough(self) -> bool:
@@ -188,13 +188,11 @@ def _choice(
 ) -> _Choice | None:
     """Return a choice of songs that are there now; None if no song is allowed."""
     while allowed.any():
-        # In every round, so that another file of a recording comes in the place of one deleted.
-        once = snapshot.one_per_recording(allowed)
-        chosen = _chosen(request, seed, snapshot, plan, once)
+        chosen = _chosen(request, seed, snapshot, plan, allowed)
         emotions = available_emotions(snapshot, chosen.rows)
         gone = unavailable_rows(snapshot, chosen.rows, emotions)
         if not gone:
-            return _Choice(chosen, emotions, int(np.count_nonzero(once)))
+            return _Choice(chosen, emotions, allowed)
         # Deleted since the snapshot was taken: choose again without them.
         allowed[gone] = False
     return None
@@ -234,7 +232,7 @@ def _fit(chosen: Chosen, snapshot: IndexSnapshot) -> JourneyFit | None:
 
 
 def _with_songs(snapshot: IndexSnapshot) -> IndexSnapshot:
-    if not len(snapshot):
+    if not snapshot.song_count:
         raise PlaylistRequestError(
             PlaylistErrorCode.CATALOG_EMPTY,
             "No song has been analysed yet; ingest a folder of music and wait for its analysis",
@@ -249,14 +247,17 @@ def _no_song_error(nouns: Sequence[str]) -> PlaylistRequestError:
     )
 
 
-def _notes(request: PlaylistRequest, chosen: Chosen, allowed_count: int) -> tuple[str, ...]:
+def _notes(
+    request: PlaylistRequest, chosen: Chosen, snapshot: IndexSnapshot, allowed: NDArray[np.bool_]
+) -> tuple[str, ...]:
     notes = []
     count, wanted = len(chosen.rows), request.count
     if chosen.weaker:
         notes.append(_weaker_note(count, chosen.weaker))
     if request.minutes is None and count + chosen.weaker < wanted:
         note = f"{count + chosen.weaker} of {wanted} songs: "
-        if count + chosen.weaker < allowed_count:
+        rows = np.flatnonzero(allowed)
+        if count + chosen.weaker < len(snapshot.one_per_recording(rows, allowed)):
             note += f"at most {request.max_per_artist} by one artist."
         else:
             note += "no more are left."

@@ -113,7 +113,7 @@ def reason_of(
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
     clauses = [
         _character(affect[:2], shares[:2]),
-        _rank(shared, shares[2:], len(snapshot)),
+        _rank(shared, shares[2:], snapshot.song_count),
         f"sounds like “{wanted.like}”" if wanted.like else "",
         _words(emotion.lyric_lines),
     ]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from catalog.models import Song
 from catalog.texts import fold
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from recommender.moods import MOODS
@@ -40,9 +39,9 @@ def refused_rows(
     sad", only those songs are refused that are nearer to the mood than to the target.
     """
     refused = np.zeros(len(snapshot), bool)
-    if not moods or not len(snapshot):
+    if not moods or not snapshot.song_count:
         return refused
-    shares = np.stack([snapshot.shares(axis) for axis in (0, 1)], axis=1)
+    shares = np.stack([np.asarray(snapshot.shares(axis)) for axis in (0, 1)], axis=1)
     for name in moods:
         refused |= _of_mood(MOODS[name], place, snapshot, shares)
     return refused
@@ -60,7 +59,8 @@ def _of_mood(
     if mood.name in QUADRANT_MOODS:
         region |= _in_quadrant(mood, snapshot)
     if mood.name in EMOTIONS:
-        region |= snapshot.affect[:, 2:].argmax(axis=1) == EMOTIONS.index(mood.name)
+        emotions = np.asarray(snapshot.affect)[:, 2:]
+        region |= emotions.argmax(axis=1) == EMOTIONS.index(mood.name)
     if place is not None and _is_inside(place, mood):
         region &= distances < np.linalg.norm(shares - place, axis=1)
     return np.asarray(region, bool)
@@ -68,9 +68,10 @@ def _of_mood(
 
 def _in_quadrant(mood: Mood, snapshot: IndexSnapshot) -> NDArray[np.bool_]:
     number = QUADRANTS.index(AffectPoint(mood.valence, mood.arousal).quadrant)
-    high = snapshot.affect[:, :2] >= 0.5
+    places = np.stack([np.asarray(snapshot.affect.dimension(axis)) for axis in (0, 1)], axis=1)
     wanted = np.array([mood.valence, mood.arousal]) >= 0.5
-    return np.asarray((high == wanted).all(axis=1) | (snapshot.quadrants.argmax(axis=1) == number))
+    is_there = ((places >= 0.5) == wanted).all(axis=1)
+    return np.asarray(is_there | (np.asarray(snapshot.quadrants).argmax(axis=1) == number))
 
 
 def _is_inside(place: NDArray[np.float64], mood: Mood) -> bool:
@@ -94,8 +95,9 @@ def rows_of_filters(
         allowed &= ~_of_genres(filters.genres_not, snapshot)
     if filters.year_from is not None or filters.year_to is not None:
         nouns.append("years")
-        allowed &= snapshot.years >= max(1, filters.year_from or 0)
-        allowed &= snapshot.years <= (filters.year_to or 9999)
+        allowed &= snapshot.where(
+            "years", low=max(1, filters.year_from or 0), high=filters.year_to or 9999
+        )
     for field, names, noun in (
         ("artists", filters.artists, "artist"),
         ("albums", filters.albums, "album"),
@@ -108,7 +110,9 @@ def rows_of_filters(
         allowed &= ~_of_names("artists", filters.artists_not, snapshot)
     if filters.seconds_from is not None or filters.seconds_to is not None:
         nouns.append("length")
-        allowed &= _of_length(filters.seconds_from, filters.seconds_to, snapshot)
+        allowed &= snapshot.where(
+            "durations", low=filters.seconds_from or 0, high=filters.seconds_to
+        )
     return allowed, nouns
 
 
@@ -119,21 +123,12 @@ def _of_genres(genres: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.boo
         for code, tag in enumerate(snapshot.genre_names)
         if wanted & {fold(part) for part in genre_parts(tag)}
     ]
-    return np.isin(snapshot.genres, codes)
+    return snapshot.where("genres", any_of=codes)
 
 
 def _of_names(field: str, names: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
     songs = songs_of_names(field, names).order_by().values_list("pk", flat=True)
     return _rows(list(songs), snapshot)
-
-
-def _of_length(
-    shortest: int | None, longest: int | None, snapshot: IndexSnapshot
-) -> NDArray[np.bool_]:
-    songs = Song.objects.filter(is_available=True, duration_seconds__gte=shortest or 0).order_by()
-    if longest is not None:
-        songs = songs.filter(duration_seconds__lte=longest)
-    return _rows(list(songs.values_list("pk", flat=True)), snapshot)
 
 
 def _rows(song_ids: Sequence[int], snapshot: IndexSnapshot) -> NDArray[np.bool_]:

@@ -101,7 +101,7 @@ class Area:
         return np.asarray(self._distances(snapshot, rows) == 0, np.float64)
 
     def _distances(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        places = snapshot.affect[rows, :2].astype(np.float64)
+        places = np.asarray(snapshot.affect[rows, :2], np.float64)
         beyond = np.maximum(np.maximum(self.low - places, places - self.high), 0.0)
         return np.asarray(np.maximum(np.linalg.norm(beyond, axis=1) - self.radius, 0.0))
 
@@ -163,7 +163,7 @@ def _quadrant_factor(
     If hardly any song of the catalogue is in the target's quadrant, all songs have a low match.
     Without the second factor they would all score almost 0, and the seed would decide.
     """
-    match = quadrant_match(target.place, snapshot.quadrants.take(rows, axis=0))
+    match = quadrant_match(target.place, snapshot.quadrants[rows])
     typical = quadrant_match(target.place, snapshot.typical_quadrants)
     full_match = max(float(np.quantile(typical, FULL_MATCH_SHARE)), np.finfo(np.float64).tiny)
     return (match + np.minimum(match / full_match, 1.0)) / 2

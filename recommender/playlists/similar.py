@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.listed import with_songs
@@ -13,7 +15,10 @@ from recommender.playlists.targets import song_unusable_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from catalog.models import Song
+    from recommender.index import IndexSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,35 @@ def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
     row = snapshot.rows_of([song_id])
     if not len(row):
         raise song_unusable_error([song_id])
-    allowed = ~snapshot.same_recordings([song_id])
+    allowed = snapshot.alive & ~snapshot.same_recordings([song_id])
     query = snapshot.fused(row)[0]
     while True:
-        once = snapshot.one_per_recording(allowed)
-        similarities, song_ids = snapshot.search_fused(query, k, once)
-        rows = snapshot.rows_of(song_ids.tolist())
+        rows = _nearest(snapshot, query, k, allowed)
         gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
         if not gone:
             break
         allowed[gone] = False
+    found = snapshot.fused(rows) @ query
     return [
         SimilarSong(song_id, min(1.0, similarity), snapshot.model_version)
-        for song_id, similarity in zip(song_ids.tolist(), similarities.tolist(), strict=True)
+        for song_id, similarity in zip(
+            snapshot.song_ids[rows].tolist(), found.tolist(), strict=True
+        )
     ]
+
+
+def _nearest(
+    snapshot: IndexSnapshot, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the rows of the `k` most similar recordings, best first."""
+    wanted = k
+    while True:
+        found = snapshot.search_fused(query, wanted, allowed)[1]
+        once = snapshot.one_per_recording(found, allowed)
+        if len(once) >= k or len(found) < wanted:
+            order = np.lexsort((snapshot.song_ids[once], -(snapshot.fused(once) @ query)))
+            return once[order][:k]
+        wanted *= 2  # many of them are files of one recording
 
 
 def similar_listed(found: Sequence[SimilarSong]) -> list[tuple[SimilarSong, Song]]:

@@ -48,7 +48,7 @@ def open_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test reads its own catalogue, by the factories' model, and sees a change at once."""
     monkeypatch.setattr(analysis, "model_version", lambda: MODEL_VERSION)
-    monkeypatch.setattr(reader, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "IS_FOLLOWED", False)
     reader.index_snapshot_forget()
     search._vocabulary.forget()
     yield

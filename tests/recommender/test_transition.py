@@ -86,7 +86,7 @@ class Upgrade:
     def check(self, version: str, count: int) -> None:
         """Every face of the catalogue shows `count` songs, by one version."""
         snapshot = index_snapshot()
-        assert (snapshot.model_version, len(snapshot)) == (version, count)
+        assert (snapshot.model_version, snapshot.song_count) == (version, count)
         made = playlist_generate(request=CALM)
         assert made.model_version == version
         assert len(made.entries) == min(count, 10)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,31 +22,45 @@ from recommender.errors import (
     IndexVersionError,
     RecommenderError,
 )
-from recommender.index import files as index_module
+from recommender.index import cells as cells_module
+from recommender.index import directories, files
+from recommender.index.arrays import smallest
 from recommender.index.files import EmbeddingIndex
-from recommender.index.rows import AFFECT_DIM, QUADRANT_DIM, IndexRows
+from recommender.index.rows import AFFECT_DIM, COLUMNS, Genres, Rows, rows_updated
+from tests.recommender.index.made_rows import make_rows, rows_with
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-WATERMARK = "2026-01-01T00:00:00+00:00"
 
-
-def make_rows(count: int, seed: int = 0, distinct: int | None = None) -> IndexRows:
-    """Random rows; with `distinct`, only so many different vectors among them."""
-    rng = np.random.default_rng(seed)
-    vectors = rng.standard_normal((distinct or count, 256)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    affect = rng.random((distinct or count, AFFECT_DIM)).astype(np.float32)
-    pick = np.arange(count) if distinct is None else rng.integers(distinct, size=count)
-    song_ids = np.sort(rng.choice(10 * count + 1, size=count, replace=False)).astype(np.int64)
-    quadrants = rng.dirichlet(np.ones(QUADRANT_DIM), count).astype(np.float32)
-    return IndexRows(song_ids, song_ids * 7, vectors[pick], affect[pick], quadrants)
-
-
-def build(directory: Path, rows: IndexRows) -> EmbeddingIndex:
-    EmbeddingIndex.build(directory, rows, model_version="affetti-0", watermark=WATERMARK)
+def write(
+    directory: Path, chunks: Iterable[Rows], *, former: EmbeddingIndex | None = None
+) -> EmbeddingIndex:
+    genres = Genres(["pop", "rock", "jazz"])
+    EmbeddingIndex.build(
+        directory, chunks, genres, model_version="affetti-0", position="7", former=former
+    )
     return EmbeddingIndex.open(directory)
+
+
+def build(directory: Path, rows: Rows) -> EmbeddingIndex:
+    return write(directory, [rows])
+
+
+def open_checked(directory: Path) -> EmbeddingIndex:
+    """Open a build and look at every byte."""
+    opened = EmbeddingIndex.open(directory)
+    for _ in opened.damage_check():
+        pass
+    return opened
+
+
+def clusters(count: int, seed: int = 5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((40, 256))
+    fused = centres[rng.integers(40, size=count)] + 0.6 * rng.standard_normal((count, 256))
+    return (fused / np.linalg.norm(fused, axis=1, keepdims=True)).astype(np.float32)
 
 
 @settings(
@@ -69,72 +82,145 @@ def test_searches_equal_brute_force(
     opened = build(directory, rows)
     rng = np.random.default_rng(seed)
     allowed = None if kept is None else rng.random(count) < kept
-    queries = make_rows(3, seed + 1).fused
-    similarities, song_ids = opened.search_fused(queries, k, allowed)
-
     mask = np.ones(count, bool) if allowed is None else allowed
     size = min(k, int(mask.sum()))
-    assert similarities.shape == song_ids.shape == (3, size)
-    scores = queries @ rows.fused.T
-    for query, found, ids in zip(scores, similarities, song_ids, strict=True):
-        assert len(set(ids.tolist())) == size
-        at = np.searchsorted(rows.song_ids, ids)
-        assert mask[at].all()
-        np.testing.assert_allclose(found, query[at], atol=1e-5)
-        np.testing.assert_allclose(found, np.sort(query[mask])[::-1][:size], atol=1e-5)
 
-    target, weights = rng.random(AFFECT_DIM), rng.random(AFFECT_DIM)
-    distances, ids = opened.search_affect(
-        target.astype(np.float32), weights.astype(np.float32), k, allowed
-    )
-    brute = np.sqrt(((rows.affect - target) ** 2) @ weights)
-    at = np.searchsorted(rows.song_ids, ids)
-    assert len(set(ids.tolist())) == len(ids) == size
-    assert mask[at].all()
+    query = make_rows(1, seed + 1).fused[0]
+    scores = rows.fused @ query
+    similarities, found = opened.search_fused(query, k, allowed)
+    assert len(set(found.tolist())) == len(found) == size
+    assert mask[found].all()
+    np.testing.assert_allclose(similarities, scores[found], atol=1e-5)
+    np.testing.assert_allclose(similarities, np.sort(scores[mask])[::-1][:size], atol=1e-5)
+
+    target, weights = rng.random((2, AFFECT_DIM)).astype(np.float32)
+    brute = np.sqrt(((rows.columns["affect"] - target) ** 2) @ weights)
+    distances, found = opened.search_affect(target, weights, k, allowed)
+    assert len(set(found.tolist())) == len(found) == size
+    assert mask[found].all()
     np.testing.assert_allclose(distances, np.sort(brute[mask])[:size], atol=1e-5)
-    np.testing.assert_allclose(distances, brute[at], atol=1e-5)
+    np.testing.assert_allclose(distances, brute[found], atol=1e-5)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    count=st.integers(0, 40),
+    low=st.one_of(st.none(), st.integers(1940, 2040)),
+    high=st.one_of(st.none(), st.integers(1940, 2040)),
+    any_of=st.one_of(st.none(), st.sets(st.integers(1940, 2040), max_size=8)),
+)
+def test_columns_are_kept_and_filtered(
+    tmp_path: Path, count: int, low: int | None, high: int | None, any_of: set[int] | None
+) -> None:
+    rows = make_rows(count, seed=count)
+    directory = tmp_path / "build"
+    shutil.rmtree(directory, ignore_errors=True)
+    opened = build(directory, rows)
+    every = np.arange(count)
+    for name, values in rows.columns.items():
+        np.testing.assert_array_equal(opened.take(name, every), values)
+    assert opened.genre_names == ("pop", "rock", "jazz")
+    years = rows.columns["years"].tolist()
+    assert opened.where("years", low=low, high=high, any_of=any_of).tolist() == [
+        (low is None or year >= low)
+        and (high is None or year <= high)
+        and (any_of is None or year in any_of)
+        for year in years
+    ]
+    unknown = np.isnan(rows.columns["durations"])
+    assert not opened.where("durations", low=0.0)[unknown].any()
+    song_ids = rows.columns["song_ids"]
+    assert opened.rows_of(song_ids).tolist() == every.tolist()
+    assert opened.rows_of(np.array([-5, 10**9])).tolist() == [-1, -1]
+    recordings = rows.columns["recordings"]
+    wanted = np.unique(recordings)[::2]
+    files = np.flatnonzero(np.isin(recordings, wanted[wanted >= 0]))
+    assert sorted(opened.rows_of_recordings(wanted).tolist()) == files.tolist()
 
 
 def test_equal_vectors_come_in_order_of_song_id(tmp_path: Path) -> None:
     opened = build(tmp_path / "build", make_rows(12, distinct=1))
-    _, song_ids = opened.search_fused(opened.rows.fused[:1], 12)
-    assert song_ids[0].tolist() == sorted(opened.rows.song_ids.tolist())
+    query = opened.fused(np.array([0]))[0]
+    assert opened.search_fused(query, 12)[1].tolist() == list(range(12))
 
 
-def test_large_build_is_ivf_and_finds_nearly_everything(
+@pytest.mark.parametrize("count", [0, 1, 100, 70_000])
+def test_the_smallest_of_many_values_are_exact(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values = rng.integers(5_000, size=count).astype(np.float32)
+    values[rng.random(count) < 0.5] = np.inf
+    ids = rng.permutation(count)
+    finite = np.flatnonzero(np.isfinite(values))
+    for k in (0, 1, 30, 6_000, count + 1):
+        wanted = finite[np.lexsort((ids[finite], values[finite]))][:k]
+        np.testing.assert_array_equal(smallest(values, k, ids), wanted)
+
+
+def test_large_build_has_cells_and_finds_nearly_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "EXACT_ROWS", 1_000)
-    monkeypatch.setattr(index_module, "_SELECTIVE_ROWS", 100)
-    rng = np.random.default_rng(5)
-    centres = rng.standard_normal((40, 256))
-    fused = centres[rng.integers(40, size=4_000)] + 0.6 * rng.standard_normal((4_000, 256))
-    fused = (fused / np.linalg.norm(fused, axis=1, keepdims=True)).astype(np.float32)
-    ids = np.arange(4_000, dtype=np.int64)
-    affect = rng.random((4_000, AFFECT_DIM)).astype(np.float32)
-    quadrants = np.full((4_000, QUADRANT_DIM), 0.25, np.float32)
-    opened = build(tmp_path / "build", IndexRows(ids, ids, fused, affect, quadrants))
+    monkeypatch.setattr(cells_module, "EXACT_ROWS", 1_000)
+    monkeypatch.setattr(files, "_SELECTIVE_ROWS", 100)
+    fused, rng = clusters(4_000), np.random.default_rng(5)
+    ids = np.arange(4_000)
+    opened = build(tmp_path / "build", rows_with(ids, fused, rng=rng))
     assert opened.manifest.index_type == "IndexIVFScalarQuantizer"
     assert opened.manifest.recall_at_20 >= 0.98
+    assert_finds_nearly_everything(opened, fused)
+    assert len(opened.search_fused(fused[0], 3_999)[0]) == 3_999
 
-    allowed = rng.random(4_000) < 0.5
+
+def assert_finds_nearly_everything(opened: EmbeddingIndex, fused: np.ndarray) -> None:
+    ids = np.arange(len(fused))
+    allowed = np.random.default_rng(6).random(len(fused)) < 0.5
     for mask in (None, allowed, ids < 50):
-        similarities, found = opened.search_fused(fused[:50], 20, mask)
-        scores = fused[:50] @ fused.T
-        if mask is not None:
-            scores[:, ~mask] = -np.inf
-            assert mask[found].all()
-        exact = np.argsort(-scores, axis=1)[:, :20]
-        recall = np.mean(
-            [len(set(a) & set(b)) / 20 for a, b in zip(found.tolist(), exact.tolist(), strict=True)]
-        )
-        assert recall >= 0.95
-        # Whatever is found is scored exactly.
-        np.testing.assert_allclose(
-            similarities, np.take_along_axis(fused[:50] @ fused.T, found, axis=1), atol=1e-5
-        )
-    similarities, _ = opened.search_fused(fused[:2], 3_999)
-    assert similarities.shape == (2, 3_999)
+        hits = []
+        for query in fused[:50]:
+            similarities, found = opened.search_fused(query, 20, mask)
+            scores = fused @ query
+            # Whatever is found is scored exactly.
+            np.testing.assert_allclose(similarities, scores[found], atol=1e-5)
+            if mask is not None:
+                assert mask[found].all()
+                scores = np.where(mask, scores, -np.inf)
+            hits.append(len({*found.tolist()} & {*np.argsort(-scores)[:20].tolist()}) / 20)
+        assert np.mean(hits) >= 0.95
+
+
+def test_a_build_copies_from_the_former_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells_module, "EXACT_ROWS", 1_000)
+    monkeypatch.setattr(files, "_BLOCK_ROWS", 300)
+    rng = np.random.default_rng(8)
+    fused, ids = clusters(4_000), np.arange(0, 8_000, 2)
+    before = rows_with(ids, fused, rng=rng)
+    former = build(tmp_path / "former", before)
+    # Some songs have changed, some are gone, some are new: before, between and after the others.
+    changed = np.sort(rng.choice(np.arange(-40, 8_200), 900, replace=False))
+    there = changed[rng.random(len(changed)) < 0.7]
+    fresh = rows_with(there, clusters(len(there), seed=9), rng=rng)
+    trained: list[int] = []
+    monkeypatch.setattr(files, "cells_build", lambda fused: trained.append(len(fused)))
+    chunks = rows_updated(former.blocks(), [fresh], changed.tolist())
+    after = write(tmp_path / "after", chunks, former=former)
+    assert trained == []
+
+    kept = ~np.isin(ids, changed)
+    song_ids = np.concatenate([ids[kept], there])
+    order = np.argsort(song_ids)
+    assert len(after) == len(song_ids)
+    every = np.arange(len(after))
+    for name in COLUMNS:
+        wanted = np.concatenate([before.columns[name][kept], fresh.columns[name]])[order]
+        np.testing.assert_array_equal(after.take(name, every), wanted)
+    wanted = np.concatenate([fused[kept], fresh.fused])[order]
+    np.testing.assert_array_equal(after.fused(every), wanted)
+    assert after.manifest.recall_at_20 >= 0.98
+    assert_finds_nearly_everything(after, wanted)
+    open_checked(tmp_path / "after")
 
 
 @settings(
@@ -149,13 +235,14 @@ def test_any_changed_byte_is_detected(tmp_path: Path, data: st.DataObject) -> No
     whole = path.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
     flip = data.draw(st.integers(1, 255))
+    path.chmod(0o600)
     path.write_bytes(whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
     try:
         with pytest.raises(RecommenderError):
-            EmbeddingIndex.open(directory)
+            open_checked(directory)
     finally:
         path.write_bytes(whole)
-    assert len(EmbeddingIndex.open(directory)) == 5
+    assert len(open_checked(directory)) == 5
 
 
 def test_truncated_and_missing_files_are_detected(tmp_path: Path) -> None:
@@ -163,6 +250,7 @@ def test_truncated_and_missing_files_are_detected(tmp_path: Path) -> None:
     build(directory, make_rows(5))
     for path in sorted(directory.iterdir()):
         whole = path.read_bytes()
+        path.chmod(0o600)
         path.write_bytes(whole[: len(whole) // 2])
         with pytest.raises((IndexCorruptError, IndexMissingError)):
             EmbeddingIndex.open(directory)
@@ -174,32 +262,27 @@ def test_truncated_and_missing_files_are_detected(tmp_path: Path) -> None:
         EmbeddingIndex.open(tmp_path / "nowhere")
 
 
+def test_files_are_read_only(tmp_path: Path) -> None:
+    """A mapped file that is truncated kills its readers."""
+    build(tmp_path / "build", make_rows(5))
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "build").iterdir()} == {0o400}
+
+
 def test_another_format_is_told_from_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(index_module, "FORMAT_VERSION", 99)
-        EmbeddingIndex.build(
-            tmp_path / "build", make_rows(2), model_version="m", watermark=WATERMARK
-        )
+        patch.setattr(files, "FORMAT_VERSION", 99)
+        patch.setattr(directories, "FORMAT_VERSION", 99)
+        build(tmp_path / "build", make_rows(2))
     with pytest.raises(IndexVersionError, match="99"):
-        EmbeddingIndex.open(tmp_path / "build")
-
-
-def test_quadrants_are_kept_and_their_checksum_is_verified(tmp_path: Path) -> None:
-    rows = make_rows(9)
-    opened = build(tmp_path / "build", rows)
-    np.testing.assert_array_equal(opened.rows.quadrants, rows.quadrants)
-    assert "quadrants.npy" in opened.manifest.files
-    np.save(tmp_path / "build" / "quadrants.npy", rows.quadrants[::-1])
-    with pytest.raises(IndexCorruptError, match=r"quadrants\.npy is damaged"):
         EmbeddingIndex.open(tmp_path / "build")
 
 
 def test_build_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "build"
     with monkeypatch.context() as patch:
-        patch.setattr(index_module.faiss, "serialize_index", _fail)
+        patch.setattr(files, "cells_build", _fail)
         with pytest.raises(DiskShortError, match="disk full"):
             build(directory, make_rows(3))
     assert list(tmp_path.iterdir()) == []
@@ -213,19 +296,18 @@ def test_open_build_outlives_its_directory(tmp_path: Path) -> None:
     rows = make_rows(30)
     opened = build(tmp_path / "build", rows)
     shutil.rmtree(tmp_path / "build")
-    similarities, song_ids = opened.search_fused(rows.fused[3:4], 1)
-    assert song_ids[0, 0] == rows.song_ids[3]
-    assert similarities[0, 0] == pytest.approx(1.0, abs=1e-5)
+    similarities, found = opened.search_fused(rows.fused[3], 1)
+    assert found.tolist() == [3]
+    assert similarities[0] == pytest.approx(1.0, abs=1e-5)
+    for _ in opened.damage_check():  # it was replaced, not damaged
+        pass
 
 
-def test_rows_that_do_not_fit_together_are_refused() -> None:
+def test_song_ids_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
     rows = make_rows(3)
-    with pytest.raises(ValueError, match="affect has shape"):
-        replace(rows, affect=rows.affect[:2])
-    with pytest.raises(ValueError, match="quadrants has shape"):
-        replace(rows, quadrants=rows.quadrants[:, :3])
     with pytest.raises(ValueError, match="ascend"):
-        replace(rows, song_ids=rows.song_ids[::-1])
+        write(tmp_path / "build", [rows, rows])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on the size of files here")
@@ -238,18 +320,18 @@ def test_a_build_on_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         import django
         django.setup()
         from recommender.errors import DiskShortError
-        from recommender.index.files import EmbeddingIndex
-        from tests.recommender.index.test_files import make_rows
+        from tests.recommender.index.made_rows import make_rows
+        from tests.recommender.index.test_files import build
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
         try:
-            EmbeddingIndex.build(Path(sys.argv[1]), make_rows(50), model_version="m", watermark="")
+            build(Path(sys.argv[1]), make_rows(50))
         except DiskShortError as error:
             print(error.code)
         """
     )
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "recommender.settings"}
-    for limit in (100, 20_000):  # cuts the ids, then the embeddings
+    for limit in (100, 20_000):  # cuts the columns, then the embeddings
         where = str(tmp_path / "build")
         command = [sys.executable, "-c", code, where, str(limit)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
@@ -257,38 +339,28 @@ def test_a_build_on_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("size", [0, 100])
-def test_open_build_outlives_truncated_files(tmp_path: Path, size: int) -> None:
-    """A mapped file would kill the process here (SIGBUS)."""
-    rows = make_rows(2_000)
-    opened = build(tmp_path / "build", rows)
-    for path in (tmp_path / "build").iterdir():
-        os.truncate(path, size)
-    similarities, song_ids = opened.search_fused(rows.fused[:50], 3)
-    assert song_ids[:, 0].tolist() == rows.song_ids[:50].tolist()
-    assert np.isfinite(similarities).all()
-    np.testing.assert_array_equal(opened.rows.affect, rows.affect)
-    with pytest.raises(IndexCorruptError):
-        EmbeddingIndex.open(tmp_path / "build")
-
-
 @pytest.mark.parametrize(
     "number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM]
 )
-@pytest.mark.parametrize("name", ["manifest.json", "fused.faiss", "affect.npy"])
+@pytest.mark.parametrize("name", ["manifest.json", "genres.json", "affect.npy"])
 def test_what_hinders_this_process_is_not_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
 ) -> None:
     directory = tmp_path / "build"
     build(directory, make_rows(3))
-    read_bytes = type(tmp_path).read_bytes
 
-    def hindered(path: Path) -> bytes:
-        if path.name == name:
+    def hindered(path: Path | str, *_: object, **__: object) -> object:
+        if str(path).endswith(name):
             raise OSError(number, os.strerror(number), str(path))
-        return read_bytes(path)
+        return original(path)
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", hindered)
+    if name == "affect.npy":
+        original = np.load
+        monkeypatch.setattr(files.np, "load", hindered)
+    else:
+        method = "read_bytes" if name == "manifest.json" else "read_text"
+        original = getattr(type(tmp_path), method)
+        monkeypatch.setattr(type(tmp_path), method, hindered)
     with pytest.raises(IndexUnreadableError, match=os.strerror(number)):
         EmbeddingIndex.open(directory)
 

@@ -17,15 +17,17 @@ from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.errors import InputError
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import listen_record
-from recommender.index import index_build, index_snapshot, reader
+from recommender.index import index_build, index_snapshot
 from recommender.index.reader import index_snapshot_forget
 from recommender.playlists import (
     GeneratedPlaylist,
     PlaylistRequest,
     choosing,
+    generate,
     playlist_generate,
     playlist_listed,
     playlist_save,
+    similar,
     songs_similar,
 )
 from tests.factories import SongEmotionFactory, SongFactory, UserFactory, random_embedding
@@ -362,18 +364,20 @@ class TestLists:
     def test_song_deleted_since_the_snapshot_is_never_given(
         self, catalogue: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reader, "CHECK_SECONDS", 60.0)
+        held = index_snapshot()
+        monkeypatch.setattr(generate, "index_snapshot", lambda: held)
+        monkeypatch.setattr(similar, "index_snapshot", lambda: held)
         before = ids(playlist_generate(request=CALM))
-        similar = songs_similar(song_id=before[0], k=5)
+        nearest = songs_similar(song_id=before[0], k=5)
         Song.objects.filter(pk=before[1]).delete()
         Song.objects.filter(pk=before[2]).update(is_available=False)
-        Song.objects.filter(pk=similar[0].song_id).delete()
+        Song.objects.filter(pk=nearest[0].song_id).delete()
         after = ids(playlist_generate(request=CALM))
         assert len(after) == len(before)
-        assert not {before[1], before[2], similar[0].song_id} & set(after)
+        assert not {before[1], before[2], nearest[0].song_id} & set(after)
         found = [entry.song_id for entry in songs_similar(song_id=before[0], k=5)]
         assert len(found) == 5
-        assert similar[0].song_id not in found
+        assert nearest[0].song_id not in found
 
     def test_reason_says_why(self, plane: dict[str, int]) -> None:
         generated = playlist_generate(

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from mer.affect import QUADRANTS, AffectPoint
 from recommender.index import IndexSnapshot, index_snapshot
+from recommender.index.state import State
 from recommender.playlists import PlaylistRequest, playlist_generate
 from recommender.playlists.scoring import SIDE_SCALE, quadrant_match
 from recommender.playlists.sequencing import NEAR_TIE
 from recommender.playlists.targets import plan_of_request
 from tests.factories import SongEmotionFactory, random_embedding
+from tests.recommender.index.made_rows import rows_with
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,21 +33,19 @@ def some_quadrants(seed: int, count: int = 30) -> NDArray[np.float32]:
 def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -> IndexSnapshot:
     """A catalogue of songs at these places, all alike in everything else."""
     count = len(places)
-    return IndexSnapshot(
-        model_version="m",
-        build=None,
-        song_ids=np.arange(count),
-        affect=np.hstack([places, np.full((count, 8), 0.125)]).astype(np.float32),
+    rows = rows_with(
+        np.arange(count),
+        np.tile(random_embedding(0), (count, 1)),
+        rng=np.random.default_rng(0),
+        affect=np.hstack([places, np.full((count, 8), 0.125)]),
         quadrants=quadrants,
         artists=-np.arange(count) - 1,
-        genres=np.zeros(count, np.int64),
-        genre_names=("",),
-        years=np.zeros(count, np.int64),
+        genres=np.zeros(count),
         recordings=-np.arange(count) - 1,
-        recording_ranks=np.zeros(count, np.int64),
-        base_rows=np.full(count, -1),
-        tail_fused=np.tile(random_embedding(0), (count, 1)),
     )
+    state = State("m", None)
+    state.add([rows])
+    return state.snapshot()
 
 
 def scores_at(snapshot: IndexSnapshot, valence: float, arousal: float) -> NDArray[np.float64]:
@@ -158,6 +158,6 @@ class TestLists:
     @pytest.mark.parametrize("held", [{}, {"Q1": 1.0}, dict.fromkeys(("Q1", "Q2", "Q3", "Q4"))])
     def test_a_song_of_no_known_quadrant_is_neither_in_nor_out(self, held: dict[str, None]) -> None:
         SongEmotionFactory(quadrants=held)
-        assert index_snapshot().quadrants.tolist() == [[0.25] * 4]
+        assert np.asarray(index_snapshot().quadrants).tolist() == [[0.25] * 4]
         request = PlaylistRequest(moods=(("sad", 1.0),), seed=0, min_match=0.0)
         assert playlist_generate(request=request).entries

@@ -1,0 +1,189 @@
+"""Approximate search in the fused space; the only module that imports FAISS.
+
+The vectors lie in cells (IVF), each as 256 numbers of eight bits. A search compares the query with
+those of a few cells. The caller ranks what is found by exact similarity.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import faiss
+import numpy as np
+
+from mer.prediction import EMBEDDING_DIM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+EXACT_ROWS: Final = 20_000
+"""Up to this many rows an exact scan takes about a millisecond, and there are no cells."""
+RECALL_K: Final = 20
+RECALL_WANTED: Final = 0.99
+OVERFETCH: Final = 4
+"""A search fetches so many times the songs wanted, to be ranked by their exact similarity."""
+_RECALL_QUERIES: Final = 200
+_FIRST_NPROBE: Final = 8
+_TRAINED_PER_CELL: Final = 64
+_ADDED_ROWS: Final = 50_000
+_GROWTH: Final = 2.0
+"""Cells are chosen anew when there are so many times the songs that they were chosen for."""
+
+
+class Cells:
+    """An inverted file over the rows of a build; safe to share between threads."""
+
+    def __init__(
+        self, index: faiss.Index, nprobe: int, trained_rows: int, path: Path | None = None
+    ) -> None:
+        self._index = index
+        self.path = path
+        self.nprobe = nprobe
+        self.trained_rows = trained_rows
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def index_type(self) -> str:
+        """The class of the FAISS index."""
+        return type(self._index).__name__
+
+    @classmethod
+    def open(cls, path: Path, *, nprobe: int, trained_rows: int) -> Cells:
+        """Map a file; raises RuntimeError if it is none of FAISS."""
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        return cls(index, nprobe, trained_rows, path)
+
+    def save(self, path: Path) -> None:
+        """Write the file; raises OSError, such as ENOSPC."""
+        path.write_bytes(memoryview(faiss.serialize_index(self._index)))
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Return (queries, k) rows, the most similar first; -1 where none was found.
+
+        Under a filter the nearest songs lie in more cells, so more are searched.
+        """
+        nprobe = self.nprobe
+        if allowed is not None:
+            share = max(1, int(np.count_nonzero(allowed))) / len(allowed)
+            nprobe = min(int(nprobe * min(share**-0.5, 8.0)), int(self._index.nlist))
+        return _search(self._index, nprobe, queries, k, allowed)
+
+    def recall(self, fused: NDArray[np.float32]) -> float:
+        """Return the mean share of the true nearest 20 that searches find."""
+        return _recall(self._index, self.nprobe, _Truth(fused))
+
+
+def cells_build(fused: NDArray[np.float32]) -> Cells | None:
+    """Return cells for (rows, 256) vectors, with the least `nprobe` that reaches `RECALL_WANTED`.
+
+    None if there are so few that an exact scan is as good. The same rows give the same cells.
+    """
+    if len(fused) <= EXACT_ROWS:
+        return None
+    count = int(4 * np.sqrt(len(fused)))
+    index = faiss.index_factory(EMBEDDING_DIM, f"IVF{count},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index.cp.max_points_per_centroid = _TRAINED_PER_CELL
+    with _half_of_the_cores():
+        sample = np.linspace(0, len(fused) - 1, min(len(fused), _TRAINED_PER_CELL * count))
+        index.train(np.ascontiguousarray(fused[np.unique(sample.astype(np.int64))]))
+        _add(index, fused, np.arange(len(fused)))
+        return _tuned(index, fused, len(fused))
+
+
+def cells_updated(
+    former: Cells, fused: NDArray[np.float32], new_rows: NDArray[np.int64]
+) -> Cells | None:
+    """Return cells for other vectors from those of a former build; None if it must start anew.
+
+    `new_rows` holds, for each row of the former build, its row among `fused`; -1 if it is gone. The
+    other rows of `fused` are new.
+    """
+    if not EXACT_ROWS < len(fused) <= _GROWTH * former.trained_rows:
+        return None
+    index = faiss.read_index(str(former.path))  # what is mapped cannot be emptied
+    index.reset()
+    lists = former._index.invlists
+    for cell in range(former._index.nlist):
+        size = lists.list_size(cell)
+        if size:
+            rows = new_rows[faiss.rev_swig_ptr(lists.get_ids(cell), size)]
+            codes = faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size)
+            kept = rows >= 0
+            rows = rows[kept]
+            codes = codes.reshape(size, -1)[kept]
+            if len(rows):
+                index.invlists.add_entries(
+                    cell, len(rows), faiss.swig_ptr(rows), faiss.swig_ptr(codes)
+                )
+    is_new = np.ones(len(fused), bool)
+    is_new[new_rows[new_rows >= 0]] = False
+    index.ntotal = int(len(fused) - np.count_nonzero(is_new))
+    with _half_of_the_cores():
+        _add(index, fused, np.flatnonzero(is_new))
+        return _tuned(index, fused, former.trained_rows)
+
+
+def _add(index: faiss.Index, fused: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    for start in range(0, len(rows), _ADDED_ROWS):
+        part = rows[start : start + _ADDED_ROWS]
+        index.add_with_ids(np.ascontiguousarray(fused[part]), part)
+
+
+def _tuned(index: faiss.Index, fused: NDArray[np.float32], trained_rows: int) -> Cells:
+    truth, nprobe = _Truth(fused), _FIRST_NPROBE
+    while nprobe < index.nlist and _recall(index, nprobe, truth) < RECALL_WANTED:
+        nprobe = min(2 * nprobe, index.nlist)
+    return Cells(index, nprobe, trained_rows)
+
+
+class _Truth:
+    """Some rows, and the rows that are really nearest to them."""
+
+    def __init__(self, fused: NDArray[np.float32]) -> None:
+        rows = np.arange(0, len(fused), max(1, len(fused) // _RECALL_QUERIES))[:_RECALL_QUERIES]
+        self.queries = np.ascontiguousarray(fused[rows])
+        self.nearest = faiss.knn(self.queries, fused, RECALL_K, metric=faiss.METRIC_INNER_PRODUCT)[
+            1
+        ]
+
+
+def _recall(index: faiss.Index, nprobe: int, truth: _Truth) -> float:
+    found = _search(index, nprobe, truth.queries, RECALL_K * OVERFETCH, None)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(truth.nearest, found, strict=True)]
+    return float(np.mean(hits) / RECALL_K)
+
+
+def _search(
+    index: faiss.Index,
+    nprobe: int,
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.bool_] | None,
+) -> NDArray[np.int64]:
+    selector = None
+    if allowed is not None:
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(bits)
+    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
+    rows: NDArray[np.int64] = index.search(queries, k, params=parameters)[1]
+    return rows
+
+
+@contextmanager
+def _half_of_the_cores() -> Iterator[None]:
+    """Leave the other cores to those who wait for an answer."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(max(1, min(before, (os.cpu_count() or 1) // 2)))
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
