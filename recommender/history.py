@@ -128,13 +128,14 @@ def _nearness_of_hours(moment: datetime, hour: int) -> float:
     return math.exp(-(min(apart, 24 - apart) ** 2) / (2 * HOUR_SPREAD**2))
 
 
-def songs_heard(*, user: User, days: int) -> set[int]:
-    """Return the ids of the songs that `user` listened to in the last `days` days.
+def songs_heard(*, user: User, days: int | None = None) -> set[int]:
+    """Return the ids of the songs that `user` listened to in the last `days` days, or ever.
 
     The other files of their recordings are among them, also if the file that was heard is gone.
     """
-    since = timezone.now() - timedelta(days=days)
-    heard = Listen.objects.filter(user_id=user.pk, listened_at__gte=since)
+    heard = Listen.objects.filter(user_id=user.pk)
+    if days is not None:
+        heard = heard.filter(listened_at__gte=timezone.now() - timedelta(days=days))
     recordings = heard.exclude(song__recording=None).values("song__recording")
     files = Song.objects.filter(recording__in=recordings).order_by()
     return {*heard.values_list("song_id", flat=True), *files.values_list("pk", flat=True)}

@@ -10,14 +10,24 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
-from recommender.api import account, auth, jobs, listens, moods, playlists, songs, tokens
+from recommender.api import (
+    account,
+    auth,
+    facets,
+    jobs,
+    listens,
+    moods,
+    playlists,
+    songs,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from rest_framework.request import Request
 
-_RESOURCES: Final = (songs, moods, playlists, listens, jobs, auth, tokens, account)
+_RESOURCES: Final = (songs, moods, facets, playlists, listens, jobs, auth, tokens, account)
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]
 

@@ -92,6 +92,8 @@ def chosen_for_aim(
             scores=good_scores,
             artists=snapshot.artists[candidates],
             credits=credits,
+            albums=lambda places: snapshot.albums[candidates[places]],
+            max_per_album=request.max_per_album,
             fused=lambda places: snapshot.fused(candidates[places]),
             count=count,
             diversity=request.diversity,
@@ -241,11 +243,11 @@ def _walked(
 ) -> Chosen:
     progress = progress_of_steps(count, request.journey_shape)
     steps = way.curve.at(progress)
-    pool, songs = _pool(snapshot, way, progress, steps, seed)
+    pool, songs = _pool(request, snapshot, way, progress, steps, seed)
     path = np.full(len(steps), -1)
     spacing = request.artist_spacing
     while len(steps):
-        path = travel(steps, songs, spacing=spacing, max_per_artist=request.max_per_artist)
+        path = travel(steps, songs, spacing=spacing)
         if (path >= 0).all() or not spacing:
             break
         spacing //= 2
@@ -274,6 +276,7 @@ def _distances(way: _Way, steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pool(
+    request: PlaylistRequest,
     snapshot: IndexSnapshot,
     way: _Way,
     progress: NDArray[np.float64],
@@ -291,16 +294,25 @@ def _pool(
     share = (at - first)[:, np.newaxis]
     matches = np.stack([match[pool] for match in way.matches])
     match = (1 - share) * matches[first] + share * matches[first + 1]
-    codes = credited_artists(snapshot, way.rows[pool])
-    _, artists = np.unique(codes, return_inverse=True)
-    artists = np.where(codes < 0, -1, artists.reshape(codes.shape))
+    artists, artist_count = _counted(credited_artists(snapshot, way.rows[pool]), lowest=0)
+    albums, album_count = _counted(snapshot.albums[way.rows[pool]][:, np.newaxis], lowest=1)
     return pool, Candidates(
         places=way.places[pool],
         artists=artists,
+        albums=np.where(albums < 0, -1, albums + artist_count)[:, 0],
+        most=np.repeat(
+            [request.max_per_artist, request.max_per_album], [artist_count, album_count]
+        ),
         misfit=1.0 - match * (1.0 - way.misfit[pool]),
         near=near.reshape(nearest.shape),
         chance=sequencing.seeded_uniform(snapshot.song_ids[way.rows[pool]], seed),
     )
+
+
+def _counted(codes: NDArray[np.int64], *, lowest: int) -> tuple[NDArray[np.int64], int]:
+    """Return codes counted from 0, and their number; -1 for those below `lowest`."""
+    known, numbers = np.unique(codes, return_inverse=True)
+    return np.where(codes < lowest, -1, numbers.reshape(codes.shape)), len(known)
 
 
 def _of_length(travelled: Callable[[int], Chosen], minutes: int, snapshot: IndexSnapshot) -> Chosen:

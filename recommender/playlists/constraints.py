@@ -10,22 +10,25 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import numpy as np
+from rapidfuzz import fuzz, process
 
 from recommender.history import songs_heard
 from recommender.playlists.credited import songs_of_names
 from recommender.playlists.fields import Field, Group
-from recommender.playlists.kinds import FieldError, Ids, Text, WholeNumber
+from recommender.playlists.kinds import FieldError, Flag, Ids, Number, Text, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     from django.contrib.auth.models import AnonymousUser, User
     from numpy.typing import NDArray
 
     from recommender.index import IndexSnapshot
     from recommender.playlists.fields import Values
 
+GENRE_LIKENESS: Final = 80
+"""From this likeness of 100 on, a genre that is not known stands for one that is."""
 MAX_EXCLUDED: Final = 10_000
 """The most songs that a request can exclude one by one."""
 
@@ -50,6 +53,10 @@ class Constraint(ABC):
         """Return whether the request sets a field of the constraint."""
         return any(field.of(request) != field.default for field in self.fields())
 
+    def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
+        """Return sentences on how its values were taken; called only if it is active."""
+        return []
+
     @abstractmethod
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
@@ -71,6 +78,12 @@ def relaxable(request: Values) -> list[Constraint]:
     """Return the active constraints that may be relaxed, the first to be relaxed first."""
     active = [one for one in CONSTRAINTS if one.relaxed_at and one.is_active(request)]
     return sorted(active, key=lambda one: one.relaxed_at)
+
+
+def constraint_notes(snapshot: IndexSnapshot, request: Values) -> list[str]:
+    """Return sentences on how the values of constraints were taken."""
+    active = [one for one in CONSTRAINTS if one.is_active(request)]
+    return [note for one in active for note in one.notes(snapshot, request)]
 
 
 def allowed_rows(
@@ -98,7 +111,7 @@ class Genre(Constraint):
     genre = Field[str](
         Text(200),
         "",
-        "A genre tag or one part of it (rock in Rock; Indie); case is ignored",
+        "A genre tag or one part of it (rock in Rock; Indie); case and small slips are ignored",
         group=Group.CONSTRAINT,
         is_tuning=True,
     )
@@ -106,11 +119,28 @@ class Genre(Constraint):
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
-        wanted = self.genre.of(request).casefold()
+        wanted = self._meant(snapshot, request)
         codes = [
             code for code, tag in enumerate(snapshot.genre_names) if wanted in genre_parts(tag)
         ]
         return snapshot.where("genres", any_of=codes)
+
+    def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
+        meant = self._meant(snapshot, request)
+        if meant == self.genre.of(request).casefold():
+            return []
+        return [f"No genre is called {self.genre.of(request)}; {meant} was taken instead."]
+
+    def _meant(self, snapshot: IndexSnapshot, request: Values) -> str:
+        """Return the genre that is asked for, or the one that is written most like it."""
+        wanted = self.genre.of(request).casefold()
+        known = {part for tag in snapshot.genre_names for part in genre_parts(tag) if part}
+        if wanted in known:
+            return wanted
+        found = process.extractOne(
+            wanted, sorted(known), scorer=fuzz.ratio, score_cutoff=GENRE_LIKENESS
+        )
+        return found[0] if found else wanted
 
 
 def genre_parts(tag: str) -> set[str]:
@@ -138,16 +168,131 @@ class Years(Constraint):
         is_tuning=True,
     )
 
+    decade = Field[int | None](
+        WholeNumber(0, 9990),
+        None,
+        "The ten years that begin with this one, such as 1990",
+        group=Group.CONSTRAINT,
+    )
+
     def check(self, request: Values) -> None:
         first, last = self.year_from.of(request), self.year_to.of(request)
         if first is not None and last is not None and first > last:
             raise FieldError(f"is {first}, after year_to, {last}")
+        decade = self.decade.of(request)
+        if decade is not None and (first is not None or last is not None):
+            raise FieldError("and year_to exclude decade; give one of them")
+        if decade is not None and decade % 10:
+            raise FieldError(f"must end with 0, like {decade // 10 * 10}", part="decade")
 
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
         first, last = self.year_from.of(request), self.year_to.of(request)
+        decade = self.decade.of(request)
+        if decade is not None:
+            first, last = decade, decade + 9
         return snapshot.where("years", low=max(1, first or 0), high=last)
+
+
+class _Range(Constraint):
+    """Only songs whose value in a column of the index lies between two fields."""
+
+    column: ClassVar[str]
+
+    def check(self, request: Values) -> None:
+        low, high = (field.of(request) for field in self.fields())
+        if isinstance(low, float) and isinstance(high, float) and low > high:
+            raise FieldError(f"is {low:g}, above {self.fields()[1].name}, {high:g}")
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        low, high = (field.of(request) for field in self.fields())
+        # Where the value is not known it is NaN, which no bound lets pass.
+        return snapshot.where(
+            self.column,
+            low=0.0 if low is None else low,  # type: ignore[arg-type]  # both are numbers
+            high=high,  # type: ignore[arg-type]
+        )
+
+
+@register
+class Length(_Range):
+    """Only songs of a length; songs of unknown length are left out."""
+
+    noun = "length"
+    relaxed_at = 1
+    column = "durations"
+    seconds_from = Field[float | None](
+        Number(0, 36_000),
+        None,
+        "Shortest song, in seconds; songs of unknown length are left out",
+        group=Group.CONSTRAINT,
+    )
+    seconds_to = Field[float | None](
+        Number(0, 36_000),
+        None,
+        "Longest song, in seconds; songs of unknown length are left out",
+        group=Group.CONSTRAINT,
+    )
+
+
+@register
+class Tempo(_Range):
+    """Only songs of a tempo, by their tag; songs without the tag are left out."""
+
+    noun = "tempo"
+    relaxed_at = 2
+    column = "tempos"
+    tempo_from = Field[float | None](
+        Number(0, 1_000),
+        None,
+        "Slowest song, in beats a minute; songs without a tag of it are left out",
+        group=Group.CONSTRAINT,
+    )
+    tempo_to = Field[float | None](
+        Number(0, 1_000),
+        None,
+        "Fastest song, in beats a minute; songs without a tag of it are left out",
+        group=Group.CONSTRAINT,
+    )
+
+
+@register
+class Libraries(Constraint):
+    """Only songs of some libraries."""
+
+    noun = "library"
+    library_ids = Field[tuple[int, ...]](
+        Ids(100),
+        (),
+        "Ids of the libraries that songs may come from",
+        group=Group.CONSTRAINT,
+    )
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        return snapshot.where("libraries", any_of=self.library_ids.of(request))
+
+
+@register
+class Confidence(Constraint):
+    """Only songs whose quadrant is sure enough."""
+
+    noun = "confidence"
+    min_confidence = Field[float](
+        Number(0, 1),
+        0.0,
+        "Only songs whose quadrant has at least this probability",
+        group=Group.CONSTRAINT,
+    )
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        return snapshot.where("confidences", low=self.min_confidence.of(request))
 
 
 @register
@@ -187,9 +332,32 @@ class HeardSongs(Constraint):
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
         if user is None or not user.is_authenticated:
-            return np.ones(len(snapshot), bool)
+            return snapshot.alive.copy()
         days = self.exclude_heard_days.of(request)
         return _all_but(songs_heard(user=user, days=days), snapshot)
+
+
+@register
+class NeverHeard(Constraint):
+    """Only songs that the listener never heard; without a login it allows every song."""
+
+    noun = "songs ever heard"
+    relaxed_at = 4
+    never_heard = Field[bool](
+        Flag(),
+        False,  # noqa: FBT003
+        "Only songs that the listener never heard",
+        label="Only songs I never heard",
+        group=Group.CONSTRAINT,
+        is_tuning=True,
+    )
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        if user is None or not user.is_authenticated:
+            return snapshot.alive.copy()
+        return _all_but(songs_heard(user=user), snapshot)
 
 
 @register
@@ -219,7 +387,7 @@ class RefusedNames(Constraint):
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
-        allowed = np.ones(len(snapshot), bool)
+        allowed = snapshot.alive.copy()
         for field in ("artists", "albums"):
             if names := _refused(request, field):
                 songs = songs_of_names(field, names).values_list("pk", flat=True)

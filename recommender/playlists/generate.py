@@ -13,7 +13,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.choosing import Chosen, chosen_for_aim, chosen_on_journey
-from recommender.playlists.constraints import allowed_rows, relaxable
+from recommender.playlists.constraints import allowed_rows, constraint_notes, relaxable
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.naming import stop_name
@@ -112,6 +112,7 @@ def playlist_generate(
         entries=_entries(request, plan, chosen, snapshot, choice.emotions),
         notes=(
             *notes_of(plan.heard),
+            *constraint_notes(snapshot, request),
             *_relaxed_notes(relaxed),
             *_notes(request, chosen, snapshot, choice.allowed),
         ),

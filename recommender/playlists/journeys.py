@@ -107,6 +107,10 @@ class Candidates:
     places : (songs, 2) float64
     artists : (songs, k) int64
         Codes of all credited artists, counted from 0; -1 where there are fewer than k.
+    albums : (songs,) int64
+        Codes of albums, counted on behind those of artists; -1 for none.
+    most : (codes,) int64
+        How many songs with each code a journey may have.
     misfit : (steps, songs) float64
         How little a song fits the request at a step, from 0 to 1.
     near : (steps, m) int64
@@ -117,23 +121,23 @@ class Candidates:
 
     places: NDArray[np.float64]
     artists: NDArray[np.int64]
+    albums: NDArray[np.int64]
+    most: NDArray[np.int64]
     misfit: NDArray[np.float64]
     near: NDArray[np.int64]
     chance: NDArray[np.float64]
 
 
-def travel(
-    steps: NDArray[np.float64], songs: Candidates, *, spacing: int, max_per_artist: int
-) -> NDArray[np.int64]:
+def travel(steps: NDArray[np.float64], songs: Candidates, *, spacing: int) -> NDArray[np.int64]:
     """Return the song of each of the (steps, 2) places; -1 where no song may be.
 
     No song is there twice. Between two songs that share an artist are at least `spacing` others.
     """
-    beam = _Beam.empty(len(songs.places), int(songs.artists.max(initial=-1)) + 1, len(steps))
+    beam = _Beam.empty(len(songs.places), len(songs.most), len(steps))
     moves = np.diff(steps, axis=0, prepend=steps[:1])
     for number, step in enumerate(steps):
         candidates = songs.near[number]
-        is_free = beam.is_free(songs.artists[candidates], number, spacing, max_per_artist)
+        is_free = beam.is_free(songs, candidates, number, spacing)
         is_free &= ~beam.used[:, candidates]
         if not is_free.any():
             continue
@@ -182,28 +186,33 @@ class _Beam:
     used: NDArray[np.bool_]
     counts: NDArray[np.int16]
     seen: NDArray[np.int16]
-    """The step at which each artist was heard last."""
+    """The step at which each artist, or album, was heard last."""
     paths: NDArray[np.int64]
 
     @classmethod
-    def empty(cls, songs: int, artists: int, steps: int) -> _Beam:
+    def empty(cls, songs: int, codes: int, steps: int) -> _Beam:
         return cls(
             costs=np.zeros(1),
             last=np.full((1, 2), np.nan),
             used=np.zeros((1, songs), bool),
-            counts=np.zeros((1, artists + 1), np.int16),
-            seen=np.full((1, artists + 1), -(2**14), np.int16),
+            counts=np.zeros((1, codes + 1), np.int16),
+            seen=np.full((1, codes + 1), -(2**14), np.int16),
             paths=np.full((1, steps), -1),
         )
 
     def is_free(
-        self, artists: NDArray[np.int64], step: int, spacing: int, max_per_artist: int
+        self, songs: Candidates, candidates: NDArray[np.int64], step: int, spacing: int
     ) -> NDArray[np.bool_]:
-        """Return which candidates each beginning may take, by their artists."""
-        # The last column stands for the artist -1, nobody, who is always free.
-        may = (self.counts < max_per_artist) & (step - self.seen > spacing)
-        may[:, -1] = True
-        return np.asarray(may[:, artists].all(axis=2))
+        """Return which candidates each beginning may take, by their artists and albums."""
+        is_left = np.ones(self.counts.shape, bool)
+        # The last column stands for the code -1, nobody, who is always free.
+        is_left[:, :-1] = self.counts[:, :-1] < songs.most
+        is_apart = step - self.seen > spacing
+        is_apart[:, -1] = True
+        may = is_left & is_apart
+        return np.asarray(
+            may[:, songs.artists[candidates]].all(axis=2) & is_left[:, songs.albums[candidates]]
+        )
 
     def with_songs(
         self,
@@ -218,10 +227,9 @@ class _Beam:
         paths = self.paths[parents]
         used[rows, chosen] = True
         paths[rows, step] = chosen
-        for slot in range(songs.artists.shape[1]):
-            artists = songs.artists[chosen, slot]
-            counts[rows, artists] += 1
-            seen[rows, artists] = step
+        for codes in (*songs.artists[chosen].T, songs.albums[chosen]):
+            counts[rows, codes] += 1
+            seen[rows, codes] = step
         return _Beam(costs, songs.places[chosen], used, counts, seen, paths)
 
 

@@ -190,6 +190,9 @@ class PlaylistRequest(Values):
         WholeNumber(1, MAX_COUNT), 3, "At most this many songs by one artist"
     )
 
+    max_per_album = Field[int](
+        WholeNumber(1, MAX_COUNT), MAX_COUNT, "At most this many songs of one album"
+    )
     relax = Field[bool](
         Flag(),
         True,  # noqa: FBT003
@@ -206,7 +209,7 @@ class PlaylistRequest(Values):
             try:
                 constraint.check(self)
             except FieldError as error:
-                _reject(constraint.fields()[0].name, error.problem)
+                _reject(error.part or constraint.fields()[0].name, error.problem)
 
     def _check_targets(self) -> None:
         targets = [FIELDS[name] for name in TARGETS]

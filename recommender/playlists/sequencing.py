@@ -41,13 +41,16 @@ def choose(
     diversity: float,
     max_per_artist: int,
     seed: int,
+    albums: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None,
+    max_per_album: int = 0,
 ) -> NDArray[np.int64]:
     """Return at most `count` places in the arrays, best first, `max_per_artist` of each artist.
 
     `artists` holds codes of the main artists, negative for songs of nobody. `credits` returns the
-    (places, k) codes of all credited artists, negative for none. `fused` returns the unit vectors
-    of some places. The choice depends on the songs and the seed, not on the order of the songs in
-    the arrays.
+    (places, k) codes of all credited artists, negative for none; `albums` the (places,) codes of
+    albums, 0 for none, of which `max_per_album` songs may be chosen. `fused` returns the unit
+    vectors of some places. The choice depends on the songs and the seed, not on the order of the
+    songs in the arrays.
     """
     seen_scores = scores + NEAR_TIE * seeded_uniform(song_ids, seed)
     order = np.lexsort((song_ids, -seen_scores))
@@ -62,9 +65,11 @@ def choose(
             seen_scores[pool],
             fused(pool),
             credits(pool),
+            np.zeros(len(pool), np.int64) if albums is None else albums(pool),
             count=min(count, len(pool)),
             diversity=diversity,
             max_per_artist=max_per_artist,
+            max_per_album=max_per_album,
         )
         # Featured artists may block so much of the pool that it has too few songs.
         if len(picked) == count or size >= len(order):
@@ -104,10 +109,12 @@ def _mmr(
     scores: NDArray[np.float64],
     fused: NDArray[np.float32],
     credits: NDArray[np.int64],
+    albums: NDArray[np.int64],
     *,
     count: int,
     diversity: float,
     max_per_artist: int,
+    max_per_album: int,
 ) -> NDArray[np.int64]:
     cosines = fused @ fused.T
     # The embeddings of one network are all similar; what counts is similarity above the mean.
@@ -130,6 +137,9 @@ def _mmr(
             counts[artist] += 1
             if counts[artist] >= max_per_artist:
                 is_blocked |= (credits == artist).any(axis=1)
+        of_album = albums == albums[best]
+        if albums[best] and np.count_nonzero(of_album[picked]) >= max_per_album:
+            is_blocked |= of_album
     return np.array(picked, np.int64)
 
 

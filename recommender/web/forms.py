@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from recommender.models import Playlist, Scope, Token
@@ -35,7 +36,9 @@ def _input(field: Field[Any]) -> forms.Field:
             slider = forms.NumberInput(attrs={"type": "range", "step": "0.1"})
             return forms.FloatField(min_value=low, max_value=high, widget=slider, **common)
         case Text(longest):
-            return forms.CharField(max_length=longest, **common)
+            attrs = {"data-facets-url": reverse_lazy("api:facets")} if field.name == "genre" else {}
+            widget = forms.TextInput(attrs=attrs)
+            return forms.CharField(max_length=longest, widget=widget, **common)
         case Choice(options):
             named = [(name, words.capitalize()) for name, words in options.items()]
             return forms.ChoiceField(choices=named, **common)

@@ -93,6 +93,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "songs/{pk}/": (Scope.READ, READ),
     "songs/{pk}/similar/": (Scope.READ, READ),
     "moods/": (Scope.READ, READ),
+    "facets/": (Scope.READ, READ),
     "playlists/": (Scope.PLAYLISTS, {**LOGGED_IN, "post": "all"}),
     "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
     "playlists/{pk}/export.m3u8": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),

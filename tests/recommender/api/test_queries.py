@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from catalog.models import Song
 
 LISTS = ("songs/", "playlists/", "listens/", "jobs/", "tokens/")
-OTHERS = ("songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "account/export/")
+OTHERS = ("songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "facets/", "account/export/")
 
 
 @pytest.fixture

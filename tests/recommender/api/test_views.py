@@ -130,6 +130,18 @@ class TestSongs:
         assert few == api.get("/api/v1/songs/map/").json()["songs"]
 
 
+def test_facets(api: APIClient) -> None:
+    for genre, year in [("Rock; Indie", 1999), ("INDIE", 1991), ("indie", None), ("", 2004)]:
+        SongEmotionFactory(song__genre=genre, song__year=year)
+    SongEmotionFactory(song__genre="Gone", song__is_available=False)
+    body = api.get("/api/v1/facets/").json()
+    assert {facet["value"].casefold(): facet["songs"] for facet in body["genres"]} == {
+        "indie": 3,
+        "rock": 1,
+    }
+    assert body["decades"] == [{"value": "1990", "songs": 2}, {"value": "2000", "songs": 1}]
+
+
 def test_moods(api: APIClient) -> None:
     body = api.get("/api/v1/moods/").json()
     assert [mood["name"] for mood in body] == list(MOODS)

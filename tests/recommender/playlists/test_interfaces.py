@@ -83,6 +83,9 @@ BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     ({"moods": ["calm"] * 11}, "moods"),
     # fields that contradict each other
     ({"text": "x", "year_from": 2001, "year_to": 2000}, "year_from"),
+    ({"text": "x", "year_from": 2001, "decade": 1990}, "year_from"),
+    ({"text": "x", "decade": 1995}, "decade"),
+    ({"text": "x", "seconds_from": 90, "seconds_to": 60}, "seconds_from"),
     ({}, "moods"),
 ]
 JSON_ONLY: list[tuple[object, str]] = [
@@ -271,6 +274,7 @@ class TestConstraints:
                 Names: [{"name": songs[0].artist, "weight": -1}],
                 Flag: True,
             }[type(field.kind)]
+            value = {"decade": 1990}.get(field.name, value)
             request = PlaylistRequest.from_json({**CALM, field.name: value})
             assert constraint.is_active(request)
             allowed = constraint.allowed(index_snapshot(), request, user)
@@ -282,13 +286,31 @@ class TestConstraints:
 
     def test_what_each_masks(self, user: User) -> None:
         first, second, third = (
-            SongEmotionFactory(song__genre=genre, song__year=year).song
-            for genre, year in (("Rock; Indie", 1999), ("jazz", None), ("INDIE", 2005))
+            SongEmotionFactory(
+                song__genre=genre,
+                song__year=year,
+                song__duration_seconds=seconds,
+                song__bpm=bpm,
+                confidence=confidence,
+            ).song
+            for genre, year, seconds, bpm, confidence in (
+                ("Rock; Indie", 1999, 100.0, 120.0, 0.5),
+                ("jazz", None, None, None, 0.7),
+                ("INDIE", 2005, 300.0, 90.0, 0.9),
+            )
         )
         listen_record(user=user, song_id=third.pk)
         for body, kept in [
             ({"genre": "indie"}, {first, third}),
             ({"genre": "ind"}, set()),
+            ({"genre": "indei"}, {first, third}),
+            ({"decade": 1990}, {first}),
+            ({"seconds_from": 200}, {third}),
+            ({"seconds_to": 200}, {first}),
+            ({"tempo_from": 100, "tempo_to": 130}, {first}),
+            ({"library_ids": [second.library_id]}, {second}),
+            ({"min_confidence": 0.6}, {second, third}),
+            ({"never_heard": True}, {first, second}),
             ({"year_from": 2000}, {third}),
             ({"year_from": 0}, {first, third}),
             ({"year_to": 2000}, {first}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,12 +66,14 @@ class TestCurve:
 
 
 def candidates(
-    places: NDArray[np.float64], artists: list[int], steps: int, *, near: int | None = None
+    places: NDArray[np.float64], artists: list[int], steps: int, most: int = 1
 ) -> Candidates:
     count = len(places)
     return Candidates(
         places=places,
         artists=np.array(artists)[:, np.newaxis],
+        albums=np.full(count, -1),
+        most=np.full(max(artists, default=-1) + 1, most),
         misfit=np.zeros((steps, count)),
         near=np.tile(np.arange(count), (steps, 1)),
         chance=np.zeros(count),
@@ -91,9 +94,7 @@ class TestTravel:
     ) -> None:
         places = np.random.default_rng(seed).random((len(artists), 2))
         curve = Curve.through(np.array([A, B]), "linear").at(progress_of_steps(steps, "linear"))
-        path = travel(
-            curve, candidates(places, artists, steps), spacing=spacing, max_per_artist=most
-        )
+        path = travel(curve, candidates(places, artists, steps, most), spacing=spacing)
         taken = path[path >= 0].tolist()
         assert len(set(taken)) == len(taken)
         named = [artists[song] if song >= 0 else -1 for song in path.tolist()]
@@ -106,14 +107,21 @@ class TestTravel:
         rng = np.random.default_rng(0)
         curve = Curve.through(np.array([A, B]), "linear").at(progress_of_steps(15, "linear"))
         crowd = rng.random((300, 2))
-        songs = candidates(np.vstack([crowd, curve + rng.normal(0, 0.01, curve.shape)]), [], 15)
-        songs = Candidates(
-            songs.places, np.full((315, 1), -1), songs.misfit, songs.near, songs.chance
-        )
-        path = travel(curve, songs, spacing=0, max_per_artist=1)
+        places = np.vstack([crowd, curve + rng.normal(0, 0.01, curve.shape)])
+        songs = candidates(places, [-1] * 315, 15)
+        path = travel(curve, songs, spacing=0)
         fit = journey_fit(songs.places[path], curve)
         assert fit.distance < 0.02
         assert fit.forward == 1.0
+
+    def test_albums_have_a_maximum_of_their_own(self) -> None:
+        curve = Curve.through(np.array([A, B]), "linear").at(progress_of_steps(6, "linear"))
+        songs = candidates(np.vstack([curve, curve]), [-1] * 12, 6)
+        albums = np.array([0] * 6 + [-1] * 6)
+        songs = replace(songs, albums=albums, most=np.array([2]))
+        path = travel(curve, songs, spacing=3)
+        assert np.count_nonzero(albums[path] == 0) == 2
+        assert np.all(path >= 0)
 
     def test_fit_of_a_way_back(self) -> None:
         steps = np.array([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]])

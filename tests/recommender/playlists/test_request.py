@@ -62,6 +62,13 @@ requests = st.builds(
     year_to=st.none() | st.integers(2000, 9999),
     exclude_song_ids=st.lists(st.integers(1, 99), max_size=5).map(tuple),
     exclude_heard_days=st.integers(0, 3650),
+    seconds_from=st.none() | st.floats(0, 100),
+    seconds_to=st.none() | st.floats(100, 36_000),
+    tempo_to=st.none() | st.floats(0, 1_000),
+    library_ids=st.lists(st.integers(1, 9), max_size=3).map(tuple),
+    min_confidence=unit,
+    never_heard=st.booleans(),
+    max_per_album=st.integers(1, 200),
 )
 
 

@@ -106,6 +106,24 @@ def test_featured_artists_count() -> None:
     assert chosen == [1, 2, 4]
 
 
+def test_at_most_so_many_of_one_album() -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    places = choose(
+        song_ids=np.arange(4),
+        scores=scores,
+        artists=np.arange(4),
+        credits=lambda rows: rows[:, np.newaxis],
+        albums=lambda rows: np.array([5, 5, 5, 0])[rows],
+        fused=lambda rows: np.eye(4, dtype=np.float32)[rows],
+        count=4,
+        diversity=0.0,
+        max_per_artist=3,
+        max_per_album=2,
+        seed=0,
+    )
+    assert places.tolist() == [0, 1, 3]
+
+
 def test_featured_artists_do_not_empty_a_pool() -> None:
     """Of 300 songs the best 200 feature one artist: the pool of 100 alone would give one song."""
     scores = np.linspace(1.0, 0.1, 300).tolist()
