@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from catalog.errors import PathError
@@ -35,6 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "moods": presentation.moods_by_quadrant(),
         "shapes": SHAPES.items(),
+        "hour": timezone.localtime().hour,
         "song_count": selectors.analysed_song_count(),
         "has_history": selectors.listen_list(request.user).exists(),
     }

@@ -15,6 +15,7 @@ from mer.errors import CheckpointError
 from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.playlists import PlaylistRequest
+from recommender.playlists.journeys import SHAPES
 from recommender.web.queries import query_request, request_query
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 
@@ -205,6 +206,25 @@ class TestPlaylist:
         response = client.get(f"/playlist?{query}&seed=3&min_match=0")
         assert response.status_code == 200
         assert entry_ids(response)
+
+    def test_weaker_matches_are_offered(self, client: Client, songs: list[Song]) -> None:
+        page = text(client.get("/playlist?mood=calm&seed=3"))
+        assert "weaker ones are left out" in page
+        offered = re.search(r'href="(/playlist\?[^"]*)">With weaker matches', page)
+        assert offered
+        more = client.get(offered[1].replace("&amp;", "&"))
+        assert len(entry_ids(more)) == len(songs)
+        assert "With weaker matches" not in text(more)
+        assert "<summary>Numbers</summary>Match" in text(more)
+
+    def test_a_journey_of_the_home_page(self, client: Client, songs: list[Song]) -> None:
+        home = text(client.get("/"))
+        assert home.count('name="journey"') == 2
+        assert all(f'<option value="{shape}">' in home for shape in SHAPES)
+        address = "/playlist?journey=angry&journey=calm&journey_shape=iso&minutes=9&seed=3"
+        page = client.get(f"{address}&min_match=0")
+        assert "From angry to calm" in text(page)
+        assert len(entry_ids(page)) == 3
 
     def test_like_a_song(self, client: Client, songs: list[Song]) -> None:
         response = client.get(f"/playlist?like={songs[2].pk}&seed=3&min_match=0")
