@@ -252,10 +252,10 @@ def _notes(
     request: PlaylistRequest, chosen: Chosen, snapshot: IndexSnapshot, allowed: NDArray[np.bool_]
 ) -> tuple[str, ...]:
     notes = []
-    count, wanted = len(chosen.rows), request.count
+    count, wanted = len(chosen.rows), chosen.wanted
     if chosen.weaker:
         notes.append(_weaker_note(count, chosen.weaker))
-    if request.minutes is None and count + chosen.weaker < wanted:
+    if count + chosen.weaker < wanted:
         note = f"{count + chosen.weaker} of {wanted} songs: "
         rows = np.flatnonzero(allowed)
         if count + chosen.weaker < len(snapshot.one_per_recording(rows, allowed)):
