@@ -101,19 +101,22 @@ class Wanted:
 
 
 def reason_of(
-    wanted: Wanted, snapshot: IndexSnapshot, row: int, emotion: SongEmotion
+    wanted: Wanted,
+    affect: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    songs: int,
+    emotion: SongEmotion,
 ) -> EntryReason:
-    """Return why the song of a row is in a list.
+    """Return why a song is in a list.
 
-    `emotion` has the song's gates and lyric lines.
+    (10,) `affect` is its valence, arousal and emotions, (10,) `shares` the shares of the `songs` of
+    the catalogue that have less of each. `emotion` has the song's gates and lyric lines.
     """
-    affect = snapshot.affect[row].astype(np.float64)
-    shares = np.array([snapshot.shares(number)[row] for number in range(len(affect))])
     shared = _shared_emotions(wanted.emotions, shares[2:])
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
     clauses = [
         _character(affect[:2], shares[:2]),
-        _rank(shared, shares[2:], snapshot.song_count),
+        _rank(shared, shares[2:], songs),
         f"sounds like “{wanted.like}”" if wanted.like else "",
         _words(emotion.lyric_lines),
     ]

@@ -35,9 +35,9 @@ SIDE_SCALE: Final = LISTENER_SPREAD * math.sqrt(3) / math.pi
 MATCH_FLOOR: Final = 0.5
 """A score from here on is a good match: more often right than wrong.
 
-On the demo catalogue, of the songs with a score of .5 to .6 more than half lie in the quadrant that
-is asked for, for moods, points and seed songs alike; of those below, fewer; below .3, fewer than by
-chance (docs/playlists.md has the table).
+Of the songs with a score of .5 to .6 more than half lie in the quadrant that is asked for, for
+moods, points and seed songs alike; of those below, hardly more than half for some kinds and fewer
+for others; below .3, fewer than by chance (docs/playlists.md has the table).
 """
 FULL_MATCH_SHARE: Final = 0.95
 """The quadrant match at this quantile of the catalogue counts as a full match."""
