@@ -138,7 +138,10 @@ class TestLists:
         rng = np.random.default_rng(5)
         for number, (valence, arousal) in enumerate(rng.random((150, 2)).tolist()):
             SongEmotionFactory(
-                valence=valence, arousal=arousal, song__artist=f"Artist {number % 30}"
+                seed=number,
+                valence=valence,
+                arousal=arousal,
+                song__artist=f"Artist {number % 30}",
             )
 
     def made(self, user: object = None, **fields: object) -> GeneratedPlaylist:
@@ -148,7 +151,8 @@ class TestLists:
     @pytest.mark.parametrize("shape", sorted(SHAPES))
     def test_leads_from_one_mood_to_another(self, shape: str) -> None:
         made = self.made(journey=("angry", "calm"), journey_shape=shape)
-        assert len(made.entries) == 12
+        assert len(made.entries) >= 10
+        assert len(made.entries) + made.weaker_left_out == 12
         assert made.fit is not None
         assert made.fit.distance <= 0.08
         assert made.fit.forward >= 0.9
@@ -157,7 +161,8 @@ class TestLists:
         assert first["valence"] < 0.4 < 0.5 < last["valence"]
         progress = [entry.reason["progress"] for entry in made.entries]
         assert progress == sorted(progress)
-        assert first["sentence"].startswith("Step 1 of 12, from angry to calm. ")
+        assert first["sentence"].startswith("Step 1 of ")
+        assert ", from angry to calm. " in first["sentence"]
         assert made == self.made(journey=("angry", "calm"), journey_shape=shape)
 
     def test_by_way_of_another(self) -> None:
