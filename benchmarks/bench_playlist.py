@@ -1,10 +1,11 @@
-"""Time of a playlist request over HTTP, compared with a naive implementation.
+"""Time of playlist requests in catalogues of several sizes, while songs come and an index is built.
 
-    python -m benchmarks.bench_playlist [--songs 10000] [--requests 300] [--json]
+    python -m benchmarks.bench_playlist [--songs 10000 100000] [--seconds 30] [--json]
 
-It fills a temporary database with synthetic songs, builds the index and starts the web server. One
-client, and after it four, request playlists by mood, point and seed song. The naive implementation
-reads every row from the database and ranks the songs in Python, without HTTP.
+For each size it fills a temporary database with synthetic songs and builds the index. A fresh
+process makes playlists and searches one after the other. Then the web server answers 20 requests a
+second, sent whether or not the former ones are answered, while songs are analysed and an index is
+built.
 
 The database is SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`. No network weights
 are needed, and nothing is left behind.
@@ -17,7 +18,6 @@ import contextlib
 import http.client
 import io
 import json
-import math
 import os
 import socket
 import subprocess
@@ -25,183 +25,118 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import django
 import numpy as np
-import psycopg
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from benchmarks.catalogues import Songs, throw_away_database
+from benchmarks.playlist_process import COUNT, bodies, private_mb, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL_VERSION = "affetti-00000000"
-CLIENTS = (1, 4)
-NAIVE_RUNS = 5
-COUNT = 20
+RATE = 20.0
 START_SECONDS = 60
-MOODS = ("calm", "angry", "happy", "melancholy", "dark", "uplifting", "tense", "peaceful")
+FOUND_SECONDS = 20.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--songs", type=int, default=10_000)
-    parser.add_argument(
-        "--requests", type=int, default=300, help="requests per kind and number of clients"
-    )
+    parser.add_argument("--songs", type=int, nargs="+", default=[10_000])
+    parser.add_argument("--requests", type=int, default=200, help="of each kind, in process")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of requests over HTTP")
     parser.add_argument("--workers", type=int, default=2, help="web processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, throw_away_database(Path(folder)):
-        result = measure(options, Path(folder))
-    print(json.dumps(result, indent=2) if options.json else as_markdown(result))
-
-
-@contextlib.contextmanager
-def throw_away_database(folder: Path) -> Iterator[None]:
-    checkpoint = folder / f"{MODEL_VERSION}.safetensors"
-    checkpoint.touch()  # only its name is read, because no request here runs the network
-    server = os.environ.get("DATABASE_URL", "")
-    os.environ |= {
-        "AFFETTI_VAR_DIR": str(folder),
-        "AFFETTI_CHECKPOINT": str(checkpoint),
-        "AFFETTI_SECRET_KEY": uuid.uuid4().hex,
-        "AFFETTI_THROTTLE_ANON": "1000000/second",
-        "AFFETTI_LOG_LEVEL": "WARNING",
-        # One thread a request: requests share the cores.
-        "OMP_NUM_THREADS": "1",
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}",
-    }
-    if not server.startswith("postgres"):
-        yield
-        return
-    name = f"affetti_bench_{uuid.uuid4().hex[:8]}"
-    os.environ["DATABASE_URL"] = f"{server.rpartition('/')[0]}/{name}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     os.environ["DJANGO_SETTINGS_MODULE"] = "recommender.settings"
-    django.setup()
-    call_command("migrate", verbosity=0)
-    song_ids = fill(options.songs)
+    with tempfile.TemporaryDirectory() as folder, throw_away_database(Path(folder)):
+        django.setup()
+        call_command("migrate", verbosity=0)
+        results = measure(options)
+        connection.close()
+    print(json.dumps(results, indent=2) if options.json else as_markdown(results))
+
+
+def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure each size, in one catalogue that grows."""
+    songs, results, held = Songs(), [], 0
+    for size in sorted(options.songs):
+        started = time.perf_counter()
+        songs.add(size - held, artists=max(1, size // 10))
+        held = size
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+        filled = time.perf_counter() - started
+        note(f"{size} songs filled in {filled:.0f} s")
+        full = timed_build("--full")
+        note(f"built in {full:.0f} s")
+        inside = fresh_process(options.requests)
+        note(json.dumps(inside))
+        song_ids = ids(1_000)
+        with web_server(options.workers) as (port, pids, first_ms):
+            quiet = open_loop(port, song_ids, options.seconds / 2)
+            note(f"quiet: {quiet}")
+            found = seconds_until_found(port, songs)
+            with writer(songs), building() as built:
+                busy = open_loop(port, song_ids, options.seconds)
+                found_busy = seconds_until_found(port, songs)
+            note(f"busy: {busy}, {found}, {found_busy}")
+            memory = max(private_mb(pid) for pid in pids)
+        results.append(
+            {
+                "songs": size,
+                "database": connection.vendor,
+                "cores": os.cpu_count(),
+                "load": os.getloadavg()[0],
+                "full_build_seconds": full,
+                "update_seconds": built,
+                "inside": inside,
+                "first_over_http_ms": first_ms,
+                "quiet": quiet,
+                "busy": busy,
+                "found_seconds": found,
+                "found_busy_seconds": found_busy,
+                "web_private_mb": memory,
+            }
+        )
+        held += apps.get_model("catalog.Song").objects.count() - held
+    return results
+
+
+def note(text: str) -> None:
+    print(f"[load {os.getloadavg()[0]:.1f}] {text}", file=sys.stderr, flush=True)
+
+
+def timed_build(*options: str) -> float:
     started = time.perf_counter()
-    call_command("build_index", stdout=io.StringIO())
-    build_seconds = time.perf_counter() - started
-    rows: list[dict[str, Any]] = []
-    with web_server(options.workers) as (port, first_ms):
-        for kind, body_of in bodies(song_ids).items():
-            for clients in CLIENTS:
-                times = over_http(port, body_of, clients, options.requests)
-                rows.append({"kind": kind, "way": f"HTTP, {clients} client(s)", **quantiles(times)})
-    for kind in bodies(song_ids):
-        times = [timed(lambda kind=kind: naive(kind, song_ids[0])) for _ in range(NAIVE_RUNS)]
-        rows.append({"kind": kind, "way": "naive, in process", **quantiles(times)})
-    engine = connection.vendor
-    connection.close()
-    return {
-        "songs": options.songs,
-        "database": engine,
-        "requests": options.requests,
-        "workers": options.workers,
-        "cores": os.cpu_count(),
-        "index_rows": apps.get_model("recommender.IndexBuild").objects.get().row_count,
-        "index_build_seconds": build_seconds,
-        "first_request_ms": first_ms,
-        "rows": rows,
-    }
+    call_command("build_index", *options, stdout=io.StringIO())
+    return time.perf_counter() - started
 
 
-def fill(count: int) -> list[int]:
-    """Write songs with points near the centre of the plane and embeddings in clusters."""
-    song_model = apps.get_model("catalog.Song")
-    emotion_model = apps.get_model("catalog.SongEmotion")
-    rng = np.random.default_rng(0)
-    library = apps.get_model("catalog.Library").objects.create(name="bench", root="/nowhere")
-    centres = rng.standard_normal((100, 256))
-    fused = centres[rng.integers(100, size=count)] + 0.7 * rng.standard_normal((count, 256))
-    fused /= np.linalg.norm(fused, axis=1, keepdims=True)
-    places = np.clip(rng.normal(0.5, 0.12, (count, 2)), 0, 1)
-    emotions = rng.dirichlet(np.ones(len(EMOTIONS)), count)
-    quadrants = rng.dirichlet(np.ones(len(QUADRANTS)), count)
-    song_model.objects.bulk_create(
-        (
-            song_model(
-                content_sha256=f"{number:064x}",
-                library=library,
-                relative_path=f"{number}.flac",
-                file_size_bytes=1,
-                file_mtime_ns=1,
-                title=f"Title {number}",
-                artist=f"Artist {number % max(1, count // 10)}",
-                artist_key=f"artist {number % max(1, count // 10)}",
-                genre=("pop", "rock", "jazz")[number % 3],
-                year=1970 + number % 55,
-                duration_seconds=200.0,
-                lyrics="la " * 300,
-                status=song_model.Status.ANALYSED,
-            )
-            for number in range(count)
-        ),
-        batch_size=1_000,
-    )
-    song_ids = list(song_model.objects.order_by("relative_path").values_list("pk", flat=True))
-    emotion_model.objects.bulk_create(
-        (
-            emotion_model(
-                song_id=song_id,
-                model_version=MODEL_VERSION,
-                valence=places[number, 0],
-                arousal=places[number, 1],
-                quadrant=AffectPoint(*places[number].tolist()).quadrant,
-                quadrants=dict(zip(QUADRANTS, quadrants[number].tolist(), strict=True)),
-                emotions=dict(zip(EMOTIONS, emotions[number].tolist(), strict=True)),
-                confidence=0.5,
-                gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1},
-                timeline=[
-                    {"start_seconds": 3.0 * i, "valence": 0.5, "arousal": 0.5} for i in range(60)
-                ],
-                fused_embedding=fused[number].astype("<f4").tobytes(),
-            )
-            for number, song_id in enumerate(song_ids)
-        ),
-        batch_size=1_000,
-    )
-    return song_ids
+def ids(count: int) -> list[int]:
+    """Return the ids of some songs."""
+    rows = apps.get_model("catalog.Song").objects.order_by("content_sha256")
+    return list(rows.values_list("pk", flat=True)[:count])
 
 
-def bodies(song_ids: list[int]) -> dict[str, Callable[[int], dict[str, Any]]]:
-    """Return, for each kind of request, a function that gives the body of the n-th request."""
-    return {
-        "mood": lambda n: {"moods": [MOODS[n % len(MOODS)]], "count": COUNT, "seed": n},
-        "point": lambda n: {
-            "point": {"valence": n * 0.37 % 1, "arousal": n * 0.61 % 1},
-            "count": COUNT,
-            "seed": n,
-        },
-        "song": lambda n: {
-            "song_ids": [song_ids[n * 7919 % len(song_ids)]],
-            "count": COUNT,
-            "seed": n,
-        },
-    }
+def fresh_process(requests: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.playlist_process", str(requests)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @contextlib.contextmanager
-def web_server(workers: int) -> Iterator[tuple[int, float]]:
-    """Serve on a free port; yield the port and the milliseconds of the first playlist."""
+def web_server(workers: int) -> Iterator[tuple[int, list[int], float]]:
+    """Serve on a free port; yield it, the web processes, and the milliseconds of a first list."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -214,103 +149,163 @@ def web_server(workers: int) -> Iterator[tuple[int, float]]:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                first, _, status = asked(port, {"moods": ["calm"], "count": COUNT})
                 break
             except OSError:
                 if time.monotonic() > deadline or server.poll() is not None:
                     raise
                 time.sleep(0.1)
-        first = over_http(port, lambda _: {"moods": ["calm"], "count": COUNT}, 1, 1)[0]
-        # Every worker reads its own snapshot before the measurement.
-        over_http(port, lambda n: {"moods": ["calm"], "seed": n}, 4, 20 * workers)
-        yield port, first
+        if status != 200:
+            raise SystemExit(f"The first request failed with {status}")
+        for n in range(10 * workers):
+            asked(port, {"moods": ["calm"], "seed": n})
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        yield port, [int(pid) for pid in children], first
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def over_http(
-    port: int, body_of: Callable[[int], dict[str, Any]], clients: int, requests: int
-) -> list[float]:
-    """Return the milliseconds of each playlist; exit if one has a wrong length."""
-    times: list[float] = []
-    errors: list[str] = []
+def asked(port: int, body: dict[str, Any]) -> tuple[float, dict[str, Any], int]:
+    """Return the milliseconds of a playlist, its JSON and the status."""
+    started = time.perf_counter()
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        client.request(
+            "POST", "/api/v1/playlists/", json.dumps(body), {"Content-Type": "application/json"}
+        )
+        response = client.getresponse()
+        raw = response.read()
+    finally:
+        client.close()
+    return 1_000 * (time.perf_counter() - started), json.loads(raw), response.status
 
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        for n in range(number, requests, clients):
-            body = json.dumps(body_of(n))
-            started = time.perf_counter()
-            connection.request(
-                "POST", "/api/v1/playlists/", body, {"Content-Type": "application/json"}
-            )
-            response = connection.getresponse()
-            raw = response.read()
-            times.append(1_000 * (time.perf_counter() - started))
-            if response.status != 200 or len(json.loads(raw)["entries"]) != COUNT:
-                errors.append(f"{response.status} {raw[:300]!r}")
-                return
+
+def open_loop(port: int, song_ids: list[int], seconds: float) -> dict[str, Any]:
+    """Send `RATE` requests a second of every kind; a late answer delays no request."""
+    kinds = list(bodies(song_ids).items())
+    times: dict[str, list[float]] = {kind: [] for kind, _ in kinds}
+    failed: list[str] = []
+
+    def ask(n: int, kind: str, body: dict[str, Any], due: float) -> None:
+        try:
+            _, made, status = asked(port, body)
+        except OSError as error:
+            failed.append(str(error))
+            return
+        # From the moment when it was due: waiting for a thread here counts.
+        times[kind].append(1_000 * (time.perf_counter() - due))
+        if status != 200 or not made["entries"]:
+            failed.append(f"{kind} {n}: {status} {str(made)[:200]}")
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(64) as pool:
+        for n in range(int(seconds * RATE)):
+            due = begin + n / RATE
+            time.sleep(max(0.0, due - time.perf_counter()))
+            kind, body_of = kinds[n % len(kinds)]
+            pool.submit(ask, n, kind, body_of(n), due)
+    together = [one for kind in times for one in times[kind]]
+    rows = {kind: quantiles(found) for kind, found in times.items() if found}
+    return {"kinds": rows, "all": quantiles(together), "failed": len(failed), "why": failed[:3]}
+
+
+def seconds_until_found(port: int, songs: Songs) -> float:
+    """Return the time from the commit of an analysis to the first list with the song."""
+    song_id = songs.add(1, artists=1)[0]
+    started = time.perf_counter()
+    while time.perf_counter() - started < FOUND_SECONDS:
+        if asked(port, {"song_ids": [song_id], "count": 1, "min_match": 0})[2] == 200:
+            return time.perf_counter() - started
+        time.sleep(0.05)
+    return float("nan")
+
+
+@contextlib.contextmanager
+def writer(songs: Songs) -> Iterator[None]:
+    """Analyse four songs a second meanwhile."""
+    end, lock = threading.Event(), threading.Lock()
+    add = songs.add
+
+    def locked(count: int, *, artists: int) -> list[int]:
+        with lock:
+            return add(count, artists=artists)
+
+    songs.add = locked  # type: ignore[method-assign]
+
+    def write() -> None:
+        while not end.wait(0.25):
+            locked(1, artists=1)
         connection.close()
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
         thread.join()
-    if errors:
-        raise SystemExit(f"A request failed: {errors[0]}")
-    return times
+        songs.add = add  # type: ignore[method-assign]
 
 
-def naive(kind: str, seed_song: int) -> list[int]:
-    """Rank all songs in a Python loop over every row of the database."""
-    songs = apps.get_model("catalog.SongEmotion").objects
-    emotions = list(songs.filter(model_version=MODEL_VERSION).select_related("song"))
-    scores = []
-    query = None
-    if kind == "song":
-        seed = next(e for e in emotions if e.song_id == seed_song)
-        query = np.frombuffer(seed.fused_embedding, "<f4")
-    for emotion in emotions:
-        score = -math.hypot(emotion.valence - 0.7, emotion.arousal - 0.2)
-        if kind == "mood":
-            score += 0.5 * emotion.emotions["calmness"]
-        elif query is not None:
-            score = float(np.frombuffer(emotion.fused_embedding, "<f4") @ query)
-        scores.append((score, emotion.song_id))
-    scores.sort(reverse=True)
-    return [song_id for _, song_id in scores[:COUNT]]
+@contextlib.contextmanager
+def building() -> Iterator[list[float]]:
+    """Build the index again and again meanwhile; yield the seconds that each build takes."""
+    end, seconds = threading.Event(), [float("nan")]
+    seconds.clear()
+
+    def build() -> None:
+        command = [sys.executable, "-m", "recommender", "build_index"]
+        while not end.is_set():
+            started = time.perf_counter()
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - started)
+            end.wait(2)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    try:
+        yield seconds
+    finally:
+        end.set()
+        thread.join()
 
 
-def timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return 1_000 * (time.perf_counter() - started)
+def as_markdown(results: list[dict[str, Any]]) -> str:
+    """Return a column for each size."""
+    head = "| | " + " | ".join(f"{result['songs']:,}" for result in results) + " |"
+    about = "In brackets: milliseconds of the processor alone."
+    lines = [f"{results[0]['database']}, {results[0]['cores']} cores. {about}", "", head]
+    lines.append("|---|" + "--:|" * len(results))
 
+    def row(name: str, value: Callable[[dict[str, Any]], str]) -> None:
+        lines.append(f"| {name} | " + " | ".join(value(result) for result in results) + " |")
 
-def quantiles(times: list[float]) -> dict[str, float]:
-    p50, p99 = np.percentile(times, [50, 99])
-    return {"p50_ms": float(p50), "p99_ms": float(p99), "runs": len(times)}
+    def pair(times: dict[str, float]) -> str:
+        shown = f"{times['p50_ms']:.1f}, {times['p99_ms']:.1f}"
+        if "cpu_p50_ms" in times:
+            shown += f" ({times['cpu_p50_ms']:.1f}, {times['cpu_p99_ms']:.1f})"
+        return shown
 
-
-def as_markdown(result: dict[str, Any]) -> str:
-    setting = (
-        f"{result['songs']} songs, {result['database']}, {result['workers']} web processes of 4 "
-        f"threads, {result['cores']} cores (clients on the same).\n"
-        f"The index is built in {result['index_build_seconds']:.1f} s; the first request of a "
-        f"process takes {result['first_request_ms']:.0f} ms."
-    )
-    lines = [
-        setting,
-        "",
-        "| playlist by | way | p50 ms | p99 ms | runs |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['kind']} | {row['way']} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} "
-        f"| {row['runs']} |"
-        for row in result["rows"]
-    ]
+    for kind in results[0]["inside"]["kinds"]:
+        row(f"{kind}, in process: p50, p99 ms", lambda r, k=kind: pair(r["inside"]["kinds"][k]))
+    for share in results[0]["inside"]["index"]:
+        row(
+            f"index query, filter {share}: p50, p99 ms; recall@20",
+            lambda r, s=share: (
+                f"{pair(r['inside']['index'][s])}; {r['inside']['index'][s]['recall']:.3f}"
+            ),
+        )
+    row("first list of a fresh process, ms", lambda r: pair(r["inside"]["first_request"]))
+    row("private memory of that process, MB", lambda r: f"{r['inside']['private_mb']:.0f}")
+    row("HTTP, 20 a second: p50, p99 ms", lambda r: pair(r["quiet"]["all"]))
+    row("the same while songs come and an index is built", lambda r: pair(r["busy"]["all"]))
+    row("requests that failed", lambda r: str(r["quiet"]["failed"] + r["busy"]["failed"]))
+    row("a new song is found after, s", lambda r: f"{r['found_seconds']:.1f}")
+    row("the same meanwhile, s", lambda r: f"{r['found_busy_seconds']:.1f}")
+    row("full build, s", lambda r: f"{r['full_build_seconds']:.0f}")
+    row("build that copies, s", lambda r: f"{np.median(r['update_seconds'] or [np.nan]):.0f}")
+    row("load of the machine", lambda r: f"{r['load']:.1f}")
     return "\n".join(lines)
 
 

@@ -37,7 +37,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from benchmarks import bench_playlist
+from benchmarks.catalogues import Songs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,8 +124,7 @@ def prepare(folder: Path) -> int:
     # Words need the real model, and songs of its version.
     from catalog.analysis import model_version  # noqa: PLC0415  after django.setup
 
-    bench_playlist.MODEL_VERSION = model_version()
-    song_ids = bench_playlist.fill(SONGS)
+    song_ids = Songs(model_version()).add(SONGS, artists=SONGS // 10)
     call_command("build_index", stdout=io.StringIO())
     song = apps.get_model("catalog.Song").objects.select_related("library").get(pk=song_ids[0])
     (folder / "music").mkdir()

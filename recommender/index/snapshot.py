@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recommender.index.rows import Columns
     from recommender.index.statistics import Statistics
 
-    _Rows = int | slice | NDArray[np.int64]
+    _Rows = int | np.integer[Any] | slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Column:
                 return self.dimension(rows[1])[rows[0]]
             wanted = range(self._overlay.shape[1])[rows[1]]
             return np.stack([self.dimension(number)[rows[0]] for number in wanted], axis=1)
-        if isinstance(rows, int):
+        if isinstance(rows, int | np.integer):
             value: NDArray[Any] = self[np.array([rows])][0]
             return value
         if isinstance(rows, slice):

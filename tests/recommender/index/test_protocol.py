@@ -111,6 +111,11 @@ def test_another_engine_gives_the_same_answers() -> None:
     assert_array_equal(other.fused(rows), held.fused(rows))
     for name in COLUMNS:
         assert_array_equal(getattr(other, name)[rows], getattr(held, name)[rows])
+        values = np.asarray(getattr(held, name))
+        for row in (rows[0], rows[-1], 0, len(held) - 1):
+            assert_array_equal(getattr(held, name)[row], values[row])
+    assert_array_equal(held.affect[:, :2], np.asarray(held.affect)[:, :2])
+    assert_array_equal(held.affect[rows, 1], np.asarray(held.affect)[:, 1])
     some = [emotion.song_id for emotion in emotions[2:5]]
     assert_array_equal(other.rows_of(some), held.rows_of(some))
     assert_array_equal(other.same_recordings(some), held.same_recordings(some))
