@@ -63,6 +63,8 @@ class Claim:
     is_weak: bool = False
     missing: bool = False
     corrected: str = ""
+    refused_meaning: str = ""
+    """What it means if it is refused; the meaning with "no" if empty."""
 
 
 def claims_of(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Claim]:
@@ -92,6 +94,9 @@ def _years(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim |
         return found
     if decade := _decade(words, 0):
         return _span(at, decade[1], decade[0], decade[0] + 9)
+    for name, first, last in (("early", 0, 4), ("middle", 3, 6), ("late", 5, 9)):
+        if words[0] in _WORDS[name] and (decade := _decade(words, 1)):
+            return _span(at, 1 + decade[1], decade[0] + first, decade[0] + last)
     year = _year(words[0])
     return _span(at, 1, year, year) if year else None
 
@@ -206,7 +211,6 @@ def _duration(words: Sequence[str], at: int) -> tuple[int, int]:
 
 
 def _lasting(at: int, size: int, seconds: int, *, is_least: bool) -> Claim:
-    bound = "at least" if is_least else "at most"
     minutes = f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds} seconds"
 
     def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
@@ -214,7 +218,10 @@ def _lasting(at: int, size: int, seconds: int, *, is_least: bool) -> Claim:
             return replace(filters, seconds_from=seconds)
         return replace(filters, seconds_to=seconds)
 
-    return Claim(at, at + size, f"{bound} {minutes}", apply)
+    bounds = ("at least", "at most") if is_least else ("at most", "at least")
+    return Claim(
+        at, at + size, f"{bounds[0]} {minutes}", apply, refused_meaning=f"{bounds[1]} {minutes}"
+    )
 
 
 def _genre(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
@@ -247,7 +254,7 @@ def _unchanged(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
 
 def genre_misspelt(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
     """Return the genre that an unknown word is a misspelling of."""
-    name = vocabulary.genre_near((tokens[at].word,))
+    name = vocabulary.genre_near(tokens[at].word)
     if name is None:
         return None
     return Claim(at, at + 1, f"genre {name}", _with_genre(name), doubt=0.2, corrected=name)

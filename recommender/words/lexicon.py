@@ -13,6 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from catalog.texts import fold
+from mer.lyrics import english_words
 from recommender.moods import MOODS
 from recommender.words.senses import AXES
 from recommender.words.tokens import tokens_of
@@ -25,12 +26,21 @@ if TYPE_CHECKING:
 _LONGEST_PHRASE: Final = 6
 _LONGEST_ENDING: Final = 6
 """A stem such as traurig* may be followed by at most so many letters."""
+_SHORT_STEM: Final = 2
+_SHORT_ENDING: Final = 3
+"""A short stem has short endings: ses* does not stand for session."""
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _UNSPACED: Final = ("ja", "zh", "ko")
 _LOOSE: Final = 0.9
 """What a word counts that is only a stem with an ending."""
+_HALF_ENGLISH: Final = 0.55
+_LARGELY_FOREIGN: Final = 0.8
+"""What a word of a language counts that English has, too: "hat" is Swedish for hatred."""
 _SLIP: Final = 0.5
 """What a misspelt English word counts, and what English has before the others."""
+_SLIP_AMONG_OTHERS: Final = 0.4
+_REAL: Final = 0.1
+"""What an English word counts that is in no table; its list has words of other languages, too."""
 _FALLBACK_FROM: Final = 4
 """Shorter words of other languages than the text's are not looked up."""
 
@@ -50,6 +60,7 @@ class Kind(enum.Enum):
     SLIGHTLY = "slightly"
     MORE = "more"
     LESS = "less"
+    TOO = "too"
     SAME = "same"
     BUT = "but"
     OR = "or"
@@ -62,11 +73,15 @@ class Kind(enum.Enum):
 
 
 class Word(NamedTuple):
-    """An entry: `senses` are moods or axes, of a mood or comparative only."""
+    """An entry: `senses` are moods or axes, of a mood or comparative only.
+
+    `is_weak` marks what is no mood within a description, such as "running up a mountain".
+    """
 
     kind: Kind
     written: str
     senses: tuple[str, ...] = ()
+    is_weak: bool = False
 
 
 @dataclass
@@ -91,7 +106,8 @@ class Language:
     def stem_of(self, word: str) -> Word | None:
         """Return the entry whose stem the word begins with."""
         for cut in range(len(word), max(1, len(word) - _LONGEST_ENDING - 1), -1):
-            if (found := self.stems.get(word[:cut])) is not None:
+            found = self.stems.get(word[:cut])
+            if found is not None and len(word) - cut <= max(_SHORT_ENDING, 2 * (cut - _SHORT_STEM)):
                 return found
         return None
 
@@ -129,6 +145,8 @@ def _language(code: str, text: str) -> Language:
     for section, kind in (("moods", Kind.MOOD), ("axes", Kind.MOOD)):
         for sense, words in table[section].items():
             _add(language, _listed(words), kind, sense)
+    for sense, words in table.get("activities", {}).items():
+        _add(language, _listed(words), Kind.MOOD, sense, is_weak=True)
     for sense, words in table["comparatives"].items():
         _add(language, _listed(words), Kind.COMPARATIVE, sense)
     if code == "en":
@@ -142,12 +160,14 @@ def _language(code: str, text: str) -> Language:
     return language
 
 
-def _add(language: Language, words: Iterable[str], kind: Kind, *senses: str) -> None:
+def _add(
+    language: Language, words: Iterable[str], kind: Kind, *senses: str, is_weak: bool = False
+) -> None:
     for sense in senses:
         if sense not in MOODS and sense not in AXES:
             raise ValueError(f"languages/{language.code}.toml: {sense!r} is no mood and no axis")
     for written in words:
-        language.add(written, Word(kind, written.rstrip("*"), senses))
+        language.add(written, Word(kind, written.rstrip("*"), senses, is_weak))
 
 
 def _listed(text: str) -> list[str]:
@@ -174,14 +194,26 @@ def language_of(tokens: Sequence[Token], is_slip: Callable[[str], bool]) -> Lang
         while at < len(tokens):
             match = language.find(tokens, at)
             if match is not None:
-                loose = match[0] == 1 and language.is_loose(tokens[at].word)
-                found += _LOOSE if loose else match[0]
+                found += _worth(language, tokens, at, match[0])
             elif language.code == "en" and is_slip(tokens[at].word):
-                found += _SLIP
+                found += _SLIP if len(tokens) == 1 else _SLIP_AMONG_OTHERS
+            elif language.code == "en" and tokens[at].word in english_words():
+                found += _REAL
             at += match[0] if match else 1
         return found + (_SLIP if language.code == "en" else 0.0)
 
     return max(known.values(), key=words_known)
+
+
+def _worth(language: Language, tokens: Sequence[Token], at: int, size: int) -> float:
+    """Return how much a find speaks for a language: less for what is a real English word."""
+    if size > 1 or language.code == "en":
+        return size
+    word = tokens[at].word
+    loose = language.is_loose(word)
+    if word in english_words() and (word,) not in languages()["en"].phrases:
+        return 0.0 if loose else _HALF_ENGLISH if len(tokens) == 1 else _LARGELY_FOREIGN
+    return _LOOSE if loose else 1.0
 
 
 def find_elsewhere(token: Token, language: Language, *, loosely: bool) -> Word | None:

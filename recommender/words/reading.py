@@ -24,6 +24,8 @@ from recommender.words.vocabulary import LONGEST_READ, Vocabulary
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from recommender.words.filters import Claim
+
 _VERY: Final = 1.4
 _SLIGHTLY: Final = 0.5
 _MUCH_STEP: Final = 1.6
@@ -113,6 +115,8 @@ class _Reader:
         """Read the next item; `rest` are those after it."""
         if item.corrected:
             self.corrections[item.text] = item.corrected
+        if item.kind in (Kind.MOOD, Kind.COMPARATIVE) and self.refusal is not None:
+            self._step_over()
         if item.kind not in _IN_DESCRIPTIONS or self.refusal is not None:
             self._describe()
         elif self.unknown and item.kind is not Kind.UNKNOWN:
@@ -129,6 +133,7 @@ class _Reader:
             case Kind.MARK:
                 self._mark(item, rest)
             case Kind.BUT:
+                self._look_back()
                 self._forget()
                 self.clause += 1
             case Kind.FILTER | Kind.UNSUPPORTED:
@@ -144,8 +149,30 @@ class _Reader:
         self.before = item
 
     def end(self) -> None:
-        """Read what is left of the last description."""
+        """Read what is left of the last description and of the last refusal."""
         self._describe()
+        self._look_back()
+        if self.before is not None and self.before.kind is Kind.VERY and self.readings:
+            self.readings[-1].strength *= self.strength  # in Arabic it comes last
+
+    def _step_over(self) -> None:
+        """Leave out words between a refusal and a mood: not a single sad song."""
+        if not self.is_spent and self.unknown:
+            self.not_understood += [
+                item.text
+                for item in self.unknown
+                if item.kind is Kind.UNKNOWN and not is_english(item.word)
+            ]
+            self.unknown = []
+
+    def _look_back(self) -> None:
+        """Refuse what a clause named before a refusal at its end: sad is what I do not want."""
+        refusal = self.refusal
+        if refusal is None or self.is_spent or refusal.word in _PLAIN_NO:
+            return
+        named = [reading for reading in self.readings if reading.clause == self.clause]
+        if named and not named[-1].is_refused:
+            named[-1].is_refused = True
 
     def _modify(self, kind: Kind) -> None:
         if kind in (Kind.VERY, Kind.MUCH):
@@ -156,6 +183,10 @@ class _Reader:
             self.step = 1.0
         elif kind is Kind.LESS:
             self.step = -1.0
+        elif kind is Kind.TOO:
+            # "Too loud" asks for less; "should not be too loud" refuses, but only the much.
+            self.is_soft = self.refusal is not None
+            self.step = 0.0 if self.refusal is not None else -1.0
         elif kind is Kind.SAME:
             self.is_likened = True
 
@@ -220,9 +251,10 @@ class _Reader:
         if item.word == "," and self.refusal is not None and _is_list(rest):
             self.is_joined = True
             return
-        self._forget()
         if item.word != ",":
+            self._look_back()
             self.clause += 1
+        self._forget()
 
     def _name(self, item: Item) -> None:
         is_refused = self.refusal is not None
@@ -244,7 +276,11 @@ class _Reader:
         if not words:
             return
         content = [item for item in words if item.kind is Kind.UNKNOWN]
-        known = [item for item in content if self.reads_english and is_english(item.word)]
+        known = [
+            item
+            for item in content
+            if self.reads_english and (item.is_weak or is_english(item.word))
+        ]
         if self.refusal is not None and not self.is_spent:
             text = " ".join(item.text for item in words)
             self.not_understood.append(f"{self.refusal.text} {text}")
@@ -319,9 +355,7 @@ class _Reader:
         placed = [(reading.item.start, _part(reading)) for reading in self.readings]
         for item, is_refused in self.claims:
             if item.claim is not None:
-                meaning = f"no {item.claim.meaning}" if is_refused else item.claim.meaning
-                weight = -1.0 if is_refused else 1.0
-                placed.append((item.start, Part(item.text, meaning, weight, item.doubt)))
+                placed.append((item.start, _filter_part(item, item.claim, is_refused=is_refused)))
         return tuple(part for _, part in sorted(placed, key=lambda pair: pair[0]))
 
 
@@ -371,6 +405,13 @@ def _part(reading: _Reading) -> Part:
         word = "less" if reading.is_soft else "not"
         return Part(item.text, f"{word} {names}", -strength, item.doubt)
     return Part(item.text, names, strength, item.doubt)
+
+
+def _filter_part(item: Item, claim: Claim, *, is_refused: bool) -> Part:
+    if not is_refused or claim.refused_meaning:
+        meaning = claim.refused_meaning if is_refused else claim.meaning
+        return Part(item.text, meaning, 1.0, item.doubt)
+    return Part(item.text, f"no {claim.meaning}", -1.0, item.doubt)
 
 
 def _is_alike(one: str, two: str) -> bool:

@@ -48,6 +48,8 @@ class Item:
     claim: Claim | None = None
     is_negated: bool = False
     """The word itself refuses, such as unromantic."""
+    is_weak: bool = False
+    """It means something else within a description."""
 
 
 def scan(text: str, vocabulary: Vocabulary) -> tuple[list[Item], Language]:
@@ -86,12 +88,14 @@ def _item(
     if claim is not None and not _is_outdone(claim, match):
         size = claim.end - claim.start
         made = _made(Kind.FILTER, tokens, at, size, token.word)
-        return replace(made, claim=claim, doubt=claim.doubt, corrected=claim.corrected), size
+        made = replace(made, claim=claim, doubt=claim.doubt, corrected=claim.corrected)
+        return replace(made, is_weak=claim.is_weak), size
     if match is not None:
         size, word = match
         made = _made(word.kind, tokens, at, size, word.written)
         negated = word.kind is Kind.MOOD and language.negates(token.word)
-        return replace(made, senses=word.senses, is_negated=negated), size
+        weak = word.is_weak
+        return replace(made, senses=word.senses, is_negated=negated, is_weak=weak), size
     return _of_unknown(tokens, at, language, vocabulary), 1
 
 
@@ -124,6 +128,8 @@ def _of_unknown(
         found = language.find([rest], 0) if len(rest.word) > 2 else None
         if rest.word != token.word and found and found[1].kind is Kind.MOOD:
             return replace(made, kind=Kind.MOOD, senses=found[1].senses, is_negated=True)
+    if language.code == "en" and _is_adverb(token.word):
+        return replace(made, kind=Kind.FILLER)
     if language.code == "en" and token.word in english_words() and token.word not in misspelt():
         return made
     is_misspelt = language.code == "en" and is_slip(token.word)
@@ -136,6 +142,11 @@ def _of_unknown(
     if (word := find_elsewhere(token, language, loosely=True)) is not None:
         return replace(made, kind=word.kind, senses=word.senses, doubt=_FOREIGN_DOUBT)
     return made
+
+
+def _is_adverb(word: str) -> bool:
+    """Whether a word is an adverb such as "necessarily", which no mood is."""
+    return len(word) > 5 and word.endswith("ly") and is_english(word)
 
 
 def _corrected(
@@ -173,8 +184,10 @@ def _without_strays(items: list[Item]) -> list[Item]:
     """Return the items, with weak names inside a description as unknown words of it."""
     kept = list(items)
     for number, item in enumerate(items):
-        if item.claim is not None and item.claim.is_weak and _is_in_description(items, number):
-            kept[number] = replace(item, kind=Kind.UNKNOWN, claim=None, doubt=0.0, corrected="")
+        if item.is_weak and _is_in_description(items, number):
+            kept[number] = replace(
+                item, kind=Kind.UNKNOWN, claim=None, senses=(), doubt=0.0, corrected=""
+            )
     return kept
 
 

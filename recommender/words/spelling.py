@@ -70,7 +70,8 @@ def _is_real(word: str) -> bool:
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < _SHORTEST_STEM:
             continue
-        if stem in known or f"{stem}e" in known or (stem[-1] == stem[-2] and stem[:-1] in known):
+        is_dropped = ending[0] in "ei" and f"{stem}e" in known  # waking, baker
+        if stem in known or is_dropped or (stem[-1] == stem[-2] and stem[:-1] in known):
             return True
     return False
 

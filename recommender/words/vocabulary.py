@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from recommender.words.tokens import key_of, tokens_of
 
@@ -21,6 +22,8 @@ LONGEST_READ: Final = 60
 """Words; a longer text is a poem or lyrics, and the network reads it as a whole."""
 ANNOUNCING: Final = frozenset({"by", "von", "par", "door", "przez"})
 """Words that an artist follows."""
+_SHORTEST_GENRE: Final = 3
+_LONG_GENRE: Final = 8
 _NEAR_NAME: Final = 84
 """Percent of likeness from which a name is taken for a misspelt one."""
 
@@ -47,13 +50,13 @@ class Vocabulary:
         self.albums = _by_key(albums)
         self._artist_texts = {" ".join(key): name for key, name in self.artists.items()}
 
-    def genre_near(self, words: Key) -> str | None:
-        """Return the genre that is spelt like the words, by one letter of at least three."""
-        text = " ".join(words)
-        if len(text) < 3:
+    def genre_near(self, word: str) -> str | None:
+        """Return the genre that is spelt like a word: by one letter, by two of eight or more."""
+        if len(word) < _SHORTEST_GENRE:
             return None
-        texts = {" ".join(key): name for key, name in self.genres.items() if key[0][0] == text[0]}
-        found = process.extractOne(text, texts.keys(), scorer=fuzz.ratio, score_cutoff=_NEAR_NAME)
+        texts = {" ".join(key): name for key, name in self.genres.items() if key[0][0] == word[0]}
+        edits = 2 if len(word) >= _LONG_GENRE else 1
+        found = process.extractOne(word, texts.keys(), scorer=OSA.distance, score_cutoff=edits)
         return texts[found[0]] if found else None
 
     def artist_near(self, words: Key) -> str | None:
