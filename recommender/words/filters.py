@@ -26,6 +26,7 @@ _TABLE: Final = tomllib.loads(
     (resources.files("recommender.words") / "filters.toml").read_text("utf-8")
 )
 _WORDS: Final = {name: frozenset(words.split()) for name, words in _TABLE["words"].items()}
+_PHRASES: Final = {name: frozenset(t.split(", ")) for name, t in _TABLE["phrases"].items()}
 _NUMBERS: Final = {word: int(n) for n, words in _TABLE["numbers"].items() for word in words.split()}
 _DECADES: Final = {word: int(y) for y, words in _TABLE["decades"].items() for word in words.split()}
 _GENRE_PHRASES: Final = frozenset(
@@ -98,7 +99,13 @@ def _years(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim |
         if words[0] in _WORDS[name] and (decade := _decade(words, 1)):
             return _span(at, 1 + decade[1], decade[0] + first, decade[0] + last)
     year = _year(words[0])
-    return _span(at, 1, year, year) if year else None
+    if year is None:
+        return None
+    for name, ends in (("or_later", (year, None)), ("or_earlier", (None, year))):
+        for size in (1, 2):
+            if " ".join(words[1 : 1 + size]) in _PHRASES[name]:
+                return _span(at, 1 + size, *ends)
+    return _span(at, 1, year, year)
 
 
 def _range_of_years(at: int, words: Sequence[str]) -> Claim | None:

@@ -9,11 +9,12 @@ from recommender.moods import MOODS
 from recommender.words.lexicon import Kind
 from recommender.words.scan import Item, scan
 from recommender.words.senses import (
+    AXES,
     NEUTRAL,
     direction_of,
+    has_opposite,
     moved,
     name_of,
-    opposite_of,
     place_of,
     pull_of,
 )
@@ -237,7 +238,7 @@ class _Reader:
             elif self.before is None or self.before.kind is not Kind.UNSUPPORTED:
                 self.refusal = item
             return
-        named[-1].is_refused = not named[-1].is_refused
+        named[-1].is_refused = True  # also after another refusal: hiç üzgün değil
         self.strength = 1.0
 
     def _than(self, item: Item) -> None:
@@ -338,10 +339,12 @@ class _Reader:
             if not reading.step and not reading.is_refused
         ]
         refused = [
-            opposite_of(name, reading.strength)
+            (name, pull_of(name, reading.strength))
             for reading, name in _named(self.readings)
-            if not reading.step and reading.is_refused
+            if not reading.step and reading.is_refused and has_opposite(name)
         ]
+        turned = [pull for name, pull in refused if name in AXES]
+        moods = [pull for name, pull in refused if name not in AXES]
         steps = [
             (direction_of(name), _step_of(reading))
             for reading, name in _named(self.readings)
@@ -349,7 +352,7 @@ class _Reader:
         ]
         if is_relative:
             return moved(last or (NEUTRAL, NEUTRAL), steps)
-        return moved(place_of(wanted, refused), steps)
+        return moved(place_of(wanted, moods, turned), steps)
 
     def _parts(self) -> tuple[Part, ...]:
         placed = [(reading.item.start, _part(reading)) for reading in self.readings]

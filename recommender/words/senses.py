@@ -22,6 +22,8 @@ FLIPPED_FROM: Final = 0.7
 """A refusal flips an axis whose salience is at least this share of the larger one."""
 _FARTHEST_FLIP: Final = 0.3
 """From the middle: a refused mood asks for the other side, not for the extreme opposite."""
+_NEAR: Final = 0.35
+"""A refused mood at most so far from what is wanted moves it: happy, but not energetic."""
 _REFUSAL: Final = 0.8
 """Weight of the flipped side of a refused mood beside what is asked for."""
 
@@ -44,11 +46,14 @@ _WITHOUT_OPPOSITE: Final = frozenset(
 AXES: Final = {
     "v+": ("pleasant", (0.78, NEUTRAL), (0.8, 0.0)),
     "v-": ("unpleasant", (0.22, NEUTRAL), (0.8, 0.0)),
-    "a+": ("lively", (NEUTRAL, 0.85), (0.0, 1.0)),
+    "a+": ("lively", (NEUTRAL, 0.85), (0.0, 1.2)),
     "a+?": ("heavy", (NEUTRAL, 0.78), (0.0, 0.5)),
-    "a-": ("quiet", (NEUTRAL, 0.2), (0.0, 1.0)),
+    "a-": ("quiet", (NEUTRAL, 0.2), (0.0, 1.2)),
 }
-"""Words about one axis: what they are called, the place and the salience."""
+"""Words about one axis: what they are called, the place and the salience.
+
+They name the axis itself, so they count more on it than a mood: "angry but quiet" is quiet.
+"""
 
 
 class Pull(NamedTuple):
@@ -75,14 +80,16 @@ def pull_of(sense: str, strength: float) -> Pull:
     return Pull((valence, arousal), (salience[0] * strength, salience[1] * strength))
 
 
-def opposite_of(sense: str, strength: float) -> Pull:
-    """Return what the refusal of a mood or an axis asks for: the other side of its main axes."""
-    place, salience = pull_of(sense, strength)
-    if sense in _WITHOUT_OPPOSITE:
-        return Pull((NEUTRAL, NEUTRAL), (0.0, 0.0))
-    main = FLIPPED_FROM * max(salience)
-    valence, arousal = (_flipped(x) for x in place)
-    kept = tuple(_REFUSAL * s if s >= main else 0.0 for s in salience)
+def has_opposite(sense: str) -> bool:
+    """Return whether the refusal of a mood or an axis asks for something else."""
+    return sense not in _WITHOUT_OPPOSITE
+
+
+def opposite_of(refused: Pull) -> Pull:
+    """Return what a refusal asks for: the other side of its main axes."""
+    main = FLIPPED_FROM * max(refused.salience)
+    valence, arousal = (_flipped(x) for x in refused.place)
+    kept = tuple(_REFUSAL * s if s >= main else 0.0 for s in refused.salience)
     return Pull((valence, arousal), (kept[0], kept[1]))
 
 
@@ -97,13 +104,31 @@ def direction_of(sense: str) -> tuple[float, float]:
     return steps[0], steps[1]
 
 
-def place_of(wanted: Sequence[Pull], refused: Sequence[Pull]) -> tuple[float, float]:
+def place_of(
+    wanted: Sequence[Pull], refused: Sequence[Pull], turned: Sequence[Pull] = ()
+) -> tuple[float, float]:
     """Return the place that satisfies all pulls.
 
-    What is refused counts on an axis only as far as what is wanted leaves that axis open.
+    `refused` are the places of what is refused, as of `pull_of`. Those that lie far from what is
+    wanted ask for nothing more. The opposite of the others counts on an axis only as far as what is
+    wanted leaves that axis open. `turned` are refused axes: "not loud" counts like "quiet".
     """
-    valence, arousal = (_on_axis(axis, wanted, refused) for axis in (0, 1))
+    near = [pull for pull in refused if _is_near(pull, wanted)]
+    opposites = [opposite_of(pull) for pull in near]
+    asked = [*wanted, *(pull._replace(place=opposite_of(pull).place) for pull in turned)]
+    valence, arousal = (_on_axis(axis, asked, opposites) for axis in (0, 1))
     return valence, arousal
+
+
+def _is_near(refused: Pull, wanted: Sequence[Pull]) -> bool:
+    """Return whether what is wanted may be what is refused, by the axes that it is about."""
+    if not wanted:
+        return True
+    distance = 0.0
+    for axis in (0, 1):
+        claimed = min(1.0, max(pull.salience[axis] for pull in wanted))
+        distance += (claimed * (_on_axis(axis, wanted, ()) - refused.place[axis])) ** 2
+    return bool(distance**0.5 <= _NEAR)
 
 
 def moved(
