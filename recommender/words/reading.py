@@ -105,6 +105,8 @@ class _Reader:
     is_soft: bool = False
     is_spent: bool = False
     """Whether the refusal has met what it refuses; it goes on only over "and" and "or"."""
+    is_after_mood: bool = False
+    """Whether it stands right after a mood: sad no, happy yes."""
     is_joined: bool = False
     is_likened: bool = False
     strength: float = 1.0
@@ -169,7 +171,9 @@ class _Reader:
     def _look_back(self) -> None:
         """Refuse what a clause named before a refusal at its end: sad is what I do not want."""
         refusal = self.refusal
-        if refusal is None or self.is_spent or refusal.word in _PLAIN_NO:
+        if refusal is None or self.is_spent:
+            return
+        if refusal.word in _PLAIN_NO and not self.is_after_mood:
             return
         named = [reading for reading in self.readings if reading.clause == self.clause]
         if named and not named[-1].is_refused:
@@ -214,8 +218,9 @@ class _Reader:
         return any(_is_alike(one, two) for one in former.senses for two in senses)
 
     def _not(self, item: Item, rest: Sequence[Item]) -> None:
-        is_answer = self.before is not None and self.before.word == "?"
-        if is_answer and item.word in _PLAIN_NO:
+        is_answer = self.before is not None and (self.before.word == "?" or self.before.text == ":")
+        is_all = not rest or rest[0].kind is Kind.MARK
+        if is_answer and (item.word in _PLAIN_NO or is_all):
             self._not_after(item)
             return
         is_second = self.refusal is not None and not self.is_spent
@@ -225,6 +230,7 @@ class _Reader:
         self._forget_refusal()
         if not undoes:
             self.refusal, self.is_soft = item, item.kind is Kind.NOT_SOFTLY
+            self.is_after_mood = self.before is not None and self.before.kind is Kind.MOOD
 
     def _not_after(self, item: Item) -> None:
         """Refuse what was named before; without such, what is named next."""
@@ -252,8 +258,9 @@ class _Reader:
         if item.word == "," and self.refusal is not None and _is_list(rest):
             self.is_joined = True
             return
-        if item.word != ",":
+        if item.word != "," or self.is_after_mood:
             self._look_back()
+        if item.word != ",":
             self.clause += 1
         self._forget()
 
@@ -297,6 +304,7 @@ class _Reader:
 
     def _forget_refusal(self) -> None:
         self.refusal, self.is_soft, self.is_spent, self.is_joined = None, False, False, False
+        self.is_after_mood = False
 
     def understood(self, text: str, last: tuple[float, float] | None) -> Understood:
         """Return the whole."""

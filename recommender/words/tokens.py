@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The vowel signs of Indian scripts are no letters, but parts of words.
 _WORD: Final = re.compile(
-    r"[^\W_]+(?:[\u0900-\u0dff\u0e00-\u0fff]+[^\W_]*)*(?:['\u2019\u02bc][^\W_]+)*|[&+]"
+    r"(?P<no>(?<!\S)[-!\u2212](?=[^\W\d_]))|[^\W_]+(?:[\u0900-\u0dff\u0e00-\u0fff]+[^\W_]*)*(?:['\u2019\u02bc][^\W_]+)*|[&+]"
     r"|[,;:.!?\u2026()\n\u3001\u3002\uff0c\uff01\uff1f\uff1b\u060c\u061f\u061b\u0964]|\s[-\u2013\u2014]\s"
 )
 _ENGLISH_ENDS: Final = re.compile(r"['\u2019\u02bc](?:s|m|re|ll|ve|d)$", re.IGNORECASE)
@@ -45,7 +45,9 @@ def tokens_of(text: str) -> list[Token]:
     plain = unicodedata.normalize("NFC", text)
     tokens: list[Token] = []
     for found in _WORD.finditer(plain):
-        tokens += _split(found[0], found.start())
+        # A sign right before a word refuses it, as in searches: happy -sad.
+        refusing = [Token(found[0], "not", found.start(), found.end())] if found["no"] else []
+        tokens += refusing or _split(found[0], found.start())
     return tokens
 
 
