@@ -32,6 +32,7 @@ from recommender.index.files import EmbeddingIndex
 from recommender.index.reader import index_snapshot_forget
 from recommender.models import IndexBuild
 from recommender.operations import operation_warnings
+from recommender.playlists import PlaylistRequest, playlist_generate
 from tests.factories import (
     MODEL_VERSION,
     SongEmotionFactory,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
+
+ANY = PlaylistRequest(moods=(("calm", 1.0),), count=5, seed=4, min_match=0.0)
 
 
 def assert_equals_database(held: IndexSnapshot) -> None:
@@ -357,7 +360,12 @@ class TestSnapshot:
     @given(
         steps=st.lists(
             st.tuples(
-                st.sampled_from(["add", "delete", "hide", "show", "reanalyse", "retag", "build"]),
+                st.sampled_from(
+                    [
+                        *("add", "delete", "hide", "show", "reanalyse", "retag"),
+                        *("build", "full build", "killed build", "torn file", "new process"),
+                    ]
+                ),
                 st.integers(0, 1000),
             ),
             max_size=14,
@@ -372,11 +380,28 @@ class TestSnapshot:
             song = songs[number % len(songs)] if songs else None
             if step == "add":
                 SongEmotionFactory(seed=number)
-            elif step == "build":
-                index_build()
+            elif step in {"build", "full build"}:
+                index_build(is_full=step == "full build")
+            elif step == "killed build":
+                _build_killed()
+            elif step == "torn file":
+                _file_torn(number)
+            elif step == "new process":
+                index_snapshot_forget()
             elif song is not None:
                 _change(song, step, number)
-            assert_equals_database(index_snapshot())
+            held, fresh = index_snapshot(), reader.Reader(lambda: MODEL_VERSION).poll()
+            assert_equals_database(held)
+            assert_equals_database(fresh)
+            if held.song_count:
+                # However a process came to its snapshot, the same seed gives the same list.
+                made, again = (
+                    playlist_generate(request=ANY, snapshot=one).entries for one in (held, fresh)
+                )
+                assert [entry.song_id for entry in made] == [entry.song_id for entry in again]
+                np.testing.assert_allclose(
+                    [entry.score for entry in made], [entry.score for entry in again], atol=1e-6
+                )
 
 
 class TestStatus:
@@ -419,6 +444,26 @@ def as_former_format(build: IndexBuild) -> None:
     path.chmod(0o600)
     path.write_bytes(former.to_bytes())
     IndexBuild.objects.filter(pk=build.pk).update(manifest_sha256=former.sha256)
+
+
+def _build_killed() -> None:
+    """Leave what a process leaves that is killed while it builds."""
+    left = Path(settings.AFFETTI_INDEX_DIR) / "20260101-000000-abc.part"
+    left.mkdir(parents=True, exist_ok=True)
+    (left / "fused.f32").write_bytes(b"x" * 1000)
+
+
+def _file_torn(number: int) -> None:
+    """Cut a file of the active build short, and begin anew as after a crash."""
+    active = IndexBuild.objects.filter(is_active=True).first()
+    if active is not None:
+        files = sorted((Path(settings.AFFETTI_INDEX_DIR) / active.directory).iterdir())
+        path = files[number % len(files)]
+        whole = path.read_bytes()
+        # Another file: the former one is mapped here, and would kill this process.
+        path.unlink()
+        path.write_bytes(whole[: len(whole) // 2])
+    index_snapshot_forget()
 
 
 def _change(song: Song, step: str, number: int) -> None:
