@@ -44,7 +44,7 @@ def main() -> None:
     from recommender.index import index_snapshot  # noqa: PLC0415  after setup
 
     snapshot = index_snapshot()
-    print(f"{len(snapshot)} songs\n")
+    print(f"{snapshot.song_count} songs\n")
     _print_journeys(snapshot, options.songs)
     labels = _quadrants(snapshot, options.csv)
     if (labels != "").any():
@@ -91,7 +91,9 @@ def _quadrants(snapshot: IndexSnapshot, labels: Path | None) -> NDArray[np.str_]
     for pk, title, path in Song.objects.values_list("pk", "title", "relative_path"):
         name = path.rpartition("/")[2]
         known[pk] = files.get(name) or files.get(name.rpartition(".")[0]) or titles.get(title, "")
-    return np.array([known.get(song_id, "") for song_id in np.asarray(snapshot.song_ids).tolist()])
+    labels = [known.get(song_id, "") for song_id in np.asarray(snapshot.song_ids).tolist()]
+    # The rows of songs that are gone or have changed are never found.
+    return np.where(snapshot.alive, labels, "")
 
 
 def _print_matches(snapshot: IndexSnapshot, labels: NDArray[np.str_]) -> None:
