@@ -67,7 +67,8 @@ def main() -> None:
         f"Written by `python -m benchmarks.mood_words`; model {pipeline.model_version}.",
         f"Of {count} words and phrases {right} lie in the expected quadrant,",
         f"{near} in it or within {_BORDER} of it.",
-        "The expectations are one person's, written before the first prediction.", "",
+        "The expectations are one person's, written before the first prediction.",
+        "How requests in words are understood is measured in [words](words.md).", "",
         "| words | expected | valence | arousal | place | quadrant head | as expected |",
         "|---|---|--:|--:|---|---|---|", *rows,
     ]  # fmt: skip

@@ -1,20 +1,29 @@
-"""The requests of benchmarks/word_queries.tsv, as far as they need no network."""
+"""The requests of benchmarks/word_queries*.tsv, as far as they need no network."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
-from benchmarks.word_queries import failures, queries, reading_of
+import pytest
+
+from benchmarks.word_queries import QUERIES, failures, queries, reading_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHARES = {"negation": 0.95}
 """At least so many of a kind are right; of the others, nine in ten."""
 
 
-def test_what_was_expected_beforehand_is_understood() -> None:
+@pytest.mark.parametrize(
+    "path", sorted(QUERIES.parent.glob("word_queries*.tsv")), ids=lambda path: path.stem
+)
+def test_what_was_expected_beforehand_is_understood(path: Path) -> None:
     total: Counter[str] = Counter()
     right: Counter[str] = Counter()
     wrong = []
-    for query in queries():
+    for query in queries(path):
         needs_network = "network" in query.expected or query.kind == "situation"
         if needs_network:
             continue

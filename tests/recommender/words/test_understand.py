@@ -36,6 +36,15 @@ class TestRefusals:
             ("not angry and calm", ("anger",)),
             ("no quiero nada triste", ("sadness",)),
             ("никогда не грустно", ("sadness",)),
+            ("hiç üzgün değil", ("sadness",)),
+            ("traurig mag ich nicht", ("sadness",)),
+            ("not a single sad song", ("sadness",)),
+            ("sad no, happy yes", ("sadness",)),
+            ("happy -sad", ("sadness",)),
+            ("happy!", ()),
+            ("happy - calm", ()),
+            ("sad is what I don't want", ("sadness",)),
+            ("shouldn't be too sad", ()),
         ],
     )
     def test_a_refusal_reaches_as_far_as_it_is_meant(
@@ -49,6 +58,12 @@ class TestRefusals:
         assert found.exclusions == ()
         assert found.place is not None
         assert found.place[1] < 0.5
+
+    def test_what_lies_far_from_the_wanted_moves_nothing(self) -> None:
+        assert understand("happy, no drama").place == understand("happy").place
+        moved = understand("happy, not energetic").place
+        assert moved is not None
+        assert moved[1] < 0.5
 
     def test_what_is_refused_is_not_stressed(self) -> None:
         assert understand("lonely but not sad").exclusions == ("sadness",)
@@ -96,6 +111,9 @@ class TestFilters:
             ("hiphop, sad", Filters(genres=("Hip-Hop",))),
             ("happy, no jazz", Filters(genres_not=("Jazz",))),
             ("from Kind of Blue, sad", Filters(albums=("Kind of Blue",))),
+            ("sad songs from 1990 onwards", Filters(year_from=1990)),
+            ("early 90s rock", Filters(genres=("Rock",), year_from=1990, year_to=1994)),
+            ("happy, not longer than 3 minutes", Filters(seconds_to=180)),
             ("sad", Filters()),
         ],
     )
