@@ -52,11 +52,13 @@ def suite(tmp_path):
 def test_lists_are_a_run_that_the_suite_can_score(suite):
     call_command("evaluate_playlists", str(suite), "--here")
     run = read_run(suite / "runs/affetti.csv", read_suite(suite))
-    assert {"like sunrise", "calm", "low and dark"} <= set(run)
+    assert set(run) == {"like sunrise", "calm", "low and dark", "wake up"}
     # The labels are predicted exactly, so the best songs come first.
     assert run["like sunrise"][0].song == "parade"
     assert {each.song for each in run["calm"][:2]} == {"meadow", "lullaby"}
     assert {each.song for each in run["low and dark"][:2]} == {"farewell", "rain"}
+    journey = sorted(run["wake up"], key=lambda each: each.position)
+    assert (journey[0].song, journey[-1].song) == ("farewell", "sunrise")
     for listed in run.values():
         scores = [each.score for each in listed]
         assert scores == sorted(scores, reverse=True)

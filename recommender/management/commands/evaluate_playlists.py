@@ -162,8 +162,8 @@ class SuiteCatalogue:
             try:
                 made = playlist_generate(
                     # Measures compare lists of one length, so weaker matches are in them.
-                    request=PlaylistRequest(
-                        **{"count": COUNT, "seed": 0, "min_match": 0.0, **target, **tuning}
+                    request=PlaylistRequest.from_json(
+                        {"count": COUNT, "seed": 0, "min_match": 0.0, **target, **tuning}
                     ),
                     snapshot=snapshots[catalogue],
                 )
@@ -178,7 +178,7 @@ class SuiteCatalogue:
                 yield query["query"], rank, names[song_id], position, f"{score:.6f}"
 
     def _target(self, query: Row) -> dict[str, object] | None:
-        """Return the fields of the request; None for what the recommender cannot be asked."""
+        """Return the fields of the request as JSON; None for what cannot be asked."""
         seed = query.get("song", "")
         if seed:
             if seed not in self.ids:
@@ -191,16 +191,23 @@ class SuiteCatalogue:
                 and self.catalogues[name] == self.catalogues[seed]
                 and name != seed
             ]
-            return {"song_ids": (self.ids[seed],), "exclude_song_ids": tuple(others)}
+            return {"song_ids": [self.ids[seed]], "exclude_song_ids": others}
         if query.get("mood"):
-            return {"moods": ((query["mood"], 1.0),)}
+            return {"moods": [query["mood"]]}
+        if query.get("path"):
+            stops = [_point(*stop.split()) for stop in query["path"].split(";")]
+            return {"journey": [{"point": stop} for stop in stops]}
         if query.get("valence") and query["kind"] == "point":
-            return {"point": AffectPoint(float(query["valence"]), float(query["arousal"]))}
+            return {"point": _point(query["valence"], query["arousal"])}
         return None
 
     @staticmethod
     def _report(query: str, error: PlaylistRequestError) -> None:
         tqdm.write(f"{query}: {error}", file=sys.stderr)
+
+
+def _point(valence: str, arousal: str) -> dict[str, float]:
+    return {"valence": float(valence), "arousal": float(arousal)}
 
 
 def _song(row: Row, number: int, library: Library) -> Song:
