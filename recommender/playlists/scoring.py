@@ -1,6 +1,6 @@
 """How well songs fit a target, each score exact and in [0, 1]; plain arrays, no database.
 
-A song's score is the weighted mean of three parts, each in [0, 1]:
+A song's score is the weighted mean of four parts, each in [0, 1]:
 
 - *closeness* ``exp(-d² / 2 TOLERANCE²)`` times the *quadrant match* (`quadrant_match`). d is the
   mean of two distances: on the plane, and between the shares of the catalogue that have a lower
@@ -10,6 +10,8 @@ A song's score is the weighted mean of three parts, each in [0, 1]:
 - *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
 - *likeness* ``(cos - m) / (1 - m)``, at least 0, where m is the cosine of the target and the
   average song. 0 is as similar as the average song, 1 is identical.
+- for songs as a target, the *quadrant match* once more, alone: the network is better at quadrants
+  than at places (docs/results/playlists.md).
 """
 
 from __future__ import annotations
@@ -45,11 +47,12 @@ FULL_MATCH_SHARE: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class PartWeights:
-    """The weights of closeness, emotion match and likeness."""
+    """The weights of closeness, emotion match, likeness and quadrant match."""
 
     closeness: float
     emotions: float = 0.0
     likeness: float = 0.0
+    quadrants: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Target:
     """What the songs of a list should be like.
 
     `place` is (valence, arousal); `relative` is the same in shares of the catalogue. `emotions` are
-    eight weights that sum to 1, or all 0. `fused` is a unit vector, or all 0.
+    eight weights that sum to 1, or all 0. `fused` is a unit vector, or all 0. `quadrants` are four
+    weights that sum to 1; without them, those of `place` count.
     """
 
     place: NDArray[np.float64]
@@ -65,6 +69,12 @@ class Target:
     emotions: NDArray[np.float64]
     fused: NDArray[np.float32]
     weights: PartWeights
+    quadrants: NDArray[np.float64] | None = None
+
+    @property
+    def sides(self) -> NDArray[np.float64]:
+        """Weights of Q1 to Q4, which sum to 1."""
+        return quadrant_weights(self.place) if self.quadrants is None else self.quadrants
 
     def match(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how well each row fits, in [0, 1]."""
@@ -116,32 +126,24 @@ def scores_of(
 ) -> NDArray[np.float64]:
     """Return the score of each row, exact and in [0, 1]."""
     weights = target.weights
-    closeness = _closeness(target, snapshot, rows) * _quadrant_factor(target, snapshot, rows)
-    score = weights.closeness * closeness
+    quadrants = _quadrant_factor(target, snapshot, rows)
+    score = weights.closeness * _closeness(target, snapshot, rows) * quadrants
+    score += weights.quadrants * quadrants
     if weights.emotions:
         for number in np.flatnonzero(target.emotions):
             share = snapshot.shares(2 + int(number))[rows]
             score += weights.emotions * target.emotions[number] * share
     if weights.likeness:
         score += weights.likeness * _likeness(target, snapshot, rows)
-    total = weights.closeness + weights.emotions + weights.likeness
+    total = weights.closeness + weights.emotions + weights.likeness + weights.quadrants
     return np.clip(score / total, 0.0, 1.0)
 
 
-def quadrant_match(
-    place: NDArray[np.float64], quadrants: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the probability, in [0, 1], that songs lie in the quadrant of a place.
+def quadrant_weights(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much a place belongs to Q1 to Q4; the weights sum to 1.
 
-    The place belongs to each quadrant q with a weight t(q), the product of its weights on both
-    axes. On an axis, the high side has the weight ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))``
-    and the low side ``1 - high``. With the probabilities p of a row of `quadrants` (Q1 to Q4), the
-    match is::
-
-        sum_q t(q) p(q) / max_q t(q)  =  1 - sum_q (1 - t(q) / max_q t(q)) p(q)
-
-    It is continuous in the place. Far from the axes it is the probability of one quadrant; on an
-    axis, that of two; in the middle, exactly 1 for every song.
+    They are the products of its weights on both axes. On an axis, the high side has the weight
+    ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))`` and the low side ``1 - high``.
     """
     high = 1 / (1 + np.exp(-(place - 0.5) / SIDE_SCALE))
     valence, arousal = high.tolist()
@@ -151,7 +153,25 @@ def quadrant_match(
         Quadrant.Q3: (1 - valence) * (1 - arousal),
         Quadrant.Q4: valence * (1 - arousal),
     }
-    lost = 1 - np.array([weights[name] for name in QUADRANTS]) / max(weights.values())
+    return np.array([weights[name] for name in QUADRANTS])
+
+
+def quadrant_match(
+    sides: NDArray[np.float64], quadrants: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the probability, in [0, 1], that songs lie in the quadrant of a target.
+
+    The target belongs to each quadrant q with a weight t(q) of `sides`. With the probabilities p of
+    a row of `quadrants` (Q1 to Q4), the match is::
+
+        sum_q t(q) p(q) / max_q t(q)  =  1 - sum_q (1 - t(q) / max_q t(q)) p(q)
+
+    With the `quadrant_weights` of a place it is continuous in the place. Far from the axes it is
+    the probability of one quadrant; on an axis, that of two; in the middle, exactly 1 for every
+    song. With the probabilities of a seed song it is proportional to the probability that both
+    songs lie in one quadrant.
+    """
+    lost = 1 - sides / (sides.max() or 1.0)
     return np.asarray(np.clip(1 - quadrants @ lost, 0.0, 1.0))
 
 
@@ -163,8 +183,9 @@ def _quadrant_factor(
     If hardly any song of the catalogue is in the target's quadrant, all songs have a low match.
     Without the second factor they would all score almost 0, and the seed would decide.
     """
-    match = quadrant_match(target.place, snapshot.quadrants[rows])
-    typical = quadrant_match(target.place, snapshot.typical_quadrants)
+    sides = target.sides
+    match = quadrant_match(sides, snapshot.quadrants[rows])
+    typical = quadrant_match(sides, snapshot.typical_quadrants)
     full_match = max(float(np.quantile(typical, FULL_MATCH_SHARE)), np.finfo(np.float64).tiny)
     return (match + np.minimum(match / full_match, 1.0)) / 2
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from recommender.playlists.worded import Worded
 
 POINT: Final = PartWeights(closeness=1.0)
-SONGS: Final = PartWeights(closeness=0.75, emotions=0.25, likeness=1.0)
+SONGS: Final = PartWeights(closeness=0.5, emotions=0.5, likeness=1.0, quadrants=1.0)
 SEEDS_OF_NAME: Final = 300
 """An artist or an album stands for at most so many of its songs."""
 
@@ -233,12 +233,14 @@ def songs_target(weights: Mapping[int, float], snapshot: IndexSnapshot) -> Targe
     affect = share @ snapshot.affect[rows]
     place = affect[:2]
     fused = share @ snapshot.fused(rows)
+    quadrants = share @ snapshot.quadrants[rows]
     return Target(
         place,
         relative(place, snapshot),
         stressed(affect[2:], snapshot),
         (fused / (np.linalg.norm(fused) or 1.0)).astype(np.float32),
         SONGS,
+        quadrants / (quadrants.sum() or 1.0),
     )
 
 

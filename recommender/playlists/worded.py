@@ -223,6 +223,8 @@ def blended(parts: Sequence[tuple[float, Target]]) -> Target:
 
     emotions = np.sum([w * part.weights.emotions * part.emotions for w, part in parts], 0)
     fused = np.sum([w * part.weights.likeness * part.fused for w, part in parts], 0)
+    has_quadrants = any(part.quadrants is not None for _, part in parts)
+    quadrants = np.sum([w * part.sides for w, part in parts], 0) / total
     return Target(
         place=np.sum([w * part.place for w, part in parts], 0) / total,
         relative=np.sum([w * part.relative for w, part in parts], 0) / total,
@@ -232,7 +234,9 @@ def blended(parts: Sequence[tuple[float, Target]]) -> Target:
             mean("closeness"),
             mean("emotions") if emotions.any() else 0.0,
             mean("likeness") if fused.any() else 0.0,
+            mean("quadrants"),
         ),
+        quadrants=quadrants if has_quadrants else None,
     )
 
 

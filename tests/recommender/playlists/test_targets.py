@@ -13,9 +13,10 @@ from mer.affect import QUADRANTS, AffectPoint
 from recommender.index import IndexSnapshot, index_snapshot
 from recommender.index.state import State
 from recommender.playlists import PlaylistRequest, playlist_generate
-from recommender.playlists.scoring import SIDE_SCALE, quadrant_match
+from recommender.playlists.scoring import SIDE_SCALE, quadrant_match, quadrant_weights
 from recommender.playlists.sequencing import NEAR_TIE
-from recommender.playlists.targets import plan_of_request
+from recommender.playlists.targets import mood_target, plan_of_request, songs_target
+from recommender.playlists.worded import blended
 from tests.factories import SongEmotionFactory, random_embedding
 from tests.recommender.index.made_rows import rows_with
 
@@ -62,17 +63,20 @@ class TestMatch:
     ) -> None:
         start, end = np.array(place), np.array(place) + size * (np.array(step) - np.array(place))
         quadrants = some_quadrants(seed)
-        change = np.abs(quadrant_match(start, quadrants) - quadrant_match(end, quadrants))
+        change = np.abs(
+            quadrant_match(quadrant_weights(start), quadrants)
+            - quadrant_match(quadrant_weights(end), quadrants)
+        )
         assert np.all(change <= np.abs(start - end).sum() / SIDE_SCALE + 1e-6)
 
     @given(seed=seeds, place=st.tuples(unit, unit))
     def test_lies_in_unit_and_is_one_for_the_certain(
         self, seed: int, place: tuple[float, float]
     ) -> None:
-        match = quadrant_match(np.array(place), some_quadrants(seed))
+        match = quadrant_match(quadrant_weights(np.array(place)), some_quadrants(seed))
         assert np.all((match >= 0) & (match <= 1))
         own = np.array([[name == AffectPoint(*place).quadrant for name in QUADRANTS]], np.float32)
-        assert quadrant_match(np.array(place), own)[0] == pytest.approx(1.0)
+        assert quadrant_match(quadrant_weights(np.array(place)), own)[0] == pytest.approx(1.0)
 
     @given(seed=seeds, place=st.tuples(unit, unit), share=unit)
     def test_grows_with_the_probability_of_the_quadrant(
@@ -81,19 +85,21 @@ class TestMatch:
         quadrants = some_quadrants(seed)
         own = np.array([name == AffectPoint(*place).quadrant for name in QUADRANTS], np.float32)
         surer = quadrants + share * (own - quadrants)
-        match = quadrant_match(np.array(place), quadrants)
-        assert np.all(quadrant_match(np.array(place), surer) >= match - 1e-6)
+        match = quadrant_match(quadrant_weights(np.array(place)), quadrants)
+        assert np.all(quadrant_match(quadrant_weights(np.array(place)), surer) >= match - 1e-6)
 
     @given(seed=seeds)
     def test_is_the_same_for_all_in_the_middle(self, seed: int) -> None:
-        assert np.all(quadrant_match(np.array([0.5, 0.5]), some_quadrants(seed)) == 1.0)
+        assert np.all(
+            quadrant_match(quadrant_weights(np.array([0.5, 0.5])), some_quadrants(seed)) == 1.0
+        )
 
     def test_is_one_quadrant_far_out_and_two_on_an_axis(self) -> None:
         quadrants = some_quadrants(1)
         for number, place in enumerate([(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0)]):
-            match = quadrant_match(np.array(place), quadrants)
+            match = quadrant_match(quadrant_weights(np.array(place)), quadrants)
             np.testing.assert_allclose(match, quadrants[:, number], atol=0.02)
-        match = quadrant_match(np.array([1.0, 0.5]), quadrants)
+        match = quadrant_match(quadrant_weights(np.array([1.0, 0.5])), quadrants)
         np.testing.assert_allclose(match, quadrants[:, 0] + quadrants[:, 3], atol=0.02)
 
 
@@ -120,7 +126,7 @@ class TestScores:
         self, seed: int, point: tuple[float, float]
     ) -> None:
         snapshot = make_snapshot(np.full((30, 2), 0.6), some_quadrants(seed))
-        match = quadrant_match(np.array(point), snapshot.quadrants)
+        match = quadrant_match(quadrant_weights(np.array(point)), snapshot.quadrants)
         scores = scores_at(snapshot, *point)
         assert np.all((scores >= 0) & (scores <= 1))
         assert np.all(np.diff(scores[np.argsort(match)]) >= 0)
@@ -161,3 +167,30 @@ class TestLists:
         assert np.asarray(index_snapshot().quadrants).tolist() == [[0.25] * 4]
         request = PlaylistRequest(moods=(("sad", 1.0),), seed=0, min_match=0.0)
         assert playlist_generate(request=request).entries
+
+
+class TestSeedSongs:
+    def test_their_own_quadrants_count_not_that_of_their_place(self):
+        # All songs are at one place, on the happy side. The seed is most probably sad.
+        quadrants = np.array(
+            [[0.1, 0.1, 0.7, 0.1], [0.1, 0.1, 0.7, 0.1], [0.7, 0.1, 0.1, 0.1]], np.float32
+        )
+        snapshot = make_snapshot(np.full((3, 2), 0.6), quadrants)
+        scores = songs_target({0: 1.0}, snapshot).match(snapshot, np.arange(3))
+        assert scores[0] == pytest.approx(scores[1])
+        assert scores[1] > scores[2] + 0.2
+
+    def test_two_seeds_want_the_quadrants_of_both(self):
+        snapshot = make_snapshot(np.full((3, 2), 0.5), np.eye(4, dtype=np.float32)[[0, 2, 1]])
+        target = songs_target({0: 1.0, 1: 3.0}, snapshot)
+        assert target.sides == pytest.approx([0.25, 0, 0.75, 0])
+        scores = target.match(snapshot, np.arange(3))
+        assert scores[1] > scores[0] > scores[2]
+
+    def test_a_blend_with_a_mood_has_the_quadrants_of_both(self):
+        snapshot = make_snapshot(np.full((2, 2), 0.5), np.eye(4, dtype=np.float32)[[0, 2]])
+        seed, mood = songs_target({0: 1.0}, snapshot), mood_target("sadness", "moods", snapshot)
+        sides = blended([(1.0, seed), (1.0, mood)]).sides
+        assert sides == pytest.approx((seed.sides + mood.sides) / 2)
+        assert sides.sum() == pytest.approx(1.0)
+        assert blended([(1.0, mood), (1.0, mood)]).quadrants is None
