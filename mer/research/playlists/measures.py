@@ -331,6 +331,8 @@ def score_bins(suite: Suite, run: Run, queries: Mapping[str, Query]) -> list[Sco
     """
     rows = []
     for name, query in queries.items():
+        if query.path:  # no song has a gain for a whole journey
+            continue
         gains = suite.gains(query)
         for each in run.get(name, ()):
             if each.score is not None:

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 RANDOM: Final = "random"
 ORACLE: Final = "oracle"
 METADATA: Final = "genres and years"
+MIDDLES: Final = {
+    "Q1": (0.75, 0.75),
+    "Q2": (0.25, 0.75),
+    "Q3": (0.25, 0.25),
+    "Q4": (0.75, 0.25),
+}
 _DECADE: Final = 10.0
 
 
@@ -91,7 +97,7 @@ def nearest_run(suite: Suite, vectors: Vectors) -> Run:
 
 
 def plane_run(suite: Suite, places: Vectors) -> Run:
-    """Songs by distance on the plane from the seed song or from the point of the mood.
+    """Songs by distance on the plane from the seed song, the point, or the middle of the quadrant.
 
     Parameters
     ----------
@@ -101,13 +107,21 @@ def plane_run(suite: Suite, places: Vectors) -> Run:
     """
 
     def scores(query: Query) -> Scores | None:
-        wanted = places.get(query.song) if query.song else query.labels.place
+        wanted = places.get(query.song) if query.song else _place_of(query)
         if wanted is None:
             return None
         names = [song.name for song in suite.candidates(query) if song.name in places]
         return {name: -math.dist(places[name], wanted) for name in names}
 
     return _run(suite, scores) | _journeys(suite, places)
+
+
+def _place_of(query: Query) -> tuple[float, float] | None:
+    """Place that a query asks for, or the middle of its only quadrant."""
+    if query.labels.place is None and len(query.labels.quadrants) == 1:
+        (quadrant,) = query.labels.quadrants
+        return MIDDLES[quadrant]
+    return query.labels.place
 
 
 def _journeys(suite: Suite, places: Vectors) -> Run:

@@ -69,6 +69,7 @@ def test_the_journey_of_the_example_is_compared_by_its_error():
     # Points .2, .4, .6, .8 on the diagonal; songs (.2 .2), (.3 .3), (.7 .8), (.8 .8).
     error = (0 + math.sqrt(0.02) + math.sqrt(0.01 + 0.04) + 0) / 4
     assert found["measure"] == "journey error"
+    assert found["runs"]["mine"]["scores"] == []
     assert of(found, "mine", "journey error") == pytest.approx(error)
     assert of(found, "mine", "forward") == 1.0
     assert of(found, "oracle", "journey error") < of(found, "random", "journey error")
@@ -131,6 +132,11 @@ def test_rivals_rank_as_they_are_named():
     assert order(rivals.nearest_run(suite, vectors)) == ["far", "near", "half", "other"]
     places = {"seed": np.array([0.5, 0.5]), "far": np.array([0, 0.5]), "near": np.array([0.6, 0.5])}
     assert order(rivals.plane_run(suite, places)) == ["near", "far"]
+    low = {"seed": np.array([0.9, 0.9]), "near": np.array([0.3, 0.3]), "far": np.array([0.1, 0.8])}
+    assert [each.song for each in rivals.plane_run(suite, low)["sadness in "]][:2] == [
+        "near",
+        "far",
+    ]
     assert rivals.random_run(suite) == rivals.random_run(suite)
     assert "joy in " not in rivals.metadata_run(suite)
 
