@@ -69,13 +69,15 @@ class Cells:
     ) -> NDArray[np.int64]:
         """Return (queries, k) rows, the most similar first; -1 where none was found.
 
-        Under a filter the nearest songs lie in more cells, so more are searched.
+        Under a filter the nearest songs lie in more cells, so more are searched; likewise so many
+        that they hold about twice `k` songs.
         """
-        nprobe = self.nprobe
-        if allowed is not None:
-            share = max(1, int(np.count_nonzero(allowed))) / len(allowed)
-            nprobe = min(int(nprobe * min(share**-0.5, 8.0)), int(self._index.nlist))
-        return _search(self._index, nprobe, queries, k, allowed)
+        count = len(self) if allowed is None else max(1, int(np.count_nonzero(allowed)))
+        share = count / len(self)
+        nprobe = max(
+            int(self.nprobe * min(share**-0.5, 8.0)), int(2 * k * self._index.nlist / count)
+        )
+        return _search(self._index, min(nprobe, int(self._index.nlist)), queries, k, allowed)
 
     def recall(self, fused: NDArray[np.float32]) -> float:
         """Return the mean share of the true nearest 20 that searches find."""

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 
 _SELECTIVE_ROWS: Final = 10_000
 """Up to this many allowed rows an exact scan is faster than FAISS."""
+_MOST_OVERFETCHED: Final = 1_000
+"""More songs than this are not fetched beyond those wanted."""
 _SHARES: Final = ColumnKind(np.float32, AFFECT_DIM)
 _FUSED: Final = "fused.f32"
 _CELLS: Final = "fused.faiss"
@@ -245,8 +247,9 @@ class EmbeddingIndex:
         self, query: NDArray[np.float32], k: int, count: int, allowed: NDArray[np.bool_] | None
     ) -> NDArray[np.int64] | None:
         """Return rows, in order, with the best `k` of the allowed ones among them, or None."""
-        if self.cells is not None and count > max(_SELECTIVE_ROWS, 2 * OVERFETCH * k):
-            found = self.cells.search(query[np.newaxis], OVERFETCH * k, allowed)[0]
+        fetched = min(OVERFETCH * k, k + _MOST_OVERFETCHED)
+        if self.cells is not None and count > max(_SELECTIVE_ROWS, 2 * fetched):
+            found = self.cells.search(query[np.newaxis], fetched, allowed)[0]
             if np.count_nonzero(found >= 0) >= k:
                 return np.sort(found[found >= 0])
         return None
