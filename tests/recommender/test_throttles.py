@@ -340,13 +340,13 @@ def test_audio_has_its_own_rate(low: object, client: Client, wav_song: Song) -> 
 def test_words_have_a_lower_rate(
     low: object, client: Client, api: APIClient, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mer.errors import InputError  # noqa: PLC0415  this test alone
-    from recommender.playlists import targets  # noqa: PLC0415
+    from catalog import analysis  # noqa: PLC0415  this test alone
+    from mer.errors import InputError  # noqa: PLC0415
 
     def no_words(**_: object) -> None:
         raise InputError("none")
 
-    monkeypatch.setattr(targets.analysis, "text_analyse", no_words)
+    monkeypatch.setattr(analysis, "text_analyse", no_words)
     text = api.post("/api/v1/playlists/", {"text": "rain"}, format="json")
     mood = client.get("/playlist?mood=rainy+windows&seed=1")
     assert (text.status_code, mood.status_code) == (400, 400)
