@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from celery import current_app
 from django.conf import settings as django_settings
+from hypothesis import settings as hypothesis_settings
 
 from catalog import analysis
 from catalog.work import messages
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 # pytest runs a process per core, so torch, BLAS and every child process get one thread each.
 # Set before torch is imported, and inherited by the workers of pytest-xdist.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The time of one example says more about the load of the machine than about the code.
+hypothesis_settings.register_profile("affetti", deadline=None)
+hypothesis_settings.load_profile("affetti")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

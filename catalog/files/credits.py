@@ -1,7 +1,9 @@
 """Artists of a song, in order and with roles, from what its tags say.
 
 Sure separators are several values of a tag, ``;``, a slash between spaces, and a featured artist
-after ``feat.``, ``ft.``, ``featuring`` or a ``with`` in brackets. ``&``, ``,``, ``and``, ``x``,
+after ``feat.``, ``ft.``, ``featuring``, ``w/`` or ``duet with``, or, in brackets, after ``with`` in
+several languages. ``(With Me)`` and ``(Con il nastro rosa)`` are parts of titles.
+``&``, ``,``, ``and``, ``x``,
 ``vs``, ``+``, an outer ``with`` and a slash without spaces also stand in names, such as Earth,
 Wind & Fire. They separate only if
 
@@ -30,12 +32,26 @@ MAIN: Final = "main"
 FEATURED: Final = "featured"
 MOST_CREDITS: Final = 50
 
+# Words that follow "with" in titles, in the languages of `_WITH`.
+_NO_NAME: Final = (
+    r"(?!(?:me|you|u|ya|him|her|us|them|it|my|your|our|his|their|an?(?=\s)|no|or|and|out|love|this|that"
+    r"|these|those|all|every\w*|some\w*|any\w*"
+    r"|moi|toi|lui|elle|nous|vous|eux|une?|mon|ma|mes|ton|ta|tes|ce|cette|le|la|les|l['’]\w+"
+    r"|mir|dir|ihm|ihr|ihnen|uns|euch|dem|einem|einer|deinem|deiner|meinem|meiner"
+    r"|te|ti|mí|mi|él|ella|lei|noi|voi|tu|un|una|il|lo|gli|su"
+    r"|mig|meg|dig|deg|oss|jer|dere|en|ett?|min|din)(?=[\s\])])[^\])&,]*[\])])"
+)
+_ALWAYS: Final = r"feat(?:uring)?\b\.?|ft\b\.?|w/(?!o\b)|при уч\w*\.?"
+_WITH: Final = (
+    rf"(?:with|avec|mit|med|con|duett?o?\s+(?:with|mit|med|con)|duo\s+avec)\s+{_NO_NAME}"
+    r"|part\.(?!\s*(?:\d|[ivx]+\b))|f/|совместно с\s"
+)
 _FEATURED: Final = re.compile(
-    r"\s*[\[(]\s*(?:feat(?:uring)?\b\.?|ft\b\.?|f/|with|w/|con|при уч\w*\.?"
-    r"|совместно с)\s*([^\])]+)[\])]"
-    r"|[\s,;]+(?:feat(?:uring)?\b\.?|ft\b\.?|при уч\w*\.?)\s*(.+)$",
+    rf"\s*[\[(]\s*(?:{_ALWAYS}|{_WITH})\s*([^\])]+)[\])]"
+    rf"|[\s,;]+(?:{_ALWAYS}|duet\s+with\s)\s*(.+)$",
     re.IGNORECASE,
 )
+_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _SURE: Final = re.compile(r"\s*[;\x00]\s*|\s+[/|]\s+|\s*[／；、]\s*")
 _MAYBE: Final = re.compile(
     r"\s*,\s+(?:and|&)\s+|\s+(?:&|and|und|et|y|e|och|og|и|x|×|vs\.?|\+|with|meets|presents"
@@ -151,7 +167,8 @@ def credits_of(
         found = [
             (a, FEATURED if k in featured else MAIN) for a, k in zip(artists, sure, strict=True)
         ]
-    found += [(name, FEATURED) for name in _featured_in(title)[1]]
+    for name in _featured_in(title)[1]:
+        found += [(part, FEATURED) for part, _ in _split(name, 0, sure, is_known)]
     ids = list(musicbrainz_ids) if len(musicbrainz_ids) == len(_once(found)) else []
     return tuple(
         Credit(name, role, ids[place] if ids else "")
@@ -184,12 +201,13 @@ def _once(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def _featured_in(text: str) -> tuple[str, list[str]]:
     """Split a text into the part before the featured artists, and them."""
     featured: list[str] = []
-
-    def take(found: re.Match[str]) -> str:
-        featured.append(found[1] or found[2])
-        return " "
-
-    return _FEATURED.sub(take, text).strip(" ,;-"), featured
+    kept, end = "", 0
+    for found in _FEATURED.finditer(text.translate(_FULL_WIDTH)):
+        start, stop = found.span(1 if found[1] else 2)
+        featured.append(text[start:stop].strip())
+        kept += text[end : found.start()] + " "
+        end = found.end()
+    return " ".join((kept + text[end:]).split()).strip(" ,;-"), featured
 
 
 def _split(

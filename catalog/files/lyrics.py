@@ -7,10 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from catalog.errors import PathError
-from catalog.files.subtitles import SUBTITLES, lrc_from_subtitles
 from catalog.paths import resolve_inside
 from mer.errors import LyricsError
-from mer.lyrics import MAX_LYRICS_BYTES, lyrics_judge, read_lyrics
+from mer.lyrics import (
+    MAX_LYRICS_BYTES,
+    SUBTITLES,
+    lrc_from_subtitles,
+    lyrics_judge,
+    read_lyrics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

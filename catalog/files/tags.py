@@ -87,6 +87,7 @@ _TEXTS: Final = (
 )
 _DATE: Final = re.compile(r"(?<!\d)([12]\d{3})(?:[01]\d(?:[0-3]\d)?)?(?!\d)")
 _NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?")
+_SIDE_TRACK: Final = re.compile(r"([A-Ha-h])[ .-]?(\d{1,2})")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GENRE_SEPARATOR: Final = re.compile(r"\s*[;|\x00]\s*|\s*,\s+|\s+/\s+")
 _MILLISECONDS: Final = 2  # ID3v2.4, 4.9: time stamp format of SYLT
@@ -185,6 +186,7 @@ def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> 
         is_sure = is_title_from_name or named.artist != named.title
         artist_values = [named.artist] if is_sure else []
     genres = _genres(values["genre"])
+    side, track = _side_and_track(values["track"])
     return Tags(
         title=title[: _MAX_CHARACTERS["title"]],
         artist=_joined(artist_values)[: _MAX_CHARACTERS["artist"]],
@@ -197,8 +199,8 @@ def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> 
         artists=tuple(values["artists"]),
         artist_sort=_joined(values["artist_sort"])[:300],
         album_artist=_joined(values["album_artist"])[:300],
-        track_number=_whole(values["track"]) or named.track_number,
-        disc_number=_whole(values["disc"]) or named.disc_number,
+        track_number=track or _whole(values["track"]) or named.track_number,
+        disc_number=_whole(values["disc"]) or side or named.disc_number,
         is_compilation=_is_true(values["compilation"])
         or is_various(_joined(values["album_artist"])),
         genres=tuple(genres),
@@ -399,7 +401,9 @@ def _genres(texts: Iterable[str]) -> list[str]:
     named: list[str] = []
     for text in _split_genres(texts):
         is_number = re.fullmatch(r"\d{1,3}|(?:\((?:\d{1,3}|RX|CR)\))+.*", text)
-        named += _new_tcon(encoding=3, text=[text]).genres if is_number else [text]
+        # ID3v2.3 doubles a bracket that begins no number; "((Foo)" is "(Foo)".
+        is_doubled = text.startswith("((") and text.count("(") > text.count(")")
+        named += _new_tcon(encoding=3, text=[text]).genres if is_number else [text[is_doubled:]]
     return list(dict.fromkeys(name for name in named if name and name != "Unknown"))
 
 
@@ -421,6 +425,12 @@ def _number(texts: Iterable[str]) -> float | None:
 def _whole(texts: Iterable[str]) -> int | None:
     number = _between(_number(texts), 1, 9_999)
     return None if number is None else int(number)
+
+
+def _side_and_track(texts: Iterable[str]) -> tuple[int | None, int | None]:
+    """Return a side of a record as a disc, so that B1 follows A6, and the track: 2 and 1 for B1."""
+    found = next((match for text in texts if (match := _SIDE_TRACK.fullmatch(text))), None)
+    return (ord(found[1].upper()) - ord("A") + 1, int(found[2])) if found else (None, None)
 
 
 def _between(number: float | None, low: float, high: float) -> float | None:

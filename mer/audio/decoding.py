@@ -128,7 +128,7 @@ class AudioReader:
                 piece.append(mono)
                 if self._channel is None and len(powers) == len(block) > 1:
                     mix += float(np.dot(mono, mono))
-                    powers += np.einsum("cf,cf->c", block, block)
+                    powers += [np.dot(channel, channel) for channel in block]
             pieces.append(np.concatenate(piece))
         if mix < _CANCELLED * 2 / self.channels * powers.mean():
             self._channel = int(powers.argmax())
@@ -176,8 +176,12 @@ class AudioReader:
         if len(block) == 1:
             only: Waveform = block[0]
             return only
-        mean: Waveform = block.mean(axis=0, dtype=np.float32)
-        return mean
+        # `block.mean(axis=0)` takes 28 times as long where the channels of a frame lie together.
+        total: Waveform = block[0] + block[1]
+        for channel in block[2:]:
+            total += channel
+        total /= np.float32(len(block))
+        return total
 
 
 @contextlib.contextmanager

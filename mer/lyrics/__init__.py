@@ -15,15 +15,18 @@ from mer.lyrics.cleaning import (
 )
 from mer.lyrics.english import english_words
 from mer.lyrics.gate import lyrics_judge, lyrics_refusal, read_judged_lyrics
+from mer.lyrics.subtitles import SUBTITLES, lrc_from_subtitles
 
 __all__ = [
     "MAX_LYRICS_BYTES",
+    "SUBTITLES",
     "TimedLine",
     "clean_lyrics",
     "context_text",
     "decode_lyrics",
     "decode_unknown",
     "english_words",
+    "lrc_from_subtitles",
     "lyric_lines",
     "lyrics_judge",
     "lyrics_refusal",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mer.errors import LyricsRefusedError
 from mer.lyrics.cleaning import clean_lyrics, read_lyrics
+from mer.lyrics.subtitles import lrc_from_subtitles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ _FURNITURE: Final = re.compile(
     r"|lyrics? (?:from|via|source|taken from|provided by|licensed|powered by)\b.*|source:.*"
     r"|(?:song)?writers?(?:\(s\))?\s*:.*|.*\blyrics\.(?:com|net|org)\b.*|by rentanadviser.*"
     r"|subtitles? by .*|(?:lyrics )?(?:synced|synchronized|edited|made|lrc) by\b.*"
+    r"|capo\s*:?\s*(?:on |at )?\d.*|tuning\s*:.*|(?:tabbed|transcribed) by\b.*|more on genius"
     r"|© .*|.*\ball rights reserved\b.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -113,6 +115,9 @@ _CHORD: Final = re.compile(
     r"|b|#|/)\d{1,2})*"
     r"(?:/[A-H][#b♯♭]?)?\)?\*?\|*$|^(?:N\.?C\.?|[|/%:x-]+|\(?x\d\)?)$"
 )
+_SMALL_CHORD: Final = re.compile(
+    r"^[a-h][#b]?(?:maj|min|m|dim|aug|sus|add)?\d{0,2}(?:/[a-h][#b]?)?$", re.IGNORECASE
+)
 _PLAIN_LETTER: Final = re.compile(r"^[A-H|/%:x-]+$")
 _INLINE_CHORD: Final = re.compile(
     r"\[[A-H][#b♯♭]?(?:maj|min|m|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b]?)?\]"
@@ -144,18 +149,19 @@ def lyrics_judge(text: str) -> tuple[str, str]:
     Parameters
     ----------
     text : str
-        Plain or timed lyrics.
+        Plain or timed lyrics, or subtitles.
 
     Returns
     -------
     text : str
-        Without lines such as "You might also like"; time stamps stay. Empty if they are refused.
+        Without lines such as "You might also like"; time stamps stay. Subtitles become LRC.
+        Empty if they are refused.
     reason : str
         Why they are refused, as part of a sentence. Empty if they are not, or if `text` is blank.
     """
     if not text.strip():
         return "", ""
-    text = _without_furniture(text)
+    text = _without_furniture(lrc_from_subtitles(text) or text)
     reason = lyrics_refusal(text)
     return ("", reason) if reason else (text.strip(), "")
 
@@ -243,12 +249,25 @@ def _is_chords(lines: list[str]) -> bool:
     chords = 0
     for line in lines:
         names = line.split()
+        if _is_small_chords(names):
+            chords += 1
+            continue
         is_chords = all(_CHORD.match(name) for name in names)
         # "A B C" alone is also the alphabet.
         chords += is_chords and (
             len(names) < 3 or not all(_PLAIN_LETTER.match(name) for name in names)
         )
     return tabs >= 4 or (chords >= 3 and chords >= 0.2 * len(lines))
+
+
+def _is_small_chords(names: list[str]) -> bool:
+    """Whether the words are chords such as "am f c g"; "em em" and "a b c" may be words."""
+    small = [name.lower() for name in names if _SMALL_CHORD.match(name)]
+    return (
+        len(small) == len(names)
+        and len({name[0] for name in small}) > 1
+        and any(len(name) > 1 for name in small)
+    )
 
 
 def _is_tablature(line: str) -> bool:

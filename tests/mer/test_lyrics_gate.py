@@ -41,6 +41,8 @@ CHORUS = "Oh the light, the light is calling\nover every field and sand\nwe go h
             "Am      F\nWalking down the road\nC       G\nWith light\nAm F\nI\nC G\nOn",
             "chord",
         ),
+        ("am f c g\nwalking down\nam f c g\nthe road\nc/e g7 am\nwith light", "chord"),
+        ("Am f C g\nwalking\ndm bb f\nthe road\nF#m e D\nwith light", "chord"),
         ("[Am]Walking [F]down the [C]road\n[G]with a light\n[Am]and [F]so", "chord"),
         ("e|--0--2--3---|\nB|--1-----3---|\nG|------------|\nD|----2-------|", "chord"),
         ("<!DOCTYPE html><html><body>foo</body></html>", "web page"),
@@ -89,6 +91,36 @@ def test_timed_lyrics_stay_timed() -> None:
         (1.0, "first"),
         (3.0, "last"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "em em em\na b c\na a a\nnós em casa\nhe had a bad cab\nem em em",
+        "a b c d e f g\nh a b\na be a bee\nface the dead\nsing a b c",
+    ],
+)
+def test_small_words_are_no_chords(text: str) -> None:
+    assert lyrics_judge(text) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\n00:00:01,500 --> 00:00:03,000\n<i>first words</i>\n\n2\n00:01:02,000 --> 9\nlast",
+        "WEBVTT\n\nNOTE ours\n\n00:01.500 --> 00:03.000 align:start\nfirst words\n\n"  # noqa: ISC004
+        "intro\n01:02.000 --> 01:04.000\nlast\n",
+    ],
+)
+def test_subtitles_become_timed_lyrics(text: str) -> None:
+    assert lyrics_judge(text) == ("[00:01.50]first words\n[01:02.00]last", "")
+    assert lyric_lines(lyrics_judge(text)[0]) == ("first words", "last")
+
+
+def test_notes_of_chord_pages_are_taken_out() -> None:
+    text = "Capo 2nd fret\nTuning: E A D G B E\nTabbed by somebody\n" + VERSE + "More on Genius"
+    assert lyrics_judge(text) == (VERSE.strip(), "")
+    assert lyrics_judge("[Verse 1]\n" + VERSE) == ("[Verse 1]\n" + VERSE.strip(), "")
 
 
 @given(st.text(max_size=400))

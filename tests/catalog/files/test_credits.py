@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 (full-width letters)
+
 from __future__ import annotations
 
 import pytest
@@ -62,10 +64,52 @@ def test_featured_artists_in_the_title() -> None:
     assert keys("A", title="Song (feat. B)") == ["a", "+b"]
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("Song (avec B)", "Song (mit B)", "Song (part. B)", "Song (med B)", "Song [con B]"),
+        *("Song duet with B", "Song (duet with B)", "Song w/ B", "Song [ft. B]", "Song (w/B)"),
+        *(
+            "Song ｆｅａｔ. B",
+            "Song （ｆｅａｔ．　B）",
+            "Song (featuring B) [Remix]",
+            "Song (duo avec B)",
+        ),
+    ],
+)
+def test_words_for_featured_artists(title: str) -> None:
+    assert keys("A", title=title) == keys(title.replace("Song", "A").partition(" [Re")[0])
+    assert keys("A", title=title) == ["a", "+b"]
+
+
+def test_several_featured_artists_in_a_title() -> None:
+    assert keys("A", title="Song (featuring B & C)", known="b") == ["a", "+b", "+c"]
+    assert keys("A", title="Song (with B; C)") == ["a", "+b", "+c"]
+    assert keys("A", title="Song (with You & C)") == ["a", "+you & c"]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("Dancing with Myself", "Con te partirò", "Mit dir", "Avec le temps", "Stay (With Me)"),
+        *("Song (Without You)", "Song (Concerto)", "Song (Part 2)", "Song (Part. II)"),
+        *("Canzone (Con il nastro rosa)", "Lied (Mit dir allein)", "Song w/o You"),
+        *("Song (with a Little Help)", "Chanson (Avec toi)", "Ladida (Mitten)", "Duet with Fate"),
+    ],
+)
+def test_titles_keep_their_words(title: str) -> None:
+    assert keys("A", title=title) == ["a"]
+
+
+def test_what_follows_a_featured_artist_stays_without_a_gap() -> None:
+    (credit, featured) = credits_of(["A (feat. B) [Remix]"])
+    assert (credit.name, featured.name) == ("A [Remix]", "B")
+
+
 def test_spellings_of_one_artist() -> None:
     assert folded("Band, The") == folded("The Band") == folded("the  BAND")
     assert folded("Björk") == folded("BJÖRK") == folded("bjork")
-    assert folded("Guns N’ Roses") == folded("Guns N' Roses")  # noqa: RUF001
+    assert folded("Guns N’ Roses") == folded("Guns N' Roses")
     assert folded("Simon and Garfunkel") == folded("Simon & Garfunkel")
     assert folded("The The") == "the"
     assert folded("A") == "a"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog.files.lyrics import Lyrics, lyrics_find
-from catalog.files.subtitles import lrc_from_subtitles
-from mer.lyrics import MAX_LYRICS_BYTES
+from mer.lyrics import MAX_LYRICS_BYTES, lrc_from_subtitles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mutagen.aiff import AIFF
 from mutagen.asf import ASF
-from mutagen.id3 import TCON, TDOR, TDRC, TIT2, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
+from mutagen.id3 import ID3, TCON, TDOR, TDRC, TIT2, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
 from mutagen.mp4 import MP4, MP4FreeForm
 
 from catalog.files.tags import read_fields, read_tags
@@ -160,6 +160,8 @@ def test_dates(tmp_path: Path, date: str, year: int | None) -> None:
         ("Rock; Indie", ("Rock", "Indie")),
         ("R&B", ("R&B",)),
         ("Hip-Hop/Rap", ("Hip-Hop/Rap",)),
+        ("((Foo)", ("(Foo)",)),
+        ("((Foo) Bar)", ("((Foo) Bar)",)),
     ],
 )
 def test_genres(tmp_path: Path, genre: str, names: tuple[str, ...]) -> None:
@@ -168,6 +170,41 @@ def test_genres(tmp_path: Path, genre: str, names: tuple[str, ...]) -> None:
     file["genre"] = genre
     file.save()
     assert read_tags(path).genres == names
+
+
+@pytest.mark.parametrize(
+    ("genre", "names"),
+    [("((Foo)", ("(Foo)",)), ("(17)((Foo)", ("Rock", "(Foo)")), ("(9)", ("Metal",))],
+)
+def test_genres_of_id3(tmp_path: Path, genre: str, names: tuple[str, ...]) -> None:
+    path = write_tone(tmp_path / "x.mp3")
+    tags = ID3()
+    tags.add(TCON(encoding=1, text=genre))
+    tags.save(path, v2_version=3)
+    assert read_tags(path).genres == names
+
+
+@pytest.mark.parametrize(
+    ("track", "disc", "numbers"),
+    [
+        ("A3", "", (3, 1)),
+        ("b-01", "", (1, 2)),
+        ("B1", "3", (1, 3)),
+        ("3/12", "", (3, None)),
+        ("XA3", "", (3, None)),
+    ],
+)
+def test_the_side_of_a_record_is_a_disc(
+    tmp_path: Path, track: str, disc: str, numbers: tuple[int, int | None]
+) -> None:
+    path = write_tone(tmp_path / "x.flac")
+    file = mutagen.File(path)
+    file["tracknumber"] = track
+    if disc:
+        file["discnumber"] = disc
+    file.save()
+    tags = read_tags(path)
+    assert (tags.track_number, tags.disc_number) == numbers
 
 
 @pytest.mark.parametrize(

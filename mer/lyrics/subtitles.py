@@ -19,7 +19,18 @@ _MARKUP: Final = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 def lrc_from_subtitles(text: str) -> str:
-    """Return the subtitles in `text` as LRC, one line for each; empty if there are none."""
+    """Turn subtitles into timed lyrics.
+
+    Parameters
+    ----------
+    text : str
+        SubRip, WebVTT, TTML, or any other text.
+
+    Returns
+    -------
+    str
+        LRC, a line for each subtitle. Empty if there are none.
+    """
     lines = [
         f"{_stamp(hours, minutes, seconds)}{words}"
         for hours, minutes, seconds, raw in _cues(text)
