@@ -115,6 +115,8 @@ class PyavSource:
         stated, base = stream.duration, stream.time_base
         header = math.ceil(stated * base * self.sample_rate) if stated and base else 0
         self.stated_seconds = header / max(1, self.sample_rate)
+        if base and base > LENGTH_TOLERANCE_SECONDS:  # Musepack: a tick is a block of 64 frames
+            return self._decoded_frames()
         ticks, end = 0, 0
         for packet in self._packets(container, stream):
             ticks += packet.duration or 0
@@ -124,7 +126,10 @@ class PyavSource:
         counted = math.ceil(ticks * base * self.sample_rate) if base else 0
         if counted and abs(counted - header) > LENGTH_TOLERANCE_SECONDS * self.sample_rate:
             return counted
-        return header or sum(block.shape[1] for block in self.blocks())
+        return header or self._decoded_frames()
+
+    def _decoded_frames(self) -> int:
+        return sum(block.shape[1] for block in self.blocks())
 
     def spans(self, spans: list[Span]) -> Iterator[Iterator[Waveform]]:
         """Yield the blocks (channels, frames) of each span."""
