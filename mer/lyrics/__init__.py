@@ -5,17 +5,18 @@ from __future__ import annotations
 from mer.lyrics.charsets import decode_unknown, mend
 from mer.lyrics.cleaning import (
     MAX_LYRICS_BYTES,
+    SUBTITLES,
     TimedLine,
     clean_lyrics,
     context_text,
     decode_lyrics,
+    lrc_from_subtitles,
     lyric_lines,
     parse_lrc,
     read_lyrics,
 )
 from mer.lyrics.english import english_words
 from mer.lyrics.gate import lyrics_judge, lyrics_refusal, read_judged_lyrics
-from mer.lyrics.subtitles import SUBTITLES, lrc_from_subtitles
 
 __all__ = [
     "MAX_LYRICS_BYTES",

@@ -1,7 +1,7 @@
 """Cleans lyrics and context for the text encoder.
 
 Markup, section headers, repeat marks, credits and time stamps are removed. Sung words are kept,
-also in brackets.
+also in brackets. Subtitles (SubRip, WebVTT, TTML) are turned into LRC.
 
 Time stamps are those of the LRC format: any number of ``[mm:ss.xx]`` before a line, the tag
 ``[offset:±ms]`` (positive shows lines earlier), and the word stamps ``<mm:ss.xx>`` of enhanced LRC.
@@ -34,6 +34,18 @@ _LRC_TAG: Final = re.compile(
 _OFFSET: Final = re.compile(
     r"^[ \t]*\[offset\s*:\s*([+-]?\d{1,9})\s*\]", re.IGNORECASE | re.MULTILINE
 )
+
+SUBTITLES: Final = ("srt", "vtt", "ttml")
+"""Suffixes of files that `lrc_from_subtitles` reads."""
+
+_CUE: Final = re.compile(r"^\s*(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})\s*-->")
+_PARAGRAPH: Final = re.compile(
+    r"<(?:\w+:)?p\b[^>]{0,200}?\bbegin=[\"'](?:(\d{1,3}):)?(?:(\d{1,2}):)?(\d{1,6}(?:\.\d{1,9})?)s?[\"']"
+    r"[^>]{0,200}>(.{0,1000}?)</(?:\w+:)?p>",
+    re.DOTALL,
+)
+_LINE_BREAK: Final = re.compile(r"<(?:\w+:)?br\s*/?>")
+_MARKUP: Final = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 _BREAK: Final = re.compile(r"<\s*(?:br|/?p|/?div)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
@@ -147,6 +159,58 @@ def parse_lrc(text: str) -> tuple[TimedLine, ...]:
         words = " ".join(lyric_lines(rest)) if starts else ""
         lines.extend(TimedLine(max(0.0, start - shift_seconds), words) for start in starts)
     return tuple(sorted(lines, key=lambda line: line.start_seconds))
+
+
+def lrc_from_subtitles(text: str) -> str:
+    """Turn subtitles into timed lyrics.
+
+    Parameters
+    ----------
+    text : str
+        SubRip, WebVTT, TTML, or any other text.
+
+    Returns
+    -------
+    str
+        LRC, a line for each subtitle. Empty if there are none.
+    """
+    lines = [
+        f"{_stamp(hours, minutes, seconds)}{words}"
+        for hours, minutes, seconds, raw in _cues(text)
+        if (words := " ".join(html.unescape(_MARKUP.sub("", raw)).split()))
+    ]
+    return "\n".join(lines)
+
+
+def _cues(text: str) -> list[tuple[int, int, float, str]]:
+    """Return hours, minutes, seconds and words of each subtitle."""
+    if "<tt" in text[:2_000]:
+        return [
+            (*_clock(found[1], found[2]), float(found[3]), _LINE_BREAK.sub(" ", found[4]))
+            for found in _PARAGRAPH.finditer(text)
+        ]
+    cues = []
+    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
+        lines = block.split("\n")
+        for place, line in enumerate(lines):
+            if found := _CUE.match(line):
+                hours, minutes, seconds = (int(found[n] or 0) for n in (1, 2, 3))
+                words = " ".join(lines[place + 1 :])
+                cues.append((hours, minutes, seconds + float(f"0.{found[4]}"), words))
+                break
+    return cues
+
+
+def _clock(first: str | None, second: str | None) -> tuple[int, int]:
+    """Return hours and minutes; a clock of two parts has no hours."""
+    if second is None:
+        return 0, int(first or 0)
+    return int(first or 0), int(second)
+
+
+def _stamp(hours: int, minutes: int, seconds: float) -> str:
+    total = hours * 3600 + minutes * 60 + seconds
+    return f"[{int(total // 60):02d}:{total % 60:05.2f}]"
 
 
 def context_text(title: str | None, artist: str | None) -> str:

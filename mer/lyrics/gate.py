@@ -9,8 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from mer.errors import LyricsRefusedError
-from mer.lyrics.cleaning import clean_lyrics, read_lyrics
-from mer.lyrics.subtitles import lrc_from_subtitles
+from mer.lyrics.cleaning import clean_lyrics, lrc_from_subtitles, read_lyrics
 
 if TYPE_CHECKING:
     from pathlib import Path
