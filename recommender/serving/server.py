@@ -44,6 +44,8 @@ _FILES_WANTED: Final = 4096
 _FILES_KEPT: Final = 200
 """Open files that are left for everything but connections."""
 _CHECK_SECONDS: Final = 1.0
+_MOST_UNREAD: Final = 64
+"""Pieces that are read and thrown away when a connection is closed."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -161,6 +163,17 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def writable(self) -> bool:
         return self.connected and bool(super().writable())
+
+    def handle_close(self) -> None:
+        # To close while bytes of the client are unread resets the connection, and the client loses
+        # the answer, for example that its headers are too long. Waitress closes some twice.
+        if self.connected and self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+                for _ in range(_MOST_UNREAD):
+                    if not self.socket.recv(65536):
+                        break
+        super().handle_close()
 
     def is_overdue(self, now: float) -> bool:
         """Whether the client has let a deadline pass."""
