@@ -74,29 +74,28 @@ def test_from_request_to_emotions_with_every_message_delivered_twice(
     assert IngestFailure.objects.count() == 1
 
 
+@pytest.mark.usefixtures("fake_pipeline")
 def test_all_messages_lost_the_reconciler_finds_everything(
     music_dir: Path,
     sent: Sent,
-    fake_pipeline: FakePipeline,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_tone(music_dir / "a.wav")
     job = ingest_start(path=music_dir)
     sent.clear()
-    monkeypatch.setattr("catalog.work.jobs.UNSTARTED_SECONDS", -1)
-    monkeypatch.setattr("catalog.work.queue.STALE_SECONDS", -1)
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.work.jobs.UNSTARTED_SECONDS", -1)
+        patch.setattr("catalog.work.queue.STALE_SECONDS", -1)
 
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.reconcile()
-    (name, arguments) = sent.pop()
-    assert name == "catalog.ingest"
-    tasks.ingest(*arguments)
-    sent.clear()
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.reconcile()
-    monkeypatch.undo()
-    monkeypatch.setattr("catalog.analysis.pipeline", lambda: fake_pipeline)
+        with django_capture_on_commit_callbacks(execute=True):
+            tasks.reconcile()
+        (name, arguments) = sent.pop()
+        assert name == "catalog.ingest"
+        tasks.ingest(*arguments)
+        sent.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            tasks.reconcile()
     analyse = [arguments for name, arguments in sent if name == "catalog.analyse_songs"]
     tasks.analyse_songs(*analyse[0])
 
