@@ -10,9 +10,9 @@ Estonian one had ð and þ where š and ž belong).
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -93,7 +93,9 @@ def _packed(counts: Counter[str]) -> str:
 
 
 def main() -> None:
-    files = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="latin_letters", description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", metavar="LANGUAGE=WORDS.txt")
+    files = dict(argument.split("=", 1) for argument in parser.parse_args().words)
     paths = {language: Path(path) for language, path in files.items()}
     table = {
         page: {language: letters_of(language, paths, page) for language in languages}

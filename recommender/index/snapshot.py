@@ -158,7 +158,8 @@ class IndexSnapshot:
 
     def rows_of(self, song_ids: Iterable[int]) -> NDArray[np.int64]:
         """Return the rows of the songs in the order given, without songs that are not here."""
-        wanted = np.fromiter(song_ids, np.int64)
+        # An address may name a song by any number of digits.
+        wanted = np.fromiter((pk for pk in song_ids if abs(pk) < 2**63), np.int64)
         rows = np.full(len(wanted), -1)
         if self.build is not None:
             rows = self.build.rows_of(wanted)

@@ -275,7 +275,9 @@ def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:
 
 def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
     """Return the error for songs that are not in the snapshot, with the reason."""
-    available = Song.objects.filter(pk__in=song_ids, is_available=True)
+    # SQLite refuses a number of more than 64 bits.
+    possible = [song_id for song_id in song_ids if abs(song_id) < 2**63]
+    available = Song.objects.filter(pk__in=possible, is_available=True)
     there = set(available.values_list("pk", flat=True))
     absent = [song_id for song_id in song_ids if song_id not in there]
     code = PlaylistErrorCode.SONG_NOT_FOUND if absent else PlaylistErrorCode.SONG_NOT_ANALYSED

@@ -47,6 +47,7 @@ def test_point_to_music(page: Page, songs: list[Song]) -> None:
     plane.click(position={"x": box["width"] * 0.75, "y": box["height"] * 0.25})
 
     expect(page).to_have_url(re.compile(r"/playlist\?valence=0\.75&arousal=0\.75&seed=\d+"))
+    page.get_by_role("link", name="With weaker matches").click()
     entries = page.locator("[data-entry]")
     expect(entries.first).to_be_visible()
     entries.first.get_by_role("button", name="Play").click()

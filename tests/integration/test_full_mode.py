@@ -119,7 +119,17 @@ def test_a_playlist_comes_out_at_the_end(stack, tmp_path):
     stack.manage("ingest", str(music), "--wait")
     stack.manage("build_index")
     lines = stack.manage(
-        "playlist", "--valence", "0.7", "--arousal", "0.3", "--count", "3", "--format", "m3u8"
+        "playlist",
+        "--valence",
+        "0.7",
+        "--arousal",
+        "0.3",
+        "--count",
+        "3",
+        "--min-match",
+        "0",
+        "--format",
+        "m3u8",
     ).splitlines()
     assert lines[0] == "#EXTM3U"
     assert sum(line.endswith(".wav") for line in lines) == 3

@@ -41,7 +41,7 @@ def test_build_index_of_nothing() -> None:
 
 
 def test_build_index_while_another_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy() -> None:
+    def busy(*, is_full: bool) -> None:
         raise IndexBusyError("The index is being built by another process")
 
     monkeypatch.setattr(build_index, "index_build", busy)

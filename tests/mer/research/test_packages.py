@@ -56,9 +56,12 @@ def test_the_product_imports_no_research_package() -> None:
     assert printed.stdout.strip() == "[]"
 
 
+ACTIONS = {"playlists": ["prepare"]}
+
+
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
+        main([command, *ACTIONS.get(command, []), "--help"])
     assert stop.value.code == 0
     assert "--data" in capsys.readouterr().out
