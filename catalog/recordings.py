@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from catalog.errors import PathError
@@ -45,9 +45,16 @@ _LOSSLESS: Final = frozenset(
 
 
 def recordings_link(*, model_version: str, most: int = 2_000) -> int:
-    """Compare songs that were not compared yet, at most `most`; return how many were."""
+    """Compare songs that were not compared yet, at most `most`; return how many were.
+
+    A song waits until it has an emotion by that model: without one it may match nothing.
+    """
+    emotions = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=model_version)
     waiting = Song.objects.filter(
-        is_recording_checked=False, is_available=True, status=Song.Status.ANALYSED
+        Exists(emotions),
+        is_recording_checked=False,
+        is_available=True,
+        status=Song.Status.ANALYSED,
     )
     done = 0
     while done < most:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TAGS_VERSION: Final = 1
 """Of the fields that are read; songs with an older one are read again at the next ingest."""
+UNREAD_NOTE: Final = "tags not read"
 _MAX_CHARACTERS: Final = {"title": 300, "artist": 300, "album": 300, "genre": 200}
 _MOST_VALUES: Final = 50
 _MOST_CHARACTERS: Final = 1_000
@@ -129,7 +130,8 @@ class Tags:
 
     `artist_values` are the values of the artist tag as written, `artists` those of a tag that names
     each artist alone. `year` is that of the first release. `is_title_from_name` says that there is
-    no title tag. `note` says what was mended.
+    no title tag. `note` says what was mended. `is_unread` says that they could not be read, and
+    that only what the file's name and folders say is here.
     """
 
     title: str = ""
@@ -154,18 +156,21 @@ class Tags:
     musicbrainz_album_id: str = ""
     musicbrainz_artist_ids: tuple[str, ...] = field(default=())
     note: str = ""
+    is_unread: bool = False
 
 
 def read_tags(path: Path, relative: PurePath | None = None) -> Tags:
     """Return the tags of `path`, which is at `relative` below its library's root.
 
-    They are read in a child process. If it crashes or hangs, the tags count as absent.
+    They are read in a child process. If it crashes or hangs, the tags count as absent, and `note`
+    says why.
     """
     try:
         values, page = run_in_child(read_fields, path)
     except AudioError as error:
         values, page = _mended(_fields([]))
-        return replace(_tags(path, relative, values, page), note=f"tags not read: {error.reason}")
+        tags = _tags(path, relative, values, page)
+        return replace(tags, note=f"{UNREAD_NOTE}: {error.reason}", is_unread=True)
     return _tags(path, relative, values, page)
 
 

@@ -50,7 +50,7 @@ def song_tags_store(*, song: Song, tags: Tags) -> None:
         "mood_tags": list(tags.moods),
         "musicbrainz_recording_id": tags.musicbrainz_recording_id,
         "tags_note": tags.note,
-        "tags_version": TAGS_VERSION,
+        "tags_version": 0 if tags.is_unread else TAGS_VERSION,
     }
     Song.objects.filter(pk=song.pk).update(**values)
     for name, value in values.items():

@@ -34,6 +34,7 @@ from django.db.models.functions import Concat
 
 from catalog.errors import PathError
 from catalog.files.scan import FileStamp, audio_hash, stamp_of
+from catalog.files.tags import UNREAD_NOTE
 from catalog.ingest.songtags import song_tags_store
 from catalog.models import NO_AUDIO_HASH, IngestFailure, KnownCopy, Library, Song
 from catalog.paths import to_stored
@@ -104,14 +105,20 @@ def _libraries_lock() -> None:
     # SQLite: the transaction is IMMEDIATE, so it is the only one that writes.
 
 
-def song_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> Outcome:
-    """Write a file that could be read, by the table above."""
+def song_upsert(
+    *,
+    library: Library,
+    relative_path: str,
+    facts: FileFacts,
+    lost: frozenset[int] = frozenset(),
+) -> Outcome:
+    """Write a file that could be read, by the table above; `lost` is from `songs_lost`."""
     here = Song.objects.filter(
         library=library, relative_path=relative_path, is_available=True
     ).first()
     same = Song.objects.filter(content_sha256=facts.content_sha256).first()
     IngestFailure.objects.filter(library=library, relative_path=relative_path).delete()
-    if same is None and (moved := _retagged(here, facts)):
+    if same is None and (moved := _retagged(here, facts, lost)):
         if here:
             _lose(here)
         outcome, song = Outcome.MOVED, moved
@@ -136,12 +143,18 @@ def song_keep(
     lyrics: Lyrics | None,
     audio_sha256: str | None = None,
     tags: Tags | None = None,
+    media_type: str = "",
 ) -> Outcome:
     """Write that a song's file is unchanged.
 
     `lyrics` are new lyrics beside it, or None. `audio_sha256` is given for a song that has none yet
-    because it is older than that column, and `tags` for one whose tags an older reader has read.
+    because it is older than that column, so is `media_type`, and `tags` for one whose tags an older
+    reader has read. Tags that could not be read change nothing.
     """
+    tags = None if tags and tags.is_unread else tags
+    if media_type:
+        song.media_type = media_type
+        Song.objects.filter(pk=song.pk).update(media_type=media_type)
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
     values: dict[str, object] = {"is_available": True}
     if audio_sha256 is not None:
@@ -175,6 +188,8 @@ def song_keep(
 def _mended_texts(song: Song, tags: Tags) -> dict[str, object]:
     """Return the texts of `tags` for those of an older song that a wrong code page spoiled."""
     values: dict[str, object] = {}
+    if song.tags_note.startswith(UNREAD_NOTE):
+        return _texts(tags)
     if tags.is_title_from_name and song.title == tags.title:
         values["is_title_from_name"] = True
     spoiled = ("title", "artist", "album", "genre")
@@ -186,6 +201,17 @@ def _mended_texts(song: Song, tags: Tags) -> dict[str, object]:
             if text == getattr(tags, name)
         }
     return values
+
+
+def _texts(tags: Tags) -> dict[str, object]:
+    return {
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "genre": tags.genre,
+        "year": tags.year,
+        "is_title_from_name": tags.is_title_from_name,
+    }
 
 
 def copy_upsert(*, library: Library, relative_path: str, facts: FileFacts) -> None:
@@ -234,12 +260,34 @@ def failure_upsert(
     return Outcome.FAILED
 
 
-def _retagged(here: Song | None, facts: FileFacts) -> Song | None:
-    """Return the song that lost its file and has the audio of this one, which has other tags."""
+def songs_lost(*, here: Song | None, facts: FileFacts) -> frozenset[int]:
+    """Return the ids of the songs with the audio of a file that have lost their own files.
+
+    It may hash files, so call it before the transaction of `song_upsert`.
+    """
+    return frozenset(song.pk for song in _alike(here, facts) if not _has_its_audio(song))
+
+
+def _alike(here: Song | None, facts: FileFacts) -> list[Song]:
+    """Return the songs with the audio of a file, if that is not the song `here` at its path."""
+    if here is not None and not here.is_available:
+        here = None
     if not facts.audio_sha256 or (here and here.audio_sha256 in {"", facts.audio_sha256}):
-        return None
-    alike = Song.objects.filter(audio_sha256=facts.audio_sha256).select_related("library")
-    lost = [song for song in alike[:_MOST_ALIKE] if not _has_its_audio(song)]
+        return []
+    songs = Song.objects.filter(audio_sha256=facts.audio_sha256).select_related("library")
+    return list(songs.order_by("pk")[:_MOST_ALIKE])
+
+
+def _retagged(here: Song | None, facts: FileFacts, lost_before: frozenset[int]) -> Song | None:
+    """Return the song that lost its file and has the audio of this one, which has other tags.
+
+    Songs of `lost_before` may have been found again since, elsewhere.
+    """
+    lost = [
+        song
+        for song in _alike(here, facts)
+        if not song.is_available or (song.pk in lost_before and not _is_in_place(song))
+    ]
     tags = facts.tags
 
     def difference(song: Song) -> tuple[bool, bool, int]:
@@ -254,7 +302,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         song.audio_learn(facts.audio_sha256)
     before = song.input_sha256
     is_same_audio = song.has_audio_hash and song.audio_sha256 == facts.audio_sha256
-    values = {
+    values: dict[str, object] = {
         "fingerprint": song.fingerprint if is_same_audio else b"",
         "library": library,
         "relative_path": relative_path,
@@ -266,22 +314,26 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "duration_seconds": facts.duration_seconds,
         "media_type": facts.media_type,
         "is_recording_checked": False,
-        "title": facts.tags.title,
-        "artist": facts.tags.artist,
-        "album": facts.tags.album,
-        "genre": facts.tags.genre,
-        "year": facts.tags.year,
-        "is_title_from_name": facts.tags.is_title_from_name,
-        "lyrics_note": facts.lyrics.note,
-        "lyrics": facts.lyrics.text,
-        "lyrics_source": facts.lyrics.source,
     }
-    if song.pk is not None and clean_lyrics(song.lyrics) != clean_lyrics(facts.lyrics.text):
-        song.forget_lyric_lines()
+    # Tags that could not be read take nothing away from a song that has some.
+    keeps_tags = song.pk is not None and facts.tags.is_unread
+    if not keeps_tags:
+        values |= _texts(facts.tags)
+    if not (keeps_tags and song.lyrics_source == "tag"):
+        values |= {
+            "lyrics_note": facts.lyrics.note,
+            "lyrics": facts.lyrics.text,
+            "lyrics_source": facts.lyrics.source,
+        }
+        if song.pk is not None and clean_lyrics(song.lyrics) != clean_lyrics(facts.lyrics.text):
+            song.forget_lyric_lines()
+    if keeps_tags:
+        values |= {"tags_note": facts.tags.note, "tags_version": 0}
     _set(song, values)
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
     _save(song, {**values, **PENDING_AGAIN} if is_changed else values)
-    song_tags_store(song=song, tags=facts.tags)
+    if not keeps_tags:
+        song_tags_store(song=song, tags=facts.tags)
     return is_changed
 
 

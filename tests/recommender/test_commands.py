@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from catalog.ingest import run as run_module
+from catalog.ingest import reading
 from recommender.errors import IndexBusyError
 from recommender.history import listen_record
 from recommender.management.commands import build_index, prepare
@@ -186,7 +186,7 @@ class TestPrepare:
         def surprise(*_: object, **__: object) -> object:
             raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
 
-        monkeypatch.setattr(run_module, "read_file", surprise)
+        monkeypatch.setattr(reading, "read_file", surprise)
         call_command("prepare", "--music", str(tmp_path))
         printed = capsys.readouterr().out
         assert "a.mp3: FILE_READ_FAILED: reading it raised UnicodeDecodeError" in printed

@@ -10,6 +10,7 @@ import pytest
 
 from catalog.errors import FilesVanishedError, JobStateError, PathError, TransientError
 from catalog.files import scan as scan_module
+from catalog.ingest import reading as reading_module
 from catalog.ingest import run as ingest_module
 from catalog.ingest import upsert as upsert_module
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
@@ -155,7 +156,7 @@ def test_a_disk_with_errors_empties_no_catalogue(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "stamp_of", fail)
+        patch.setattr(reading_module, "stamp_of", fail)
         assert counts(ingest()) == {"failed": 3}
     assert Song.objects.filter(is_available=True).count() == 3
     assert counts(ingest()) == {"unchanged": 3}
@@ -599,14 +600,14 @@ def test_a_mount_lost_during_the_scan_marks_nothing_as_gone(
 ) -> None:
     for path in ten_songs:
         touch(path)
-    original = ingest_module.read_file
+    original = reading_module.read_file
 
     def lose(root: Path, relative: Path, *, max_bytes: int) -> object:
         if relative.name == "3.wav":
             shutil.rmtree(music_dir / "a")
         return original(root, relative, max_bytes=max_bytes)
 
-    monkeypatch.setattr(ingest_module, "read_file", lose)
+    monkeypatch.setattr(reading_module, "read_file", lose)
 
     with pytest.raises(FilesVanishedError):
         ingest()
@@ -619,13 +620,13 @@ def test_a_file_that_vanishes_during_the_scan_is_counted(
 ) -> None:
     for n in range(4):
         write_tone(music_dir / f"{n}.wav", hz=200 + 10 * n)
-    original = ingest_module.read_file
+    original = reading_module.read_file
 
     def lose(root: Path, relative: Path, *, max_bytes: int) -> object:
         (root / "2.wav").unlink(missing_ok=True)
         return original(root, relative, max_bytes=max_bytes)
 
-    monkeypatch.setattr(ingest_module, "read_file", lose)
+    monkeypatch.setattr(reading_module, "read_file", lose)
     job = ingest()
 
     assert (job.result["added"], job.result["vanished"]) == (3, 1)
@@ -791,7 +792,7 @@ def test_an_error_in_bytes_that_are_no_text_is_stored(
 
     monkeypatch.setattr(scan_module, "read_tags", surprise)
     # pytest-xdist cannot send such a line of a log to its parent.
-    monkeypatch.setattr(ingest_module.logger, "disabled", True)
+    monkeypatch.setattr(reading_module.logger, "disabled", True)
     write_tone(music_dir / "03.wav")
 
     assert counts(ingest()) == {"failed": 1}
@@ -815,13 +816,13 @@ def test_values_that_cannot_be_stored_fail_their_file(
 ) -> None:
     for number in range(3):
         write_tone(music_dir / f"{number}.wav", hz=200 + 10 * number)
-    original = ingest_module.read_file
+    original = reading_module.read_file
 
     def spoilt(root: Path, relative: Path, *, max_bytes: int) -> object:
         facts = original(root, relative, max_bytes=max_bytes)
         return replace(facts, **values) if relative.name == "1.wav" else facts
 
-    monkeypatch.setattr(ingest_module, "read_file", spoilt)
+    monkeypatch.setattr(reading_module, "read_file", spoilt)
 
     assert counts(ingest()) == {"added": 2, "failed": 1}
     failure = IngestFailure.objects.get()

@@ -1,13 +1,11 @@
-"""Libraries, songs, emotions and jobs. The database, not the broker, holds the state of work."""
+"""Libraries, recordings, artists, albums, genres and songs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django.conf import settings
 from django.db import models
 
 from catalog.files.credits import FEATURED, MAIN, main_key
@@ -15,7 +13,6 @@ from catalog.files.names import is_no_artist, is_no_title
 from catalog.paths import from_stored, to_stored
 from catalog.texts import fold, recording_key, search_text, sort_key
 from mer.lyrics import clean_lyrics
-from mer.prediction import AMBIGUOUS_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -366,196 +363,3 @@ class SongCredit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"
-
-
-class ModelVersion(models.Model):
-    """A version of the model that has analysed songs; lists are made from the one that serves.
-
-    Use `catalog.versions` to change it.
-    """
-
-    name = models.CharField(max_length=100, unique=True)
-    checkpoint = models.CharField(
-        max_length=2000, help_text="AFFETTI_CHECKPOINT of the worker that first used it"
-    )
-    is_serving = models.BooleanField(default=False)
-    is_held = models.BooleanField(
-        default=False, help_text="Staff switched away from it: it serves again only if they say so"
-    )
-    served_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to serve")
-    requested_at = models.DateTimeField(
-        null=True, blank=True, help_text="Staff want it to serve; it does when its index is built"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering: ClassVar = ["-created_at", "-id"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["is_serving"],
-                condition=models.Q(is_serving=True),
-                name="one_model_version_serves",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class SongEmotion(models.Model):
-    """The prediction of one model version for one song."""
-
-    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="emotions")
-    model_version = models.CharField(max_length=100)
-    valence = models.FloatField()
-    arousal = models.FloatField()
-    valence_spread = models.FloatField(
-        null=True,
-        blank=True,
-        help_text="Standard deviation of the expected error; null if the model predicts none",
-    )
-    arousal_spread = models.FloatField(null=True, blank=True)
-    quadrant = models.CharField(max_length=2)
-    quadrants = models.JSONField(help_text="Probability of each of Q1..Q4")
-    emotions = models.JSONField(help_text="Probability of each of the eight emotions")
-    confidence = models.FloatField()
-    gates = models.JSONField(help_text="Weight of audio, lyrics and context")
-    timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
-    lyric_lines = models.JSONField(
-        default=list,
-        blank=True,
-        help_text="[{line, text, valence, arousal, shift}], largest shift first",
-    )
-    fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
-    input_sha256 = models.CharField(
-        max_length=64, blank=True, help_text="`Song.input_sha256` at the time of the analysis"
-    )
-    analysis_seconds = models.FloatField(default=0.0)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True, db_index=True)
-
-    class Meta:
-        ordering: ClassVar = ["id"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["song", "model_version"], name="one_emotion_per_song_and_model"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.song_id} V {self.valence:.2f} A {self.arousal:.2f} ({self.model_version})"
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether the song lies outside `quadrant` with a higher probability than inside it."""
-        return self.confidence < AMBIGUOUS_BELOW
-
-
-class SongChange(models.Model):
-    """One line of the change log, which `catalog.changes` reads and triggers write."""
-
-    id = models.BigAutoField(primary_key=True, help_text="Sequence number")
-    song_id = models.BigIntegerField(help_text="0 stands for every song")
-    model_version = models.CharField(
-        max_length=100, blank=True, help_text="Of the emotion; empty if the song itself changed"
-    )
-    transaction_id = models.BigIntegerField(
-        default=0, db_index=True, help_text="PostgreSQL's number of the transaction; else 0"
-    )
-
-    def __str__(self) -> str:
-        return f"{self.id}: song {self.song_id} {self.model_version}".rstrip()
-
-
-class IngestFailure(models.Model):
-    """A file that could not become a song; it is read again only when it changes."""
-
-    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="failures")
-    relative_path = models.CharField(max_length=2000)
-    file_size_bytes = models.BigIntegerField()
-    file_mtime_ns = models.BigIntegerField()
-    code = models.CharField(max_length=50)
-    message = models.TextField()
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering: ClassVar = ["library", "relative_path"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["library", "relative_path"], name="failure_path_unique_in_library"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.relative_path}: {self.code}"
-
-
-class KnownCopy(models.Model):
-    """A file with the same bytes as a song's file; it is read again only when it changes."""
-
-    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="copies")
-    relative_path = models.CharField(max_length=2000)
-    file_size_bytes = models.BigIntegerField()
-    file_mtime_ns = models.BigIntegerField()
-    content_sha256 = models.CharField(max_length=64)
-
-    class Meta:
-        verbose_name_plural = "known copies"
-        ordering: ClassVar = ["library", "relative_path"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["library", "relative_path"], name="copy_path_unique_in_library"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.relative_path
-
-
-class BackgroundJob(models.Model):
-    """Long work that a user asked for. Its state is here, not in the broker.
-
-    pending ─▶ started ─▶ succeeded | failed | revoked
-       ▲          │
-       └──────────┘  its worker died, or the work takes longer than one message may
-
-    A pending job can also fail or be revoked. Only `catalog.work.jobs` changes the status.
-    """
-
-    class Kind(models.TextChoices):
-        INGEST = "ingest"
-
-    class Status(models.TextChoices):
-        PENDING = "pending"
-        STARTED = "started"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        REVOKED = "revoked"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    arguments = models.JSONField(default=dict)
-    progress_done = models.PositiveIntegerField(default=0)
-    progress_total = models.PositiveIntegerField(default=0)
-    result = models.JSONField(default=dict)
-    error_code = models.CharField(max_length=50, blank=True)
-    error_message = models.TextField(blank=True)
-    worker = models.CharField(max_length=200, blank=True, help_text="Worker that holds the job")
-    attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="Starts since the last progress"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering: ClassVar = ["-created_at"]
-        indexes: ClassVar = [models.Index(fields=["status", "heartbeat_at"])]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id} ({self.status})"

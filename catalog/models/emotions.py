@@ -1,0 +1,109 @@
+"""Versions of the model, their predictions, and the log of changed songs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from catalog.models.songs import Song
+from mer.prediction import AMBIGUOUS_BELOW
+
+
+class ModelVersion(models.Model):
+    """A version of the model that has analysed songs; lists are made from the one that serves.
+
+    Use `catalog.versions` to change it.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    checkpoint = models.CharField(
+        max_length=2000, help_text="AFFETTI_CHECKPOINT of the worker that first used it"
+    )
+    is_serving = models.BooleanField(default=False)
+    is_held = models.BooleanField(
+        default=False, help_text="Staff switched away from it: it serves again only if they say so"
+    )
+    served_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to serve")
+    requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="Staff want it to serve; it does when its index is built"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["is_serving"],
+                condition=models.Q(is_serving=True),
+                name="one_model_version_serves",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SongEmotion(models.Model):
+    """The prediction of one model version for one song."""
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="emotions")
+    model_version = models.CharField(max_length=100)
+    valence = models.FloatField()
+    arousal = models.FloatField()
+    valence_spread = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Standard deviation of the expected error; null if the model predicts none",
+    )
+    arousal_spread = models.FloatField(null=True, blank=True)
+    quadrant = models.CharField(max_length=2)
+    quadrants = models.JSONField(help_text="Probability of each of Q1..Q4")
+    emotions = models.JSONField(help_text="Probability of each of the eight emotions")
+    confidence = models.FloatField()
+    gates = models.JSONField(help_text="Weight of audio, lyrics and context")
+    timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
+    lyric_lines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="[{line, text, valence, arousal, shift}], largest shift first",
+    )
+    fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
+    input_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="`Song.input_sha256` at the time of the analysis"
+    )
+    analysis_seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["song", "model_version"], name="one_emotion_per_song_and_model"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.song_id} V {self.valence:.2f} A {self.arousal:.2f} ({self.model_version})"
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the song lies outside `quadrant` with a higher probability than inside it."""
+        return self.confidence < AMBIGUOUS_BELOW
+
+
+class SongChange(models.Model):
+    """One line of the change log, which `catalog.changes` reads and triggers write."""
+
+    id = models.BigAutoField(primary_key=True, help_text="Sequence number")
+    song_id = models.BigIntegerField(help_text="0 stands for every song")
+    model_version = models.CharField(
+        max_length=100, blank=True, help_text="Of the emotion; empty if the song itself changed"
+    )
+    transaction_id = models.BigIntegerField(
+        default=0, db_index=True, help_text="PostgreSQL's number of the transaction; else 0"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.id}: song {self.song_id} {self.model_version}".rstrip()
