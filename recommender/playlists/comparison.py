@@ -75,9 +75,9 @@ def versions_compare(first: str, second: str) -> VersionComparison:
 
 
 def _overlap(mood: str, one: IndexSnapshot, two: IndexSnapshot) -> float:
-    request = PlaylistRequest(moods=((mood, 1.0),), count=LIST_SONGS, seed=0)
+    request = PlaylistRequest(moods=((mood, 1.0),), count=LIST_SONGS, seed=0, min_match=0)
     lists = [
         {entry.song_id for entry in playlist_generate(request=request, snapshot=held).entries}
         for held in (one, two)
     ]
-    return len(lists[0] & lists[1]) / max(map(len, lists))
+    return len(lists[0] & lists[1]) / max(1, *map(len, lists))
