@@ -74,13 +74,14 @@ def test_from_request_to_emotions_with_every_message_delivered_twice(
     assert IngestFailure.objects.count() == 1
 
 
-@pytest.mark.usefixtures("fake_pipeline")
 def test_all_messages_lost_the_reconciler_finds_everything(
     music_dir: Path,
     sent: Sent,
+    fake_pipeline: FakePipeline,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tasks, "model_version", lambda: fake_pipeline.model_version)
     write_tone(music_dir / "a.wav")
     job = ingest_start(path=music_dir)
     sent.clear()
