@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import enum
 import itertools
-import json
 import logging
 import sqlite3
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -46,6 +44,7 @@ from rest_framework import exceptions
 
 from catalog.errors import PathError, TransientError
 from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
+from recommender.shortening import MAX_MESSAGE_BYTES, MAX_NAMED, details_cut, text_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -238,22 +237,13 @@ class _Row:
     """The message, or a function of the exception that returns it."""
 
 
-MAX_ANSWER_BYTES: Final = 8192
-"""An error answer of the API is never larger, whatever the request repeats."""
-_MAX_MESSAGE_BYTES: Final = 3000
-_MAX_DETAILS_BYTES: Final = 4000
-_MAX_NAMED: Final = 10
-"""The most fields that a message names, and the most parts of a detail that is too large."""
-_JSON_BYTES_PER_CHARACTER: Final = 12
-"""The most bytes that one character takes in JSON: two escapes."""
-
 RETRY_AFTER_SECONDS: Final = 10
 """Seconds a client should wait before it repeats a request that was answered with 503."""
 
 
 def _api_words(error: exceptions.APIException) -> str:
     if isinstance(error.detail, dict):
-        names = ", ".join(map(str, itertools.islice(error.detail, _MAX_NAMED)))
+        names = ", ".join(map(str, itertools.islice(error.detail, MAX_NAMED)))
         return f"The request is not valid; see details for: {names}."
     parts = error.detail if isinstance(error.detail, list) else [error.detail]
     return " ".join(map(str, parts))
@@ -272,6 +262,10 @@ def _throttled_words(error: Any) -> str:
 
 def _invalid(code: ErrorCode, words: str | Callable[[Any], str]) -> _Row:
     return _Row(HTTPStatus.BAD_REQUEST, code, "Bad request", words)
+
+
+def _of_api(status: HTTPStatus, code: ErrorCode, heading: str = "Bad request") -> _Row:
+    return _Row(status, code, heading, _api_words)
 
 
 def _away(what: str) -> _Row:
@@ -319,29 +313,24 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     QueryTooLongError: _Row(
         HTTPStatus.REQUEST_URI_TOO_LONG, ErrorCode.REQUEST_TOO_LARGE, "Too much", str
     ),
-    exceptions.ValidationError: _invalid(ErrorCode.REQUEST_INVALID, _api_words),
-    exceptions.ParseError: _invalid(ErrorCode.PARSE_FAILED, _api_words),
-    exceptions.NotAuthenticated: _Row(
-        HTTPStatus.UNAUTHORIZED, ErrorCode.NOT_AUTHENTICATED, "Log in first", _api_words
+    exceptions.ValidationError: _of_api(HTTPStatus.BAD_REQUEST, ErrorCode.REQUEST_INVALID),
+    exceptions.ParseError: _of_api(HTTPStatus.BAD_REQUEST, ErrorCode.PARSE_FAILED),
+    exceptions.NotAuthenticated: _of_api(
+        HTTPStatus.UNAUTHORIZED, ErrorCode.NOT_AUTHENTICATED, "Log in first"
     ),
-    exceptions.AuthenticationFailed: _Row(
-        HTTPStatus.UNAUTHORIZED, ErrorCode.AUTHENTICATION_FAILED, "Log in first", _api_words
+    exceptions.AuthenticationFailed: _of_api(
+        HTTPStatus.UNAUTHORIZED, ErrorCode.AUTHENTICATION_FAILED, "Log in first"
     ),
-    exceptions.PermissionDenied: _Row(
-        HTTPStatus.FORBIDDEN, ErrorCode.PERMISSION_DENIED, "Not for you", _api_words
+    exceptions.PermissionDenied: _of_api(
+        HTTPStatus.FORBIDDEN, ErrorCode.PERMISSION_DENIED, "Not for you"
     ),
-    exceptions.NotFound: _Row(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, "Not found", _api_words),
-    exceptions.MethodNotAllowed: _Row(
-        HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.METHOD_NOT_ALLOWED, "Bad request", _api_words
+    exceptions.NotFound: _of_api(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, "Not found"),
+    exceptions.MethodNotAllowed: _of_api(
+        HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.METHOD_NOT_ALLOWED
     ),
-    exceptions.NotAcceptable: _Row(
-        HTTPStatus.NOT_ACCEPTABLE, ErrorCode.NOT_ACCEPTABLE, "Bad request", _api_words
-    ),
-    exceptions.UnsupportedMediaType: _Row(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-        "Bad request",
-        _api_words,
+    exceptions.NotAcceptable: _of_api(HTTPStatus.NOT_ACCEPTABLE, ErrorCode.NOT_ACCEPTABLE),
+    exceptions.UnsupportedMediaType: _of_api(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ErrorCode.UNSUPPORTED_MEDIA_TYPE
     ),
     exceptions.Throttled: _Row(
         HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.THROTTLED, "Too many attempts", _throttled_words
@@ -401,8 +390,8 @@ def error_answer(error: BaseException | None) -> ErrorAnswer:
         row.status,
         row.code,
         row.heading,
-        _text_cut(words, _MAX_MESSAGE_BYTES),
-        _details_cut(_details(error, row)),
+        text_cut(words, MAX_MESSAGE_BYTES),
+        details_cut(_details(error, row)),
         _headers(error, row),
     )
 
@@ -452,44 +441,6 @@ def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
     if row.code == ErrorCode.UNAVAILABLE:
         return {"cause": getattr(error, "code", "DATABASE")}
     return {}
-
-
-def _details_cut(details: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return at most `_MAX_DETAILS_BYTES` of details: the first ones, shortened."""
-    if _json_size(details) <= _MAX_DETAILS_BYTES:
-        return details
-    cut: dict[str, Any] = {}
-    size = 0
-    for name, value in itertools.islice(details.items(), _MAX_NAMED):
-        part = {_text_cut(str(name), _MAX_DETAILS_BYTES // 4): _value_cut(value)}
-        size += _json_size(part)
-        if size > _MAX_DETAILS_BYTES:
-            break
-        cut |= part
-    return cut
-
-
-def _value_cut(value: object) -> object:
-    if isinstance(value, str):
-        return _text_cut(value, _MAX_DETAILS_BYTES // 4)
-    if isinstance(value, (list, tuple)):
-        return [_value_cut(part) for part in value[:_MAX_NAMED]]
-    if isinstance(value, dict):
-        parts = itertools.islice(value.items(), _MAX_NAMED)
-        return {_text_cut(str(name), _MAX_DETAILS_BYTES // 4): _value_cut(v) for name, v in parts}
-    return value
-
-
-def _text_cut(text: str, most_bytes: int) -> str:
-    """Return the text, or its beginning if it takes more bytes than `most_bytes` in JSON."""
-    longest = most_bytes // _JSON_BYTES_PER_CHARACTER
-    if len(text) <= longest or (len(text) <= most_bytes and _json_size(text) <= most_bytes):
-        return text
-    return f"{text[: longest - 1]}…"
-
-
-def _json_size(value: object) -> int:
-    return len(json.dumps(value, cls=DjangoJSONEncoder))
 
 
 def _headers(error: BaseException | None, row: _Row) -> Mapping[str, str]:

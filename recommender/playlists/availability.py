@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from catalog.models import SongEmotion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from recommender.index import IndexSnapshot
 
 
-def available_emotions(snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> dict[int, SongEmotion]:
+def available_emotions(
+    snapshot: IndexSnapshot, rows: NDArray[np.int64], fields: Sequence[str] = ()
+) -> dict[int, SongEmotion]:
     """Return the emotions of those rows that may be recommended now, by song id.
 
-    Of each emotion only `gates` and `lyric_lines` are loaded.
+    Of each emotion only `fields` are loaded.
     """
     emotions = SongEmotion.objects.filter(
         model_version=snapshot.model_version, song_id__in=snapshot.song_ids[rows].tolist()
     )
     # With "available and analysed" in SQL, SQLite would walk all songs that are.
     loaded = emotions.order_by().select_related("song")
-    shown = ("gates", "lyric_lines", "song__is_available", "song__status", "song__keeps_emotion")
+    shown = (*fields, "song__is_available", "song__status", "song__keeps_emotion")
     return {
         emotion.song_id: emotion for emotion in loaded.only(*shown) if emotion.song.is_recommendable
     }

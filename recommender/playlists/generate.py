@@ -17,7 +17,7 @@ from recommender.playlists.constraints import allowed_rows, constraint_notes, re
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.naming import stop_name
-from recommender.playlists.reasons import Wanted, alike_from, reason_of
+from recommender.playlists.reasons import REASON_FIELDS, Wanted, alike_from, reason_of
 from recommender.playlists.refusals import refused_rows, rows_of_filters
 from recommender.playlists.scoring import Target
 from recommender.playlists.targets import plan_of_request
@@ -190,7 +190,7 @@ def _choice(
     """Return a choice of songs that are there now; None if no song is allowed."""
     while allowed.any():
         chosen = _chosen(request, seed, snapshot, plan, allowed)
-        emotions = available_emotions(snapshot, chosen.rows)
+        emotions = available_emotions(snapshot, chosen.rows, REASON_FIELDS)
         gone = unavailable_rows(snapshot, chosen.rows, emotions)
         if not gone:
             return _Choice(chosen, emotions, allowed)

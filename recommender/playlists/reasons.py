@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from catalog.models import SongEmotion
     from recommender.index import IndexSnapshot
 
+REASON_FIELDS: Final = ("gates", "lyric_lines")
+"""What `reason_of` reads of an emotion."""
 _SHARED_EMOTIONS: Final = 3
 _SHARED_FROM: Final = 0.5
 """A song shares an emotion if more than this share of the catalogue has less of it."""

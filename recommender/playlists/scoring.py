@@ -35,11 +35,11 @@ TOLERANCE: Final = LISTENER_SPREAD * math.sqrt(2)
 SIDE_SCALE: Final = LISTENER_SPREAD * math.sqrt(3) / math.pi
 """Scale of the logistic distribution whose standard deviation is `LISTENER_SPREAD`."""
 MATCH_FLOOR: Final = 0.5
-"""A score from here on is a good match: more often right than wrong.
+"""A score from here on is a good match.
 
 Of the songs with a score of .5 to .6 more than half lie in the quadrant that is asked for, for
-moods, points and seed songs alike; of those below, hardly more than half for some kinds and fewer
-for others; below .3, fewer than by chance (docs/playlists.md has the table).
+moods and points; for seed songs .47 to .62 do, by the catalogue. Of those below, fewer do for
+moods; below .3, fewer than by chance (docs/playlists.md has the table).
 """
 FULL_MATCH_SHARE: Final = 0.95
 """The quadrant match at this quantile of the catalogue counts as a full match."""

@@ -294,11 +294,6 @@ class Stop:
     song_id: int = 0
     history: bool = False
 
-    @property
-    def is_words(self) -> bool:
-        """Whether it may be words, which the networks have to rate."""
-        return bool(self.mood)
-
 
 @dataclass(frozen=True)
 class Stops(Kind[tuple[Stop, ...]]):

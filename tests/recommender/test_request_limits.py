@@ -13,7 +13,6 @@ from rest_framework import exceptions
 
 from recommender.api import reading
 from recommender.errors import (
-    MAX_ANSWER_BYTES,
     ErrorCode,
     PlaylistErrorCode,
     PlaylistRequestError,
@@ -21,6 +20,7 @@ from recommender.errors import (
 )
 from recommender.middleware import MAX_BODY_BYTES, MAX_QUERY_BYTES
 from recommender.playlists.constraints import MAX_EXCLUDED
+from recommender.shortening import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

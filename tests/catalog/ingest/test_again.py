@@ -10,9 +10,7 @@ import pytest
 from django.db import connection
 
 from catalog.errors import FilesVanishedError
-from catalog.files import scan as scan_module
 from catalog.files import tags as tags_module
-from catalog.files.scan import cue_note
 from catalog.ingest import upsert as upsert_module
 from catalog.ingest.missing import LOST_FOLDER_SONGS
 from catalog.models import BackgroundJob, Song
@@ -186,22 +184,3 @@ def lose(music_dir: Path, *, is_there: bool) -> None:
     shutil.rmtree(music_dir / "mount")
     if is_there:
         (music_dir / "mount").mkdir()
-
-
-def test_a_folder_of_cue_sheets_is_listed_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = []
-
-    def spy(folder: Path) -> Any:
-        listed.append(folder)
-        return original(folder)
-
-    original = scan_module._entries
-    monkeypatch.setattr(scan_module, "_entries", spy)
-    for number in range(50):
-        (tmp_path / f"{number}.cue").touch()
-        (tmp_path / f"{number}.flac").touch()
-    notes = [cue_note(tmp_path / f"{number}.cue") for number in range(50)]
-    assert all(f"{number}.flac is one song" in note for number, note in enumerate(notes))
-    assert listed == [tmp_path]
