@@ -166,6 +166,26 @@ def test_the_plane_says_in_words_how_sure_a_place_is(page: Page, songs: list[Son
     assert plane.locator("svg").evaluate("drawn => getComputedStyle(drawn).overflow") == "hidden"
 
 
+OVERLAPS = """
+() => [...document.querySelectorAll(".entry")].flatMap(entry => {
+  const boxes = [...entry.children].map(child => [child.className, child.getBoundingClientRect()])
+  return boxes.flatMap(([one, a], number) => boxes.slice(number + 1)
+    .filter(([_, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+      && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
+    .map(([other]) => `${one} and ${other}`))
+})
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_part_of_a_song_lies_on_another(page: Page, songs: list[Song], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in ("mood=calm&min_match=0", "journey=sad&journey=happy&min_match=0"):
+        page.goto(f"/playlist?{address}&seed=1")
+        expect(page.locator("[data-entry]").first).to_be_visible()
+        assert page.evaluate(OVERLAPS) == []
+
+
 def test_phone_has_no_sideways_scroll(page: Page, songs: list[Song]) -> None:
     page.set_viewport_size({"width": 380, "height": 780})
     for path in ("/", "/songs", f"/songs/{songs[0].pk}", "/playlist?mood=calm&seed=1", "/signup"):
