@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from catalog.models import BackgroundJob
 from recommender.errors import AccountError, AccountErrorCode
-from recommender.models import Listen, PlaylistEntry, Token
+from recommender.models import ArtistBan, Listen, PlaylistEntry, Skip, SongFeedback, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,7 +110,7 @@ def password_check(*, user: User, password: str, field: str) -> None:
 
 
 def account_delete(*, user: User) -> None:
-    """Delete a user with playlists, history and tokens; AccountError for the last superuser."""
+    """Delete a user with all that is stored about it; AccountError for the last superuser."""
     users = get_user_model().objects
     with transaction.atomic():
         admins = users.select_for_update().filter(is_superuser=True, is_active=True)
@@ -148,6 +148,7 @@ def account_export(*, user: User) -> dict[str, Any]:
                 artist=F("song__artist"),
             )
         ),
+        "feedback": _feedback(user),
         "tokens": list(
             user.tokens.values(
                 "id", "name", "scopes", "prefix", "created_at", "expires_at", "last_used_at"
@@ -157,6 +158,33 @@ def account_export(*, user: User) -> dict[str, Any]:
             BackgroundJob.objects.filter(created_by=user)
             .order_by("created_at")
             .values("id", "kind", "created_at")
+        ),
+    }
+
+
+def _feedback(user: User) -> dict[str, Any]:
+    """Return what the user said of songs and artists, by table."""
+    song = {"title": F("song__title"), "artist": F("song__artist")}
+    said = [
+        field.name
+        for field in SongFeedback._meta.concrete_fields
+        if field.name not in {"id", "user", "song"}
+    ]
+    return {
+        "songs": list(
+            SongFeedback.objects.filter(user=user).order_by("id").values("song_id", *said, **song)
+        ),
+        "skips": list(
+            Skip.objects.filter(user=user)
+            .order_by("skipped_at", "id")
+            .values(
+                *("song_id", "skipped_at", "seconds_played", "share_played", "playlist_id"), **song
+            )
+        ),
+        "artist_bans": list(
+            ArtistBan.objects.filter(user=user)
+            .order_by("banned_at", "id")
+            .values("artist_id", "banned_at", name=F("artist__name"))
         ),
     }
 

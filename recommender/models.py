@@ -1,4 +1,4 @@
-"""Index builds, playlists, listening history, tokens, looks of user names, and signs of life."""
+"""Index builds, playlists, listening history, feedback, tokens, names, and signs of life."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.dispatch import receiver
 
-from catalog.models import Song
+from catalog.models import Artist, Song
 
 
 class IndexBuild(models.Model):
@@ -105,6 +105,103 @@ class Listen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.song_id} {self.listened_at:%Y-%m-%d %H:%M}"
+
+
+class SongFeedback(models.Model):
+    """What a listener said of a song; what was not said is null.
+
+    `recommender.feedback` reads and writes it. A row is about the recording: of the files of one
+    recording, at most one has a like, a ban, a rating or a felt place.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="song_feedback"
+    )
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
+    liked_at = models.DateTimeField(null=True, blank=True)
+    banned_at = models.DateTimeField(null=True, blank=True)
+    stars = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 to 5")
+    rated_at = models.DateTimeField(null=True, blank=True)
+    felt_valence = models.FloatField(
+        null=True, blank=True, help_text="Where the listener places the song, from 0 to 1"
+    )
+    felt_arousal = models.FloatField(null=True, blank=True)
+    said_valence = models.FloatField(
+        null=True, blank=True, help_text="Where the catalogue had it when the listener placed it"
+    )
+    said_arousal = models.FloatField(null=True, blank=True)
+    said_version = models.CharField(max_length=100, blank=True, help_text="By this model version")
+    felt_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "song feedback"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "song"], name="one_feedback_per_song")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.song_id}"
+
+
+class ArtistBan(models.Model):
+    """A listener wants no song of an artist, featured ones included."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="artist_bans"
+    )
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="+")
+    banned_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "artist"], name="one_ban_per_artist")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.artist_id}"
+
+
+class Skip(models.Model):
+    """A listener left a song before its end."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="skips"
+    )
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
+    playlist = models.ForeignKey(
+        Playlist, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    skipped_at = models.DateTimeField()
+    seconds_played = models.FloatField(null=True, blank=True)
+    share_played = models.FloatField(
+        null=True, blank=True, help_text="Of the song's length, from 0 to 1"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "song", "skipped_at"], name="one_skip_per_moment"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["user", "-skipped_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.song_id} {self.skipped_at:%Y-%m-%d %H:%M}"
+
+
+class FeedbackRevision(models.Model):
+    """A mark of the present feedback of a listener: another one after each change."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="feedback_revision",
+    )
+    revision = models.UUIDField(default=uuid.uuid4)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.revision}"
 
 
 class ServiceHeartbeat(models.Model):

@@ -30,6 +30,7 @@ from catalog.models import (
     SongCredit,
 )
 from recommender.accounts import token_create, token_find
+from recommender.feedback import artist_ban, song_like, song_skip
 from recommender.models import (
     IndexBuild,
     Listen,
@@ -87,6 +88,9 @@ def fill_every_table() -> None:
     playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
     Listen.objects.create(user=user, song=song, listened_at=MOMENT)
+    song_like(user=user, song_id=song.pk)
+    song_skip(user=user, song_id=song.pk)
+    artist_ban(user=user, artist=artist)
     ServiceHeartbeat.objects.create(name="worker here", kind="worker", seen_at=MOMENT)
     token_create(user=user, name="t", scopes=["read"])
 

@@ -1,0 +1,48 @@
+"""What listeners say of songs and artists: likes, bans, ratings, skips and wrong moods.
+
+Feedback belongs to one listener. It changes only what that listener is shown, from the next
+request on.
+"""
+
+from recommender.feedback.marks import SongMarks, marks_of_songs
+from recommender.feedback.reading import (
+    Correction,
+    Feedback,
+    Like,
+    Rating,
+    SkippedSong,
+    feedback_of,
+)
+from recommender.feedback.writing import (
+    FeedbackKind,
+    artist_ban,
+    artist_unban,
+    feedback_reset,
+    song_ban,
+    song_like,
+    song_place,
+    song_rate,
+    song_skip,
+    song_unmark,
+)
+
+__all__ = [
+    "Correction",
+    "Feedback",
+    "FeedbackKind",
+    "Like",
+    "Rating",
+    "SkippedSong",
+    "SongMarks",
+    "artist_ban",
+    "artist_unban",
+    "feedback_of",
+    "feedback_reset",
+    "marks_of_songs",
+    "song_ban",
+    "song_like",
+    "song_place",
+    "song_rate",
+    "song_skip",
+    "song_unmark",
+]
