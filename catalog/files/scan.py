@@ -53,6 +53,8 @@ class Kind(Enum):
     """A folder or file that the rules of `LeftOut` name."""
     VANISHED = "vanished"
     """A folder that was there a moment ago."""
+    LINKED = "linked"
+    """A link to a folder outside the library."""
     REFUSED = "refused"
 
 
@@ -90,9 +92,9 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
     """Yield the names at or below `start`, inside `root`, ordered by path parts.
 
     With `after`, a path relative to `root`, only the names after it. Folders that `LeftOut` names
-    and folders behind a symlink are not entered; a library's own folders are reached without the
-    link. A folder that cannot be read is refused, and the scan goes on. Memory holds the names of
-    one branch of folders only.
+    and folders behind a symlink are not entered. A library's own folders are reached without the
+    link; a link to a folder outside is named as `Kind.LINKED`. A folder that cannot be read is
+    refused, and the scan goes on. Memory holds the names of one branch of folders only.
 
     Raises PathError if `start` itself cannot be read.
     """
@@ -216,7 +218,8 @@ def _found(root: Path, path: Path) -> Found:
     suffix = path.suffix.lower()
     is_audio = suffix in SUPPORTED_SUFFIXES
     if path.is_symlink() and path.is_dir():
-        return _found_link_to_folder(root, path)
+        is_inside = path.resolve().is_relative_to(root.resolve())
+        return Found(relative, Kind.IGNORED if is_inside else Kind.LINKED)
     if path.is_symlink() and is_audio:
         try:
             resolve_inside(root, path)
@@ -228,19 +231,6 @@ def _found(root: Path, path: Path) -> Found:
     if not path.is_file():
         return Found(relative, Kind.REFUSED, "it is no regular file")
     return Found(relative, Kind.AUDIO)
-
-
-def _found_link_to_folder(root: Path, link: Path) -> Found:
-    """Refuse a link that leads out; one that stays inside leads to what is scanned anyway."""
-    relative = link.relative_to(root)
-    if link.resolve().is_relative_to(root.resolve()):
-        return Found(relative, Kind.IGNORED)
-    return Found(
-        relative,
-        Kind.REFUSED,
-        "is a link to a folder outside the library, which is not followed; ingest that folder "
-        "itself, or mount it here",
-    )
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from catalog.errors import JobStateError, PathError, TransientError
 from catalog.files.scan import Found, Kind, cue_note, scan
+from catalog.ingest.links import link_refusal, linked_job
 from catalog.ingest.missing import missing_mark
 from catalog.ingest.reading import Reading, files_read
 from catalog.ingest.state import MAX_NOTES, IngestState
@@ -71,7 +72,11 @@ def ingest_start(
         for job in same:
             if IngestState(**job.result).phase == "scanning":
                 return _accept(job) if accept_empty else job
-        arguments = {"path": stored, "accept_empty": accept_empty}
+        arguments = {
+            "path": stored,
+            "accept_empty": accept_empty,
+            "is_anywhere_allowed": is_anywhere_allowed,
+        }
         return job_create(kind=BackgroundJob.Kind.INGEST, arguments=arguments, user=user)
 
 
@@ -105,9 +110,9 @@ def _run(job: BackgroundJob, end: float, on_progress: Callable[[BackgroundJob], 
         raise PathError(f"{start}: there is no such file or folder any more; check the disk")
     state = IngestState(**job.result)
     if not state.scanned:
-        total = _count(state, scope.library.path, start)
+        total = _count(job, state, scope.library, start)
         job_advance(job=job, done=0, total=total, result=asdict(state))
-    for batch in _batches(scope, start, state):
+    for batch in _batches(job, scope, start, state):
         _write(job, scope, state, files_read(scope.library, batch, end))
         songs_dispatch()
         on_progress(job)
@@ -156,13 +161,21 @@ def _settled(scope: Scope, state: IngestState) -> int:
     return max(0, state.scanned - pending)
 
 
-def _count(state: IngestState, root: Path, start: Path) -> int:
-    """Count what is no file to be read into `state`; return the number of files to be read."""
+def _count(job: BackgroundJob, state: IngestState, library: Library, start: Path) -> int:
+    """Count what is no file to be read into `state`; return the number of files to be read.
+
+    Folders behind links get jobs of their own, which `state.linked` names.
+    """
+    root = library.path
     total = 0
     state.ignored = state.unread = state.left_out = 0
-    state.unread_suffixes, state.unread_files, state.notes = {}, [], []
-    for found in _scanned(root, start):
-        if found.kind in {Kind.AUDIO, Kind.REFUSED}:
+    state.unread_suffixes, state.unread_files, state.notes, state.linked = {}, [], [], []
+    for found in _judged(job, library, _scanned(root, start)):
+        if found.kind is Kind.LINKED:
+            linked = linked_job(job, library, found)
+            state.linked.append(str(linked.pk))
+            state.note(f"{found.relative}: is a link; {linked.arguments['path']} is ingested too")
+        elif found.kind in {Kind.AUDIO, Kind.REFUSED}:
             total += 1
         elif found.kind is Kind.UNREAD:
             _count_unread(state, found.relative)
@@ -172,6 +185,13 @@ def _count(state: IngestState, root: Path, start: Path) -> int:
             state.ignored += 1
             state.note(cue_note(root / found.relative))
     return total
+
+
+def _judged(job: BackgroundJob, library: Library, found: Iterator[Found]) -> Iterator[Found]:
+    """Yield what was found; a link that must not be followed is refused."""
+    for one in found:
+        reason = link_refusal(job, library, one) if one.kind is Kind.LINKED else ""
+        yield Found(one.relative, Kind.REFUSED, reason) if reason else one
 
 
 def _count_unread(state: IngestState, relative: Path) -> None:
@@ -187,11 +207,13 @@ def _scanned(root: Path, start: Path, after: Path | None = None) -> Iterator[Fou
     return iter(()) if is_gone(start) else scan(root, start, after=after)
 
 
-def _batches(scope: Scope, start: Path, state: IngestState) -> Iterator[list[tuple[str, Found]]]:
+def _batches(
+    job: BackgroundJob, scope: Scope, start: Path, state: IngestState
+) -> Iterator[list[tuple[str, Found]]]:
     """Yield the files that are not written yet, each with its stored path."""
     root = scope.library.path
     after = (start / from_stored(state.cursor)).relative_to(root) if state.cursor else None
-    files = _named(_scanned(root, start, after), state)
+    files = _named(_judged(job, scope.library, _scanned(root, start, after)), state)
     while batch := list(islice(files, FILES_AT_ONCE)):
         yield batch
 

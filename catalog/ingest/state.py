@@ -21,7 +21,7 @@ class IngestState:
     `unread` files are audio of formats that are not read: all are counted by suffix, the first are
     named. `left_out` counts names that `LeftOut` names. `vanished` files went during the scan.
     Of `tags_unread` files the reader of tags crashed or hung; they keep the tags that are stored.
-    `missing` songs are gone, or left out now.
+    `missing` songs are gone, or left out now. `linked` are the jobs of folders behind links.
     """
 
     phase: str = "scanning"
@@ -43,6 +43,7 @@ class IngestState:
     missing: int = 0
     analysed: int = 0
     notes: list[str] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)
 
     @property
     def scanned(self) -> int:

@@ -63,6 +63,22 @@ def test_without_a_worker_it_does_the_work_and_sums_it_up(
     assert len(fake_pipeline.seen) == 10
 
 
+@pytest.mark.usefixtures("fake_pipeline")
+def test_it_waits_for_folders_behind_links_too(tmp_path: Path) -> None:
+    music, disk = tmp_path / "music", tmp_path / "disk"
+    write_tone(music / "here.wav")
+    write_tone(disk / "there.wav", hz=300)
+    (music / "disk").symlink_to(disk, target_is_directory=True)
+    (disk / "back").symlink_to(music, target_is_directory=True)
+
+    out = run(music, "--wait")
+
+    assert out.count("      1 new songs") == 2
+    assert f"note: disk: is a link; {disk} is ingested too" in out
+    assert SongEmotion.objects.count() == 2
+    assert BackgroundJob.objects.count() == 2
+
+
 def test_without_wait_it_leaves_the_work_to_a_worker(music_dir: Path) -> None:
     write_tone(music_dir / "a.wav")
 

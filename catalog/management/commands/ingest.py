@@ -107,6 +107,14 @@ class Command(BaseCommand):
             return
         end = time.monotonic() + options["at_most"]
         worker = worker_name("manage.py ingest")
+        jobs = [job]
+        for one in jobs:  # grows by the folders behind links
+            self._wait(one, worker, end)
+            linked = BackgroundJob.objects.filter(pk__in=one.result.get("linked", []))
+            jobs.extend(linked.exclude(pk__in=[known.pk for known in jobs]).order_by("created_at"))
+
+    def _wait(self, job: BackgroundJob, worker: str, end: float) -> None:
+        """Work along until the job has ended or the time is over; then print what it did."""
         with tqdm(unit=" files", desc="scanning", dynamic_ncols=True) as bar:
             try:
                 self._scan(job, worker, bar, end)

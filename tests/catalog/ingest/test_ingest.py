@@ -337,16 +337,41 @@ def test_links_that_lead_out_are_refused_and_reported(music_dir: Path, ingest: I
     outside = write_tone(music_dir.parent / "outside" / "x.wav")
     (music_dir / "link.wav").symlink_to(outside)
     (music_dir / "folder").symlink_to(outside.parent, target_is_directory=True)
+    (music_dir / "above").symlink_to(music_dir.parent, target_is_directory=True)
     (music_dir / "dead.wav").symlink_to(music_dir / "absent")
     (music_dir / "round").symlink_to(music_dir, target_is_directory=True)
     os.mkfifo(music_dir / "pipe.wav")
 
     job = ingest()
 
-    assert counts(job) == {"failed": 4}
+    assert counts(job) == {"failed": 5}
     found = dict(IngestFailure.objects.values_list("relative_path", "code"))
-    assert found == dict.fromkeys(["link.wav", "folder", "dead.wav", "pipe.wav"], "PATH_INVALID")
+    names = ["link.wav", "folder", "above", "dead.wav", "pipe.wav"]
+    assert found == dict.fromkeys(names, "PATH_INVALID")
     assert not Song.objects.exists()
+    assert BackgroundJob.objects.count() == 1
+
+
+def test_a_link_to_another_disk_is_ingested_as_a_library(
+    music_dir: Path, ingest: Ingest, settings: SettingsWrapper
+) -> None:
+    disk = music_dir.parent / "disk"
+    write_tone(disk / "there.wav")
+    (music_dir / "disk").symlink_to(disk, target_is_directory=True)
+    (disk / "back").symlink_to(music_dir, target_is_directory=True)
+    settings.AFFETTI_CATALOG_ROOTS = [music_dir, disk]
+
+    job = ingest()
+
+    assert counts(job) == {}
+    linked = BackgroundJob.objects.get(pk__in=job.result["linked"])
+    assert linked.arguments["path"] == str(disk)
+    assert f"disk: is a link; {disk} is ingested too" in job.result["notes"]
+    ingest_run(job=job_start(job_id=linked.pk, worker="test"))
+    assert Song.objects.get().path == disk / "there.wav"
+    linked.refresh_from_db()
+    assert linked.result["linked"] == [str(job.pk)]  # no third job: the links lead in a circle
+    assert BackgroundJob.objects.count() == 2
 
 
 def test_too_large_a_file_is_refused_unread(
