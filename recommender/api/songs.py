@@ -189,7 +189,7 @@ class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
     def similar(self, request: Request, pk: str) -> Response:
         query = valid_data(SimilarInput(data=request.query_params.dict()))
         song = self.get_object()
-        found = songs_similar(song_id=song.pk, k=query["count"])
+        found = songs_similar(song_id=song.pk, k=query["count"], user=request.user)
         answer = [
             {"song": similar, "similarity": match.similarity}
             for match, similar in similar_listed(found)

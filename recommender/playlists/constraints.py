@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from rapidfuzz import fuzz, process
 
+from recommender.feedback import feedback_of
 from recommender.history import songs_heard
+from recommender.playlists.banned import BANNED_NOUN, banned_rows
 from recommender.playlists.credited import songs_of_names
 from recommender.playlists.fields import Field, Group
 from recommender.playlists.kinds import FieldError, Flag, Ids, Number, Text, WholeNumber
@@ -94,13 +96,18 @@ def allowed_rows(
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which rows may be in the list, and the nouns of the active constraints.
 
-    Those in `relaxed` do not count.
+    Those in `relaxed` do not count. What the listener banned is never allowed.
     """
     allowed = snapshot.alive.copy()
     active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
     for constraint in active:
         allowed &= constraint.allowed(snapshot, request, user)
-    return allowed, [constraint.noun for constraint in active]
+    nouns = [constraint.noun for constraint in active]
+    banned = banned_rows(snapshot, user)
+    if banned is not None:
+        allowed &= ~banned
+        nouns.append(BANNED_NOUN)
+    return allowed, nouns
 
 
 @register
@@ -358,6 +365,26 @@ class NeverHeard(Constraint):
         if user is None or not user.is_authenticated:
             return snapshot.alive.copy()
         return _all_but(songs_heard(user=user), snapshot)
+
+
+@register
+class LikedSongs(Constraint):
+    """Only songs that the listener likes; without a login there are none."""
+
+    noun = "songs you like"
+    liked_only = Field[bool](
+        Flag(),
+        False,  # noqa: FBT003
+        "Only songs that the listener likes",
+        label="Only songs I like",
+        group=Group.CONSTRAINT,
+        is_tuning=True,
+    )
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        return snapshot.same_recordings(like.song_id for like in feedback_of(user).likes)
 
 
 @register

@@ -9,12 +9,14 @@ import numpy as np
 
 from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
+from recommender.playlists.banned import banned_rows
 from recommender.playlists.listed import with_songs
 from recommender.playlists.targets import song_unusable_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from django.contrib.auth.models import AnonymousUser, User
     from numpy.typing import NDArray
 
     from catalog.models import Song
@@ -31,10 +33,13 @@ class SimilarSong:
     """The version that both embeddings are of, equal for all songs of an answer."""
 
 
-def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
+def songs_similar(
+    *, song_id: int, k: int = 20, user: User | AnonymousUser | None = None
+) -> list[SimilarSong]:
     """Return the `k` other songs, or fewer, with the most similar fused embeddings, best first.
 
-    Each recording is there once, and that of the song itself is not.
+    Each recording is there once, and that of the song itself is not. What `user` banned is left
+    out.
 
     Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
     """
@@ -43,6 +48,9 @@ def songs_similar(*, song_id: int, k: int = 20) -> list[SimilarSong]:
     if not len(row):
         raise song_unusable_error([song_id])
     allowed = snapshot.alive & ~snapshot.same_recordings([song_id])
+    banned = banned_rows(snapshot, user)
+    if banned is not None:
+        allowed &= ~banned
     query = snapshot.fused(row)[0]
     while True:
         rows = _nearest(snapshot, query, k, allowed)

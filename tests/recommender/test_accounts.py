@@ -13,8 +13,20 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from catalog.models import Artist
 from recommender import accounts
-from recommender.models import Listen, Playlist, PlaylistEntry, Scope, Token
+from recommender.feedback import artist_ban, song_like, song_place, song_skip
+from recommender.models import (
+    ArtistBan,
+    FeedbackRevision,
+    Listen,
+    Playlist,
+    PlaylistEntry,
+    Scope,
+    Skip,
+    SongFeedback,
+    Token,
+)
 from tests.factories import UserFactory, token_secret
 
 if TYPE_CHECKING:
@@ -238,11 +250,18 @@ def traces(user: User, songs: list[Song]) -> None:
     playlist = Playlist.objects.create(user=user, name="Mine", request={}, seed=1)
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=songs[0], score=1.0)
     Listen.objects.create(user=user, song=songs[1], listened_at=timezone.now())
+    song_like(user=user, song_id=songs[2].pk)
+    song_place(user=user, song_id=songs[2].pk, valence=0.25, arousal=0.75)
+    song_skip(user=user, song_id=songs[3].pk, share_played=0.1)
+    artist_ban(user=user, artist=Artist.objects.create(name="Nobody's", key="nobody's"))
 
 
 EXPORTED = {
     "Playlist": "playlists",
     "Listen": "listens",
+    "SongFeedback": "feedback",
+    "Skip": "feedback",
+    "ArtistBan": "feedback",
     "Token": "tokens",
     "BackgroundJob": "jobs",
     "NameLook": "",  # a hash of the user name, which is in the profile
@@ -268,6 +287,11 @@ def test_export(user: User, songs: list[Song]) -> None:
     assert body["profile"]["username"] == "ada"
     assert body["playlists"][0]["entries"][0]["title"] == songs[0].title
     assert body["listens"][0]["song_id"] == songs[1].pk
+    said = body["feedback"]
+    assert (said["songs"][0]["title"], said["songs"][0]["felt_valence"]) == (songs[2].title, 0.25)
+    assert said["songs"][0]["liked_at"]
+    assert (said["skips"][0]["song_id"], said["skips"][0]["share_played"]) == (songs[3].pk, 0.1)
+    assert said["artist_bans"][0]["name"] == "Nobody's"
     assert body["tokens"][0]["prefix"] == secret[:8]
     text = response.content.decode()
     assert secret not in text
@@ -282,7 +306,8 @@ class TestDeletion:
     def test_everything_goes(self, user: User) -> None:
         api = bearer(token_secret(user))
         assert api.post(self.ADDRESS, {"password": PASSWORD}, format="json").status_code == 204
-        for model in (get_user_model(), Playlist, PlaylistEntry, Listen, Token):
+        own = (Playlist, PlaylistEntry, Listen, Token, SongFeedback, Skip, ArtistBan)
+        for model in (get_user_model(), *own, FeedbackRevision):
             assert not model.objects.exists()
 
     def test_only_with_the_password(self, user: User) -> None:

@@ -65,7 +65,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--listener",
             metavar="USERNAME",
-            help="whose listening the constraints look at (default: the user of --history)",
+            help="whose listening and feedback count (default: the user of --history)",
         )
         parser.add_argument("--format", choices=["text", "json", *FORMATS], default="text")
 
@@ -127,8 +127,10 @@ def _words(options: dict[str, Any]) -> dict[str, list[str]]:
 
 def _listener(request: PlaylistRequest, username: str | None) -> User | None:
     if username is None:
-        if request.value("exclude_heard_days"):
-            raise CommandError("--exclude-heard-days: name the listener with --listener.")
+        for name in ("exclude_heard_days", "never_heard", "liked_only"):
+            if request.value(name):
+                option = name.replace("_", "-")
+                raise CommandError(f"--{option}: name the listener with --listener.")
         return None
     user = get_user_model().objects.filter(username=username).first()
     if user is None:

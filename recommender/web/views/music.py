@@ -25,6 +25,7 @@ from recommender.web.media import audio_response
 from recommender.web.views.base import page_of
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -57,7 +58,7 @@ def songs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def song(request: HttpRequest, pk: int) -> HttpResponse:
-    similar = _similar(pk)
+    similar = _similar(pk, request.user)
     # The page shows one version, though another one may begin to serve meanwhile.
     version = similar[0].model_version if similar else None
     song = get_object_or_404(selectors.song_details(model_version=version), pk=pk)
@@ -78,9 +79,9 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "song.html", context)
 
 
-def _similar(song_id: int) -> list[SimilarSong]:
+def _similar(song_id: int, user: User | AnonymousUser) -> list[SimilarSong]:
     try:
-        return songs_similar(song_id=song_id, k=8)
+        return songs_similar(song_id=song_id, k=8, user=user)
     except PlaylistRequestError:
         return []  # not there, or not analysed
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from recommender.errors import PlaylistRequestError
 from recommender.exports import FORMATS
+from recommender.feedback import song_like
 from recommender.history import listen_record
 from recommender.index import index_snapshot
 from recommender.management.commands import playlist as command
@@ -300,7 +301,9 @@ class TestConstraints:
             )
         )
         listen_record(user=user, song_id=third.pk)
+        song_like(user=user, song_id=second.pk)
         for body, kept in [
+            ({"liked_only": True}, {second}),
             ({"genre": "indie"}, {first, third}),
             ({"genre": "ind"}, set()),
             ({"genre": "indei"}, {first, third}),
