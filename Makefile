@@ -17,13 +17,14 @@ PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 RUN_STAMP := $(VENV)/.affetti-run
 DEV_STAMP := $(VENV)/.affetti-dev
 
-.PHONY: help run test test-django setup setup-dev check lint types bench clean
+.PHONY: help run test test-django setup setup-dev check lint types bench bench-faults clean
 
 help:
 	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
 	@echo "make test [WORKERS=2]                 set up, run every test, a process per core"
 	@echo "make check                            lint, types, import rules, tests with coverage"
 	@echo "make bench                            measure speed, as ratios against the naive way"
+	@echo "make bench-faults                     20,000 damaged files and 400 killed workers: about two hours"
 
 setup: $(RUN_STAMP)
 setup-dev: $(DEV_STAMP)
@@ -73,6 +74,11 @@ bench: $(DEV_STAMP)
 	$(BIN)/python -m benchmarks.bench_analysis
 	$(BIN)/python -m benchmarks.bench_playlist
 	$(BIN)/python -m benchmarks.bench_hostile_requests
+
+bench-faults: $(DEV_STAMP)
+	$(BIN)/python -m benchmarks.fuzz_files --files 20000
+	$(BIN)/python -m benchmarks.kill_workers --mode embedded --kills 200
+	$(BIN)/python -m benchmarks.kill_workers --mode full --kills 200
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,8 @@ def fuzz(
         "seed": seed, "files": len(numbers), "analysed": 0, "codes": Counter(), "uncoded": [],
         "waiting": [], "not_finite": [], "hangs": [],
     }  # fmt: skip
-    for first in range(0, len(numbers), FOLDER_FILES):
+    firsts = range(0, len(numbers), FOLDER_FILES)
+    for first in tqdm(firsts, unit=f" × {FOLDER_FILES} files", dynamic_ncols=True):
         music = folder / "music" / f"{first:06d}"
         music.mkdir(parents=True)
         for number in numbers[first : first + FOLDER_FILES]:
