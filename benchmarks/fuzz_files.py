@@ -84,7 +84,7 @@ def fuzz(
         "waiting": [], "not_finite": [], "hangs": [],
     }  # fmt: skip
     firsts = range(0, len(numbers), FOLDER_FILES)
-    for first in tqdm(firsts, unit=f" × {FOLDER_FILES} files", dynamic_ncols=True):
+    for first in tqdm(firsts, unit=f"x{FOLDER_FILES} files", dynamic_ncols=True):
         music = folder / "music" / f"{first:06d}"
         music.mkdir(parents=True)
         for number in numbers[first : first + FOLDER_FILES]:
