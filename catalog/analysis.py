@@ -37,7 +37,7 @@ from catalog.results import (
 )
 from catalog.selectors import song_path
 from catalog.storable import storable_text
-from catalog.versions import version_serving
+from catalog.versions import checkpoint_keep, kept_checkpoint, version_serving
 from catalog.work.queue import (
     APART_FROM,
     leases_release,
@@ -154,9 +154,11 @@ def _load(version: str) -> EmotionPipeline:
     from mer.pipeline import EmotionPipeline  # noqa: PLC0415
 
     logger.info("Loading %s", version)
-    return EmotionPipeline.from_pretrained(
+    loaded = EmotionPipeline.from_pretrained(
         settings.AFFETTI_CHECKPOINT, device=settings.AFFETTI_DEVICE
     )
+    checkpoint_keep(settings.AFFETTI_CHECKPOINT)
+    return loaded
 
 
 def text_analyse(*, text: str, version: str) -> EmotionPrediction:
@@ -189,7 +191,7 @@ def _pipeline_of(version: str) -> EmotionPipeline:
 
 
 def _checkpoint_of(version: str) -> str:
-    """Return the checkpoint that gives a version, the configured one or where it once was."""
+    """Return the checkpoint that gives a version: the configured one, a former one, or its copy."""
     with contextlib.suppress(CheckpointError):
         if model_version() == version:
             return str(settings.AFFETTI_CHECKPOINT)
@@ -197,7 +199,8 @@ def _checkpoint_of(version: str) -> str:
     with contextlib.suppress(CheckpointError):
         if known is not None and _version_of(known.checkpoint) == version:
             return known.checkpoint
-    return ""
+    kept = kept_checkpoint(version)
+    return str(kept) if kept.is_file() else ""
 
 
 @functools.lru_cache(maxsize=1)

@@ -7,20 +7,28 @@ former version is deleted then, so they can switch back.
 
 from __future__ import annotations
 
+import logging
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
 from catalog.errors import VersionError
 from catalog.models import ModelVersion, Song, SongEmotion
+from mer.checkpoint import packaged_path
+from mer.files import written_aside
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,32 @@ def version_former() -> ModelVersion:
     return former
 
 
+def kept_checkpoint(name: str) -> Path:
+    """Return where the copy of a version's packaged checkpoint is, if there is one."""
+    return Path(settings.AFFETTI_CHECKPOINTS_DIR) / f"{name}.safetensors"
+
+
+def checkpoint_keep(checkpoint: str) -> None:
+    """Copy a packaged checkpoint: the next release brings another one in its place.
+
+    Until that one has analysed enough songs, the former serves and needs its file. A disk that is
+    full costs the copy, and no more.
+    """
+    if checkpoint.endswith(".safetensors"):
+        return  # staff's own file, which no release replaces
+    packaged = packaged_path(checkpoint)
+    kept = kept_checkpoint(packaged.stem)
+    if kept.exists():
+        return
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", ".safetensors"):  # the second one means that both are here
+            with written_aside(kept.with_suffix(suffix)) as part:
+                shutil.copyfile(packaged.with_suffix(suffix), part)
+    except OSError as error:
+        logger.warning("%s is not copied to %s (%s)", packaged.name, kept.parent, error.strerror)
+
+
 def version_delete(name: str) -> int:
     """Forget a version and all that it said; return the number of songs it had analysed.
 
@@ -174,6 +208,8 @@ def version_delete(name: str) -> int:
         rows = SongEmotion.objects.filter(model_version=name)
         count = rows.count()
         rows.delete()
+    for suffix in (".safetensors", ".json"):
+        kept_checkpoint(name).with_suffix(suffix).unlink(missing_ok=True)
     return count
 
 

@@ -216,6 +216,7 @@ AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", defau
 """A lease that was not renewed for this long is over; a live worker renews its leases."""
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
+AFFETTI_CHECKPOINTS_DIR = VAR_DIR / "checkpoints"
 AFFETTI_INDEX_MAX_CHANGES = env.int("AFFETTI_INDEX_MAX_CHANGES", default=5_000)
 """The index is built again when more songs than this changed since the last build."""
 AFFETTI_METRICS_TOKEN = env.str("AFFETTI_METRICS_TOKEN", default="")

@@ -96,6 +96,7 @@ def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     """Nothing of a test is written to, or read from, the developer's own folders."""
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
     settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
+    settings.AFFETTI_CHECKPOINTS_DIR = tmp_path / "checkpoints"
 
 
 @pytest.fixture(autouse=True)

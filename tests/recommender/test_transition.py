@@ -15,8 +15,16 @@ from catalog import analysis
 from catalog.analysis import songs_analyse
 from catalog.models import ModelVersion, Song, SongEmotion
 from catalog.tasks import reconcile
+from catalog.versions import (
+    checkpoint_keep,
+    kept_checkpoint,
+    version_delete,
+    version_register,
+    version_switch,
+)
 from catalog.work import messages
 from catalog.work.queue import PENDING_AGAIN, songs_requeue_for_model
+from mer.checkpoint import packaged_version
 from mer.errors import AudioDecodeError
 from mer.files import written_aside
 from recommender import tasks
@@ -29,7 +37,7 @@ from recommender.playlists.comparison import versions_compare
 from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
 from recommender.selectors import current_emotion, song_list
 from recommender.web.views import music
-from tests.factories import LibraryFactory, SongFactory, UserFactory
+from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 from tests.fakes import FakePipeline
 
 if TYPE_CHECKING:
@@ -472,3 +480,23 @@ class TestPage:
             client.force_login(user)
             assert client.get(reverse("models")).status_code == 403
             assert client.post(reverse("model-switch"), {"name": NEW}).status_code == 403
+
+
+def test_a_release_that_replaces_the_checkpoint_takes_no_words_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    former = packaged_version()
+    version_register(former, checkpoint="affetti")
+    checkpoint_keep("affetti")
+    checkpoint_keep("affetti")  # again, as every worker does
+    monkeypatch.setattr(analysis, "packaged_version", lambda _name: NEW)
+    SongEmotionFactory(model_version=NEW, song__status=Song.Status.ANALYSED)
+
+    assert analysis.is_model_here(former)
+    assert analysis.text_analyse(text="a calm evening", version=former).arousal < 0.5
+
+    version_register(NEW, checkpoint="affetti")
+    version_switch(NEW)
+    version_delete(former)
+    assert not analysis.is_model_here(former)
+    assert not any(kept_checkpoint(former).parent.iterdir())
