@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from django_filters import CharFilter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
@@ -46,17 +47,16 @@ class StrictQuery:
                 problems[name] = [f"This is not a query parameter; {these}."]
             elif len(values) > 1:
                 problems[name] = ["Give it once."]
-            elif self._is_choice(name) and "" in values[0].split(","):
+            elif self._is_no_text(name) and "" in values[0].split(","):
                 problems[name] = ["Give a value, or leave it out."]
         if problems:
             raise serializers.ValidationError(problems)
 
-    def _is_choice(self, name: str) -> bool:
-        """Return whether a parameter takes one of some values, so that an empty one is wrong."""
+    def _is_no_text(self, name: str) -> bool:
+        """Return whether a parameter is a number or one of some values: an empty one is wrong."""
         filters = getattr(self, "filterset_class", None)
-        return filters is not None and "choices" in getattr(
-            filters.base_filters.get(name), "extra", ()
-        )
+        one = filters.base_filters.get(name) if filters else None
+        return one is not None and not isinstance(one, CharFilter)
 
     def _query_names(self) -> list[str]:
         view: Any = self

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.urls import URLPattern
+from django_filters import CharFilter
 
 from recommender.api.base import StrictQuery
 from recommender.api.urls import v1_patterns
+from recommender.filters import SongFilter
 from recommender.models import Listen
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ def test_a_page_behind_the_last(admin_api: APIClient, songs: list[Song], path: s
 
 def test_a_parameter_given_twice(admin_api: APIClient, songs: list[Song]) -> None:
     assert problems(admin_api, "songs/?page=1&page=1", songs) == {"page"}
+
+
+EMPTY = [name for name, one in SongFilter.base_filters.items() if not isinstance(one, CharFilter)]
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_number_or_choice(admin_api: APIClient, songs: list[Song], name: str) -> None:
+    assert problems(admin_api, f"songs/?{name}=", songs) == {name}
 
 
 def test_pages_pass_over_what_they_do_not_know(client: Client, songs: list[Song]) -> None:
