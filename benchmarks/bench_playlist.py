@@ -1,6 +1,7 @@
 """Time of playlist requests in catalogues of several sizes, while songs come and an index is built.
 
     python -m benchmarks.bench_playlist [--songs 10000 100000] [--seconds 30] [--json]
+    python -m benchmarks.bench_playlist --kept FOLDER ...
 
 For each size it fills a temporary database with synthetic songs and builds the index. A fresh
 process makes playlists and searches one after the other. Then the web server answers 20 requests a
@@ -8,7 +9,8 @@ second, sent whether or not the former ones are answered, while songs are analys
 built.
 
 The database is SQLite, or a new one on the PostgreSQL server of `DATABASE_URL`. No network weights
-are needed, and nothing is left behind.
+are needed, and nothing is left behind. With `--kept` it is `DATABASE_URL` itself and stays, as
+does the index in the folder. The next such run fills and builds only what is missing.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from benchmarks.catalogues import Songs, throw_away_database
+from benchmarks.catalogues import Songs, environment_set, throw_away_database
 from benchmarks.playlist_process import COUNT, bodies, private_mb, quantiles
 
 if TYPE_CHECKING:
@@ -53,10 +55,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="of each kind, in process")
     parser.add_argument("--seconds", type=float, default=30.0, help="of requests over HTTP")
     parser.add_argument("--workers", type=int, default=2, help="web processes")
+    parser.add_argument("--kept", type=Path, help="a folder; its index and the database stay")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "recommender.settings"
-    with tempfile.TemporaryDirectory() as folder, throw_away_database(Path(folder)):
+    with database(options.kept):
         django.setup()
         call_command("migrate", verbosity=0)
         results = measure(options)
@@ -64,19 +67,30 @@ def main() -> None:
     print(json.dumps(results, indent=2) if options.json else as_markdown(results))
 
 
+@contextlib.contextmanager
+def database(kept: Path | None) -> Iterator[None]:
+    """Set the environment to a database that stays, or to one that is deleted at the end."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        environment_set(kept, os.environ["DATABASE_URL"])
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder, throw_away_database(Path(folder)):
+        yield
+
+
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure each size, in one catalogue that grows."""
-    songs, results, held = Songs(), [], 0
+    songs, results = Songs(), []
     for size in sorted(options.songs):
         started = time.perf_counter()
-        songs.add(size - held, artists=max(1, size // 10))
-        held = size
+        songs.add(max(0, size - len(songs)), artists=max(1, size // 10))
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
         filled = time.perf_counter() - started
         note(f"{size} songs filled in {filled:.0f} s")
-        full = timed_build("--full")
+        full = float("nan") if options.kept and is_built(size) else timed_build("--full")
         note(f"built in {full:.0f} s")
         inside = fresh_process(options.requests)
         note(json.dumps(inside))
@@ -92,7 +106,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
             memory = max(private_mb(pid) for pid in pids)
         results.append(
             {
-                "songs": size,
+                "songs": len(songs),
+                "fill_seconds": filled,
                 "database": connection.vendor,
                 "cores": os.cpu_count(),
                 "load": os.getloadavg()[0],
@@ -107,8 +122,13 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                 "web_private_mb": memory,
             }
         )
-        held += apps.get_model("catalog.Song").objects.count() - held
     return results
+
+
+def is_built(size: int) -> bool:
+    """Return whether there is an index of about so many songs."""
+    builds = apps.get_model("recommender.IndexBuild").objects
+    return bool(builds.filter(is_active=True, row_count__gte=0.9 * size).exists())
 
 
 def note(text: str) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BLOCK_ROWS: Final = 32_768
+BLOCK_ROWS: Final = 32_768
 """Rows whose distances are computed together, in the processor's cache."""
 _SAMPLE: Final = 20_000
 _TABLE: Final = 1_000_000
@@ -93,13 +93,13 @@ def _square_distances(
     affect: NDArray[np.float32], target: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     squares = np.zeros(len(affect), np.float32)
-    step = np.empty(_BLOCK_ROWS, np.float32)
+    step = np.empty(BLOCK_ROWS, np.float32)
     weighted = np.flatnonzero(weights).tolist()
-    for start in range(0, len(affect), _BLOCK_ROWS):
-        block = squares[start : start + _BLOCK_ROWS]
+    for start in range(0, len(affect), BLOCK_ROWS):
+        block = squares[start : start + BLOCK_ROWS]
         part = step[: len(block)]
         for dimension in weighted:
-            column = affect[start : start + _BLOCK_ROWS, dimension]
+            column = affect[start : start + BLOCK_ROWS, dimension]
             np.subtract(column, target[dimension], out=part)
             np.multiply(part, part, out=part)
             np.multiply(part, weights[dimension], out=part)

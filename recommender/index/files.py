@@ -93,7 +93,10 @@ class EmbeddingIndex:
         self.genre_names: tuple[str, ...] = tuple(json.loads((directory / _GENRES).read_text()))
         self.cells = (
             Cells.open(
-                directory / _CELLS, nprobe=manifest.nprobe, trained_rows=manifest.trained_rows
+                directory / _CELLS,
+                nprobe=manifest.nprobe,
+                trained_rows=manifest.trained_rows,
+                recall_at_20=manifest.recall_at_20,
             )
             if manifest.nprobe
             else None
@@ -146,7 +149,7 @@ class EmbeddingIndex:
                 index_type="exact" if cells is None else cells.index_type,
                 nprobe=0 if cells is None else cells.nprobe,
                 trained_rows=0 if cells is None else cells.trained_rows,
-                recall_at_20=1.0 if cells is None else cells.recall(fused),
+                recall_at_20=1.0 if cells is None else cells.recall_at_20,
                 position=position,
                 files=files_of(aside),
             )

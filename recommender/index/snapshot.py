@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recommender.index.arrays import matches, most_similar, nearest_in_affect, smallest
+from recommender.index.arrays import BLOCK_ROWS, matches, most_similar, nearest_in_affect, smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -53,7 +53,7 @@ class Column:
             value: NDArray[Any] = self[np.array([rows])][0]
             return value
         if isinstance(rows, slice):
-            rows = np.arange(len(self))[rows]
+            return self._part(rows)
         behind = self._overlay
         if self._dimension is not None:
             behind = behind[:, self._dimension]
@@ -68,6 +68,18 @@ class Column:
         values[in_overlay] = behind[rows[in_overlay] - self._base]
         values[~in_overlay] = self._build.take(self._name, rows[~in_overlay], self._dimension)
         return values
+
+    def _part(self, rows: slice) -> NDArray[Any]:
+        """Return a stretch, without a copy where it lies in the build or in the overlay alone."""
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            return self[np.arange(start, stop, step)]
+        base = self._base
+        behind = self._overlay if self._dimension is None else self._overlay[:, self._dimension]
+        if self._build is None or start >= base:
+            return behind[start - base : max(start, stop) - base]
+        found = self._build.take(self._name, slice(start, min(stop, base)), self._dimension)
+        return found if stop <= base else np.concatenate([found, behind[: stop - base]])
 
     def __array__(
         self,
@@ -145,6 +157,11 @@ class IndexSnapshot:
     def __len__(self) -> int:
         """Return the number of rows, dead ones among them."""
         return len(self.alive)
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield stretches of rows, each so short that the processor keeps them in its cache."""
+        for start in range(0, len(self), BLOCK_ROWS):
+            yield slice(start, min(start + BLOCK_ROWS, len(self)))
 
     @cached_property
     def song_count(self) -> int:

@@ -126,8 +126,13 @@ def playlist_generate(
 
 def _allowed_by_words(
     snapshot: IndexSnapshot, plan: Plan, words: Worded
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return which rows the words allow, and the nouns of what they filter and refuse."""
+) -> tuple[NDArray[np.bool_] | None, list[str]]:
+    """Return which rows the words allow, and the nouns of what they filter and refuse.
+
+    None stands for all rows.
+    """
+    if not words.filters and not words.exclusions:
+        return None, []
     allowed, nouns = rows_of_filters(words.filters, snapshot)
     place = plan.aim.place if plan.aim is not None and words.wants else None
     refused = refused_rows(words.exclusions, place, snapshot)
@@ -154,7 +159,7 @@ def _relaxed_choice(
     snapshot: IndexSnapshot,
     plan: Plan,
     user: User | AnonymousUser | None,
-    by_words: tuple[NDArray[np.bool_], list[str]],
+    by_words: tuple[NDArray[np.bool_] | None, list[str]],
 ) -> tuple[_Choice, list[Constraint]]:
     """Return the choice, and the constraints that were relaxed because it had too few songs.
 
@@ -163,7 +168,8 @@ def _relaxed_choice(
 
     def choose(relaxed: Sequence[Constraint]) -> tuple[_Choice | None, list[str]]:
         allowed, nouns = allowed_rows(snapshot, request, user, relaxed)
-        allowed &= by_words[0]
+        if by_words[0] is not None:
+            allowed &= by_words[0]
         return _choice(request, seed, snapshot, plan, allowed), [*nouns, *by_words[1]]
 
     choice, nouns = choose(())

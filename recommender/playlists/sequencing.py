@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NEAR_TIE: Final = 0.02
 """Scores that differ by less count as equal; the seed decides between them."""
+_GOLDEN: Final = 0x9E37_79B9_7F4A_7C15
 _POOL: Final = 100
 _POOL_PER_PLACE: Final = 5
 _TWO_OPT_PASSES: Final = 5
@@ -204,27 +205,37 @@ def _two_opt(
     path: list[int], steps: NDArray[np.float64], named: Sequence[tuple[int, ...]], spacing: int
 ) -> list[int]:
     """Reverse stretches of the path while that shortens it and keeps the spacing."""
+    gains = _gains(path, steps)
     for _ in range(_TWO_OPT_PASSES):
         is_shorter = False
         for start in range(1, len(path) - 1):
-            order = np.array(path)
-            ends = np.arange(start + 1, len(path))
-            before = steps[order[start - 1], order[start]]
-            gain = before - steps[order[start - 1], order[ends]]
-            inner = ends[:-1]
-            gain[:-1] += (
-                steps[order[inner], order[inner + 1]] - steps[order[start], order[inner + 1]]
-            )
-            for end in ends[np.argsort(-gain, kind="stable")][:_TWO_OPT_TRIES].tolist():
-                if gain[end - start - 1] <= 1e-9:
+            gain = gains[start]
+            if gain.max() <= 1e-9:
+                continue
+            for end in np.argsort(-gain, kind="stable")[:_TWO_OPT_TRIES].tolist():
+                if gain[end] <= 1e-9:
                     break
                 turned = [*path[:start], *reversed(path[start : end + 1]), *path[end + 1 :]]
                 if _keeps_spacing(turned, named, spacing):
                     path, is_shorter = turned, True
+                    gains = _gains(path, steps)
                     break
         if not is_shorter:
             break
     return path
+
+
+def _gains(path: Sequence[int], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, at [start, end], how much shorter the path is with that stretch reversed."""
+    lengths = steps[np.ix_(path, path)]
+    gains = np.full(lengths.shape, -np.inf)
+    if len(path) > 2:
+        made = np.diagonal(lengths, 1)
+        gains[1:] = made[:, np.newaxis] - lengths[:-1]
+        # The last end has no step after it.
+        gains[1:, :-1] += made[np.newaxis] - lengths[1:, 1:]
+        gains[np.tri(len(path), dtype=bool)] = -np.inf
+    return gains
 
 
 def _keeps_spacing(path: Sequence[int], named: Sequence[tuple[int, ...]], spacing: int) -> bool:
@@ -255,9 +266,25 @@ def seeded_uniform(song_ids: NDArray[np.int64], seed: int) -> NDArray[np.float64
     A song therefore has the same number at any place in the arrays. The function is the finaliser
     of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
     """
-    golden = 0x9E37_79B9_7F4A_7C15
-    z = song_ids.astype(np.uint64) * np.uint64(golden) + np.uint64(seed * golden % 2**64)
+    z = _spread(song_ids, seed)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
     z ^= z >> np.uint64(31)
     return (z >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def seeded_some(song_ids: NDArray[np.int64], seed: int, share: float) -> NDArray[np.bool_]:
+    """Return which songs belong to about this share of them all, by their ids and the seed alone.
+
+    It costs a tenth of `seeded_uniform`, and spreads less well.
+    """
+    if share >= 1:
+        return np.ones(len(song_ids), bool)
+    return np.asarray(_spread(song_ids, seed) < np.uint64(share * 2**64))
+
+
+def _spread(song_ids: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    z = song_ids.astype(np.uint64)
+    z *= np.uint64(_GOLDEN)
+    z += np.uint64(seed * _GOLDEN % 2**64)
+    return z
