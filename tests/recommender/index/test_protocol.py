@@ -116,6 +116,18 @@ def test_another_engine_gives_the_same_answers() -> None:
             assert_array_equal(getattr(held, name)[row], values[row])
     assert_array_equal(held.affect[:, :2], np.asarray(held.affect)[:, :2])
     assert_array_equal(held.affect[rows, 1], np.asarray(held.affect)[:, 1])
+    for part in (
+        slice(None),
+        slice(2, 9),
+        slice(11, 14),
+        slice(13, 14),
+        slice(5, 5),
+        slice(3, 40, 4),
+    ):
+        assert_array_equal(held.years[part], np.asarray(held.years)[part])
+        assert_array_equal(held.affect[part], np.asarray(held.affect)[part])
+        assert_array_equal(held.shares(1)[part], np.asarray(held.shares(1))[part])
+    assert_array_equal(np.concatenate([rows[part] for part in held.blocks()]), rows)
     some = [emotion.song_id for emotion in emotions[2:5]]
     assert_array_equal(other.rows_of(some), held.rows_of(some))
     assert_array_equal(other.same_recordings(some), held.same_recordings(some))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.playlists.sequencing import NEAR_TIE, arrange, choose
+from recommender.playlists import sequencing
+from recommender.playlists.sequencing import NEAR_TIE, arrange, choose, seeded_some
 
 
 def is_spaced(artists: list[int], spacing: int) -> bool:
@@ -196,3 +197,31 @@ def test_seed_decides_between_near_ties_only() -> None:
 @pytest.mark.parametrize("diversity", [0.0, 0.5, 1.0])
 def test_first_is_the_best_match_whatever_the_diversity(diversity: float) -> None:
     assert pick([0.2, 0.9, 0.4], diversity=diversity)[0] == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(count=st.integers(0, 25), seed=st.integers(0, 999))
+def test_gains_are_what_reversed_stretches_save(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, path = rng.random((count, 2)), rng.permutation(count).tolist()
+    steps = np.linalg.norm(points[:, np.newaxis] - points[np.newaxis], axis=2)
+    gains = sequencing._gains(path, steps)
+    for start in range(count):
+        for end in range(count):
+            if 0 < start < end:
+                turned = [*path[:start], *reversed(path[start : end + 1]), *path[end + 1 :]]
+                saved = path_length(points, path) - path_length(points, turned)
+                assert gains[start, end] == pytest.approx(saved, abs=1e-9)
+            else:
+                assert gains[start, end] == -np.inf
+
+
+@given(seed=st.integers(0, 2**31), share=st.floats(0.01, 1.0), step=st.sampled_from([1, 7, 1000]))
+def test_some_songs_are_a_share_of_them_by_their_ids_alone(
+    seed: int, share: float, step: int
+) -> None:
+    song_ids = 1 + step * np.arange(5_000)
+    some = seeded_some(song_ids, seed, share)
+    assert np.mean(some) == pytest.approx(share, abs=0.05)
+    np.testing.assert_array_equal(seeded_some(song_ids[::-1], seed, share), some[::-1])
+    assert seeded_some(song_ids, seed, 1.0).all()
