@@ -11,6 +11,7 @@ from catalog.models import (
     Album,
     Artist,
     BackgroundJob,
+    EmotionCorrection,
     Genre,
     IngestFailure,
     Library,
@@ -67,6 +68,18 @@ class SongEmotionInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-ar
     extra = 0
 
 
+class EmotionCorrectionInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    """The record of corrections; staff correct on the page of a song."""
+
+    model = EmotionCorrection
+    fields = readonly_fields = (
+        *("said_valence", "said_arousal", "valence", "arousal", "note"),
+        *("corrected_by_name", "corrected_at", "ended_by_name", "ended_at"),
+    )
+    can_delete = False
+    extra = 0
+
+
 class SongCreditInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = SongCredit
     fields = readonly_fields = ("position", "artist", "role", "name")
@@ -106,7 +119,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["library"]
     fields = (*_TEXTS, *_FACTS)
     readonly_fields = _FACTS
-    inlines = [SongCreditInline, SongEmotionInline]
+    inlines = [SongCreditInline, SongEmotionInline, EmotionCorrectionInline]
     actions = ["analyse_again", "recording_join", "recording_split", "recording_release"]
     show_full_result_count = False
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from catalog.corrections import corrections_apply
 from catalog.errors import machine_errors_raise
 from catalog.models import Song, SongEmotion
 from catalog.storable import not_finite
@@ -161,6 +162,7 @@ def batch_store_together(batch: Batch, rows: Sequence[SongEmotion]) -> AnalysisR
     ours = set(mine.values_list("pk", flat=True))
     kept = [row for row in rows if row.song_id in ours]
     done = {row.song_id for row in kept if row.model_version == batch.version}
+    corrections_apply(kept)
     SongEmotion.objects.bulk_create(
         kept,
         update_conflicts=True,

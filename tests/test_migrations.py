@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from catalog.corrections import emotion_correct
 from catalog.models import (
     Album,
     Artist,
@@ -79,6 +80,7 @@ def fill_every_table() -> None:
         content_sha256=song.content_sha256,
     )
     Recording.objects.create()
+    emotion_correct(song_id=song.pk, valence=0.1, arousal=0.2, by=user)
     SongChange.objects.create(song_id=song.pk)
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
     ModelVersion.objects.create(name="m", checkpoint="affetti", is_serving=True)

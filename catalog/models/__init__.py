@@ -1,6 +1,6 @@
 """Libraries, songs, emotions and jobs. The database, not the broker, holds the state of work."""
 
-from catalog.models.emotions import ModelVersion, SongChange, SongEmotion
+from catalog.models.emotions import EmotionCorrection, ModelVersion, SongChange, SongEmotion
 from catalog.models.songs import (
     NO_AUDIO_HASH,
     Album,
@@ -18,6 +18,7 @@ __all__ = [
     "Album",
     "Artist",
     "BackgroundJob",
+    "EmotionCorrection",
     "Genre",
     "IngestFailure",
     "KnownCopy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from catalog.models.songs import Song
@@ -45,7 +46,7 @@ class ModelVersion(models.Model):
 
 
 class SongEmotion(models.Model):
-    """The prediction of one model version for one song."""
+    """The emotion of one song by one model version: its prediction, or what staff corrected."""
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="emotions")
     model_version = models.CharField(max_length=100)
@@ -69,6 +70,11 @@ class SongEmotion(models.Model):
         help_text="[{line, text, valence, arousal, shift}], largest shift first",
     )
     fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
+    predicted = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What the model predicted, by field, where staff corrected it; else null",
+    )
     input_sha256 = models.CharField(
         max_length=64, blank=True, help_text="`Song.input_sha256` at the time of the analysis"
     )
@@ -91,6 +97,48 @@ class SongEmotion(models.Model):
     def is_ambiguous(self) -> bool:
         """Whether the song lies outside `quadrant` with a higher probability than inside it."""
         return self.confidence < AMBIGUOUS_BELOW
+
+
+class EmotionCorrection(models.Model):
+    """A place that staff gave a song, for everybody; `catalog.corrections` writes it.
+
+    Names are kept beside the accounts, so that the record outlives them.
+    """
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="corrections")
+    valence = models.FloatField()
+    arousal = models.FloatField()
+    said_valence = models.FloatField(
+        null=True, blank=True, help_text="In force before; null if it was not analysed"
+    )
+    said_arousal = models.FloatField(null=True, blank=True)
+    said_version = models.CharField(max_length=100, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    corrected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    corrected_by_name = models.CharField(max_length=150)
+    corrected_at = models.DateTimeField(auto_now_add=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    ended_by_name = models.CharField(max_length=150, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was undone or replaced; null while it holds"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-corrected_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["song"],
+                condition=models.Q(ended_at__isnull=True),
+                name="one_standing_correction_per_song",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.song_id} to V {self.valence:.2f} A {self.arousal:.2f}"
 
 
 class SongChange(models.Model):

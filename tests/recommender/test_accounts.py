@@ -265,6 +265,7 @@ EXPORTED = {
     "Token": "tokens",
     "BackgroundJob": "jobs",
     "NameLook": "",  # a hash of the user name, which is in the profile
+    "EmotionCorrection": "",  # what staff did for everybody: the record of the installation
     "LogEntry": "",  # what staff did in the admin: the record of the installation
 }
 
