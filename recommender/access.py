@@ -32,6 +32,7 @@ class IsListener(BasePermission):
 
 JOBS_PERMISSION: Final = "catalog.view_backgroundjob"
 INGEST_PERMISSION: Final = "catalog.add_backgroundjob"
+CORRECT_PERMISSION: Final = "catalog.add_emotioncorrection"
 
 
 def is_staff_who_may(user: User | AnonymousUser, permission: str) -> bool:

@@ -61,12 +61,11 @@ class StrictQuery:
     def _query_names(self) -> list[str]:
         view: Any = self
         action = str(getattr(view, "action", ""))
-        if action in self.query_inputs:
-            return list(self.query_inputs[action]().fields)
+        names = list(self.query_inputs[action]().fields) if action in self.query_inputs else []
         if action != "list":
-            return []
+            return names
         filters = getattr(view, "filterset_class", None)
-        names = list(filters.base_filters) if filters else []
+        names += list(filters.base_filters) if filters else []
         pages = view.paginator
         return names + ([pages.page_query_param, pages.page_size_query_param] if pages else [])
 

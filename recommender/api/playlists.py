@@ -24,7 +24,7 @@ from mer.prediction import MODALITIES
 from recommender import selectors
 from recommender.api.base import LISTENERS, StrictQuery, account, unit_field, valid_data
 from recommender.api.fields import request_field, serializer_of
-from recommender.api.songs import SongOutput
+from recommender.api.songs import SongOutput, song_context
 from recommender.exports import FORMATS
 from recommender.models import Playlist, Scope
 from recommender.playlists import (
@@ -213,7 +213,8 @@ class PlaylistViewSet(
         )
 
     def _output(self, serializer: type[BaseSerializer[Any]], answer: dict[str, Any]) -> Any:
-        return serializer(answer, context=self.get_serializer_context()).data
+        songs = [entry.song for entry in answer["entries"]]
+        return serializer(answer, context=song_context(self.request, songs)).data
 
 
 def _kept_answer(playlist: Playlist) -> dict[str, Any]:

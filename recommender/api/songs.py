@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -16,14 +16,16 @@ from mer.affect import EMOTIONS, Quadrant
 from mer.prediction import MODALITIES
 from recommender import selectors
 from recommender.api.base import LISTENERS, StrictQuery, unit_field, valid_data
+from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.db.models import QuerySet
     from rest_framework.request import Request
-    from rest_framework.serializers import BaseSerializer
 
 
 class SimilarInput(serializers.Serializer[Any]):
@@ -75,7 +77,16 @@ class LyricLineOutput(serializers.Serializer[Any]):
     shift = serializers.FloatField(min_value=0, help_text="How far it moves the song.")
 
 
+class PredictedOutput(serializers.Serializer[Any]):
+    valence = unit_field()
+    arousal = unit_field()
+    quadrant = serializers.ChoiceField(choices=[(q.value, q.value) for q in Quadrant])
+
+
 class EmotionOutput(EmotionSummaryOutput):
+    predicted = PredictedOutput(
+        allow_null=True, help_text="What the model predicted, if staff corrected it; else null."
+    )
     valence_spread = _spread()
     arousal_spread = _spread()
     ambiguous = serializers.BooleanField(
@@ -102,6 +113,28 @@ class SongOutput(serializers.Serializer[Song]):
     emotion = EmotionSummaryOutput(
         source="current_emotion", allow_null=True, help_text="Null until it is analysed."
     )
+    liked = serializers.SerializerMethodField(help_text="By you.")
+    banned = serializers.SerializerMethodField(help_text="By you, or one of its artists.")
+    rating = serializers.SerializerMethodField(help_text="Your stars; null without any.")
+
+    def get_liked(self, song: Song) -> bool:
+        return self._marks(song).is_liked
+
+    def get_banned(self, song: Song) -> bool:
+        return self._marks(song).is_banned
+
+    def get_rating(self, song: Song) -> int | None:
+        return self._marks(song).stars
+
+    def _marks(self, song: Song) -> SongMarks:
+        marks: SongMarks = self.context["marks"][song.pk]
+        return marks
+
+
+def song_context(request: Request, songs: Iterable[Song]) -> dict[str, Any]:
+    """Return the context that `SongOutput` needs, for all songs of an answer."""
+    ids = [song.pk for song in songs]
+    return {"request": request, "marks": marks_of_songs(user=request.user, song_ids=ids)}
 
 
 class CreditOutput(serializers.Serializer[Any]):
@@ -161,14 +194,12 @@ class SimilarSongOutput(serializers.Serializer[Any]):
     similarity = serializers.FloatField(min_value=-1, max_value=1, help_text="Cosine.")
 
 
-@extend_schema_view(
-    list=extend_schema(summary="Songs"), retrieve=extend_schema(summary="A song and its emotion")
-)
-class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
+class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     permission_classes = LISTENERS
     is_public = True
     scope = Scope.READ
     queryset = Song.objects.none()
+    serializer_class = SongOutput
     filterset_class = SongFilter
     query_inputs = {"similar": SimilarInput}
 
@@ -176,8 +207,16 @@ class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
         is_detail = self.action == "retrieve"
         return selectors.song_details() if is_detail else selectors.song_list()
 
-    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return SongOutput if self.action == "list" else SongDetailOutput
+    @extend_schema(summary="Songs", responses=SongOutput(many=True))
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        output = SongOutput(page, many=True, context=song_context(request, page))
+        return self.get_paginated_response(output.data)
+
+    @extend_schema(summary="A song and its emotion", responses=SongDetailOutput)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        song = self.get_object()
+        return Response(SongDetailOutput(song, context=song_context(request, [song])).data)
 
     @extend_schema(
         summary="Songs that sound and read alike",
@@ -194,7 +233,8 @@ class SongViewSet(StrictQuery, viewsets.ReadOnlyModelViewSet[Song]):
             {"song": similar, "similarity": match.similarity}
             for match, similar in similar_listed(found)
         ]
-        output = SimilarSongOutput(answer, many=True, context={"request": request})
+        context = song_context(request, [row["song"] for row in answer])
+        output = SimilarSongOutput(answer, many=True, context=context)
         return Response(output.data)
 
     @extend_schema(

@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 from recommender.api import (
     account,
     auth,
+    corrections,
     facets,
+    feedback,
     jobs,
     listens,
     moods,
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from rest_framework.request import Request
 
-_RESOURCES: Final = (songs, moods, facets, playlists, listens, jobs, auth, tokens, account)
+_RESOURCES: Final = (
+    *(songs, moods, facets, playlists, listens, feedback, corrections, jobs, auth, tokens, account),
+)
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]
 

@@ -4,6 +4,7 @@ Feedback belongs to one listener. It changes only what that listener is shown, f
 request on.
 """
 
+from recommender.feedback.items import FeedbackItem, feedback_items
 from recommender.feedback.marks import SongMarks, marks_of_songs
 from recommender.feedback.reading import (
     Correction,
@@ -29,6 +30,7 @@ from recommender.feedback.writing import (
 __all__ = [
     "Correction",
     "Feedback",
+    "FeedbackItem",
     "FeedbackKind",
     "Like",
     "Rating",
@@ -36,6 +38,7 @@ __all__ = [
     "SongMarks",
     "artist_ban",
     "artist_unban",
+    "feedback_items",
     "feedback_of",
     "feedback_reset",
     "marks_of_songs",

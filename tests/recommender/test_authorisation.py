@@ -53,12 +53,19 @@ RULES = {
 READ = {"get": "all", "head": "all"}
 LOGGED_IN = {"get": "login", "head": "login"}
 FORM = {**LOGGED_IN, "post": "login"}
+SAID = {"put": "login", "delete": "login"}
 
 PAGES: dict[str, dict[str, str]] = {
     "": READ,
     "songs": READ,
     "songs/<int:pk>": READ,
     "songs/<int:pk>/audio": READ,
+    "songs/<int:pk>/like": {"post": "login"},
+    "songs/<int:pk>/ban": {"post": "login"},
+    "songs/<int:pk>/rating": {"post": "login"},
+    "songs/<int:pk>/mood": {"post": "login"},
+    "songs/<int:pk>/correction": {"post": "permitted"},
+    "artists/<int:pk>/ban": {"post": "login"},
     "playlist": READ,
     "playlist.m3u8": READ,
     "playlists": LOGGED_IN,
@@ -69,6 +76,8 @@ PAGES: dict[str, dict[str, str]] = {
     "history": LOGGED_IN,
     "account": LOGGED_IN,
     "account/password": FORM,
+    "account/feedback": LOGGED_IN,
+    "account/feedback/reset": {"post": "login"},
     "account/export": LOGGED_IN,
     "account/delete": FORM,
     "account/tokens": {"post": "login"},
@@ -98,6 +107,17 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
     "playlists/{pk}/export.m3u8": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
     "listens/": (Scope.LISTEN, FORM),
+    "songs/{pk}/like/": (Scope.LISTEN, SAID),
+    "songs/{pk}/ban/": (Scope.LISTEN, SAID),
+    "songs/{pk}/rating/": (Scope.LISTEN, SAID),
+    "songs/{pk}/mood/": (Scope.LISTEN, SAID),
+    "songs/{pk}/skips/": (Scope.LISTEN, {"post": "login"}),
+    "songs/{pk}/correction/": (
+        Scope.ADMIN,
+        dict.fromkeys(("get", "head", "put", "delete"), "permitted"),
+    ),
+    "artists/{pk}/ban/": (Scope.LISTEN, SAID),
+    "feedback/": (Scope.LISTEN, {**LOGGED_IN, "delete": "login"}),
     "jobs/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "ingest-jobs/": (Scope.INGEST, {"post": "permitted"}),
@@ -162,7 +182,7 @@ ROUTES = dict(routes())
 
 def api_name(route: str) -> str:
     name = route.removeprefix("api/v1/")
-    name = re.sub(r"\(\?P<pk>[^)]*\)|<uuid:pk>", "{pk}", name)
+    name = re.sub(r"\(\?P<pk>[^)]*\)|<uuid:pk>|<int:pk>", "{pk}", name)
     return name.replace("^", "").replace("$", "")
 
 
@@ -293,6 +313,7 @@ def address(route: str, world: dict[str, Any]) -> str:
     if key is None:
         key = {
             "songs": "catalog/song",
+            "artists": "catalog/artist",
             "playlists": "recommender/playlist",
             "ingest": "catalog/backgroundjob",
             "jobs": "catalog/backgroundjob",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from catalog.models import Song
 
-LISTS = ("songs/", "playlists/", "listens/", "jobs/", "tokens/")
+LISTS = ("songs/", "playlists/", "listens/", "jobs/", "tokens/", "feedback/")
 OTHERS = ("songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "facets/", "account/export/")
 
 

@@ -225,7 +225,7 @@ class TestPlaylists:
             made = api.post(self.URL, {"moods": ["joy"]}, format="json").json()
         with django_assert_max_num_queries(2):
             assert api.get(self.URL).json()["results"][0]["entry_count"] > 0
-        with django_assert_max_num_queries(3):
+        with django_assert_max_num_queries(4):  # the list, its entries, songs, what is said of them
             api.get(f"{self.URL}{made['id']}/")
 
     def test_export(self, api: APIClient, user: User, songs: list[Song]) -> None:
