@@ -11,13 +11,19 @@ from django.views.generic import RedirectView
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
-from recommender.web.views import accounts, ingest, models, music, own_account, playlists
+from recommender.web.views import accounts, feedback, ingest, models, music, own_account, playlists
 
 urlpatterns = [
     path("", music.home, name="home"),
     path("songs", music.songs, name="songs"),
     path("songs/<int:pk>", music.song, name="song"),
     path("songs/<int:pk>/audio", music.song_audio, name="song-audio"),
+    path("songs/<int:pk>/like", feedback.song_like, name="song-like"),
+    path("songs/<int:pk>/ban", feedback.song_ban, name="song-ban"),
+    path("songs/<int:pk>/rating", feedback.song_rate, name="song-rating"),
+    path("songs/<int:pk>/mood", feedback.song_place, name="song-mood"),
+    path("songs/<int:pk>/correction", feedback.song_correct, name="song-correction"),
+    path("artists/<int:pk>/ban", feedback.artist_ban, name="artist-ban"),
     path("playlist", playlists.playlist, name="playlist"),
     *(
         path(
@@ -36,6 +42,8 @@ urlpatterns = [
     path("history", accounts.listening, name="history"),
     path("account", own_account.own_account, name="account"),
     path("account/password", own_account.password_change, name="account-password"),
+    path("account/feedback", feedback.own_feedback, name="own-feedback"),
+    path("account/feedback/reset", feedback.feedback_reset, name="feedback-reset"),
     path("account/export", own_account.account_export, name="account-export"),
     path("account/delete", own_account.account_delete, name="account-delete"),
     path("account/tokens", own_account.token_create, name="token-create"),

@@ -10,7 +10,10 @@ from django.contrib.auth.forms import UserCreationForm
 from django.urls import reverse_lazy
 from django.utils import timezone
 
+from catalog.models import EmotionCorrection
+from recommender.feedback import FeedbackKind
 from recommender.models import Playlist, Scope, Token
+from recommender.moods import mood_find
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Choice, Flag, Number, Text, WholeNumber
@@ -111,6 +114,42 @@ class DeletionForm(forms.Form):
         label="Your password",
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+
+class RatingForm(forms.Form):
+    stars = forms.IntegerField(min_value=1, max_value=5)
+
+
+class PlaceForm(forms.Form):
+    """Where a song belongs: a mood by its button, or both sliders."""
+
+    valence = forms.FloatField(min_value=0, max_value=1, required=False)
+    arousal = forms.FloatField(min_value=0, max_value=1, required=False)
+    mood = forms.CharField(max_length=100, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Return valence and arousal, also where a mood was chosen."""
+        data = dict(super().clean() or {})
+        name = data.pop("mood", "")
+        if name:
+            mood = mood_find(name)
+            if mood is None:
+                raise forms.ValidationError({"mood": "There is no such mood."})
+            return {**data, "valence": mood.valence, "arousal": mood.arousal}
+        for axis in ("valence", "arousal"):
+            if data.get(axis) is None and axis not in self.errors:
+                self.add_error(axis, "Choose a place or a mood.")
+        return data
+
+
+class CorrectionForm(PlaceForm):
+    note = forms.CharField(
+        max_length=EmotionCorrection._meta.get_field("note").max_length, required=False
+    )
+
+
+class FeedbackKindForm(forms.Form):
+    kind = forms.ChoiceField(choices=[(kind, kind) for kind in FeedbackKind], required=False)
 
 
 class IngestForm(forms.Form):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from mer.affect import QUADRANTS, AffectPoint
+from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.prediction import TOLD_SHIFT
 from recommender import selectors
+from recommender.feedback import SongMarks
 from recommender.moods import MOODS
 from recommender.playlists.reasons import MODALITY_WORDS
 
@@ -30,6 +31,7 @@ class Entry:
     score: float
     why: str
     numbers: tuple[tuple[str, str], ...] = ()
+    marks: SongMarks = field(default_factory=SongMarks)
 
     @property
     def emotion(self) -> SongEmotion | None:
@@ -80,6 +82,14 @@ def moods_by_quadrant() -> list[tuple[str, list[str]]]:
         )
         for quadrant in QUADRANTS
     ]
+
+
+def emotion_quadrants() -> list[tuple[str, str]]:
+    """Return the eight emotions of the model, by quadrant, each with its quadrant."""
+    places = [
+        (name, AffectPoint(MOODS[name].valence, MOODS[name].arousal).quadrant) for name in EMOTIONS
+    ]
+    return sorted(places, key=lambda place: place[1])
 
 
 def parts(gates: Mapping[str, float]) -> list[tuple[str, float]]:

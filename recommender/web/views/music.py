@@ -9,12 +9,15 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from catalog.corrections import corrections_of
 from catalog.errors import PathError
 from catalog.recordings import recording_files
 from mer.lyrics import clean_lyrics
 from recommender import selectors
+from recommender.access import CORRECT_PERMISSION, is_staff_who_may
 from recommender.auth import takes_token
 from recommender.errors import PlaylistRequestError
+from recommender.feedback import feedback_of, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
+    from catalog.models import Song
     from recommender.playlists import SimilarSong
 
 
@@ -63,7 +67,12 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
     version = similar[0].model_version if similar else None
     song = get_object_or_404(selectors.song_details(model_version=version), pk=pk)
     emotion = selectors.current_emotion(song)
-    context: dict[str, Any] = {"song": song, "emotion": emotion, "files": recording_files(song)}
+    context: dict[str, Any] = {
+        "song": song,
+        "emotion": emotion,
+        "files": recording_files(song),
+        **_said(request, song),
+    }
     if song.lyrics:
         context["lyrics"] = clean_lyrics(song.lyrics)
     if emotion:
@@ -77,6 +86,20 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "similar": [song for _, song in similar_listed(similar)],
         }
     return render(request, "song.html", context)
+
+
+def _said(request: HttpRequest, song: Song) -> dict[str, Any]:
+    """Return what the listener said of a song, and what staff who may do so corrected."""
+    feedback = feedback_of(request.user)
+    context: dict[str, Any] = {
+        "marks": marks_of_songs(user=request.user, song_ids=[song.pk])[song.pk],
+        "banned_artists": feedback.banned_artists,
+        "place_moods": presentation.emotion_quadrants(),
+        "stars": range(1, 6),
+    }
+    if is_staff_who_may(request.user, CORRECT_PERMISSION):
+        context |= {"may_correct": True, "corrections": corrections_of(song.pk)}
+    return context
 
 
 def _similar(song_id: int, user: User | AnonymousUser) -> list[SimilarSong]:

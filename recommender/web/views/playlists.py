@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from recommender import playlists, selectors
 from recommender.auth import takes_token
 from recommender.exports import FORMATS
+from recommender.feedback import marks_of_songs
 from recommender.models import Scope
 from recommender.playlists.request import MAX_SEED
 from recommender.throttles import words_limit
@@ -95,14 +96,17 @@ def _render_playlist(
     query: QueryDict,
     context: dict[str, Any],
 ) -> HttpResponse:
+    rows = playlists.playlist_listed(listed)
+    marks = marks_of_songs(user=request.user, song_ids=[row.song.pk for row in rows])
     entries = [
         Entry(
-            entry.song,
-            entry.score,
-            entry.reason["sentence"],
-            reason_numbers(entry.score, entry.reason),
+            row.song,
+            row.score,
+            row.reason["sentence"],
+            reason_numbers(row.score, row.reason),
+            marks[row.song.pk],
         )
-        for entry in playlists.playlist_listed(listed)
+        for row in rows
     ]
     context |= {
         "entries": entries,

@@ -1,7 +1,9 @@
 // Plays the songs of the page in order: [data-play] buttons are the queue, [data-player] the
-// sticky bar. A song played for 30 seconds, or half of it, is recorded for users who are logged in.
+// sticky bar. For users who are logged in, a song played for 30 seconds, or half of it, is recorded
+// as heard, and one that is left for another song before its end as skipped.
 
 const LISTEN_SECONDS = 30;
+const END_SECONDS = 10; // who leaves a song so near to its end skips nothing
 const JUMP_SECONDS = 1.5; // a larger step between two time updates is a seek, not listening
 
 const player = document.querySelector("[data-player]");
@@ -32,6 +34,7 @@ function playable(position, step) {
 }
 
 function load(next) {
+  if (index >= 0) noteSkip();
   queue[index]?.closest("[data-entry]")?.classList.remove("is-playing");
   index = next;
   const { audioUrl, title, artist } = queue[index].dataset;
@@ -60,17 +63,29 @@ function toggle(position) {
   else play(position);
 }
 
-async function noteListen() {
-  noted = true;
+function send(url, body) {
   const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-  await fetch(listensUrl, {
+  return fetch(url, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": token },
-    body: JSON.stringify({
-      song_id: Number(queue[index].dataset.songId),
-      seconds_played: Math.round(heard),
-    }),
+    body: JSON.stringify(body),
   });
+}
+
+async function noteListen() {
+  noted = true;
+  await send(listensUrl, {
+    song_id: Number(queue[index].dataset.songId),
+    seconds_played: Math.round(heard),
+  });
+}
+
+// The song before another one is loaded: it was skipped if it was begun and not played to its end.
+function noteSkip() {
+  const { skipsUrl } = queue[index].dataset;
+  const isOver = audio.ended || audio.duration - audio.currentTime < END_SECONDS;
+  if (!listensUrl || audio.error || !heard || isOver) return;
+  send(skipsUrl, { seconds_played: Math.round(audio.currentTime) });
 }
 
 audio.addEventListener("timeupdate", () => {

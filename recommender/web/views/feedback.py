@@ -1,0 +1,168 @@
+"""What the listener says of songs and artists, and what staff correct for everybody.
+
+Each form is a POST. A script that sends one as `X-Requested-With: fetch` gets 204; a browser is led
+back to the page that it was on.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from catalog.corrections import emotion_correct, emotion_correction_undo
+from catalog.models import Artist, Song
+from recommender import feedback
+from recommender.access import CORRECT_PERMISSION
+from recommender.feedback import FeedbackKind
+from recommender.web.forms import CorrectionForm, FeedbackKindForm, PlaceForm, RatingForm
+from recommender.web.queries import form_error
+from recommender.web.views.base import account, page_of, staff_who_may
+
+if TYPE_CHECKING:
+    from django.forms import Form
+    from django.http import HttpRequest
+
+
+@login_required
+@require_POST
+def song_like(request: HttpRequest, pk: int) -> HttpResponse:
+    if _is_undone(request):
+        return _unmarked(request, pk, FeedbackKind.LIKE)
+    feedback.song_like(user=account(request), song_id=_song(pk).pk)
+    return _back(request)
+
+
+@login_required
+@require_POST
+def song_ban(request: HttpRequest, pk: int) -> HttpResponse:
+    if _is_undone(request):
+        return _unmarked(request, pk, FeedbackKind.BAN)
+    feedback.song_ban(user=account(request), song_id=_song(pk).pk)
+    return _back(request)
+
+
+@login_required
+@require_POST
+def song_rate(request: HttpRequest, pk: int) -> HttpResponse:
+    if _is_undone(request):
+        return _unmarked(request, pk, FeedbackKind.RATING)
+    song = _song(pk)
+    form = _valid(RatingForm(request.POST))
+    feedback.song_rate(user=account(request), song_id=song.pk, stars=form.cleaned_data["stars"])
+    return _back(request)
+
+
+@login_required
+@require_POST
+def song_place(request: HttpRequest, pk: int) -> HttpResponse:
+    if _is_undone(request):
+        return _unmarked(request, pk, FeedbackKind.MOOD)
+    song = _song(pk)
+    form = _valid(PlaceForm(request.POST))
+    feedback.song_place(user=account(request), song_id=song.pk, **form.cleaned_data)
+    messages.success(request, "Noted, for you alone.")
+    return _back(request)
+
+
+@login_required
+@require_POST
+def artist_ban(request: HttpRequest, pk: int) -> HttpResponse:
+    artist = get_object_or_404(Artist, pk=pk)
+    if _is_undone(request):
+        feedback.artist_unban(user=account(request), artist=artist)
+    else:
+        feedback.artist_ban(user=account(request), artist=artist)
+    return _back(request)
+
+
+@login_required
+@never_cache
+@require_safe
+def own_feedback(request: HttpRequest) -> HttpResponse:
+    form = FeedbackKindForm(request.GET)
+    kind = form.cleaned_data["kind"] if form.is_valid() else ""
+    items = feedback.feedback_items(user=account(request))
+    counts = {one: sum(item.kind == one for item in items) for one in FeedbackKind}
+    shown = [item for item in items if kind in {"", item.kind}]
+    context = {
+        "page_obj": page_of(request, shown),
+        "kind": kind,
+        "kinds": [(one.value, words, counts[one]) for one, words in _KIND_WORDS.items()],
+        "count": len(items),
+    }
+    return render(request, "feedback.html", context)
+
+
+_KIND_WORDS = {
+    FeedbackKind.LIKE: "Liked",
+    FeedbackKind.BAN: "Banned songs",
+    FeedbackKind.ARTIST_BAN: "Banned artists",
+    FeedbackKind.RATING: "Rated",
+    FeedbackKind.MOOD: "Moods corrected",
+    FeedbackKind.SKIP: "Skipped",
+}
+
+
+@login_required
+@require_POST
+def feedback_reset(request: HttpRequest) -> HttpResponse:
+    form = _valid(FeedbackKindForm(request.POST))
+    kind = form.cleaned_data["kind"]
+    feedback.feedback_reset(user=account(request), kind=FeedbackKind(kind) if kind else None)
+    messages.success(request, "Forgotten.")
+    return redirect("own-feedback")
+
+
+@staff_who_may(CORRECT_PERMISSION)
+@require_POST
+def song_correct(request: HttpRequest, pk: int) -> HttpResponse:
+    song = get_object_or_404(Song.objects.only("pk"), pk=pk)
+    if _is_undone(request):
+        emotion_correction_undo(song_id=song.pk, by=account(request))
+        messages.success(request, "Undone: what the model predicted holds again.")
+    else:
+        form = _valid(CorrectionForm(request.POST))
+        emotion_correct(song_id=song.pk, by=account(request), **form.cleaned_data)
+        messages.success(request, "Corrected for everybody.")
+    return redirect("song", song.pk)
+
+
+def _song(pk: int) -> Song:
+    return get_object_or_404(Song.objects.filter(is_available=True).only("pk"), pk=pk)
+
+
+def _is_undone(request: HttpRequest) -> bool:
+    return bool(request.POST.get("undo"))
+
+
+def _valid(form: Form) -> Form:
+    if not form.is_valid():
+        raise form_error(form)
+    return form
+
+
+def _unmarked(request: HttpRequest, pk: int, kind: FeedbackKind) -> HttpResponse:
+    # Feedback on a song whose file is gone can be taken back, too.
+    song = get_object_or_404(Song.objects.only("pk"), pk=pk)
+    feedback.song_unmark(user=account(request), song_id=song.pk, kind=kind)
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """Answer a script with 204; lead a browser back to a page of ours."""
+    if request.headers.get("X-Requested-With") == "fetch":
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    to = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(to if is_ours else reverse("own-feedback"))
