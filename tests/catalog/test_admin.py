@@ -78,7 +78,8 @@ def test_a_corrected_song_is_analysed_again_and_keeps_its_words(
     Song.objects.update(status=Song.Status.ANALYSED)
     SongEmotionFactory(song=song, lyric_lines=[{"line": 0, "text": "the words of the file"}])
     words = {"title": "T", "artist": "A", "album": "", "genre": "", "year": "", "lyrics": "better"}
-    inline = {f"{n}-{k}_FORMS": 0 for n in ("emotions", "credits") for k in ("TOTAL", "INITIAL")}
+    inlines = ("emotions", "credits", "corrections")
+    inline = {f"{n}-{k}_FORMS": 0 for n in inlines for k in ("TOTAL", "INITIAL")}
 
     change = reverse("admin:catalog_song_change", args=[song.pk])
     assert admin_client.post(change, {**words, **inline}).status_code == 302
