@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two targets that differ in their build of torch alone:
+# Two targets that differ in their builds of torch and FAISS:
 #   docker build --target cpu  --build-arg TORCH_INDEX_URL=…  .     an index that holds CPU builds of torch
 #   docker build --target cuda --build-arg TORCH_INDEX_URL=…  .     one that holds CUDA builds
 # Without TORCH_INDEX_URL, pip's own index decides which build it is.
@@ -42,6 +42,11 @@ EXPOSE 8000
 CMD ["python", "manage.py", "serve", "--host", "0.0.0.0", "--port", "8000", "--processes", "2"]
 
 FROM runtime AS cuda
+# faiss-gpu is the same module as faiss-cpu. Its CUDA 12 libraries lie beside those of torch, of CUDA 13.
+USER root
+RUN pip uninstall --yes faiss-cpu \
+    && pip install --no-cache-dir --constraint constraints.txt faiss-gpu
+USER affetti
 # What the container toolkit of a GPU host hands in; the CUDA libraries come with torch itself.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 

@@ -17,7 +17,7 @@ PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 RUN_STAMP := $(VENV)/.affetti-run
 DEV_STAMP := $(VENV)/.affetti-dev
 
-.PHONY: help run test test-django setup setup-dev check lint types bench bench-faults clean
+.PHONY: help run test test-django setup setup-dev check lint types bench bench-faults gpu-check clean
 
 help:
 	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
@@ -25,6 +25,7 @@ help:
 	@echo "make check                            lint, types, import rules, tests with coverage"
 	@echo "make bench                            measure speed, as ratios against the naive way"
 	@echo "make bench-faults                     20,000 damaged files and 400 killed workers: about two hours"
+	@echo "make gpu-check                        measure one NVIDIA card, in less than eight minutes"
 
 setup: $(RUN_STAMP)
 setup-dev: $(DEV_STAMP)
@@ -79,6 +80,9 @@ bench-faults: $(DEV_STAMP)
 	$(BIN)/python -m benchmarks.fuzz_files --files 20000
 	$(BIN)/python -m benchmarks.kill_workers --mode embedded --kills 200
 	$(BIN)/python -m benchmarks.kill_workers --mode full --kills 200
+
+gpu-check: $(DEV_STAMP)
+	PYTHON=$(BIN)/python benchmarks/gpu_check.sh docs/results/gpu.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

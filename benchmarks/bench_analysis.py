@@ -38,6 +38,7 @@ import torch
 import torch.nn.functional as F
 from threadpoolctl import threadpool_limits
 
+from benchmarks.gpu.section import CONTEXT, LYRIC
 from mer.audio import patches as audio
 from mer.audio.descriptors import describe
 from mer.audio.patches import MUSICNN
@@ -61,18 +62,6 @@ STAGES = (
     "decode", "features", "descriptors", "audio networks", "text network", "fusion", "lyric lines",
 )  # fmt: skip
 NETWORKS = ("MSD_musicnn", "MTT_musicnn")
-LYRIC = "\n".join(
-    f"{word} {rest}"
-    for word in ("morning", "river", "window", "shadow", "summer", "thunder")
-    for rest in (
-        "comes to carry what we could not say",
-        "will never tell me where you are tonight",
-        "over the houses, and nobody is awake",
-        "is all I wanted, all I ever had",
-        "and I am running, running home again",
-    )
-)
-CONTEXT = "A song of four minutes by nobody at all"
 
 
 def write_song(path: Path, seconds: int = 240, sample_rate: int = 44_100) -> None:

@@ -96,7 +96,7 @@ def test_targets_and_stages_exist():
 
 def test_image_runs_as_an_ordinary_user_who_owns_the_data_folder():
     users = [rest for name, rest in instructions() if name == "USER"]
-    assert users == ["affetti"]
+    assert users == ["affetti", "root", "affetti"], "root only installs faiss-gpu"
     made = next(rest for name, rest in instructions() if rest.startswith("useradd"))
     assert "--home-dir /var/lib/affetti --create-home affetti" in made
 
@@ -123,11 +123,13 @@ def test_installation_is_that_of_the_makefile():
     }
     installs = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
     assert all("--constraint constraints.txt" in line for line in installs)
-    torch, encoders, affetti = installs
+    torch, encoders, affetti, faiss = installs
     assert torch.endswith(" torch")
     packages = encoders.partition("--no-deps ")[2].split()
     assert f"--no-deps {' '.join(packages)}" in makefile
-    assert {"torch", *packages} <= pinned
+    assert {"torch", *packages, "faiss-gpu"} <= pinned
+    assert faiss.startswith("pip uninstall --yes faiss-cpu ")
+    assert faiss.endswith(" faiss-gpu"), "the extra `gpu`, without faiss-cpu"
     assert affetti.endswith("--editable .")
 
 

@@ -2,13 +2,17 @@
 
 The vectors lie in cells (IVF), each as 256 numbers of eight bits. A search compares the query with
 those of a few cells. The caller ranks what is found by exact similarity.
+
+With faiss-gpu and a card, the card chooses the cells, finds the cell of each row, and scans for the
+truth of the recall. The index itself stays on the CPU, so its bytes and its searches are the same.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import faiss
 import numpy as np
@@ -16,10 +20,13 @@ import numpy as np
 from mer.prediction import EMBEDDING_DIM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 EXACT_ROWS: Final = 20_000
 """Up to this many rows an exact scan takes about a millisecond, and there are no cells."""
@@ -35,6 +42,9 @@ one recall take as long with twice as many cells, which take four times as long 
 _TRAINED_PER_CELL: Final = 32
 _ITERATIONS: Final = 6
 _ADDED_ROWS: Final = 50_000
+_CARD_SCRATCH_BYTES: Final = 256 * 2**20
+_CARD_VECTORS_BYTES: Final = 2 * 2**30
+"""More vectors than this are copied to the card in parts; networks may use it too."""
 _GROWTH: Final = 2.0
 """Cells are chosen anew when there are so many times the songs that they were chosen for."""
 
@@ -104,7 +114,7 @@ def cells_build(fused: NDArray[np.float32]) -> Cells | None:
     index.cp.min_points_per_centroid = 1  # says nothing of fewer
     with _half_of_the_cores():
         sample = np.linspace(0, len(fused) - 1, min(len(fused), _TRAINED_PER_CELL * count))
-        index.train(np.ascontiguousarray(fused[np.unique(sample.astype(np.int64))]))
+        _train(index, np.ascontiguousarray(fused[np.unique(sample.astype(np.int64))]))
         _add(index, fused, np.arange(len(fused)))
         return _tuned(index, fused, len(fused))
 
@@ -142,10 +152,84 @@ def cells_updated(
         return _tuned(index, fused, former.trained_rows)
 
 
+def _train(index: faiss.Index, sample: NDArray[np.float32]) -> None:
+    """Choose the cells; each sample's nearest centre is found on the card."""
+
+    def on_card(resources: faiss.GpuResources) -> None:
+        flat = faiss.index_cpu_to_gpu(resources, 0, faiss.IndexFlatIP(EMBEDDING_DIM))
+        index.clustering_index = flat
+        try:
+            index.train(sample)
+        finally:
+            index.clustering_index = None
+
+    _by_card(on_card, lambda: index.train(sample))
+
+
 def _add(index: faiss.Index, fused: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    """Add rows; the cell of each is found on the card."""
+    centres = index.quantizer.reconstruct_n(0, index.nlist)
+
+    def on_card(resources: faiss.GpuResources) -> NDArray[np.int64]:
+        return _nearest_by(resources, vectors, centres, 1)
+
     for start in range(0, len(rows), _ADDED_ROWS):
-        part = rows[start : start + _ADDED_ROWS]
-        index.add_with_ids(np.ascontiguousarray(fused[part]), part)
+        part = np.ascontiguousarray(rows[start : start + _ADDED_ROWS])
+        vectors = np.ascontiguousarray(fused[part])
+        cells = _by_card(on_card, lambda vectors=vectors: index.quantizer.search(vectors, 1)[1])
+        pointers = map(faiss.swig_ptr, (vectors, part, np.ascontiguousarray(cells)))
+        index.add_core(len(part), *pointers)
+
+
+def _nearest(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int
+) -> NDArray[np.int64]:
+    """Return the true nearest (queries, k) rows of `vectors`, by an exact scan."""
+
+    def here() -> NDArray[np.int64]:
+        rows: NDArray[np.int64] = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)[
+            1
+        ]
+        return rows
+
+    return _by_card(lambda resources: _nearest_by(resources, queries, vectors, k), here)
+
+
+def _nearest_by(
+    resources: faiss.GpuResources,
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    k: int,
+) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = faiss.knn_gpu(
+        resources,
+        queries,
+        vectors,
+        k,
+        metric=faiss.METRIC_INNER_PRODUCT,
+        vectorsMemoryLimit=_CARD_VECTORS_BYTES,
+    )[1]
+    return rows
+
+
+def _by_card(work: Callable[[faiss.GpuResources], T], otherwise: Callable[[], T]) -> T:
+    """Return what `work` gives on a card, or `otherwise`: there is none, or it fails."""
+    resources = _card()
+    if resources is not None:
+        try:
+            return work(resources)
+        except RuntimeError as error:  # its memory is full, or this FAISS has no code for it
+            logger.warning("The GPU failed at the index, the CPU goes on: %s", error)
+    return otherwise()
+
+
+def _card() -> faiss.GpuResources | None:
+    """Return the resources of the first card; None without one, or without faiss-gpu."""
+    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
+        return None
+    resources = faiss.StandardGpuResources()
+    resources.setTempMemory(_CARD_SCRATCH_BYTES)
+    return resources
 
 
 def _tuned(index: faiss.Index, fused: NDArray[np.float32], trained_rows: int) -> Cells:
@@ -161,9 +245,7 @@ class _Truth:
     def __init__(self, fused: NDArray[np.float32]) -> None:
         rows = np.arange(0, len(fused), max(1, len(fused) // _RECALL_QUERIES))[:_RECALL_QUERIES]
         self.queries = np.ascontiguousarray(fused[rows])
-        self.nearest = faiss.knn(self.queries, fused, RECALL_K, metric=faiss.METRIC_INNER_PRODUCT)[
-            1
-        ]
+        self.nearest = _nearest(self.queries, fused, RECALL_K)
 
 
 def _recall(index: faiss.Index, nprobe: int, truth: _Truth) -> float:

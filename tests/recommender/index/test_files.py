@@ -367,3 +367,70 @@ def test_what_hinders_this_process_is_not_damage(
 
 def _fail(*_: object) -> None:
     raise OSError("disk full")
+
+
+class FakeCard:
+    """The part of faiss-gpu that builds use, computed on the CPU; it counts its calls."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
+        self.calls: list[str] = []
+        self._error = error
+        faiss = cells_module.faiss
+        monkeypatch.setattr(faiss, "StandardGpuResources", lambda: self, raising=False)
+        monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+        monkeypatch.setattr(faiss, "knn_gpu", self.knn, raising=False)
+        monkeypatch.setattr(faiss, "index_cpu_to_gpu", self.moved, raising=False)
+
+    def setTempMemory(self, size: int) -> None:  # FAISS's name
+        assert size > 0
+
+    def knn(
+        self, resources: object, queries: np.ndarray, vectors: np.ndarray, k: int, **options: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self._called("knn", resources)
+        del options["vectorsMemoryLimit"]
+        return cells_module.faiss.knn(queries, vectors, k, **options)
+
+    def moved(self, resources: object, number: int, index: object) -> object:
+        assert number == 0
+        self._called("moved", resources)
+        return index
+
+    def _called(self, name: str, resources: object) -> None:
+        assert resources is self
+        self.calls.append(name)
+        if self._error is not None:
+            raise self._error
+
+
+class TestCard:
+    @pytest.fixture
+    def few_rows(self, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+        monkeypatch.setattr(cells_module, "EXACT_ROWS", 1000)
+        return clusters(3000)
+
+    def test_builds_as_the_cpu_does(
+        self, few_rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = cells_module.cells_build(few_rows)
+        card = FakeCard(monkeypatch)
+        found = cells_module.cells_build(few_rows)
+        assert card.calls[0] == "moved"
+        assert set(card.calls[1:]) == {"knn"}
+        assert found.nprobe == expected.nprobe
+        queries = few_rows[::100]
+        np.testing.assert_array_equal(found.search(queries, 20), expected.search(queries, 20))
+
+    def test_what_fails_on_the_card_is_done_by_the_cpu(
+        self,
+        few_rows: np.ndarray,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        expected = cells_module.cells_build(few_rows)
+        card = FakeCard(monkeypatch, RuntimeError("no memory"))
+        found = cells_module.cells_build(few_rows)
+        assert card.calls
+        assert "The GPU failed at the index" in caplog.text
+        queries = few_rows[::100]
+        np.testing.assert_array_equal(found.search(queries, 20), expected.search(queries, 20))
