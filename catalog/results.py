@@ -90,6 +90,10 @@ def emotion_of(song: Song, prediction: EmotionPrediction, seconds: float) -> Son
         emotions=dict(prediction.emotions),
         confidence=prediction.confidence,
         gates=dict(prediction.gates),
+        alone={
+            name: {"valence": valence, "arousal": arousal}
+            for name, (valence, arousal) in prediction.alone.items()
+        },
         timeline=[
             {"start_seconds": p.start_seconds, "valence": p.valence, "arousal": p.arousal}
             for p in prediction.timeline

@@ -251,6 +251,10 @@ def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str
         "confidence": prediction.confidence,
         "ambiguous": prediction.is_ambiguous,
         "gates": prediction.gates,
+        "alone": {
+            name: {"valence": valence, "arousal": arousal}
+            for name, (valence, arousal) in prediction.alone.items()
+        },
         "timeline": [
             {
                 "start_seconds": point.start_seconds,

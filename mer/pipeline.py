@@ -210,13 +210,15 @@ class EmotionPipeline:
         features = self._encode(songs)
         rows: list[_Features] = []
         for feature in features:
-            rows += [feature, *_passages(feature)]
+            rows += [feature, *_each_alone(feature).values(), *_passages(feature)]
         output = self._run_network(rows)
         predictions = []
         start = 0
         for song, feature, lines in zip(songs, features, self._lyric_lines(features), strict=True):
-            stop = start + 1 + (0 if feature.audio is None else len(feature.audio))
-            predictions.append(self._prediction(song, _slice(output, start, stop), lines))
+            alone = tuple(_each_alone(feature))
+            patches = 0 if feature.audio is None else len(feature.audio)
+            stop = start + 1 + len(alone) + patches
+            predictions.append(self._prediction(song, alone, _slice(output, start, stop), lines))
             start = stop
         return predictions
 
@@ -332,13 +334,18 @@ class EmotionPipeline:
         return shortlist(left_out, song.lines)
 
     def _prediction(
-        self, song: PreparedSong, output: AffettiOutput, lines: tuple[LyricLine, ...]
+        self,
+        song: PreparedSong,
+        alone: Sequence[str],
+        output: AffettiOutput,
+        lines: tuple[LyricLine, ...],
     ) -> EmotionPrediction:
-        """Convert the outputs for the song, which come first, and for its passages."""
+        """Convert the outputs for the song, then for modalities alone, then for its passages."""
         if not all(tensor.isfinite().all() for tensor in output):
             raise NotFiniteError("the prediction is not finite; check the song's audio and lyrics")
         valence, arousal = output.affect[0].double().tolist()
-        points = anchored(output.affect[1:], output.affect[0]).tolist()
+        points = anchored(output.affect[1 + len(alone) :], output.affect[0]).tolist()
+        places = output.affect[1 : 1 + len(alone)].double().tolist()
         valence_spread, arousal_spread = output.affect_spread[0].double().tolist()
         quadrants = output.quadrant_logits[0].double().softmax(dim=0).tolist()
         emotions = output.emotion_logits[0].double().softmax(dim=0).tolist()
@@ -361,6 +368,7 @@ class EmotionPipeline:
             fused_embedding=output.fused_embedding[0].numpy().copy(),
             duration_seconds=None if song.patches is None else song.patches.duration_seconds,
             lyric_lines=lines,
+            alone={name: (place[0], place[1]) for name, place in zip(alone, places, strict=True)},
         )
 
 
@@ -377,6 +385,16 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not has_gpu():
         raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
     return torch.device(name)
+
+
+def _each_alone(song: _Features) -> dict[str, _Features]:
+    """One input for each modality that a song has, without the others."""
+    alone = {
+        "audio": _Features(song.audio, None, None),
+        "lyrics": _Features(None, song.lyrics, None),
+        "context": _Features(None, None, song.context),
+    }
+    return {name: alone[name] for name in MODALITIES if getattr(song, name) is not None}
 
 
 def _passages(song: _Features) -> list[_Features]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class EmotionPrediction:
         Unit norm.
     duration_seconds : float or None
         Length of the recording; None without audio.
+    alone : mapping of str to (float, float)
+        Valence and arousal by each present one of `MODALITIES` alone.
     lyric_lines : tuple of LyricLine
         Up to three lines that move the prediction most, the strongest first. Empty if the lyrics
         have fewer than two different lines.
@@ -133,6 +135,7 @@ class EmotionPrediction:
     fused_embedding: NDArray[np.float32]
     duration_seconds: float | None = None
     lyric_lines: tuple[LyricLine, ...] = ()
+    alone: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def is_ambiguous(self) -> bool:

@@ -60,6 +60,7 @@ class FakePipeline:
             emotions=random_probabilities(EMOTIONS, digest[2]),
             confidence=0.7,
             gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1},
+            alone={"audio": (point.valence, point.arousal)},
             timeline=(TimelinePoint(0.0, point.valence, point.arousal),),
             fused_embedding=random_embedding(digest[3]),
             duration_seconds=4.0,

@@ -63,6 +63,12 @@ class SongEmotion(models.Model):
     emotions = models.JSONField(help_text="Probability of each of the eight emotions")
     confidence = models.FloatField()
     gates = models.JSONField(help_text="Weight of audio, lyrics and context")
+    alone = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="{audio, lyrics, context: {valence, arousal}}, each by that one alone; empty for "
+        "songs from before this column",
+    )
     timeline = models.JSONField(help_text="[{start_seconds, valence, arousal}]")
     lyric_lines = models.JSONField(
         default=list,

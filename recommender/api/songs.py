@@ -52,6 +52,17 @@ QuadrantProbabilities = _probabilities("QuadrantProbabilities", tuple(map(str, Q
 ModalityGates = _probabilities("ModalityGates", MODALITIES)
 
 
+class PlaceOutput(serializers.Serializer[Any]):
+    valence = unit_field()
+    arousal = unit_field()
+
+
+class AloneOutput(serializers.Serializer[Any]):
+    audio = PlaceOutput(required=False)
+    lyrics = PlaceOutput(required=False)
+    context = PlaceOutput(required=False)
+
+
 class EmotionSummaryOutput(serializers.Serializer[Any]):
     model_version = serializers.CharField()
     valence = unit_field()
@@ -94,6 +105,9 @@ class EmotionOutput(EmotionSummaryOutput):
     )
     quadrants = QuadrantProbabilities()
     gates = ModalityGates(help_text="Weight of each part of the song; they sum to 1.")
+    alone = AloneOutput(
+        help_text="Where the song would be by each part alone; what it lacks is absent."
+    )
     timeline = TimelinePointOutput(many=True)
     lyric_lines = LyricLineOutput(
         many=True, help_text="The lines that changed the prediction most, the strongest first."

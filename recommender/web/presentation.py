@@ -97,6 +97,19 @@ def parts(gates: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(MODALITY_WORDS[name], weight) for name, weight in gates.items()]
 
 
+def alone_in_words(alone: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what a song would be by its sound alone, and by its lyrics; empty without both."""
+    if not {"audio", "lyrics"} <= set(alone):
+        return ""
+    sound, words = (
+        QUADRANT_NAMES[AffectPoint(alone[name]["valence"], alone[name]["arousal"]).quadrant]
+        for name in ("audio", "lyrics")
+    )
+    if sound == words:
+        return f"Its sound alone is {sound}, and so are its lyrics."
+    return f"Its sound alone is {sound}; its lyrics alone are {words}."
+
+
 def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:
     """Return the lyric lines of a song that move it visibly."""
     return [

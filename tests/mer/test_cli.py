@@ -66,6 +66,7 @@ def test_json_holds_what_is_promised(weights, tone, folder, capsys):
         "confidence",
         "ambiguous",
         "gates",
+        "alone",
         "timeline",
         "lyric_lines",
     ]

@@ -101,6 +101,21 @@ def test_a_missing_modality_has_no_gate(predictions, songs):
         assert (prediction.gates["context"] == 0) == (song.title is None and song.artist is None)
 
 
+def test_each_modality_alone_is_what_a_song_with_nothing_else_is(pipeline, predictions, songs):
+    long = songs[0]
+    parts = {
+        "audio": SongInput(long.path),
+        "lyrics": SongInput(lyrics=long.lyrics),
+        "context": SongInput(title=long.title, artist=long.artist),
+    }
+    assert tuple(predictions[0].alone) == MODALITIES
+    for name, part in parts.items():
+        only = pipeline.predict([part])[0]
+        assert predictions[0].alone[name] == pytest.approx((only.valence, only.arousal), abs=1e-5)
+        assert only.alone == {name: pytest.approx((only.valence, only.arousal), abs=1e-5)}
+    assert set(predictions[4].alone) == {"audio", "context"}
+
+
 def test_the_timeline_covers_the_audio_in_order(predictions):
     long, short, text, *_ = predictions
     starts = [point.start_seconds for point in long.timeline]

@@ -82,6 +82,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "line_moves": presentation.line_moves(emotion.lyric_lines),
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
             "parts": presentation.parts(emotion.gates),
+            "alone": presentation.alone_in_words(emotion.alone),
             "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),
             "similar": [song for _, song in similar_listed(similar)],
         }

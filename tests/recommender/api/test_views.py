@@ -101,6 +101,11 @@ class TestSongs:
         assert emotion["ambiguous"] is True
         assert emotion["lyric_lines"] == [line]
 
+    def test_detail_tells_what_each_part_alone_says(self, api: APIClient) -> None:
+        alone = {"audio": {"valence": 0.8, "arousal": 0.7}}
+        song = SongEmotionFactory(alone=alone).song
+        assert api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]["alone"] == alone
+
     def test_what_an_older_model_did_not_tell_is_null(self, api: APIClient) -> None:
         song = SongEmotionFactory(valence_spread=None, arousal_spread=None).song
         emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]

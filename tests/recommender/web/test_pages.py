@@ -167,6 +167,17 @@ class TestSongs:
         unmoved = SongEmotionFactory(lyric_lines=lines[2:]).song
         assert "Lines that count most" not in text(client.get(f"/songs/{unmoved.pk}"))
 
+    def test_sound_and_lyrics_alone(self, client: Client) -> None:
+        bright, dark = {"valence": 0.8, "arousal": 0.7}, {"valence": 0.2, "arousal": 0.3}
+        apart = SongEmotionFactory(alone={"audio": bright, "lyrics": dark}).song
+        page = text(client.get(f"/songs/{apart.pk}"))
+        assert "Its sound alone is happy; its lyrics alone are sad." in page
+        alike = SongEmotionFactory(alone={"audio": dark, "lyrics": dark}).song
+        page = text(client.get(f"/songs/{alike.pk}"))
+        assert "Its sound alone is sad, and so are its lyrics." in page
+        no_words = SongEmotionFactory(alone={"audio": dark, "context": dark}).song
+        assert "sound alone" not in text(client.get(f"/songs/{no_words.pk}"))
+
     def test_song_without_emotion(self, client: Client) -> None:
         waiting = SongFactory(status="pending")
         assert "waiting to be analysed" in text(client.get(f"/songs/{waiting.pk}"))
