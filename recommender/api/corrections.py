@@ -37,7 +37,7 @@ class CorrectionInput(MoodInput):
         return {**super().validate(attrs), "note": note}
 
 
-class CorrectionOutput(serializers.Serializer[EmotionCorrection]):
+class CorrectionOutput(serializers.Serializer[Any]):
     valence = serializers.FloatField()
     arousal = serializers.FloatField()
     said_valence = serializers.FloatField(

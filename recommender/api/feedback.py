@@ -258,7 +258,7 @@ class FeedbackViewSet(StrictQuery, viewsets.GenericViewSet[SongFeedback]):
     )
     def list(self, request: Request) -> Response:
         items = feedback.feedback_items(user=account(request), kind=self._kind(request))
-        page = self.paginate_queryset(items)  # type: ignore[arg-type]  # a sequence is paged, too
+        page = self.paginate_queryset(items)
         return self.get_paginated_response(FeedbackOutput(page, many=True).data)
 
     @extend_schema(

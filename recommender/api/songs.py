@@ -114,7 +114,7 @@ class EmotionOutput(EmotionSummaryOutput):
     )
 
 
-class SongOutput(serializers.Serializer[Song]):
+class SongOutput(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     title = serializers.CharField()
     artist = serializers.CharField()
@@ -243,7 +243,7 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
         query = valid_data(SimilarInput(data=request.query_params.dict()))
         song = self.get_object()
         found = songs_similar(song_id=song.pk, k=query["count"], user=request.user)
-        answer = [
+        answer: list[dict[str, Any]] = [
             {"song": similar, "similarity": match.similarity}
             for match, similar in similar_listed(found)
         ]

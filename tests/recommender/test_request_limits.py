@@ -95,7 +95,8 @@ def test_each_address_has_its_limit(url: str, limit: int, client: Client, staff:
 
 def test_lyrics_can_be_corrected(admin_client: Client, songs: list[Song]) -> None:
     body = {"title": "a", "artist": "b", "album": "", "genre": "", "year": ""}
-    inline = {f"{n}-{k}_FORMS": 0 for n in ("emotions", "credits") for k in ("TOTAL", "INITIAL")}
+    inlines = ("emotions", "credits", "corrections")
+    inline = {f"{n}-{k}_FORMS": 0 for n in inlines for k in ("TOTAL", "INITIAL")}
     lyrics = "la la\r\n" * 15_000
     response = admin_client.post(
         f"/admin/catalog/song/{songs[0].pk}/change/", body | inline | {"lyrics": lyrics}

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from recommender.access import is_staff_who_may
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     from django.contrib.auth.models import AnonymousUser, User
@@ -28,7 +28,7 @@ def account(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def page_of(request: HttpRequest, rows: QuerySet[Model]) -> Any:
+def page_of(request: HttpRequest, rows: QuerySet[Model] | Sequence[object]) -> Any:
     """Return the page of `rows` that the query asks for; the nearest one if it does not exist."""
     return Paginator(rows, _PAGE_SIZE).get_page(request.GET.get("page"))
 
