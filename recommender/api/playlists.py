@@ -22,7 +22,14 @@ from rest_framework.views import APIView
 
 from mer.prediction import MODALITIES
 from recommender import selectors
-from recommender.api.base import LISTENERS, StrictQuery, account, unit_field, valid_data
+from recommender.api.base import (
+    LISTENERS,
+    PlainOutput,
+    StrictQuery,
+    account,
+    unit_field,
+    valid_data,
+)
 from recommender.api.fields import request_field, serializer_of
 from recommender.api.songs import SongOutput, song_context
 from recommender.exports import FORMATS
@@ -68,7 +75,7 @@ class PlaylistInput(_RequestInput):  # type: ignore[misc]  # a class made of the
     save = request_field(Flag(), "Keep the list as yours; default: true with a login")
 
 
-class ReasonOutput(serializers.Serializer[Any]):
+class ReasonOutput(PlainOutput):
     distance = serializers.FloatField(help_text="From the target on the plane.")
     valence = unit_field()
     arousal = unit_field()
@@ -93,7 +100,7 @@ class PartOutput(serializers.Serializer[Any]):
         return {"as": meaning, **super().get_fields()}
 
 
-class EntryOutput(serializers.Serializer[Any]):
+class EntryOutput(PlainOutput):
     position = serializers.IntegerField(help_text="Counted from 0.")
     score = unit_field(help_text="How well it matches the target.")
     reason = ReasonOutput()

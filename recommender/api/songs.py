@@ -15,7 +15,7 @@ from catalog.recordings import recording_files
 from mer.affect import EMOTIONS, Quadrant
 from mer.prediction import MODALITIES
 from recommender import selectors
-from recommender.api.base import LISTENERS, StrictQuery, unit_field, valid_data
+from recommender.api.base import LISTENERS, PlainOutput, StrictQuery, unit_field, valid_data
 from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.models import Scope
@@ -44,7 +44,7 @@ def _spread() -> serializers.FloatField:
 
 def _probabilities(name: str, keys: tuple[str, ...]) -> type[serializers.Serializer[Any]]:
     """Return a serializer of an object with one number from 0 to 1 for each of `keys`."""
-    return type(name, (serializers.Serializer,), {key: unit_field() for key in keys})
+    return type(name, (PlainOutput,), {key: unit_field() for key in keys})
 
 
 EmotionProbabilities = _probabilities("EmotionProbabilities", EMOTIONS)
@@ -63,7 +63,7 @@ class AloneOutput(serializers.Serializer[Any]):
     context = PlaceOutput(required=False)
 
 
-class EmotionSummaryOutput(serializers.Serializer[Any]):
+class EmotionSummaryOutput(PlainOutput):
     model_version = serializers.CharField()
     valence = unit_field()
     arousal = unit_field()
@@ -114,7 +114,7 @@ class EmotionOutput(EmotionSummaryOutput):
     )
 
 
-class SongOutput(serializers.Serializer[Any]):
+class SongOutput(PlainOutput):
     id = serializers.IntegerField()
     title = serializers.CharField()
     artist = serializers.CharField()

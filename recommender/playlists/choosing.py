@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ALL_SCORED: Final = 20_000
 """In a larger catalogue only the songs nearest to the target in either space are scored."""
 _CANDIDATES: Final = 5_000
+_CANDIDATES_OF_EACH: Final = 3_000
+"""So many are scored of each space if a target uses both. With seed songs, twice as many gave the
+same lists, and 2,000 others, in two catalogues of a million songs."""
 _ALL_ON_JOURNEY: Final = 10_000
 """A journey chooses among so many songs at most, which the seed draws."""
 _DRAWN_FIRST: Final = 1.2
@@ -150,10 +153,10 @@ def _candidates(snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]) -
         return np.flatnonzero(allowed)
     weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
     wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
-    near_in_affect = snapshot.search_affect(wanted, weights, _CANDIDATES, allowed)[1]
     if aim.target is None or not aim.target.weights.likeness:
-        return near_in_affect
-    near_in_fused = snapshot.search_fused(aim.target.fused, _CANDIDATES, allowed)[1]
+        return snapshot.search_affect(wanted, weights, _CANDIDATES, allowed)[1]
+    near_in_affect = snapshot.search_affect(wanted, weights, _CANDIDATES_OF_EACH, allowed)[1]
+    near_in_fused = snapshot.search_fused(aim.target.fused, _CANDIDATES_OF_EACH, allowed)[1]
     return np.union1d(near_in_affect, near_in_fused)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
 THREADS: Final = 8
+WORKER_NICENESS: Final = 10
+"""Requests have the processor first, while songs are analysed and an index is built."""
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app", "recommender")
 
 
@@ -69,6 +71,10 @@ def background_programs() -> Sequence[Program]:
     """Return the worker, which scans and analyses, and the scheduler."""
     worker = (*_CELERY, "worker", "--queues", "ingest,analysis", "--pool", "solo")
     return [
-        Program("worker", (*worker, "--loglevel", "warning", "--hostname", "affetti@%h")),
+        Program(
+            "worker",
+            (*worker, "--loglevel", "warning", "--hostname", "affetti@%h"),
+            niceness=WORKER_NICENESS,
+        ),
         Program("scheduler", (*_CELERY, "beat", "--loglevel", "warning")),
     ]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     inherited: Sequence[socket.socket | IO[bytes]] = ()
     """Open files and sockets, which keep the numbers that they have here."""
+    niceness: int = 0
+    """Above 0, the processor is given to programs of a lower niceness first."""
 
 
 class Supervisor:
@@ -81,8 +84,9 @@ class Supervisor:
             child.wait()
 
 
-def _end_with_parent() -> None:
-    """Have Linux end the process when a supervisor is killed and cannot do it."""
+def _process_prepare(niceness: int) -> None:
+    """Set the niceness, and have Linux end the process when a supervisor is killed and cannot."""
+    os.nice(niceness)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -127,7 +131,7 @@ class _Child:
                 pass_fds=[inherited.fileno() for inherited in self._program.inherited],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_process_prepare, self._program.niceness),
             )
         except OSError as error:
             # For want of memory or of processes, which may pass; the others must go on.

@@ -133,6 +133,14 @@ def test_a_program_that_cannot_start_is_tried_again(
     child.wait()
 
 
+def test_a_program_is_nicer_than_its_supervisor(tmp_path: Path) -> None:
+    code = f"import os; open({str(tmp_path / 'niceness')!r}, 'w').write(str(os.nice(0)))"
+    child = supervisor._Child(Program("worker", (sys.executable, "-c", code), niceness=3))
+    child.keep()
+    child.wait()
+    assert (tmp_path / "niceness").read_text() == str(min(19, os.nice(0) + 3))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_all(number: signal.Signals, start: Callable[..., Run]) -> None:
     run = start("web=live", "worker=deaf", "parent=parent")
