@@ -129,7 +129,7 @@ def opened(directory: Path, requests: int) -> dict[str, Any]:
     )
 
     there = SimpleNamespace(gates={"audio": 1.0}, lyric_lines=[])
-    generate.available_emotions = lambda snapshot, rows: dict.fromkeys(
+    generate.available_emotions = lambda snapshot, rows, fields=(): dict.fromkeys(
         snapshot.song_ids[rows].tolist(), there
     )
     generate.song_titles = lambda song_ids: {}

@@ -66,6 +66,11 @@ def bodies(song_ids: list[int]) -> dict[str, Callable[[int], dict[str, Any]]]:
             "seed": n,
             "min_match": 0,
         },
+        "journey": lambda n: {
+            "journey": [MOODS[n % len(MOODS)], MOODS[(n + 3) % len(MOODS)]],
+            "count": COUNT,
+            "seed": n,
+        },
         "years": lambda n: {
             "moods": [MOODS[n % len(MOODS)]],
             "year_from": 1980,

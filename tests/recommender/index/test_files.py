@@ -72,9 +72,16 @@ def clusters(count: int, seed: int = 5) -> np.ndarray:
     k=st.integers(0, 80),
     seed=st.integers(0, 2**16),
     kept=st.one_of(st.none(), st.floats(0, 1)),
+    without=st.sampled_from([0.0, 0.7, 1.0]),
 )
 def test_searches_equal_brute_force(
-    tmp_path: Path, count: int, distinct: int | None, k: int, seed: int, kept: float | None
+    tmp_path: Path,
+    count: int,
+    distinct: int | None,
+    k: int,
+    seed: int,
+    kept: float | None,
+    without: float,
 ) -> None:
     rows = make_rows(count, seed, distinct)
     directory = tmp_path / "build"
@@ -94,12 +101,17 @@ def test_searches_equal_brute_force(
     np.testing.assert_allclose(similarities, np.sort(scores[mask])[::-1][:size], atol=1e-5)
 
     target, weights = rng.random((2, AFFECT_DIM)).astype(np.float32)
+    weights[rng.random(AFFECT_DIM) < without] = 0
     brute = np.sqrt(((rows.columns["affect"] - target) ** 2) @ weights)
     distances, found = opened.search_affect(target, weights, k, allowed)
     assert len(set(found.tolist())) == len(found) == size
     assert mask[found].all()
     np.testing.assert_allclose(distances, np.sort(brute[mask])[:size], atol=1e-5)
     np.testing.assert_allclose(distances, brute[found], atol=1e-5)
+    # Equal distances, of which there are many, are in order of row.
+    assert found.tolist() == opened.search_affect(target, weights, count, allowed)[1][:k].tolist()
+    pairs = list(zip(distances.tolist(), found.tolist(), strict=True))
+    assert pairs == sorted(pairs)
 
 
 @settings(
