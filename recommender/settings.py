@@ -8,6 +8,7 @@ With nothing set, Affetti runs embedded: SQLite, Celery over the filesystem, FAI
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import tempfile
@@ -217,6 +218,26 @@ AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", defau
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
 AFFETTI_CHECKPOINTS_DIR = VAR_DIR / "checkpoints"
+AFFETTI_INDEX_ENGINE = env.str("AFFETTI_INDEX_ENGINE", default="faiss")
+"""`faiss` (files that all processes map) or `qdrant` (a server, for over ten million songs)."""
+AFFETTI_QDRANT_URL = env.str("AFFETTI_QDRANT_URL", default="")
+AFFETTI_QDRANT_API_KEY = env.str("AFFETTI_QDRANT_API_KEY", default="")
+AFFETTI_QDRANT_SHARDS = env.int("AFFETTI_QDRANT_SHARDS", default=1)
+if AFFETTI_INDEX_ENGINE not in ("faiss", "qdrant"):
+    raise ImproperlyConfigured(
+        f"AFFETTI_INDEX_ENGINE is {AFFETTI_INDEX_ENGINE!r}; it must be faiss or qdrant."
+    )
+if AFFETTI_INDEX_ENGINE == "qdrant":
+    if not AFFETTI_QDRANT_URL:
+        raise ImproperlyConfigured(
+            "AFFETTI_INDEX_ENGINE is qdrant, but AFFETTI_QDRANT_URL is not set. Set it to the "
+            "server's address, such as http://qdrant:6333."
+        )
+    if importlib.util.find_spec("qdrant_client") is None:
+        raise ImproperlyConfigured(
+            "AFFETTI_INDEX_ENGINE is qdrant, but its client is not installed. Install it with: "
+            "pip install --constraint constraints.txt affetti[scale]"
+        )
 AFFETTI_INDEX_MAX_CHANGES = env.int("AFFETTI_INDEX_MAX_CHANGES", default=5_000)
 """The index is built again when more songs than this changed since the last build."""
 AFFETTI_METRICS_TOKEN = env.str("AFFETTI_METRICS_TOKEN", default="")

@@ -130,7 +130,7 @@ def test_installation_is_that_of_the_makefile():
     assert {"torch", *packages, "faiss-gpu"} <= pinned
     assert faiss.startswith("pip uninstall --yes faiss-cpu ")
     assert faiss.endswith(" faiss-gpu"), "the extra `gpu`, without faiss-cpu"
-    assert affetti.endswith("--editable .")
+    assert affetti.endswith('--editable ".${EXTRAS:+[$EXTRAS]}"')
 
 
 def test_no_host_is_named_but_this_one():

@@ -25,7 +25,13 @@ def matches(
     high: float | None = None,
     any_of: Collection[int] | None = None,
 ) -> NDArray[np.bool_]:
-    """Return which of (rows,) values pass; see `VectorIndex.where`."""
+    """Return which of (rows,) values pass; see `VectorIndex.where`.
+
+    Of (rows, width) values, one of each row has to pass.
+    """
+    if values.ndim > 1:
+        every = [matches(column, low=low, high=high, any_of=any_of) for column in values.T]
+        return np.asarray(np.logical_or.reduce(every))
     found = np.ones(len(values), bool) if low is None else values >= low
     if high is not None:
         found &= values <= high

@@ -28,8 +28,15 @@ from recommender.errors import (
     IndexUnreadableError,
     IndexVersionError,
 )
-from recommender.index.directories import PART_SUFFIX
+from recommender.index.directories import PART_SUFFIX, manifest_read
 from recommender.index.files import EmbeddingIndex
+from recommender.index.loading import (
+    collection_load,
+    loading_forget,
+    loading_now,
+    statistics_of_folder,
+)
+from recommender.index.remote import QDRANT, RemoteIndex, collections, is_remote
 from recommender.index.rows import Genres, rows_in, rows_of_songs, rows_updated
 from recommender.index.space import space_check
 from recommender.models import IndexBuild
@@ -54,6 +61,7 @@ AFFETTI_INDEX_MAX_CHANGES."""
 COPIED_SHARE: Final = 0.1
 """A build copies from the former one if at most this share of its songs changed."""
 _ADVISORY_LOCK: Final = 0x0AFF_E771
+_CHANGES_LOCK: Final = 0x0AFF_E772
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
     Raises `IndexBusyError` if another process is building, `DiskShortError` if there is no room.
     """
     version = model_version or analysis.serving_version()
+    if is_remote():
+        return _remote_build(version, is_full=is_full)
     with index_build_lock():
         _unfinished_delete()
         position, made_at = position_now(), timezone.now()
@@ -115,8 +125,38 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
             shutil.rmtree(directory, ignore_errors=True)
             raise
         _old_builds_delete(just_built=build)
-        # A reader may still be opening a former build.
-        changes_trim(IndexBuild.objects.values_list("position", flat=True))
+        log_trim()
+    _log(name, manifest)
+    return build
+
+
+def _remote_build(version: str, *, is_full: bool) -> IndexBuild:
+    """Load a new collection and make it active; with `is_full`, one that was begun is dropped."""
+    held = collections()
+    with index_build_lock():
+        _unfinished_delete()
+        if is_full:
+            loading_forget(held)
+        name, manifest = collection_load(held, version)
+        build = _activate(uuid.uuid4(), name, manifest)
+        loading_forget()
+        held.point_alias(f"affetti-{version}", name)
+        _old_builds_delete(just_built=build)
+        log_trim()
+    _log(name, manifest)
+    return build
+
+
+def log_trim() -> None:
+    """Delete the lines of the change log that no build and no load needs any more."""
+    # A reader may still be opening a former build.
+    positions = [*IndexBuild.objects.values_list("position", flat=True)]
+    if (loading := loading_now()) is not None:
+        positions.append(loading.position)
+    changes_trim(positions)
+
+
+def _log(name: str, manifest: IndexManifest) -> None:
     logger.info(
         "Built index %s: %d songs, %s, recall@20 %.3f",
         name,
@@ -124,7 +164,6 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
         manifest.index_type,
         manifest.recall_at_20,
     )
-    return build
 
 
 def _former(version: str) -> tuple[EmbeddingIndex | None, Sequence[int]]:
@@ -215,10 +254,24 @@ def index_open(build: IndexBuild) -> EmbeddingIndex:
 
     Raises `IndexMissingError`, `IndexVersionError`, `IndexCorruptError` or `IndexUnreadableError`.
     """
-    index = EmbeddingIndex.open(Path(settings.AFFETTI_INDEX_DIR) / build.directory)
+    directory = Path(settings.AFFETTI_INDEX_DIR) / build.directory
+    if manifest_read(directory).index_type == QDRANT:
+        raise IndexVersionError(f"{directory} is a build in Qdrant; build the index again")
+    index = EmbeddingIndex.open(directory)
     if index.manifest.sha256 != build.manifest_sha256:
         raise IndexCorruptError(f"{build.directory} is not the build that was made active")
     return index
+
+
+def remote_open(build: IndexBuild) -> RemoteIndex:
+    """Open a build in a vector database; raises as `index_open`."""
+    directory = Path(settings.AFFETTI_INDEX_DIR) / build.directory
+    manifest = manifest_read(directory)
+    if manifest.index_type != QDRANT:
+        raise IndexVersionError(f"{directory} is a build in files; build the index again")
+    if manifest.sha256 != build.manifest_sha256:
+        raise IndexCorruptError(f"{build.directory} is not the build that was made active")
+    return RemoteIndex(collections(), build.directory, statistics_of_folder(directory))
 
 
 @contextlib.contextmanager
@@ -227,20 +280,33 @@ def index_build_lock() -> Iterator[None]:
 
     Raises `IndexBusyError` at once if another process holds it. A killed process releases it.
     """
+    with _lock(_ADVISORY_LOCK, "build.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def changes_lock() -> Iterator[None]:
+    """Hold the lock on bringing a collection up to date, as `index_build_lock`."""
+    with _lock(_CHANGES_LOCK, "changes.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(number: int, name: str) -> Iterator[None]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_ADVISORY_LOCK])
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
             if not cursor.fetchone()[0]:
                 raise IndexBusyError("The index is being built by another process")
             try:
                 yield
             finally:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
         return
     folder = Path(settings.AFFETTI_INDEX_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "build.lock", timeout=0):
+        with FileLock(folder / name, timeout=0):
             yield
     except Timeout as error:
         raise IndexBusyError("The index is being built by another process") from error
@@ -276,6 +342,12 @@ def _old_builds_delete(*, just_built: IndexBuild | None = None) -> None:
         newest = IndexBuild.objects.filter(model_version=version).order_by("-created_at")
         kept |= dict(newest.values_list("pk", "directory")[: _kept_builds(version)])
     IndexBuild.objects.exclude(pk__in=kept).delete()
+    if is_remote():
+        held, loading = collections(), loading_now()
+        unused = {*held.names()} - {*kept.values()} - {loading.name if loading else ""}
+        for name in unused:
+            if name.startswith("affetti-"):  # others may use the server, too
+                held.drop(name)
     for path in Path(settings.AFFETTI_INDEX_DIR).iterdir():
         if path.is_dir() and path.name not in kept.values():
             shutil.rmtree(path, ignore_errors=True)

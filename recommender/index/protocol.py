@@ -1,17 +1,21 @@
 """What an engine does for a build of the index.
 
-`recommender.index.files.EmbeddingIndex` is the engine in use. Another engine, such as a vector
-database, implements `VectorIndex`; `IndexSnapshot` uses nothing else of it. The engine filters
+A `VectorIndex` has all its songs as rows: `recommender.index.files.EmbeddingIndex` does. It filters
 (`where`), and finds candidates by a first-phase score (`search_fused`, `search_affect`). The exact
 score is computed here, from the columns (`take`) and embeddings (`fused`) of what it found.
+
+Ten million songs and more are too many for masks and columns of all rows. A `SongSource`, such as a
+vector database, returns the songs that a request may need as a small `VectorIndex`. It is asked by
+`Condition` and `Nearest` in place of masks and rows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -126,5 +130,102 @@ class VectorIndex(Protocol):
         """Look for damage in small steps, so that requests hardly notice.
 
         Raises `IndexCorruptError`.
+        """
+        ...
+
+
+SAME_RECORDING: Final = "same_recording"
+"""Column of a `Condition` whose `any_of` are songs: it holds for all files of their recordings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a song of a list must be: its value in a column passes, as in `VectorIndex.where`.
+
+    In a column of several values a song, one of them passes. With `is_refused` a song must not be
+    so.
+    """
+
+    column: str
+    low: float | None = None
+    high: float | None = None
+    any_of: tuple[int, ...] | None = None
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The `k` songs that are nearest in one of the two spaces.
+
+    In the fused space `target` is a (256,) unit vector. In the affect space it is a (10,) point,
+    and `weights` are those of its dimensions.
+    """
+
+    target: NDArray[np.float32]
+    k: int
+    weights: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPhase:
+    """The terms of the score of `recommender.playlists.scoring` for one target.
+
+    A song's score is the weighted mean of `closeness` times its quadrant match, of its shares in
+    the emotions, of its likeness and of its quadrant match.
+
+    Attributes
+    ----------
+    place, relative : (2,) float
+        Valence and arousal, and the shares of the catalogue below them.
+    tolerance : float
+        The scale of closeness.
+    lost : (4,) float
+        What the probability of each quadrant takes from the quadrant match.
+    full_match : float
+        The quadrant match that counts as a full one.
+    emotions : (8,) float
+        Weights that sum to 1, or all 0.
+    typical : float
+        Cosine of the target and the average song.
+    closeness, emotion, likeness, quadrants : float
+        Weights of the four parts.
+    """
+
+    place: tuple[float, ...]
+    relative: tuple[float, ...]
+    tolerance: float
+    lost: tuple[float, ...]
+    full_match: float
+    emotions: tuple[float, ...]
+    typical: float
+    closeness: float
+    emotion: float
+    likeness: float
+    quadrants: float
+
+
+class SongSource(Protocol):
+    """A changing set of songs in an engine of its own; safe to share between threads."""
+
+    def __len__(self) -> int:
+        """Return the number of songs."""
+        ...
+
+    def counts(self, column: str) -> Mapping[int, int]:
+        """Return how many songs have each value of the column "genres" or "years"."""
+        ...
+
+    def gathered(
+        self,
+        song_ids: Collection[int],
+        nearest: Sequence[Nearest] = (),
+        conditions: Sequence[Condition] = (),
+        first_phase: FirstPhase | None = None,
+    ) -> VectorIndex:
+        """Return some songs: those with an id of `song_ids`, and those that are nearest.
+
+        The nearest ones pass all conditions. With a first phase, only the best of them by its score
+        are returned. All other files of their recordings are returned, too.
+        Raises `IndexUnreadableError` if the engine does not answer.
         """
         ...

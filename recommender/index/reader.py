@@ -20,6 +20,7 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from catalog import analysis
@@ -27,13 +28,17 @@ from catalog.changes import changes_since, position_now
 from catalog.versions import emotions_visible
 from mer.errors import MerError
 from recommender.errors import (
+    IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
     IndexUnreadableError,
     IndexVersionError,
 )
-from recommender.index.builds import index_open
+from recommender.index.builds import changes_lock, index_open, log_trim, remote_open
+from recommender.index.overlay import Overlay
+from recommender.index.remote import RemoteIndex, changes_apply, collections, is_remote
 from recommender.index.rows import rows_in, rows_of_songs
+from recommender.index.snapshot import IndexSnapshot
 from recommender.index.state import State
 from recommender.models import IndexBuild
 
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from recommender.index.protocol import VectorIndex
-    from recommender.index.snapshot import IndexSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,9 @@ POLL_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 30.0
 _CHECKED_STEPS: Final = 8
 """Steps of `VectorIndex.damage_check` at each poll."""
+MOST_FROM_DATABASE: Final = 100_000
+"""With a vector database, at most so many songs are read from the database in its place."""
+_QUICK_COUNT: Final = 100_000
 _LOST: Final = (IndexMissingError, IndexCorruptError, IndexVersionError)
 
 
@@ -171,6 +178,114 @@ class Reader:
             self._build_id, self._unchecked = None, iter(())
 
 
+class RemoteReader:
+    """Holds the newest snapshot of one model version whose songs lie in a vector database.
+
+    One process at a time applies the change log to the collection; the others see what it did.
+    Without a collection the songs are read from the database, if they are few.
+    """
+
+    def __init__(self, model_version: Callable[[], str]) -> None:
+        self.snapshot: IndexSnapshot | None = None
+        self._model_version = model_version
+        self._index: RemoteIndex | None = None
+        self._position = ""
+        self._counted_at = 0.0
+        self._without: Reader | None = None
+
+    def poll(self, *, is_whole_check: bool = False) -> IndexSnapshot:
+        """Bring the collection and the snapshot up to date, and return it; as `Reader.poll`."""
+        version = self._model_version()
+        active = IndexBuild.objects.filter(model_version=version, is_active=True).first()
+        active = self._opened(active)
+        if active is None or self._index is None:
+            self.snapshot = self._from_database(version, is_whole_check=is_whole_check)
+            return self.snapshot
+        self._without = None
+        position = self._follow(self._index, active)
+        is_same = self.snapshot is not None and self.snapshot.source is self._index
+        if is_same and self.snapshot is not None and position == self._position:
+            return self.snapshot
+        now = time.monotonic()
+        if position != self._position and now >= self._counted_at + self._pause():
+            self._index, self._counted_at = remote_open(active), now
+        self._position = position
+        self.snapshot = _empty_snapshot(version, self._index)
+        return self.snapshot
+
+    def _opened(self, active: IndexBuild | None) -> IndexBuild | None:
+        """Open the active collection, if it is not the open one; None if there is none."""
+        if active is None or (self._index and self._index.name == active.directory):
+            return active
+        try:
+            self._index, self._position = remote_open(active), active.position
+            self._counted_at = time.monotonic()
+        except _LOST as error:
+            logger.error("%s; no songs are found until it is built again", error)
+            IndexBuild.objects.filter(pk=active.pk).update(is_active=False)
+            self._index = None
+            return None
+        return active
+
+    def _follow(self, index: RemoteIndex, active: IndexBuild) -> str:
+        """Apply what changed, unless another process does; return the position."""
+        changes = changes_since(active.position, model_version=active.model_version)
+        if not changes.song_ids and not changes.is_everything:
+            return active.position
+        try:
+            with changes_lock():
+                active.refresh_from_db()
+                position = changes_apply(
+                    collections(),
+                    index.name,
+                    index.statistics,
+                    position=active.position,
+                    model_version=active.model_version,
+                )
+                if not position:
+                    # The scheduler sees it, too, and loads a new collection beside this one.
+                    return active.position
+                IndexBuild.objects.filter(pk=active.pk).update(position=position)
+                log_trim()
+        except IndexBusyError:
+            return active.position
+        return position
+
+    def _pause(self) -> float:
+        """Return how many seconds pass between two counts: counting many songs takes long."""
+        return 0.0 if self._index is None or len(self._index) < _QUICK_COUNT else RETRY_SECONDS
+
+    def _from_database(self, version: str, *, is_whole_check: bool) -> IndexSnapshot:
+        self._index = None
+        if self._without is None:
+            songs = emotions_visible(model_version=version).count()
+            if songs > MOST_FROM_DATABASE:
+                raise IndexMissingError(
+                    f"No index of the {songs} songs is in Qdrant. They are too many for each "
+                    "process to read; load them with: manage.py build_index"
+                )
+            self._without = Reader(self._model_version)
+        return self._without.poll(is_whole_check=is_whole_check)
+
+
+def _empty_snapshot(version: str, index: RemoteIndex) -> IndexSnapshot:
+    """Return a partial snapshot without a row."""
+    return IndexSnapshot(
+        model_version=version,
+        build=None,
+        overlay=Overlay().columns(),
+        alive=np.zeros(0, bool),
+        statistics=index.statistics,
+        restated_shares=None,
+        genre_names=index.genre_names,
+        source=index,
+    )
+
+
+def _reader(model_version: Callable[[], str]) -> Reader | RemoteReader:
+    return RemoteReader(model_version) if is_remote() else Reader(model_version)
+
+
 class _Process:
     """The reader of this process, and the thread that keeps it up to date."""
 
@@ -181,7 +296,7 @@ class _Process:
         """Begin anew; in a process that was forked, where the thread is not."""
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._reader = Reader(lambda: analysis.serving_version())
+        self._reader = _reader(lambda: analysis.serving_version())
         self._thread: threading.Thread | None = None
 
     def snapshot(self) -> IndexSnapshot:
@@ -235,7 +350,7 @@ def index_snapshot() -> IndexSnapshot:
 
 def index_snapshot_of(model_version: str) -> IndexSnapshot:
     """Return the songs as another model version has them; read anew at each call."""
-    return Reader(lambda: model_version).poll()
+    return _reader(lambda: model_version).poll()
 
 
 def index_snapshot_forget() -> None:

@@ -3,24 +3,34 @@
 The rows of the active build come first. Behind them lie those of the overlay: the songs that
 changed since the build, or all songs if there is no readable build. A row whose song has changed,
 or is gone, is *dead*: it stays, and is never found.
+
+If a `SongSource` has the songs, a snapshot is *partial*: it has the rows of the songs that were
+gathered for one request (`narrowed`), and at first none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recommender.index.arrays import BLOCK_ROWS, matches, most_similar, nearest_in_affect, smallest
+from recommender.index.protocol import SAME_RECORDING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from recommender.index.protocol import VectorIndex
+    from recommender.index.protocol import (
+        Condition,
+        FirstPhase,
+        Nearest,
+        SongSource,
+        VectorIndex,
+    )
     from recommender.index.rows import Columns
     from recommender.index.statistics import Statistics
 
@@ -128,6 +138,8 @@ class IndexSnapshot:
         The shares of all rows by `statistics`, if those of build and overlay are by others.
     genre_names : tuple of str
         The genre tags, by their codes.
+    source : SongSource, optional
+        Has the songs, of which only some are rows.
     """
 
     model_version: str
@@ -137,6 +149,7 @@ class IndexSnapshot:
     statistics: Statistics = field(repr=False)
     restated_shares: NDArray[np.float32] | None = field(repr=False)
     genre_names: tuple[str, ...] = field(repr=False)
+    source: SongSource | None = field(default=None, repr=False)
 
     song_ids = _column("song_ids", "Ids of the songs; not in order.")
     affect = _column("affect", "Valence, arousal and the eight emotions.")
@@ -166,6 +179,8 @@ class IndexSnapshot:
     @cached_property
     def song_count(self) -> int:
         """The number of songs that can be recommended."""
+        if self.source is not None:
+            return len(self.source)
         return int(np.count_nonzero(self.alive))
 
     @cached_property
@@ -201,6 +216,42 @@ class IndexSnapshot:
             return behind
         base = self.build.where(column, low=low, high=high, any_of=any_of)
         return np.concatenate([base, behind])
+
+    def passing(self, condition: Condition) -> NDArray[np.bool_]:
+        """Return the mask of the rows that pass a condition."""
+        if condition.column == SAME_RECORDING:
+            mask = self.same_recordings(condition.any_of or ())
+        else:
+            mask = self.where(
+                condition.column, low=condition.low, high=condition.high, any_of=condition.any_of
+            )
+        return ~mask if condition.is_refused else mask
+
+    def narrowed(
+        self,
+        song_ids: Collection[int],
+        nearest: Sequence[Nearest] = (),
+        conditions: Sequence[Condition] = (),
+        first_phase: FirstPhase | None = None,
+    ) -> IndexSnapshot:
+        """Return a snapshot with the rows that a search needs: this one, unless it is partial.
+
+        See `SongSource.gathered`.
+        """
+        if self.source is None:
+            return self
+        build = self.source.gathered(song_ids, nearest, conditions, first_phase)
+        return replace(
+            self, build=build, alive=np.ones(len(build), bool), genre_names=build.genre_names
+        )
+
+    def counts(self, column: str) -> Mapping[int, int]:
+        """Return how many songs have each value of the column "genres" or "years"."""
+        if self.source is not None:
+            return self.source.counts(column)
+        values = getattr(self, column)[np.flatnonzero(self.alive)]
+        known, songs = np.unique(values, return_counts=True)
+        return dict(zip(known.tolist(), songs.tolist(), strict=True))
 
     def same_recordings(self, song_ids: Iterable[int]) -> NDArray[np.bool_]:
         """Return the mask of the rows that are a file of the recording of one of the songs."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from catalog.models import SongCredit
 from recommender.feedback import feedback_of
+from recommender.index.protocol import SAME_RECORDING, Condition
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,3 +37,17 @@ def banned_rows(
         return None
     banned = snapshot.same_recordings(songs)
     return banned if (banned & snapshot.alive).any() else None
+
+
+def banned_conditions(user: User | AnonymousUser | None) -> list[Condition]:
+    """Return the conditions with which an engine leaves out what is banned.
+
+    They may leave in a song with many credited artists, which `banned_rows` then leaves out.
+    """
+    feedback = feedback_of(user)
+    found = []
+    if feedback.banned_songs:
+        found.append(Condition(SAME_RECORDING, any_of=feedback.banned_songs, is_refused=True))
+    if feedback.banned_artists:
+        found.append(Condition("credits", any_of=feedback.banned_artists, is_refused=True))
+    return found

@@ -1,21 +1,21 @@
 """Which songs may be in a list: one registered class per constraint.
 
-To add one, write a class here. It declares its fields as attributes and returns the rows that
-they allow. The request, the API, the page, the command and the docs then have its fields.
+To add one, write a class here. It declares its fields as attributes and returns the conditions that
+songs must meet. The request, the API, the page, the command and the docs then have its fields.
 """
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rapidfuzz import fuzz, process
 
 from recommender.feedback import feedback_of
 from recommender.history import songs_heard
-from recommender.playlists.banned import BANNED_NOUN, banned_rows
-from recommender.playlists.credited import songs_of_names
+from recommender.index.protocol import SAME_RECORDING, Condition
+from recommender.playlists.banned import BANNED_NOUN, banned_conditions, banned_rows
+from recommender.playlists.credited import condition_of_names, songs_of_names
 from recommender.playlists.fields import Field, Group
 from recommender.playlists.kinds import FieldError, Flag, Ids, Number, Text, WholeNumber
 
@@ -35,7 +35,7 @@ MAX_EXCLUDED: Final = 10_000
 """The most songs that a request can exclude one by one."""
 
 
-class Constraint(ABC):
+class Constraint:
     """A rule on the songs of a list."""
 
     noun: ClassVar[str]
@@ -48,7 +48,7 @@ class Constraint(ABC):
         """Return the fields that the class declares, in that order."""
         return tuple(field for field in vars(cls).values() if isinstance(field, Field))
 
-    def check(self, request: Values) -> None:  # noqa: B027  most constraints have one field
+    def check(self, request: Values) -> None:
         """Raise `FieldError`, about the first field, if the fields contradict each other."""
 
     def is_active(self, request: Values) -> bool:
@@ -59,11 +59,23 @@ class Constraint(ABC):
         """Return sentences on how its values were taken; called only if it is active."""
         return []
 
-    @abstractmethod
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        """Return the conditions that songs must meet; called only if it is active.
+
+        An engine of its own searches with them. They may allow more songs than `allowed`.
+        """
+        return []
+
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
         """Return which rows of the snapshot may be in the list; called only if it is active."""
+        allowed = snapshot.alive.copy()
+        for condition in self.conditions(snapshot, request, user):
+            allowed &= snapshot.passing(condition)
+        return allowed
 
 
 CONSTRAINTS: Final[list[Constraint]] = []
@@ -110,6 +122,18 @@ def allowed_rows(
     return allowed, nouns
 
 
+def conditions_of(
+    snapshot: IndexSnapshot,
+    request: Values,
+    user: User | AnonymousUser | None,
+    relaxed: Sequence[Constraint] = (),
+) -> list[Condition]:
+    """Return the conditions of `allowed_rows`, with which an engine of its own searches."""
+    active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
+    found = [found for one in active for found in one.conditions(snapshot, request, user)]
+    return [*found, *banned_conditions(user)]
+
+
 @register
 class Genre(Constraint):
     """Only songs whose genre tag equals the requested one or has it as a part."""
@@ -123,14 +147,14 @@ class Genre(Constraint):
         is_tuning=True,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
+    ) -> list[Condition]:
         wanted = self._meant(snapshot, request)
-        codes = [
+        codes = tuple(
             code for code, tag in enumerate(snapshot.genre_names) if wanted in genre_parts(tag)
-        ]
-        return snapshot.where("genres", any_of=codes)
+        )
+        return [Condition("genres", any_of=codes)]
 
     def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
         meant = self._meant(snapshot, request)
@@ -192,14 +216,14 @@ class Years(Constraint):
         if decade is not None and decade % 10:
             raise FieldError(f"must end with 0, like {decade // 10 * 10}", part="decade")
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
+    ) -> list[Condition]:
         first, last = self.year_from.of(request), self.year_to.of(request)
         decade = self.decade.of(request)
         if decade is not None:
             first, last = decade, decade + 9
-        return snapshot.where("years", low=max(1, first or 0), high=last)
+        return [Condition("years", low=max(1, first or 0), high=last)]
 
 
 class _Range(Constraint):
@@ -212,16 +236,18 @@ class _Range(Constraint):
         if isinstance(low, float) and isinstance(high, float) and low > high:
             raise FieldError(f"is {low:g}, above {self.fields()[1].name}, {high:g}")
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
+    ) -> list[Condition]:
         low, high = (field.of(request) for field in self.fields())
         # Where the value is not known it is NaN, which no bound lets pass.
-        return snapshot.where(
-            self.column,
-            low=0.0 if low is None else low,  # type: ignore[arg-type]  # both are numbers
-            high=high,  # type: ignore[arg-type]
-        )
+        return [
+            Condition(
+                self.column,
+                low=0.0 if low is None else low,  # type: ignore[arg-type]  # both are numbers
+                high=high,  # type: ignore[arg-type]
+            )
+        ]
 
 
 @register
@@ -278,10 +304,10 @@ class Libraries(Constraint):
         group=Group.CONSTRAINT,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
-        return snapshot.where("libraries", any_of=self.library_ids.of(request))
+    ) -> list[Condition]:
+        return [Condition("libraries", any_of=self.library_ids.of(request))]
 
 
 @register
@@ -296,10 +322,10 @@ class Confidence(Constraint):
         group=Group.CONSTRAINT,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
-        return snapshot.where("confidences", low=self.min_confidence.of(request))
+    ) -> list[Condition]:
+        return [Condition("confidences", low=self.min_confidence.of(request))]
 
 
 @register
@@ -316,10 +342,10 @@ class ExcludedSongs(Constraint):
         is_in_address=False,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
-        return _all_but(self.exclude_song_ids.of(request), snapshot)
+    ) -> list[Condition]:
+        return _all_but(self.exclude_song_ids.of(request))
 
 
 @register
@@ -335,13 +361,13 @@ class HeardSongs(Constraint):
         group=Group.CONSTRAINT,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
+    ) -> list[Condition]:
         if user is None or not user.is_authenticated:
-            return snapshot.alive.copy()
+            return []
         days = self.exclude_heard_days.of(request)
-        return _all_but(songs_heard(user=user, days=days), snapshot)
+        return _all_but(songs_heard(user=user, days=days))
 
 
 @register
@@ -359,12 +385,12 @@ class NeverHeard(Constraint):
         is_tuning=True,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
+    ) -> list[Condition]:
         if user is None or not user.is_authenticated:
-            return snapshot.alive.copy()
-        return _all_but(songs_heard(user=user), snapshot)
+            return []
+        return _all_but(songs_heard(user=user))
 
 
 @register
@@ -381,10 +407,11 @@ class LikedSongs(Constraint):
         is_tuning=True,
     )
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
-        return snapshot.same_recordings(like.song_id for like in feedback_of(user).likes)
+    ) -> list[Condition]:
+        liked = tuple(like.song_id for like in feedback_of(user).likes)
+        return [Condition(SAME_RECORDING, any_of=liked)]
 
 
 @register
@@ -396,10 +423,10 @@ class SeedSongs(Constraint):
     def is_active(self, request: Values) -> bool:
         return bool(request.value("song_ids"))
 
-    def allowed(
+    def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
-    ) -> NDArray[np.bool_]:
-        return _all_but([song_id for song_id, _ in request.value("song_ids")], snapshot)
+    ) -> list[Condition]:
+        return _all_but([song_id for song_id, _ in request.value("song_ids")])
 
 
 @register
@@ -410,6 +437,15 @@ class RefusedNames(Constraint):
 
     def is_active(self, request: Values) -> bool:
         return bool(_refused(request, "artists") or _refused(request, "albums"))
+
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        return [
+            condition_of_names(field, names, is_refused=True)
+            for field in ("artists", "albums")
+            if (names := _refused(request, field))
+        ]
 
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
@@ -427,6 +463,6 @@ def _refused(request: Values, field: str) -> list[str]:
     return [name for name, weight in request.value(field) if weight * sign < 0]
 
 
-def _all_but(song_ids: Iterable[int], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
-    """Return the rows of other recordings than those of the songs."""
-    return ~snapshot.same_recordings(song_ids)
+def _all_but(song_ids: Iterable[int]) -> list[Condition]:
+    """Return the condition of other recordings than those of the songs."""
+    return [Condition(SAME_RECORDING, any_of=tuple(song_ids), is_refused=True)]

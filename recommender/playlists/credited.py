@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.files.names import folded
-from catalog.models import Song
+from catalog.models import Album, Artist, Song
+from recommender.index.protocol import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,3 +52,15 @@ def songs_of_names(field: str, names: Sequence[str]) -> QuerySet[Song]:
     if field == "albums":
         return Song.objects.filter(album_entry__key__in=keys)
     return Song.objects.filter(credits__artist__key__in=keys).distinct()
+
+
+def condition_of_names(field: str, names: Sequence[str], *, is_refused: bool = False) -> Condition:
+    """Return the condition of the songs of artists or albums; case is ignored.
+
+    It knows the first artists of a song alone (`rows.CREDITS`).
+    """
+    rows = Album.objects if field == "albums" else Artist.objects
+    keys = [folded(name) for name in names]
+    ids = tuple(rows.filter(key__in=keys).order_by().values_list("pk", flat=True))
+    column = "albums" if field == "albums" else "credits"
+    return Condition(column, any_of=ids, is_refused=is_refused)

@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from recommender.index import index_snapshot
 from recommender.playlists.constraints import genre_parts
 
@@ -34,11 +32,10 @@ class Facets:
 def playlist_facets(snapshot: IndexSnapshot | None = None) -> Facets:
     """Return the facets of all songs that lists may have; of a recording each file counts."""
     snapshot = index_snapshot() if snapshot is None else snapshot
-    alive = np.flatnonzero(snapshot.alive)
     counts: Counter[str] = Counter()
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    tags = np.bincount(snapshot.genres[alive], minlength=len(snapshot.genre_names)).tolist()
-    for tag, songs in zip(snapshot.genre_names, tags, strict=False):
+    for code, songs in snapshot.counts("genres").items():
+        tag = snapshot.genre_names[code]
         for part in genre_parts(tag) if songs else ():
             # The whole tag "Rock; Indie" is no genre of its own where it has parts.
             if part and (part != tag.casefold() or len(genre_parts(tag)) == 1):
@@ -46,9 +43,11 @@ def playlist_facets(snapshot: IndexSnapshot | None = None) -> Facets:
                 at = tag.casefold().find(part)
                 spellings[part][tag[at : at + len(part)] if at >= 0 else part] += songs
     genres = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    years = snapshot.years[alive]
-    decades, songs_of = np.unique(years[years > 0] // 10 * 10, return_counts=True)
+    decades: Counter[int] = Counter()
+    for year, songs in snapshot.counts("years").items():
+        if year > 0:
+            decades[year // 10 * 10] += songs
     return Facets(
         tuple(Facet(spellings[part].most_common(1)[0][0], songs) for part, songs in genres),
-        tuple(map(Facet, map(str, decades.tolist()), songs_of.tolist())),
+        tuple(Facet(str(decade), songs) for decade, songs in sorted(decades.items())),
     )

@@ -17,6 +17,7 @@ from recommender.playlists.constraints import allowed_rows, constraint_notes, re
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.naming import stop_name
+from recommender.playlists.nearby import Search, needed_songs, place_of_words
 from recommender.playlists.reasons import REASON_FIELDS, Wanted, alike_from, reason_of
 from recommender.playlists.refusals import refused_rows, rows_of_filters
 from recommender.playlists.scoring import Target
@@ -95,10 +96,11 @@ def playlist_generate(
     snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     words = worded(request) if words is None else words
-    plan = plan_of_request(request, snapshot, user, words)
-    by_words = _allowed_by_words(snapshot, plan, words)
-    choice, relaxed = _relaxed_choice(request, seed, snapshot, plan, user, by_words)
-    chosen = choice.chosen
+    needed = [] if snapshot.source is None else needed_songs(request, user)
+    plan = plan_of_request(request, snapshot.narrowed(needed), user, words)
+    search = Search(request, user, plan, words, tuple(needed))
+    choice, relaxed = _relaxed_choice(search, seed, snapshot)
+    chosen, snapshot = choice.chosen, choice.snapshot
     place, weights = _shown_target(plan, chosen)
     return GeneratedPlaylist(
         request=request,
@@ -134,15 +136,15 @@ def _allowed_by_words(
     if not words.filters and not words.exclusions:
         return None, []
     allowed, nouns = rows_of_filters(words.filters, snapshot)
-    place = plan.aim.place if plan.aim is not None and words.wants else None
-    refused = refused_rows(words.exclusions, place, snapshot)
+    refused = refused_rows(words.exclusions, place_of_words(plan, words), snapshot)
     return allowed & ~refused, [*nouns, *(f"not {mood}" for mood in words.exclusions)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Chosen rows, their emotions, and which rows were allowed."""
+    """Rows chosen from a snapshot, their emotions, and which rows were allowed."""
 
+    snapshot: IndexSnapshot
     chosen: Chosen
     emotions: Mapping[int, SongEmotion]
     allowed: NDArray[np.bool_]
@@ -154,23 +156,25 @@ class _Choice:
 
 
 def _relaxed_choice(
-    request: PlaylistRequest,
-    seed: int,
-    snapshot: IndexSnapshot,
-    plan: Plan,
-    user: User | AnonymousUser | None,
-    by_words: tuple[NDArray[np.bool_] | None, list[str]],
+    search: Search, seed: int, snapshot: IndexSnapshot
 ) -> tuple[_Choice, list[Constraint]]:
     """Return the choice, and the constraints that were relaxed because it had too few songs.
 
     A constraint stays if the list is no longer without it. What words refuse always holds.
     """
+    request = search.request
+    # Once for all choices, unless each one has other rows.
+    by_words = _allowed_by_words(snapshot, search.plan, search.words)
 
     def choose(relaxed: Sequence[Constraint]) -> tuple[_Choice | None, list[str]]:
-        allowed, nouns = allowed_rows(snapshot, request, user, relaxed)
+        nonlocal by_words
+        near = search.narrowed(snapshot, relaxed)
+        if near is not snapshot:
+            by_words = _allowed_by_words(near, search.plan, search.words)
+        allowed, nouns = allowed_rows(near, request, search.user, relaxed)
         if by_words[0] is not None:
             allowed &= by_words[0]
-        return _choice(request, seed, snapshot, plan, allowed), [*nouns, *by_words[1]]
+        return _choice(request, seed, near, search.plan, allowed), [*nouns, *by_words[1]]
 
     choice, nouns = choose(())
     relaxed: list[Constraint] = []
@@ -199,7 +203,7 @@ def _choice(
         emotions = available_emotions(snapshot, chosen.rows, REASON_FIELDS)
         gone = unavailable_rows(snapshot, chosen.rows, emotions)
         if not gone:
-            return _Choice(chosen, emotions, allowed)
+            return _Choice(snapshot, chosen, emotions, allowed)
         # Deleted since the snapshot was taken: choose again without them.
         allowed[gone] = False
     return None

@@ -8,9 +8,10 @@ import numpy as np
 
 from catalog.texts import fold
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from recommender.index.protocol import Condition
 from recommender.moods import MOODS
 from recommender.playlists.constraints import genre_parts
-from recommender.playlists.credited import songs_of_names
+from recommender.playlists.credited import condition_of_names, songs_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,14 +134,56 @@ def rows_of_filters(
     return allowed, nouns
 
 
+def conditions_of_words(
+    filters: Filters,
+    exclusions: Sequence[str],
+    place: NDArray[np.float64] | None,
+    snapshot: IndexSnapshot,
+) -> list[Condition]:
+    """Return the conditions with which an engine leaves out most of what words leave out.
+
+    They allow all songs that `rows_of_filters` and `refused_rows` allow, and some more.
+    """
+    found = []
+    for genres, is_refused in ((filters.genres, False), (filters.genres_not, True)):
+        if genres:
+            codes = tuple(_codes_of_genres(genres, snapshot))
+            found.append(Condition("genres", any_of=codes, is_refused=is_refused))
+    if filters.year_from is not None or filters.year_to is not None:
+        first, last = max(1, filters.year_from or 0), filters.year_to or 9999
+        found.append(Condition("years", low=first, high=last))
+    if filters.seconds_from is not None or filters.seconds_to is not None:
+        low, high = filters.seconds_from or 0, filters.seconds_to
+        found.append(Condition("durations", low=low, high=high))
+    for field, names in (("artists", filters.artists), ("albums", filters.albums)):
+        if names:
+            found.append(condition_of_names(field, names))
+    if filters.artists_not:
+        found.append(condition_of_names("artists", filters.artists_not, is_refused=True))
+    for mood in (MOODS[name] for name in exclusions):
+        if place is not None and _is_inside(place, mood):
+            continue  # some songs of the mood are allowed
+        if mood.name in QUADRANT_MOODS:
+            quadrant = AffectPoint(mood.valence, mood.arousal).quadrant
+            likeliest = (QUADRANTS.index(quadrant),)
+            found.append(Condition("likeliest", any_of=likeliest, is_refused=True))
+        if mood.name in EMOTIONS:
+            strongest = (EMOTIONS.index(mood.name),)
+            found.append(Condition("strongest", any_of=strongest, is_refused=True))
+    return found
+
+
 def _of_genres(genres: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    return snapshot.where("genres", any_of=_codes_of_genres(genres, snapshot))
+
+
+def _codes_of_genres(genres: Sequence[str], snapshot: IndexSnapshot) -> list[int]:
     wanted = {fold(genre) for genre in genres}
-    codes = [
+    return [
         code
         for code, tag in enumerate(snapshot.genre_names)
         if wanted & {fold(part) for part in genre_parts(tag)}
     ]
-    return snapshot.where("genres", any_of=codes)
 
 
 def _of_names(field: str, names: Sequence[str], snapshot: IndexSnapshot) -> NDArray[np.bool_]:

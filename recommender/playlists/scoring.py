@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mer.affect import QUADRANTS, Quadrant
+from recommender.index.protocol import FirstPhase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,6 +140,24 @@ def scores_of(
     return np.clip(score / total, 0.0, 1.0)
 
 
+def first_phase_of(target: Target, snapshot: IndexSnapshot) -> FirstPhase:
+    """Return the terms of `scores_of` with which an engine chooses what is scored exactly."""
+    sides, weights = target.sides, target.weights
+    return FirstPhase(
+        place=tuple(target.place.tolist()),
+        relative=tuple(target.relative.tolist()),
+        tolerance=TOLERANCE,
+        lost=tuple((1 - sides / (sides.max() or 1.0)).tolist()),
+        full_match=max(_full_match(sides, snapshot), 1e-9),
+        emotions=tuple(target.emotions.tolist()),
+        typical=_typical_cosine(target, snapshot),
+        closeness=weights.closeness,
+        emotion=weights.emotions,
+        likeness=weights.likeness,
+        quadrants=weights.quadrants,
+    )
+
+
 def quadrant_weights(place: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how much a place belongs to Q1 to Q4; the weights sum to 1.
 
@@ -185,9 +204,14 @@ def _quadrant_factor(
     """
     sides = target.sides
     match = quadrant_match(sides, snapshot.quadrants[rows])
-    typical = quadrant_match(sides, snapshot.typical_quadrants)
-    full_match = max(float(np.quantile(typical, FULL_MATCH_SHARE)), np.finfo(np.float64).tiny)
+    full_match = _full_match(sides, snapshot)
     return (match + np.minimum(match / full_match, 1.0)) / 2
+
+
+def _full_match(sides: NDArray[np.float64], snapshot: IndexSnapshot) -> float:
+    """Return the quadrant match that counts as a full one in this catalogue."""
+    typical = quadrant_match(sides, snapshot.typical_quadrants)
+    return max(float(np.quantile(typical, FULL_MATCH_SHARE)), float(np.finfo(np.float64).tiny))
 
 
 def _closeness(
@@ -204,6 +228,11 @@ def _closeness(
 def _likeness(
     target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    typical = min(float(snapshot.mean_fused @ target.fused), 0.999)
+    typical = _typical_cosine(target, snapshot)
     cosines = (snapshot.fused(rows) @ target.fused).astype(np.float64)
     return np.clip((cosines - typical) / (1 - typical), 0.0, 1.0)
+
+
+def _typical_cosine(target: Target, snapshot: IndexSnapshot) -> float:
+    """Return the cosine of the target and the average song."""
+    return min(float(snapshot.mean_fused @ target.fused), 0.999)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from recommender.index import index_snapshot
+from recommender.index.protocol import SAME_RECORDING, Condition, Nearest
 from recommender.playlists.availability import available_emotions, unavailable_rows
-from recommender.playlists.banned import banned_rows
+from recommender.playlists.banned import banned_conditions, banned_rows
 from recommender.playlists.listed import with_songs
 from recommender.playlists.targets import song_unusable_error
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from catalog.models import Song
     from recommender.index import IndexSnapshot
+
+_FILES: Final = 4
+"""An engine of its own is asked for so many times the songs: some are files of one recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,18 @@ def songs_similar(
     Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
     """
     snapshot = index_snapshot()
-    row = snapshot.rows_of([song_id])
+    held = snapshot.narrowed([song_id])
+    row = held.rows_of([song_id])
     if not len(row):
         raise song_unusable_error([song_id])
-    allowed = snapshot.alive & ~snapshot.same_recordings([song_id])
+    query = held.fused(row)[0]
+    others = Condition(SAME_RECORDING, any_of=(song_id,), is_refused=True)
+    conditions = [others, *banned_conditions(user)]
+    snapshot = snapshot.narrowed([song_id], [Nearest(query, _FILES * k)], conditions)
+    allowed = snapshot.alive & snapshot.passing(others)
     banned = banned_rows(snapshot, user)
     if banned is not None:
         allowed &= ~banned
-    query = snapshot.fused(row)[0]
     while True:
         rows = _nearest(snapshot, query, k, allowed)
         gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
