@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 SECTIONS: Final = {
-    "networks": ("Songs a second from log-mel on the device", 170),
+    "networks": ("Songs a second from log-mel on the device", 180),
     "files": ("Songs a second from files", 75),
     "vectors": ("faiss-gpu: a million songs", 100),
     "tests": ("The CUDA tests", 85),
@@ -40,27 +40,44 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does everything run?")
     parser.add_argument("--patience", type=float, default=1.0, help="factor of the time limits")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=SECTIONS,
+        default=list(SECTIONS),
+        help="replace these sections in the report",
+    )
     arguments = parser.parse_args()
     start = time.monotonic()
-    parts = [_PAGE, _machine(arguments.device)]
-    if arguments.quick or arguments.device == "cpu":
-        parts.append("**Not measured: a rehearsal of the program, whose figures say nothing.**\n")
+    is_whole = list(arguments.only) == list(SECTIONS)
+    head, bodies = "", {}
+    if not is_whole and arguments.report is not None and arguments.report.exists():
+        head, bodies = _read(arguments.report)
+    if not head:
+        head = f"{_PAGE}\n{_machine(arguments.device)}"
+    note = "**Not measured: a rehearsal of the program, whose figures say nothing.**\n"
+    if (arguments.quick or arguments.device == "cpu") and note not in head:
+        head += f"\n{note}"
     for name in arguments.only:
         title, limit = SECTIONS[name]
         print(f"=== {name}", flush=True)
         limit *= arguments.patience
-        body = _section(name, limit, arguments.device, is_quick=arguments.quick)
-        parts.append(f"## {title}\n\n{body}")
-        _write(arguments.report, parts)
-    parts.append(f"All of it took {time.monotonic() - start:.0f} s.\n")
-    _write(arguments.report, parts)
-    print(parts[-1])
+        bodies[title] = _section(name, limit, arguments.device, is_quick=arguments.quick)
+        _write(arguments.report, head, bodies)
+    print(f"All of it took {time.monotonic() - start:.0f} s.\n")
 
 
-def _write(report: Path | None, parts: list[str]) -> None:
+def _read(report: Path) -> tuple[str, dict[str, str]]:
+    """Return what precedes the first section of a report, and the sections by title."""
+    head, *sections = f"\n{report.read_text()}".split("\n## ")
+    pairs = (section.partition("\n\n") for section in sections)
+    return head.removeprefix("\n"), {title: body for title, _, body in pairs}
+
+
+def _write(report: Path | None, head: str, bodies: dict[str, str]) -> None:
     if report is not None:
-        report.write_text("\n".join(parts))
+        parts = [head.strip(), *(f"## {title}\n\n{body.strip()}" for title, body in bodies.items())]
+        report.write_text("\n\n".join(parts) + "\n")
 
 
 def _section(name: str, limit: float, device: str, *, is_quick: bool) -> str:
@@ -85,12 +102,14 @@ def _section(name: str, limit: float, device: str, *, is_quick: bool) -> str:
             finally:
                 _kill(child)
         said = log.read_text(errors="replace")
-        print(said[-5000:], flush=True)
+        print(said[-9000:], flush=True)
         body = out.read_text()
         if reason:
             tail = [line[:160] for line in said.strip().splitlines()[-6:]]
             body += "\n".join([f"\n{reason}:\n", "```", *tail, "```", ""])
-        return f"{body}\nThis section took {time.monotonic() - start:.0f} s.\n"
+        took = f"This section took {time.monotonic() - start:.0f} s"
+        day = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+        return f"{body}\n{took}, on {_card(device)}, {day}.\n"
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
@@ -103,12 +122,8 @@ def _machine(device: str) -> str:
     """Return the card, its driver, the versions and the date."""
     import torch  # noqa: PLC0415  # seconds; --help does without
 
-    card = "none (CPU)"
-    if device == "cuda" and torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        card = f"{torch.cuda.get_device_name()}, {memory:.0f} GiB, driver {_driver()}"
     rows = {
-        "card": card,
+        "card": _card(device),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "Python, torch, CUDA of torch": f"{platform.python_version()}, {torch.__version__}, "
         f"{torch.version.cuda}",
@@ -116,6 +131,15 @@ def _machine(device: str) -> str:
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items()), ""])
+
+
+def _card(device: str) -> str:
+    import torch  # noqa: PLC0415  # as above
+
+    if device != "cuda" or not torch.cuda.is_available():
+        return "no card (CPU)"
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+    return f"{torch.cuda.get_device_name()}, {memory:.0f} GiB, driver {_driver()}"
 
 
 def _driver() -> str:

@@ -34,6 +34,10 @@ _PADDED_FRAMES: Final = 320
 _SLACK: Final = 1024
 """Numbers after the end of a buffer that the last rows may read; their weights are zero."""
 _TEMPORAL_LEFT: Final = 63
+LAUNCH: Final = 2560
+"""Patches that one launch takes: the kernel's offsets have 32 bits, enough for 14,900 patches."""
+ROWS_IN_MEMORY: Final = 16
+"""Patches of one product over rows in memory: a tenth of a gigabyte for a convolution."""
 _GROUP: Final = 8
 """Time steps that one row of a temporal product gives."""
 
@@ -47,9 +51,12 @@ class UnfoldedMusicnn:
         On the device. It is not changed.
     dtype : torch.dtype
         Of the factors of the front end's products.
-    dense : {'fp32', 'tf32', 'fp16'}
-        Precision of the mid-end's convolutions.
+    dense : {'fp32', 'tf32', 'fp16', 'rows'}
+        Precision of the mid-end's convolutions; ``rows`` are products over rows in memory, fp16.
     """
+
+    patches: int = ROWS_IN_MEMORY
+    """Patches that the front end takes at once."""
 
     def __init__(
         self, encoder: MusicnnEncoder, dtype: torch.dtype = torch.float16, dense: str = "fp32"
@@ -59,17 +66,22 @@ class UnfoldedMusicnn:
             conv.weight.squeeze(1).flatten(1).T.contiguous().to(dtype)
             for conv in encoder.front_convs
         ]
-        half = torch.float16 if dense == "fp16" else torch.float32
+        half = torch.float16 if dense in ("fp16", "rows") else torch.float32
         self._dense_weights = [
             _wide(conv.weight).to(half, memory_format=torch.channels_last)
             for conv in encoder.dense_convs
+        ]
+        self._dense_rows = [
+            weight.squeeze(2).permute(2, 1, 0).flatten(0, 1).contiguous()
+            for weight in self._dense_weights
         ]
 
     @torch.no_grad()
     def embed(self, log_mel: Tensor) -> Tensor:
         """Encode (patches, 187, 96) as (patches, 1756), as `MusicnnEncoder.embed` does."""
         normalized = log_mel * self.encoder.input_scale + self.encoder.input_shift
-        return self._back_end(self.features(normalized))
+        parts = torch.split(normalized, self.patches)
+        return self.back_end(torch.cat([self.features(part) for part in parts]))
 
     def features(self, normalized: Tensor) -> Tensor:
         """Feature maps (patches, 187, 568) of the front end; the last seven columns are zero."""
@@ -87,7 +99,8 @@ class UnfoldedMusicnn:
         pooled = (rows @ kernel).amax(dim=2).float() + conv.bias
         return F.relu(pooled * conv.sign) * conv.scale + conv.shift
 
-    def _back_end(self, features: Tensor) -> Tensor:
+    def back_end(self, features: Tensor) -> Tensor:
+        """Rows (patches, 1756) from the front end's feature maps."""
         encoder = self.encoder
         parts = [features[..., :_COLUMNS]]
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=self.dense == "tf32"):
@@ -107,6 +120,11 @@ class UnfoldedMusicnn:
     def _convolved(self, features: Tensor, index: int) -> Tensor:
         """(patches, 187, columns) to (patches, 187, 64): columns are channels, in their place."""
         conv, weight = self.encoder.dense_convs[index], self._dense_weights[index]
+        if self.dense == "rows":
+            padded = F.pad(features.to(weight.dtype), (0, 0, 3, 3))
+            rows = padded.unfold(1, 7, 1).transpose(2, 3).flatten(2)  # (patches, 187, 7 x columns)
+            summed = (rows @ self._dense_rows[index]).float()
+            return F.relu(summed + conv.bias) * conv.scale + conv.shift
         image = features.to(weight.dtype).transpose(1, 2).unsqueeze(2)  # channels-last
         convolved = F.conv2d(image, weight, padding=(0, 3)).squeeze(2).transpose(1, 2)
         return F.relu(convolved.float() + conv.bias) * conv.scale + conv.shift
@@ -127,6 +145,8 @@ class FusedMusicnn(UnfoldedMusicnn):
     tiles : (filters, positions, depth, warps, stages)
         Sizes of the kernel for the two timbral products.
     """
+
+    patches = LAUNCH
 
     def __init__(
         self,
@@ -228,7 +248,7 @@ class _Product:
         groups = len(out) * self.inner
         block_groups = columns // self.block
         triton = _triton()
-        grid = (weights.shape[0] // rows, triton.cdiv(groups, block_groups))
+        grid = (weights.shape[0] // rows * triton.cdiv(groups, block_groups),)
         conv = self.conv
         _kernel()[grid](
             values,

@@ -18,10 +18,13 @@ def pooled_products(
 
     A group is one time step (or STEP of them) of one patch. Its rows start at POSITIONS places of
     `values`. Filters lie along the first axis, so the maximum is over values of few threads.
+    The programs lie along the first axis of the grid: the others end at 65,535.
     """
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row_tiles = tl.cdiv(filters, ROWS)
+    first_group = (tl.program_id(0) // row_tiles) * GROUPS
+    rows = (tl.program_id(0) % row_tiles) * ROWS + tl.arange(0, ROWS)
     cells = tl.arange(0, GROUPS * BLOCK)
-    group = tl.minimum(tl.program_id(1) * GROUPS + cells // BLOCK, groups - 1)
+    group = tl.minimum(first_group + cells // BLOCK, groups - 1)
     base = OFFSET + (group // INNER) * OUTER_STRIDE + (group % INNER) * INNER_STRIDE
     depth = tl.arange(0, TILE_DEPTH)
     best = tl.full([ROWS, GROUPS], -float("inf"), tl.float32)
@@ -38,7 +41,7 @@ def pooled_products(
         best = tl.maximum(best, pooled)
     of_filter = rows % FILTERS
     is_row = rows < filters
-    of_group = tl.program_id(1) * GROUPS + tl.arange(0, GROUPS)
+    of_group = first_group + tl.arange(0, GROUPS)
     result = best + tl.load(bias + of_filter)[:, None]
     result = tl.maximum(result * tl.load(sign + of_filter)[:, None], 0.0)
     result = result * tl.load(scale + of_filter)[:, None] + tl.load(shift + of_filter)[:, None]

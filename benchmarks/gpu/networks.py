@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import signal
 import time
 import traceback
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -21,7 +23,7 @@ from mer.network import AffettiBatch, AffettiNetwork, AffettiOutput
 from mer.pipeline import EmotionPipeline, PreparedSong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -30,14 +32,10 @@ if TYPE_CHECKING:
 NAMES: Final = tuple(name for name in AUDIO_BLOCKS if name != DESCRIPTORS)
 TEN: Final = 10
 GOAL: Final = 10_000
-_TILES: Final = (
-    (128, 128, 64, 4, 3),
-    (128, 256, 64, 8, 3),
-    (256, 128, 64, 8, 3),
-    (128, 128, 32, 4, 4),
-    (128, 256, 64, 8, 4),
-)
-"""Filters, positions, depth, warps and stages of the kernel that are tried."""
+_TILES: Final = ((256, 128, 64, 8, 3), (128, 128, 64, 4, 3), (128, 256, 64, 8, 3))
+"""Filters, positions, depth, warps and stages of the kernel; the first was the best on an H200."""
+_SECONDS: Final = 165
+"""When the last step ends, counted from the start of the section."""
 
 
 class Songs(NamedTuple):
@@ -127,26 +125,52 @@ def autocast(encoder: MusicnnEncoder, dtype: torch.dtype) -> Callable[[Tensor], 
     return embed
 
 
-def best_tiles(section: Section, encoder: MusicnnEncoder) -> tuple[int, int, int, int, int]:
+def tiles_tried(section: Section, encoder: MusicnnEncoder) -> None:
     """Try the sizes of the kernel; say what each takes."""
-    patches = torch.rand(8 if section.is_quick else 640, 187, 96, device=section.device) * 4
-    times = {}
+    if section.device.type == "cpu":
+        return
+    patches = torch.rand(8 if section.is_quick else 2560, 187, 96, device=section.device) * 4
+    section.say("\nThe front end of one MusiCNN, fused:\n")
+    section.table(("tiles", "µs a patch"))
     for tiles in _TILES[: 1 if section.is_quick else None]:
         fused = FusedMusicnn(encoder, tiles=tiles)
-        try:
-            took = section.seconds(lambda fused=fused: fused.features(patches), least=0.2)
-        except Exception as error:  # too much shared memory, for one
-            print(tiles, error, flush=True)
-            continue
-        times[tiles] = took
-        print(f"tiles {tiles}: front end {took / len(patches) * 1e6:.2f} us a patch", flush=True)
-    best = min(times, key=times.__getitem__)
-    section.say(
-        f"Front end of one MusiCNN, fused: {times[best] / len(patches) * 1e6:.1f} µs a patch with "
-        f"tiles {best}; the slowest tiles tried took {max(times.values()) / times[best]:.2f} "
-        "times as long."
-    )
-    return best
+        took = section.seconds(lambda fused=fused: fused.features(patches), least=0.2, rounds=3)
+        section.row(tiles, f"{took / len(patches) * 1e6:.2f}")
+
+
+def stages(section: Section, encoder: MusicnnEncoder) -> None:
+    """Say how exact and how fast front ends and mid-ends are alone, by patches at once."""
+    generator = torch.Generator().manual_seed(1)
+    count = 20 if section.is_quick else 240
+    log_mel = (4 * torch.rand(count, 187, 96, generator=generator)).to(section.device)
+    normalized = log_mel * encoder.input_scale + encoder.input_shift
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        wanted = torch.cat([
+            torch.cat([conv(part) for conv in encoder.front_convs], dim=2)
+            for part in torch.split(normalized, 16)
+        ])  # fmt: skip
+    rows = torch.cat([encoder.embed(part) for part in torch.split(log_mel, 16)])
+    features = F.pad(wanted, (0, 7))
+    section.say("\nOne MusiCNN by stage, errors against the product's on this device:\n")
+    section.table(("stage", "patches at once", "relative error", "µs a patch"))
+    is_cpu = section.device.type == "cpu"
+    dtype = torch.float32 if is_cpu else torch.float16
+    fronts = [UnfoldedMusicnn(encoder, dtype)]
+    fronts += [] if is_cpu else [FusedMusicnn(encoder, dtype, tiles=_TILES[0])]
+    backs = [UnfoldedMusicnn(encoder, dtype, dense) for dense in ("fp32", "tf32", "fp16", "rows")]
+    cases = [(f"front end, {type(way).__name__}", way.features, normalized, wanted)
+             for way in fronts]  # fmt: skip
+    cases += [(f"mid-end, {way.dense}", way.back_end, features, rows)
+              for way in backs[: 1 if is_cpu else None]]  # fmt: skip
+    for name, work, given, exact in cases:
+        for size in (16, count):
+            with torch.inference_mode():
+                found = work(given[:size])[..., : exact.shape[-1]]
+                error = (found - exact[:size]).norm() / exact[:size].norm()
+                took = section.seconds(
+                    lambda work=work, part=given[:size]: work(part), least=0.1, rounds=3
+                )
+            section.row(name, size, f"{error:.1e}", f"{took / size * 1e6:.1f}")
 
 
 def encoders_tried(section: Section, here: Sequence[MusicnnEncoder]) -> list[Encoder]:
@@ -157,23 +181,27 @@ def encoders_tried(section: Section, here: Sequence[MusicnnEncoder]) -> list[Enc
     if section.device.type == "cpu":  # half precision takes minutes there
         rows = [UnfoldedMusicnn(e, torch.float32).embed for e in here]
         return [single, Encoder("rows in memory, float32", rows, chunk)]
-    ways = [
+
+    def fused(dtype: torch.dtype, dense: str, patches: int) -> Encoder:
+        name = f"fused, {str(dtype).removeprefix('torch.')}, mid-end {dense}, {patches} patches"
+        return Encoder(
+            name, [FusedMusicnn(e, dtype, dense, _TILES[0]).embed for e in here], patches
+        )
+
+    return [
         single,
         Encoder("product, autocast float16", [autocast(e, half) for e in here], chunk),
-        Encoder("product, autocast bfloat16", [autocast(e, torch.bfloat16) for e in here], chunk),
+        fused(half, "tf32", wide),
+        fused(half, "fp16", wide),
+        fused(half, "rows", wide),
+        fused(half, "rows", 20),
+        fused(half, "fp32", 256),
         Encoder("rows in memory, float16", [UnfoldedMusicnn(e).embed for e in here], chunk),
-    ]
-    tiles = best_tiles(section, here[0])
-    for dtype, dense in (
-        (half, "fp32"),
-        (half, "tf32"),
-        (half, "fp16"),
-        (torch.bfloat16, "tf32"),
-    ):
-        name = f"fused, {str(dtype).removeprefix('torch.')}, mid-end {dense}"
-        embeds = [FusedMusicnn(e, dtype, dense, tiles).embed for e in here]
-        ways.append(Encoder(name, embeds, wide))
-    return ways
+        Encoder("rows in memory, float16, mid-end rows",
+                [UnfoldedMusicnn(e, dense="rows").embed for e in here], chunk),
+        fused(torch.bfloat16, "rows", wide),
+        Encoder("product, autocast bfloat16", [autocast(e, torch.bfloat16) for e in here], chunk),
+    ]  # fmt: skip
 
 
 class Reference(NamedTuple):
@@ -247,7 +275,7 @@ def ways_table(
     wanted: Reference,
 ) -> Encoder:
     """Say what each way reaches and how exact it is; return the fastest that is exact enough."""
-    batches = batches_of(section, songs, TEN, 2 if section.is_quick else 512)
+    batches = batches_of(section, songs, TEN, 2 if section.is_quick else 256)
     there = Songs(*(part.to(section.device) for part in songs))
     section.say()
     section.say(
@@ -260,20 +288,21 @@ def ways_table(
     )
     rates = {}
     for way in ways:
+        start = time.perf_counter()
         try:
-            with torch.inference_mode():
+            with within(15 * section.patience), torch.inference_mode():
                 audio = encoded(way, there)
                 compared = errors((audio, predicted(network, audio)), wanted)
-            rate = song_pass(section, way, network, batches)
+                rate = song_pass(section, way, network, batches)
         except Exception as error:  # one way fails alone
             traceback.print_exc()
             section.row(way.name, f"failed: {str(error)[:80]!r}", "", "", "", "")
             continue
         section.row(way.name, f"{rate:,.0f}", *compared)
+        print(f"this way took {time.perf_counter() - start:.1f} s", flush=True)
         if float(compared[1]) <= 0.01:
             rates[way.name] = rate
-    best = max(rates, key=rates.__getitem__)
-    return next(way for way in ways if way.name == best)
+    return max(ways, key=lambda way: rates.get(way.name, 0.0))
 
 
 def fastest(
@@ -331,29 +360,32 @@ def product(section: Section, way: Encoder, songs: Songs) -> None:
     """Say what the product's pipeline reaches, timeline and all, as it is and with the best way."""
     pipeline = EmotionPipeline.from_pretrained(device=section.device.type)
     prepared = prepared_songs(songs, MAX_PATCHES)
-    many = [prepared[i % len(prepared)] for i in range(2 if section.is_quick else 256)]
-    lyrical = [dataclasses.replace(one, lyrics=LYRIC, context=CONTEXT) for one in many]
+    many = [prepared[i % len(prepared)] for i in range(2 if section.is_quick else 64)]
+    lyrical = [dataclasses.replace(one, lyrics=LYRIC, context=CONTEXT) for one in many[:32]]
     section.say(
         f"\n`EmotionPipeline.predict_prepared`, {MAX_PATCHES} patches a song, with the timeline; "
         "log-mel starts in the computer's memory.\n"
     )
     section.table(("", "songs/s as shipped", "songs/s with that way"))
-    cases = [("sound alone, batches of 128", many, 128), ("with lyrics and title", lyrical, 64)]
-    cases += [("one song at a time, ms", many[:1], 1), ("one song with lyrics, ms", lyrical[:1], 1)]
-    found: dict[str, list[str]] = {name: [] for name, *_ in cases}
-    for _ in range(2):
-        for name, chosen, size in cases:
-
-            def work(chosen: list[PreparedSong] = chosen, size: int = size) -> None:
-                for start in range(0, len(chosen), size):
-                    pipeline.predict_prepared(chosen[start : start + size])
-
-            took = section.seconds(work, least=0.5, rounds=3)
-            text = f"{took * 1e3:.1f}" if size == 1 else f"{len(chosen) / took:,.0f}"
-            found[name].append(text)
-        for name, embed in zip(NAMES, way.embeds, strict=True):
-            pipeline.encoder.audio_encoders[name] = _Embedding(embed, way.chunk)
-    for name, cells in found.items():
+    pipeline.predict_prepared(many[:1])  # loads the encoders
+    shipped = dict(pipeline.encoder.audio_encoders)
+    swapped = {
+        name: _Embedding(embed, way.chunk) for name, embed in zip(NAMES, way.embeds, strict=True)
+    }
+    for name, chosen in (
+        ("sound alone, one batch", many),
+        ("one song at a time, ms", many[:1]),
+        ("with lyrics and title, one batch", lyrical),
+        ("one song with lyrics, ms", lyrical[:1]),
+    ):
+        cells = []
+        for encoders in (shipped, swapped):
+            pipeline.encoder.audio_encoders.update(encoders)
+            took = section.seconds(
+                lambda chosen=chosen: pipeline.predict_prepared(chosen), least=0.3, rounds=3
+            )
+            rate = f"{len(chosen) / took:,.0f}"
+            cells.append(f"{took * 1e3:.1f}" if len(chosen) == 1 else rate)
         section.row(name, *cells)
 
 
@@ -428,8 +460,29 @@ def compiled(section: Section, here: Sequence[MusicnnEncoder], songs: Songs) -> 
     )
 
 
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` in the block after so many seconds."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"stopped after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 0.01))
+
+
 def main() -> None:
+    start = time.monotonic()
     section = started()
+    end = start + _SECONDS * section.patience
     card = ceilings(section)
     here = [MusicnnEncoder.from_pretrained(name) for name in NAMES]
     work = [gflop(encoder) for encoder in here]
@@ -440,21 +493,28 @@ def main() -> None:
     with torch.inference_mode():
         audio = encoded(on_cpu, ten)
         wanted = Reference(audio, predicted(network, audio))
-    print("reference done", flush=True)
+    print(f"reference done, {end - time.monotonic():.0f} s left", flush=True)
     network = network.to(section.device)
     there = [encoder.to(section.device) for encoder in here]
     best = ways_table(section, encoders_tried(section, there), network, ten, wanted)
-    for step in (
-        lambda: fastest(section, best, network, songs, card, work),
-        lambda: latency(section, best, network, songs),
-        lambda: product(section, best, songs),
-        lambda: compiled(section, there, songs),
+    for seconds, step in (
+        (30, lambda: fastest(section, best, network, songs, card, work)),
+        (12, lambda: latency(section, best, network, songs)),
+        (15, lambda: stages(section, there[0])),
+        (45, lambda: product(section, best, songs)),
+        (15, lambda: tiles_tried(section, there[0])),
+        (25, lambda: compiled(section, there, songs)),
     ):
+        left = end - time.monotonic()
         try:
-            step()
+            if left < 2:
+                raise TimeoutError("no time was left for it")
+            with within(min(seconds * section.patience, left)):
+                step()
         except Exception as error:  # a step fails alone
             traceback.print_exc()
             section.say(f"\nA step failed: {str(error)[:200]!r}")
+        print(f"{end - time.monotonic():.0f} s left", flush=True)
 
 
 if __name__ == "__main__":

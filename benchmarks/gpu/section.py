@@ -50,6 +50,11 @@ class Section:
     out: Path
     is_quick: bool
 
+    @property
+    def patience(self) -> float:
+        """Factor of the time that a step may take; a rehearsal on a CPU is not hurried."""
+        return 10.0 if self.device.type == "cpu" else 1.0
+
     def say(self, line: str = "") -> None:
         """Append a line to the report, at once."""
         with self.out.open("a") as file:

@@ -34,9 +34,9 @@ def main() -> None:
     print(found.stdout[-6000:], found.stderr[-2000:])
     lines = found.stdout.strip().splitlines()
     section.say(f"`pytest -m gpu`: {lines[-1].strip('= ') if lines else 'no output'}.")
-    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    if failed:
-        section.say("\n```\n" + "\n".join(line[:160] for line in failed[:20]) + "\n```")
+    noted = [line for line in lines if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
+    if noted:
+        section.say("\n```\n" + "\n".join(line[:160] for line in noted[:20]) + "\n```")
 
 
 if __name__ == "__main__":
