@@ -103,7 +103,7 @@ def current_emotion(song: Song) -> SongEmotion | None:
 
 def songs_by_id(song_ids: Iterable[int], *, model_version: str | None = None) -> dict[int, Song]:
     """Return those songs of `song_list` that have one of the ids, by id."""
-    songs = song_list(model_version=model_version)
+    songs = song_list(model_version=model_version).order_by()
     return {song.pk: song for song in songs.filter(pk__in=list(song_ids))}
 
 
