@@ -187,6 +187,7 @@ class JobDetail:
     unread_count: int
     unread_suffixes: dict[str, int]
     unread_files: list[str]
+    notes: list[str]
 
 
 def job_detail(job: BackgroundJob) -> JobDetail:
@@ -201,6 +202,7 @@ def job_detail(job: BackgroundJob) -> JobDetail:
         # PostgreSQL keeps no order of keys.
         unread_suffixes=dict(sorted(job.result.get("unread_suffixes", {}).items())),
         unread_files=job.result.get("unread_files", []),
+        notes=job.result.get("notes", []),
     )
 
 

@@ -101,6 +101,9 @@ class JobDetailOutput(serializers.Serializer[Any]):
     unread_files = serializers.ListField(
         child=serializers.CharField(), help_text="The first 100 of them, below the library's root."
     )
+    notes = serializers.ListField(
+        child=serializers.CharField(), help_text="What else the scan met: the first 100 notes."
+    )
 
 
 @extend_schema_view(list=extend_schema(summary="Background jobs", responses=JobOutput(many=True)))

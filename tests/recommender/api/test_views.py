@@ -330,6 +330,7 @@ class TestJobs:
 
     def test_what_is_not_read_is_told(self, api: APIClient, staff: User, music_dir: Path) -> None:
         result = {"unread": 1, "unread_suffixes": {".mid": 1}, "unread_files": ["a.mid"]}
+        result["notes"] = ["disk: is a link"]
         job = BackgroundJob.objects.create(
             kind="ingest", arguments={"path": str(music_dir)}, result=result
         )
@@ -337,6 +338,7 @@ class TestJobs:
         body = api.get(f"/api/v1/jobs/{job.pk}/").json()
         assert (body["unread_count"], body["unread_suffixes"]) == (1, {".mid": 1})
         assert body["unread_files"] == ["a.mid"]
+        assert body["notes"] == ["disk: is a link"]
 
     def test_failures_are_told(self, api: APIClient, staff: User, music_dir: Path) -> None:
         library = LibraryFactory(root=str(music_dir))

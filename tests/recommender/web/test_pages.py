@@ -512,6 +512,7 @@ class TestIngest:
             "unread_suffixes": {".mid": 2, ".xm": 1},
             "unread_files": ["a.mid", "b.mid"],
             "left_out": 2,
+            "tags_unread": 1,
             "notes": ["album.cue: cue sheets are not read"],
         }
         job = BackgroundJob.objects.create(
@@ -523,6 +524,7 @@ class TestIngest:
         assert "The first 2" in page
         assert "<li>b.mid</li>" in page
         assert "2 files or folders left out" in page
+        assert "The tags of 1 file could not be read now" in page
         assert "album.cue: cue sheets are not read" in page
 
     def test_files_that_are_gone_for_good_are_confirmed(
