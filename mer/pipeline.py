@@ -304,8 +304,9 @@ class EmotionPipeline:
 
     def _run_network(self, rows: Sequence[_Features]) -> AffettiOutput:
         outputs = []
+        order = _order(rows, self.device)
         for start in range(0, len(rows), _BATCH_ROWS):
-            part = rows[start : start + _BATCH_ROWS]
+            part = [rows[index] for index in order[start : start + _BATCH_ROWS]]
             batch = collate(
                 [row.audio for row in part],
                 [row.lyrics for row in part],
@@ -314,7 +315,8 @@ class EmotionPipeline:
             )
             moved = type(batch)(*(tensor.to(self.device) for tensor in batch))
             outputs.append(AffettiOutput(*(tensor.cpu() for tensor in self._network(moved))))
-        return AffettiOutput(*(torch.cat(column) for column in zip(*outputs, strict=True)))
+        places = torch.tensor(order).argsort()
+        return AffettiOutput(*(torch.cat(column)[places] for column in zip(*outputs, strict=True)))
 
     def _lyric_lines(self, songs: Sequence[_Features]) -> list[tuple[LyricLine, ...]]:
         """Find the most important lines of each song; encodes the shortened lyrics as one batch."""
@@ -375,6 +377,20 @@ class EmotionPipeline:
 def has_gpu() -> bool:
     """Return whether PyTorch finds a CUDA device."""
     return torch.cuda.is_available()
+
+
+def _order(rows: Sequence[_Features], device: torch.device) -> list[int]:
+    """Rows in the order in which the network takes them.
+
+    A GPU takes rows of like length together: else passages of one patch are padded to whole songs,
+    which the processor fills and sends. A CPU keeps the order, because padding changes last bits.
+    """
+    order = list(range(len(rows)))
+    if device.type == "cpu":
+        return order
+    return sorted(
+        order, key=lambda index: 0 if (audio := rows[index].audio) is None else len(audio)
+    )
 
 
 def _device(name: str) -> torch.device:

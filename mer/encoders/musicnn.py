@@ -182,7 +182,7 @@ class MusicnnEncoder(nn.Module):
         chunk = _CPU_CHUNK if log_mel.device.type == "cpu" else _DEVICE_CHUNK
         # cuDNN's default TF32 has ten bits of precision, too few for the residual layers.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            parts = [self._forward_chunk(part) for part in torch.split(log_mel, chunk)]
+            parts = self._forward_chunks(log_mel, chunk)
         return MusicnnOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def embed(self, log_mel: Tensor) -> Tensor:
@@ -205,6 +205,18 @@ class MusicnnEncoder(nn.Module):
         return torch.cat(
             [output.penultimate, output.mean_pool, output.max_pool, output.tags], dim=1
         )
+
+    def _forward_chunks(
+        self, log_mel: Tensor, chunk: int
+    ) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Compute so many patches at once, or half of them if the card's memory is too small."""
+        try:
+            return [self._forward_chunk(part) for part in torch.split(log_mel, chunk)]
+        except torch.cuda.OutOfMemoryError:
+            if chunk == 1:
+                raise
+        torch.cuda.empty_cache()
+        return self._forward_chunks(log_mel, chunk // 2)
 
     def _forward_chunk(self, log_mel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         normalized = log_mel * self.input_scale + self.input_shift

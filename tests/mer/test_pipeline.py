@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mer import checkpoint
+from mer import pipeline as pipeline_module
 from mer.affect import EMOTIONS, QUADRANTS
 from mer.encoders.text import TextEncoder
 from mer.errors import (
@@ -159,6 +160,30 @@ def test_predictions_repeat_to_the_bit(pipeline, songs, predictions):
     for one, other in zip(again, predictions, strict=True):
         assert one.fused_embedding.tobytes() == other.fused_embedding.tobytes()
         assert one.timeline == other.timeline
+
+
+def test_a_gpus_order_of_rows_changes_only_rounding(pipeline, songs, predictions, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_BATCH_ROWS", 3)  # so that rows of a song are parted
+    kept = pipeline_module._order
+    orders = []
+
+    def as_on_a_gpu(rows, device):
+        orders.append(kept(rows, torch.device("cuda")))
+        assert kept(rows, torch.device("cpu")) == list(range(len(rows)))
+        return orders[-1]
+
+    monkeypatch.setattr(pipeline_module, "_order", as_on_a_gpu)
+    prepared = [pipeline.prepare(song) for song in songs]
+    found = pipeline.predict_prepared(prepared)
+    assert any(order != sorted(order) for order in orders)
+    for one, expected in zip(found, predictions, strict=True):
+        assert one.valence == pytest.approx(expected.valence, abs=1e-5)
+        assert one.fused_embedding == pytest.approx(expected.fused_embedding, abs=1e-4)
+        times = [(point.start_seconds, point.valence) for point in one.timeline]
+        assert times == [
+            (point.start_seconds, pytest.approx(point.valence, abs=1e-5))
+            for point in expected.timeline
+        ]
 
 
 def test_each_modality_changes_the_embedding(pipeline, songs):

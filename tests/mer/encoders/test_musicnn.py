@@ -138,3 +138,29 @@ class TestMusicnn:
         monkeypatch.syspath_prepend(tmp_path)
         with pytest.raises(CheckpointCorruptError, match=str(tmp_path)):
             MusicnnEncoder.from_pretrained()
+
+
+def test_a_full_card_takes_fewer_patches_at_once(musicnn, monkeypatch):
+    log_mel = torch.rand(5, 187, 96, generator=torch.Generator().manual_seed(4))
+    expected = musicnn.embed(log_mel)
+    compute, sizes = musicnn._forward_chunk, []
+
+    def small_card(part):
+        sizes.append(len(part))
+        if len(part) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return compute(part)
+
+    monkeypatch.setattr(musicnn, "_forward_chunk", small_card)
+    monkeypatch.setattr(encoders, "_CPU_CHUNK", 4)
+    assert torch.equal(musicnn.embed(log_mel), expected)
+    assert sizes == [4, 2, 1, 1, 1, 1, 1]
+
+
+def test_a_card_too_small_for_one_patch_says_so(musicnn, monkeypatch):
+    def full(part):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(musicnn, "_forward_chunk", full)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        musicnn.embed(torch.zeros(2, 187, 96))
