@@ -38,6 +38,7 @@ _TEXTS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
     *("library", "relative_path", "duration_seconds", "lyrics_source", "lyrics_note"),
     *("album_artist", "album_entry", "track_number", "disc_number", "bpm", "replaygain_db"),
+    *("language", "is_explicit"),
     *("mood_tags", "musicbrainz_recording_id", "tags_note", "is_available"),
     *("status", "failure_code", "failure_message", "deaths", "errors", "queued_at"),
     *("recording", "recording_rank", "is_recording_manual", "audio_sha256"),

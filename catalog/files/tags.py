@@ -21,6 +21,7 @@ from mutagen.id3 import ID3, TCON, ParseID3v1
 from mutagen.mp4 import MP4Tags
 
 from catalog.files.chunks import chunk_texts, vorbis_bytes
+from catalog.files.languages import language_code
 from catalog.files.names import is_various, named_by
 from mer.audio.child import run_in_child
 from mer.audio.decoding import tags_of_container
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path, PurePath
 
-TAGS_VERSION: Final = 1
+TAGS_VERSION: Final = 2
 """Of the fields that are read; songs with an older one are read again at the next ingest."""
 UNREAD_NOTE: Final = "tags not read"
 _MAX_CHARACTERS: Final = {"title": 300, "artist": 300, "album": 300, "genre": 200}
@@ -67,6 +68,8 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "disc": ("tpos", "discnumber", "disc", "disk", "wmpartofset"),
     "compilation": ("tcmp", "compilation", "cpil", "wmiscompilation", "itunescompilation"),
     "bpm": ("tbpm", "bpm", "tmpo", "wmbeatsperminute", "tempo"),
+    "language": ("tlan", "language", "wmlanguage", "ilng"),
+    "explicit": ("itunesadvisory", "rtng"),
     "mood": ("tmoo", "mood", "moods", "wmmood"),
     "artists": ("artists", "wmartists"),
     "artist_sort": ("tsop", "artistsort", "soar", "wmartistsortorder"),
@@ -129,9 +132,10 @@ class Tags:
     """The tags of a file; empty or None where absent.
 
     `artist_values` are the values of the artist tag as written, `artists` those of a tag that names
-    each artist alone. `year` is that of the first release. `is_title_from_name` says that there is
-    no title tag. `note` says what was mended. `is_unread` says that they could not be read, and
-    that only what the file's name and folders say is here.
+    each artist alone. `year` is that of the first release. `language` is a code of ISO 639, of the
+    first language that is named. `is_explicit` is None where nothing says so. `is_title_from_name`
+    says that there is no title tag. `note` says what was mended. `is_unread` says that they could
+    not be read, and that only what the file's name and folders say is here.
     """
 
     title: str = ""
@@ -151,6 +155,8 @@ class Tags:
     genres: tuple[str, ...] = ()
     moods: tuple[str, ...] = ()
     bpm: float | None = None
+    language: str = ""
+    is_explicit: bool | None = None
     replaygain_db: float | None = None
     musicbrainz_recording_id: str = ""
     musicbrainz_album_id: str = ""
@@ -211,6 +217,8 @@ def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> 
         genres=tuple(genres),
         moods=tuple(mood[:100] for mood in _split_genres(values["mood"])),
         bpm=_between(_number(values["bpm"]), 20, 400),
+        language=_language(values["language"]),
+        is_explicit=_is_explicit(values["explicit"]),
         replaygain_db=_gain(values),
         musicbrainz_recording_id="".join(_ids(values["recording_id"])[:1]),
         musicbrainz_album_id="".join(_ids(values["album_id"])[:1]),
@@ -444,6 +452,17 @@ def _between(number: float | None, low: float, high: float) -> float | None:
 
 def _is_true(texts: Iterable[str]) -> bool:
     return any(text.lower() in {"1", "true", "yes", "y"} for text in texts)
+
+
+def _language(texts: Iterable[str]) -> str:
+    parts = (part for text in texts for part in re.split(r"[;,/]", text))
+    return next(filter(None, map(language_code, parts)), "")
+
+
+def _is_explicit(texts: Iterable[str]) -> bool | None:
+    """Return what a rating by iTunes says: 1 or 4 is explicit, 2 a clean version, 0 is unsaid."""
+    number = _whole(texts)
+    return None if number is None else number in {1, 4}
 
 
 def _gain(values: _Values) -> float | None:

@@ -46,6 +46,8 @@ def song_tags_store(*, song: Song, tags: Tags) -> None:
         "track_number": tags.track_number,
         "disc_number": tags.disc_number,
         "bpm": tags.bpm,
+        "language": tags.language,
+        "is_explicit": tags.is_explicit,
         "replaygain_db": tags.replaygain_db,
         "mood_tags": list(tags.moods),
         "musicbrainz_recording_id": tags.musicbrainz_recording_id,

@@ -173,6 +173,10 @@ class Song(models.Model):
     track_number = models.PositiveSmallIntegerField(null=True, blank=True)
     disc_number = models.PositiveSmallIntegerField(null=True, blank=True)
     bpm = models.FloatField(null=True, blank=True)
+    language = models.CharField(
+        max_length=3, blank=True, default="", db_index=True, help_text="ISO 639, by the tag"
+    )
+    is_explicit = models.BooleanField(null=True, blank=True, help_text="By the tag; null: unsaid")
     replaygain_db = models.FloatField(null=True, blank=True)
     mood_tags = models.JSONField(default=list, blank=True)
     musicbrainz_recording_id = models.CharField(max_length=36, blank=True, db_index=True)

@@ -172,6 +172,10 @@ class SongDetailOutput(SongOutput):
     track_number = serializers.IntegerField(allow_null=True)
     disc_number = serializers.IntegerField(allow_null=True)
     bpm = serializers.FloatField(allow_null=True)
+    language = serializers.CharField(help_text="ISO 639, by the tag; empty if it has none.")
+    explicit = serializers.BooleanField(
+        source="is_explicit", allow_null=True, help_text="By the tag; null if it says nothing."
+    )
     replaygain_db = serializers.FloatField(allow_null=True)
     mood_tags = serializers.ListField(child=serializers.CharField())
     musicbrainz_recording_id = serializers.CharField()

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
+from catalog.files.languages import language_code
+from catalog.models import Song
 from recommender.feedback import feedback_of
 from recommender.history import songs_heard
 from recommender.index.protocol import SAME_RECORDING, Condition
@@ -22,8 +25,8 @@ from recommender.playlists.kinds import FieldError, Flag, Ids, Number, Text, Who
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from django.contrib.auth.models import AnonymousUser, User
+    from django.db.models import QuerySet
     from numpy.typing import NDArray
 
     from recommender.index import IndexSnapshot
@@ -293,6 +296,51 @@ class Tempo(_Range):
 
 
 @register
+class Language(Constraint):
+    """Only songs of a language, by their tag; songs without the tag are left out."""
+
+    noun = "language"
+    language = Field[str](
+        Text(30),
+        "",
+        "Language by the tag, as a code or an English name; songs without one are left out",
+        group=Group.CONSTRAINT,
+    )
+
+    def check(self, request: Values) -> None:
+        wanted = self.language.of(request)
+        if wanted and not language_code(wanted):
+            raise FieldError(f"is no language that is known: {wanted!r}; give a code such as fr")
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        return _only(
+            Song.objects.filter(language=language_code(self.language.of(request))), snapshot
+        )
+
+
+@register
+class NotExplicit(Constraint):
+    """No songs that are tagged as explicit."""
+
+    noun = "explicit songs"
+    not_explicit = Field[bool](
+        Flag(),
+        False,  # noqa: FBT003
+        "Leave out songs that are tagged as explicit",
+        label="No explicit songs",
+        group=Group.CONSTRAINT,
+        is_tuning=True,
+    )
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        return ~_only(Song.objects.filter(is_explicit=True), snapshot)
+
+
+@register
 class Libraries(Constraint):
     """Only songs of some libraries."""
 
@@ -461,6 +509,13 @@ class RefusedNames(Constraint):
 def _refused(request: Values, field: str) -> list[str]:
     sign = dict(request.value("weights")).get(field, 1.0)
     return [name for name, weight in request.value(field) if weight * sign < 0]
+
+
+def _only(songs: QuerySet[Song], snapshot: IndexSnapshot) -> NDArray[np.bool_]:
+    """Return the rows of songs of a query."""
+    mask = np.zeros(len(snapshot), bool)
+    mask[snapshot.rows_of(songs.order_by().values_list("pk", flat=True).iterator())] = True
+    return mask
 
 
 def _all_but(song_ids: Iterable[int]) -> list[Condition]:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from mutagen.aiff import AIFF
 from mutagen.asf import ASF
-from mutagen.id3 import ID3, TCON, TDOR, TDRC, TIT2, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
+from mutagen.id3 import ID3, TCON, TDOR, TDRC, TIT2, TLAN, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
 from mutagen.mp4 import MP4, MP4FreeForm
 
+from catalog.files.languages import language_code
 from catalog.files.tags import read_fields, read_tags
 from tests.catalog.conftest import write_tone
 from tests.catalog.files.test_tags import write_m4a
@@ -103,6 +104,7 @@ def test_mp4_freeform_and_numbers(tmp_path: Path) -> None:
     file = MP4(path)
     file["\xa9nam"], file["\xa9ART"], file["aART"] = "T", ["A", "B"], "Various Artists"
     file["trkn"], file["disk"], file["cpil"], file["tmpo"] = [(3, 12)], [(2, 2)], True, [128]
+    file["rtng"] = [4]
     for name, value in (
         ("LYRICS", "the sun is high"),
         ("MusicBrainz Track Id", UUIDS[0]),
@@ -114,6 +116,7 @@ def test_mp4_freeform_and_numbers(tmp_path: Path) -> None:
     assert tags.artist_values == ("A", "B")
     assert (tags.track_number, tags.disc_number, tags.bpm) == (3, 2, 128.0)
     assert tags.is_compilation
+    assert tags.is_explicit
     assert (tags.lyrics, tags.replaygain_db) == ("the sun is high", -7.5)
     assert tags.musicbrainz_recording_id == UUIDS[0]
 
@@ -346,3 +349,25 @@ def test_the_number_of_genres_and_moods_is_bounded(tmp_path: Path) -> None:
     file.save()
     tags = read_tags(tmp_path / "song.flac")
     assert (len(tags.genres), len(tags.moods)) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *(("fra", "fr"), ("fre", "fr"), ("FR", "fr"), ("French", "fr"), ("Français", "fr")),
+        *(("en-GB", "en"), ("pt_BR", "pt"), ("engfra", "en"), ("yor", "yo"), ("haw", "haw")),
+        *(("zxx", "zxx"), ("Instrumental", "zxx"), ("und", ""), ("XXX", ""), ("Klingon", "")),
+        *(("", ""), ("12", ""), ("日本語", "ja")),
+    ],
+)
+def test_languages(text: str, code: str) -> None:
+    assert language_code(text) == code
+
+
+@pytest.mark.parametrize(("advisory", "said"), [("1", True), ("2", False), ("0", None)])
+def test_language_and_advisory_of_id3(tmp_path: Path, advisory: str, said: bool | None) -> None:
+    frames = [TLAN(encoding=3, text="deu"), *id3(ITUNESADVISORY=advisory)]
+    tags = read_tags(tone_with_id3(tmp_path / "x.mp3", *frames))
+    assert (tags.language, tags.is_explicit) == ("de", said)
+    none = read_tags(tone_with_id3(tmp_path / "y.mp3", TIT2(encoding=3, text="T")))
+    assert (none.language, none.is_explicit) == ("", None)

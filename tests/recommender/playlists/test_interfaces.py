@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.http import QueryDict
 from django.urls import reverse
 
+from catalog.models import Song
 from recommender.errors import PlaylistRequestError
 from recommender.exports import FORMATS
 from recommender.feedback import song_like
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from django.test import Client
     from rest_framework.test import APIClient
 
-    from catalog.models import Song
     from recommender.exports import ExportFormat
     from recommender.playlists.constraints import Constraint
     from recommender.playlists.fields import Field
@@ -275,7 +275,7 @@ class TestConstraints:
                 Names: [{"name": songs[0].artist, "weight": -1}],
                 Flag: True,
             }[type(field.kind)]
-            value = {"decade": 1990}.get(field.name, value)
+            value = {"decade": 1990, "language": "fr"}.get(field.name, value)
             request = PlaylistRequest.from_json({**CALM, field.name: value})
             assert constraint.is_active(request)
             allowed = constraint.allowed(index_snapshot(), request, user)
@@ -301,9 +301,15 @@ class TestConstraints:
             )
         )
         listen_record(user=user, song_id=third.pk)
+        Song.objects.filter(pk=first.pk).update(language="fr", is_explicit=True)
+        Song.objects.filter(pk=second.pk).update(language="en", is_explicit=False)
         song_like(user=user, song_id=second.pk)
         for body, kept in [
             ({"liked_only": True}, {second}),
+            ({"language": "French"}, {first}),
+            ({"language": "eng"}, {second}),
+            ({"language": "yo"}, set()),
+            ({"not_explicit": True}, {second, third}),
             ({"genre": "indie"}, {first, third}),
             ({"genre": "ind"}, set()),
             ({"genre": "indei"}, {first, third}),
