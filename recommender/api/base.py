@@ -119,7 +119,7 @@ class PlainOutput(serializers.Serializer[Any]):
         is_mapping = isinstance(instance, dict)
         shown: dict[str, Any] = {}
         for field, plain in self._plain_fields:
-            name = str(field.field_name)
+            name, source = str(field.field_name), str(field.source)
             if plain is None:
                 try:
                     value = field.get_attribute(instance)
@@ -127,7 +127,7 @@ class PlainOutput(serializers.Serializer[Any]):
                     continue
                 shown[name] = None if value is None else field.to_representation(value)
             else:
-                value = instance[field.source] if is_mapping else getattr(instance, field.source)
+                value = instance[source] if is_mapping else getattr(instance, source)
                 shown[name] = None if value is None else plain(value)
         return shown
 
