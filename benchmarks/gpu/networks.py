@@ -176,7 +176,7 @@ def stages(section: Section, encoder: MusicnnEncoder) -> None:
 def encoders_tried(section: Section, here: Sequence[MusicnnEncoder]) -> list[Encoder]:
     """The product's encoders and faster ways to compute them."""
     half, chunk = torch.float16, 64 if section.is_quick else 256
-    wide = 64 if section.is_quick else 2560
+    wide = 64 if section.is_quick else 1280
     single = Encoder("product, single precision", [e.embed for e in here], chunk)
     if section.device.type == "cpu":  # half precision takes minutes there
         rows = [UnfoldedMusicnn(e, torch.float32).embed for e in here]
