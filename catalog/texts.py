@@ -173,3 +173,8 @@ def _first_artist(artist: str) -> str:
 _NO_ARTISTS: Final = frozenset(
     {"", "unknown", "unknown artist", "various", "various artists", "va", "artist", "unbekannt"}
 )
+
+
+def genre_parts(tag: str) -> set[str]:
+    """Return a genre tag, such as "Rock; Indie", and its parts, in lower case."""
+    return {part.strip().casefold() for part in (tag, *re.split(r"[;,/|]", tag))}

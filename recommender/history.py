@@ -114,6 +114,19 @@ def history_weights(
     return {song_id: weight for song_id, weight in weights.items() if weight > 0}
 
 
+def history_mark(*, user: User) -> tuple[int, float | None] | None:
+    """Return a mark of the present history of `user`, which changes with it; None if it is empty.
+
+    A listen that is recorded late, with a moment before the last one, leaves it as it is.
+    """
+    return (
+        Listen.objects.filter(user_id=user.pk)
+        .order_by("-listened_at", "-pk")
+        .values_list("pk", "seconds_played")
+        .first()
+    )
+
+
 def _session_length(moments: Sequence[datetime]) -> int:
     """Return how many of the moments, newest first, belong to the newest session."""
     for number, (later, earlier) in enumerate(itertools.pairwise(moments), start=1):

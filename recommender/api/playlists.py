@@ -82,6 +82,10 @@ class ReasonOutput(PlainOutput):
     shared_emotions = serializers.ListField(child=serializers.CharField())
     modality = serializers.ChoiceField(choices=[(m, m) for m in MODALITIES])
     sentence = serializers.CharField(help_text="The same in plain words.")
+    taste = serializers.FloatField(
+        required=False,
+        help_text="How much you like it by your feedback, -1 to 1; absent without feedback.",
+    )
     progress = unit_field(
         required=False, help_text="How far along the journey; absent from other lists."
     )

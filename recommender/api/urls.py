@@ -20,6 +20,7 @@ from recommender.api import (
     listens,
     moods,
     playlists,
+    profile,
     songs,
     tokens,
 )
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 _RESOURCES: Final = (
-    *(songs, moods, facets, playlists, listens, feedback, corrections, jobs, auth, tokens, account),
+    *(songs, moods, facets, playlists, listens, feedback, profile, corrections, jobs, auth, tokens),
+    account,
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]

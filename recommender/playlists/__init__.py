@@ -1,6 +1,7 @@
 """Playlists: requests, lists made from them, lists that are kept, similar songs."""
 
 from recommender.playlists.generate import GeneratedEntry, GeneratedPlaylist, playlist_generate
+from recommender.playlists.learned import ProfileShown, profile_shown
 from recommender.playlists.listed import (
     ListedEntry,
     gone_notes,
@@ -21,6 +22,7 @@ __all__ = [
     "GeneratedPlaylist",
     "ListedEntry",
     "PlaylistRequest",
+    "ProfileShown",
     "SimilarSong",
     "gone_notes",
     "last_target",
@@ -29,6 +31,7 @@ __all__ = [
     "playlist_listed",
     "playlist_name",
     "playlist_save",
+    "profile_shown",
     "similar_listed",
     "songs_similar",
     "worded",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from recommender.index import IndexSnapshot
     from recommender.playlists.aims import Aim, Part
+    from recommender.playlists.listener import Listener
     from recommender.playlists.request import PlaylistRequest
 
 ALL_SCORED: Final = 20_000
@@ -75,11 +76,16 @@ def chosen_for_aim(
     snapshot: IndexSnapshot,
     aim: Aim,
     allowed: NDArray[np.bool_],
+    listener: Listener | None = None,
 ) -> Chosen:
-    """Return the rows that fit an aim best, and differ as much as the request says."""
+    """Return the rows that fit an aim best, and differ as much as the request says.
+
+    With a listener who gave feedback, `snapshot` is that listener's.
+    """
     scored, scores = _scored(snapshot, aim, allowed)
     is_good = scores >= request.min_match
     candidates, good_scores = scored[is_good], scores[is_good]
+    ranked = good_scores if listener is None else listener.ranked(good_scores, snapshot, candidates)
 
     held: tuple[NDArray[np.int64], NDArray[np.int64]] = (candidates[:0], candidates[:0])
 
@@ -94,7 +100,7 @@ def chosen_for_aim(
     def choose(count: int) -> NDArray[np.int64]:
         return sequencing.choose(
             song_ids=snapshot.song_ids[candidates],
-            scores=good_scores,
+            scores=ranked,
             artists=snapshot.artists[candidates],
             credits=credits,
             albums=lambda places: snapshot.albums[candidates[places]],
@@ -167,13 +173,19 @@ def chosen_on_journey(
     stops: Sequence[Part],
     aim: Aim | None,
     allowed: NDArray[np.bool_],
+    listener: Listener | None = None,
 ) -> Chosen:
-    """Return rows along the curve through `stops`; `aim` is what else is wanted of them."""
+    """Return rows along the curve through `stops`; `aim` is what else is wanted of them.
+
+    With a listener who gave feedback, `snapshot` is that listener's.
+    """
     rows = snapshot.one_per_recording(_drawn(snapshot, allowed, seed), allowed)
     misfit = np.zeros(len(rows))
     if aim is not None:
         scores, is_refused = aim.scores(snapshot, rows)
         rows, misfit = rows[~is_refused], 1.0 - scores[~is_refused]
+    if listener is not None:
+        misfit = 1.0 - (1.0 - misfit) * listener.likings(snapshot, rows)
     matches = [stop.match(snapshot, rows) for stop in stops]
     places = snapshot.affect[rows, :2].astype(np.float64)
     corners = np.array(

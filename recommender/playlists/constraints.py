@@ -6,7 +6,6 @@ songs must meet. The request, the API, the page, the command and the docs then h
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from rapidfuzz import fuzz, process
 
 from catalog.files.languages import language_code
 from catalog.models import Song
+from catalog.texts import genre_parts
 from recommender.feedback import feedback_of
 from recommender.history import songs_heard
 from recommender.index.protocol import SAME_RECORDING, Condition
@@ -175,11 +175,6 @@ class Genre(Constraint):
             wanted, sorted(known), scorer=fuzz.ratio, score_cutoff=GENRE_LIKENESS
         )
         return found[0] if found else wanted
-
-
-def genre_parts(tag: str) -> set[str]:
-    """Return a genre tag, such as "Rock; Indie", and its parts, in lower case."""
-    return {part.strip().casefold() for part in (tag, *re.split(r"[;,/|]", tag))}
 
 
 @register

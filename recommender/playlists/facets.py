@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog.texts import genre_parts
 from recommender.index import index_snapshot
-from recommender.playlists.constraints import genre_parts
 
 if TYPE_CHECKING:
     from recommender.index import IndexSnapshot

@@ -16,9 +16,10 @@ from recommender.playlists.choosing import Chosen, chosen_for_aim, chosen_on_jou
 from recommender.playlists.constraints import allowed_rows, constraint_notes, relaxable
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
+from recommender.playlists.listener import listener_of
 from recommender.playlists.naming import stop_name
 from recommender.playlists.nearby import Search, needed_songs, place_of_words
-from recommender.playlists.reasons import REASON_FIELDS, Wanted, alike_from, reason_of
+from recommender.playlists.reasons import REASON_FIELDS, Personal, Wanted, alike_from, reason_of
 from recommender.playlists.refusals import refused_rows, rows_of_filters
 from recommender.playlists.scoring import Target
 from recommender.playlists.targets import plan_of_request
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from catalog.models import SongEmotion
     from recommender.index import IndexSnapshot
     from recommender.playlists.constraints import Constraint
+    from recommender.playlists.listener import Listener
     from recommender.playlists.reasons import EntryReason
     from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.targets import Plan
@@ -90,14 +92,19 @@ def playlist_generate(
     It ends where songs match less than `request.min_match`, and is empty if all do.
     `words` are the readings of the request's words, if they were read before.
     The songs are those of `snapshot`, by default of the model that serves. The same request with
-    the same seed over the same catalogue gives the same list. Nothing is
-    written. Raises `PlaylistRequestError` when no list can be made; its code says why.
+    the same seed over the same catalogue, and the same feedback of `user`, gives the same list.
+    Nothing is written. Raises `PlaylistRequestError` when no list can be made; its code says why.
     """
     snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     words = worded(request) if words is None else words
-    needed = [] if snapshot.source is None else needed_songs(request, user)
-    plan = plan_of_request(request, snapshot.narrowed(needed), user, words)
+    listener = listener_of(user, snapshot)
+    if listener is not None:
+        snapshot = listener.snapshot_of(snapshot)
+    needed = []
+    if snapshot.source is not None:
+        needed = [*needed_songs(request, user), *(listener.needed if listener else ())]
+    plan = plan_of_request(request, snapshot.narrowed(needed), user, words, listener)
     search = Search(request, user, plan, words, tuple(needed))
     choice, relaxed = _relaxed_choice(search, seed, snapshot)
     chosen, snapshot = choice.chosen, choice.snapshot
@@ -217,10 +224,12 @@ def _chosen(
     allowed: NDArray[np.bool_],
 ) -> Chosen:
     if plan.stops:
-        return chosen_on_journey(request, seed, snapshot, plan.stops, plan.aim, allowed)
+        return chosen_on_journey(
+            request, seed, snapshot, plan.stops, plan.aim, allowed, plan.listener
+        )
     if plan.aim is None:
         raise ValueError("a plan needs an aim or stops")
-    return chosen_for_aim(request, seed, snapshot, plan.aim, allowed)
+    return chosen_for_aim(request, seed, snapshot, plan.aim, allowed, plan.listener)
 
 
 def _shown_target(plan: Plan, chosen: Chosen) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -324,10 +333,14 @@ def _wanted(
 ) -> list[Wanted]:
     """Return what is wanted at each place of the list."""
     alike = alike_from(snapshot, chosen.rows, plan.seeds)
+    personal = _personal(plan.listener, chosen, snapshot)
     titles = song_titles({song_id for song_id in alike if song_id})
     if chosen.steps is None or chosen.progress is None:
         place, emotions = _shown_target(plan, chosen)
-        return [Wanted(place, emotions, like=titles.get(song_id, "")) for song_id in alike]
+        return [
+            Wanted(place, emotions, like=titles.get(song_id, ""), personal=said)
+            for song_id, said in zip(alike, personal, strict=True)
+        ]
     way = f", from {stop_name(request.journey[0])} to {stop_name(request.journey[-1])}"
     emotions = plan.aim.emotions if plan.aim is not None else np.zeros(len(EMOTIONS))
     return [
@@ -338,8 +351,34 @@ def _wanted(
             step=(number, len(alike)),
             way=way,
             like=titles.get(song_id, ""),
+            personal=said,
         )
-        for number, (step, progress, song_id) in enumerate(
-            zip(chosen.steps, chosen.progress.tolist(), alike, strict=True), start=1
+        for number, (step, progress, song_id, said) in enumerate(
+            zip(chosen.steps, chosen.progress.tolist(), alike, personal, strict=True), start=1
+        )
+    ]
+
+
+def _personal(
+    listener: Listener | None, chosen: Chosen, snapshot: IndexSnapshot
+) -> list[Personal | None]:
+    """Return what the listener's feedback says of each song of the list."""
+    if listener is None:
+        return [None] * len(chosen.rows)
+    alike = alike_from(snapshot, chosen.rows, listener.liked)
+    titles = song_titles({song_id for song_id in alike if song_id})
+    return [
+        Personal(
+            taste,
+            liked=titles.get(one, ""),
+            is_liked=song_id in listener.profile.liked,
+            is_moved=is_moved,
+        )
+        for song_id, one, taste, is_moved in zip(
+            snapshot.song_ids[chosen.rows].tolist(),
+            alike,
+            listener.tastes(snapshot, chosen.rows).tolist(),
+            listener.moved(snapshot, chosen.rows).tolist(),
+            strict=True,
         )
     ]

@@ -82,8 +82,24 @@ class EntryReason(TypedDict):
     """The modality with the largest weight in the prediction: audio, lyrics or context."""
     sentence: str
     """The same in words, for people."""
+    taste: NotRequired[float]
+    """How much the listener likes the song by feedback on others, -1 to 1; absent without any."""
     progress: NotRequired[float]
     """How far the song's step is along the journey, from 0 to 1; absent from other lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What the listener's feedback says of a song.
+
+    `taste` is how much the listener likes it, -1 to 1; `liked` is the title of a liked song that it
+    resembles.
+    """
+
+    taste: float
+    liked: str = ""
+    is_liked: bool = False
+    is_moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,7 @@ class Wanted:
     step: tuple[int, int] | None = None
     way: str = ""
     like: str = ""
+    personal: Personal | None = None
 
 
 def reason_of(
@@ -119,7 +136,8 @@ def reason_of(
     clauses = [
         _character(affect[:2], shares[:2]),
         _rank(shared, shares[2:], songs),
-        f"sounds like “{wanted.like}”" if wanted.like else "",
+        _likeness(wanted),
+        "you moved it here" if wanted.personal and wanted.personal.is_moved else "",
         _words(emotion.lyric_lines),
     ]
     start = f"Step {wanted.step[0]} of {wanted.step[1]}{wanted.way}. " if wanted.step else ""
@@ -131,13 +149,18 @@ def reason_of(
         modality=modality,
         sentence=f"{start}{'; '.join(clause for clause in clauses if clause)}.",
     )
+    if wanted.personal is not None:
+        reason["taste"] = wanted.personal.taste
     if wanted.progress is not None:
         reason["progress"] = wanted.progress
     return reason
 
 
 def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence[int]) -> list[int]:
-    """Return for each row the seed song that it resembles most, by id; 0 if it resembles none."""
+    """Return for each row the seed song that it resembles most, by id; 0 if it resembles none.
+
+    The row of a seed song itself resembles itself most.
+    """
     seed_rows = snapshot.rows_of(seeds)
     if not len(seed_rows) or not len(rows):
         return [0] * len(rows)
@@ -149,6 +172,17 @@ def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence
         int(snapshot.song_ids[seed_rows[seed]]) if likeness[number, seed] >= _ALIKE_FROM else 0
         for number, seed in enumerate(best.tolist())
     ]
+
+
+def _likeness(wanted: Wanted) -> str:
+    personal = wanted.personal
+    if personal is not None and personal.is_liked:
+        return "you liked it"
+    if wanted.like:
+        return f"sounds like “{wanted.like}”"
+    if personal is not None and personal.liked:
+        return f"sounds like “{personal.liked}”, which you liked"
+    return ""
 
 
 def _shared_emotions(emotions: NDArray[np.float64], shares: NDArray[np.float64]) -> list[int]:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from catalog.texts import fold
+from catalog.texts import fold, genre_parts
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from recommender.index.protocol import Condition
 from recommender.moods import MOODS
-from recommender.playlists.constraints import genre_parts
 from recommender.playlists.credited import condition_of_names, songs_of_names
 
 if TYPE_CHECKING:

@@ -158,21 +158,21 @@ def first_phase_of(target: Target, snapshot: IndexSnapshot) -> FirstPhase:
     )
 
 
-def quadrant_weights(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much a place belongs to Q1 to Q4; the weights sum to 1.
+def quadrant_weights(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much (…, 2) places belong to Q1 to Q4, (…, 4); the weights of each sum to 1.
 
     They are the products of its weights on both axes. On an axis, the high side has the weight
     ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))`` and the low side ``1 - high``.
     """
-    high = 1 / (1 + np.exp(-(place - 0.5) / SIDE_SCALE))
-    valence, arousal = high.tolist()
+    high = 1 / (1 + np.exp(-(places - 0.5) / SIDE_SCALE))
+    valence, arousal = high[..., 0], high[..., 1]
     weights = {
         Quadrant.Q1: valence * arousal,
         Quadrant.Q2: (1 - valence) * arousal,
         Quadrant.Q3: (1 - valence) * (1 - arousal),
         Quadrant.Q4: valence * (1 - arousal),
     }
-    return np.array([weights[name] for name in QUADRANTS])
+    return np.stack([weights[name] for name in QUADRANTS], axis=-1)
 
 
 def quadrant_match(

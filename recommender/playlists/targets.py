@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mer.affect import AffectPoint
     from recommender.index import IndexSnapshot
     from recommender.playlists.aims import Part
+    from recommender.playlists.listener import Listener
     from recommender.playlists.request import PlaylistRequest
     from recommender.playlists.target_kinds import Stop
     from recommender.playlists.worded import Worded
@@ -65,6 +66,8 @@ class Plan:
     """The songs that the list should resemble, the most important first."""
     heard: tuple[Heard, ...] = ()
     """What the words of the request came to."""
+    listener: Listener | None = None
+    """Who asks, if the listener gave feedback."""
 
 
 def plan_of_request(
@@ -72,6 +75,7 @@ def plan_of_request(
     snapshot: IndexSnapshot,
     user: User | AnonymousUser | None,
     words: Worded | None = None,
+    listener: Listener | None = None,
 ) -> Plan:
     """Return what a request aims at; raise `PlaylistRequestError` if a part cannot be found.
 
@@ -93,7 +97,7 @@ def plan_of_request(
     if not parts and not stops:
         raise not_understood_error(told[0], "text" if heard_text else "moods")
     seeds = tuple(song_id for song_id, weight in request.song_ids if weight > 0)
-    return Plan(aim_of_parts(parts) if parts else None, stops, seeds, told)
+    return Plan(aim_of_parts(parts) if parts else None, stops, seeds, told, listener)
 
 
 def _stop_part(

@@ -64,6 +64,8 @@ def reason_numbers(score: float, reason: EntryReason) -> tuple[tuple[str, str], 
         ("Distance on the map", f"{reason['distance']:.2f}"),
         ("Rated mostly by its", MODALITY_WORDS[reason["modality"]]),
     ]
+    if "taste" in reason:
+        numbers.append(("Your taste", f"{reason['taste']:+.2f}"))
     if "progress" in reason:
         numbers.append(("Way covered", f"{reason['progress']:.0%}"))
     return tuple(numbers)

@@ -118,6 +118,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     ),
     "artists/{pk}/ban/": (Scope.LISTEN, SAID),
     "feedback/": (Scope.LISTEN, {**LOGGED_IN, "delete": "login"}),
+    "profile/": (Scope.LISTEN, LOGGED_IN),
     "jobs/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "ingest-jobs/": (Scope.INGEST, {"post": "permitted"}),

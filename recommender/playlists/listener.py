@@ -1,0 +1,267 @@
+"""How the profile of one listener changes a request: the one place that does.
+
+The listener's plane takes the place of the catalogue's: songs lie where the listener would place
+them, and a song that the listener moved lies where it was moved. That changes how well songs match.
+What the listener likes decides which of the matching songs come first: they are ranked by
+``score · e^x``, where x is `TASTE_FACTOR` times the taste for a song, plus what was said of the
+song itself. So a song of which nothing is known keeps its rank value, between two songs of one
+taste the better match stays first, and no song matches better because it is liked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from recommender.index import IndexSnapshot
+from recommender.personal import profile_of, songs_at
+from recommender.playlists.scoring import quadrant_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from django.contrib.auth.models import AnonymousUser, User
+    from numpy.typing import NDArray
+
+    from recommender.index.protocol import Condition, FirstPhase, Nearest
+    from recommender.personal import Profile
+
+    _Rows = slice | NDArray[np.int64]
+    _Read = Callable[[_Rows, int | None], NDArray[Any]]
+
+TASTE_FACTOR: Final = 0.6
+"""A song that is surely liked ranks like one whose match is e to this times better, 1.8; one that
+is surely disliked, as much worse."""
+_RERANKED: Final = 5_000
+"""Taste changes the ranks of so many best matches."""
+_LIKED_NAMED: Final = 100
+_SHARE_STEPS: Final = 1024
+_NEUTRAL_SHARE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener who gave feedback. `snapshot` is everywhere what `snapshot_of` returned."""
+
+    profile: Profile
+
+    @property
+    def liked(self) -> tuple[int, ...]:
+        """The latest likes, which reasons may name."""
+        return self.profile.liked[:_LIKED_NAMED]
+
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """The songs whose rows a list of this listener needs."""
+        return (*self.liked, *self.profile.moved)
+
+    def snapshot_of(self, snapshot: IndexSnapshot) -> IndexSnapshot:
+        """Return the songs where the listener places them."""
+        if self.profile.calibration is None and not self.profile.moved:
+            return snapshot
+        return HeardSnapshot.of(snapshot, self.profile)
+
+    def ranked(
+        self, scores: NDArray[np.float64], snapshot: IndexSnapshot, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return values, 0 or more, by which rows with scores are ranked; highest first."""
+        best = np.arange(len(rows))
+        if len(rows) > _RERANKED:
+            best = np.sort(np.argpartition(-scores, _RERANKED - 1)[:_RERANKED])
+        found = scores.copy()
+        found[best] *= np.exp(self._preference(snapshot, rows[best]))
+        return found
+
+    def likings(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how well the listener likes rows, compared with the best liked of them: 0 to 1."""
+        liked = np.exp(self._preference(snapshot, rows))
+        return np.asarray(liked / liked.max(initial=0.0)) if len(rows) else liked
+
+    def tastes(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much the listener likes rows, from -1 to 1; 0: nothing is known."""
+        if self.profile.taste is None:
+            return np.zeros(len(rows))
+        return self.profile.taste.of(songs_at(snapshot, rows))
+
+    def moved(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows the listener moved on the plane."""
+        return self.profile.where_moved(snapshot.recordings[rows])[0]
+
+    def _preference(self, snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        said = self.profile.nudges_of(snapshot.recordings[rows])
+        return TASTE_FACTOR * self.tastes(snapshot, rows) + said
+
+
+def listener_of(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> Listener | None:
+    """Return the listener, with all feedback about songs up to now; None without any."""
+    profile = profile_of(user, snapshot)
+    return None if profile is None else Listener(profile)
+
+
+class _Computed:
+    """Values of rows that are computed when they are read, with the face of `Column`.
+
+    `read` gets rows, and the number of a value or None for all values of each row.
+    """
+
+    def __init__(self, count: int, read: _Read, dimension: int | None = None) -> None:
+        self._count = count
+        self._read = read
+        self._dimension = dimension
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        if isinstance(rows, tuple):
+            rows, which = rows
+            if isinstance(which, int):
+                return self.dimension(which)[rows]
+            return np.asarray(self[rows][..., which])
+        if isinstance(rows, int | np.integer):
+            return np.asarray(self._read(np.array([rows]), self._dimension)[0])
+        return self._read(rows, self._dimension)
+
+    def __array__(
+        self,
+        dtype: np.dtype[np.generic] | None = None,
+        copy: bool | None = None,  # noqa: FBT001  NumPy's
+    ) -> NDArray[Any]:
+        values = self[slice(None)]
+        return values if dtype is None else values.astype(dtype)
+
+    def dimension(self, number: int) -> _Computed:
+        """Return the column of one of the values of each row."""
+        return _Computed(self._count, self._read, number)
+
+
+@dataclass(frozen=True)
+class HeardSnapshot(IndexSnapshot):
+    """The songs of a snapshot, where one listener places them on the plane.
+
+    The distribution of the catalogue stays: a song has the share that a song at its new place has.
+    Quadrants stay, too: lists were worse where they followed the plane (docs/results/playlists.md).
+    A moved song has the quadrants of its place, and the emotions of a median song, because the
+    listener said that those predicted are wrong.
+    """
+
+    profile: Profile = field(repr=False)
+
+    @classmethod
+    def of(cls, snapshot: IndexSnapshot, profile: Profile) -> HeardSnapshot:
+        """Return the songs of `snapshot` for a listener."""
+        held = {one.name: getattr(snapshot, one.name) for one in fields(IndexSnapshot)}
+        return cls(**held, profile=profile)
+
+    @property
+    def affect(self) -> _Computed:
+        """Valence, arousal and the eight emotions."""
+        return _Computed(len(self), self._affect)
+
+    @property
+    def quadrants(self) -> _Computed:
+        """Probabilities of Q1 to Q4."""
+        return _Computed(len(self), self._quadrants)
+
+    def shares(self, dimension: int) -> _Computed:  # type: ignore[override]  # it has the face
+        """Return the column of the share of the catalogue below the values of a dimension."""
+        return _Computed(len(self), self._shares, dimension)
+
+    def narrowed(
+        self,
+        song_ids: Collection[int],
+        nearest: Sequence[Nearest] = (),
+        conditions: Sequence[Condition] = (),
+        first_phase: FirstPhase | None = None,
+    ) -> IndexSnapshot:
+        """Return a snapshot with the rows that a search needs, those around where they were."""
+        if self.source is None:
+            return self
+        asked = [
+            one if one.weights is None else replace(one, target=self._source(one.target))
+            for one in nearest
+        ]
+        return super().narrowed(song_ids, asked, conditions, first_phase)
+
+    def _source(self, target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return where the catalogue has what the listener has at a target in affect."""
+        found = target.copy()
+        if self.profile.calibration is not None:
+            found[:2] = self.profile.calibration.sources(target[:2])
+        return found
+
+    def search_affect(
+        self,
+        target: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return weighted distances and rows of the `k` allowed songs nearest in affect.
+
+        The search goes to where the catalogue has the songs that the listener places at the target;
+        moved songs are found, too. So the distances are near those on the listener's plane.
+        """
+        distances, rows = super().search_affect(self._source(target), weights, k, allowed)
+        moved = self.rows_of(self.profile.moved)
+        moved = moved[allowed[moved]]
+        off = np.sqrt(((self.affect[moved] - target) ** 2 * weights).sum(axis=1))
+        is_other = ~np.isin(rows, moved)
+        distances = np.concatenate([distances[is_other], off.astype(np.float32)])
+        rows = np.concatenate([rows[is_other], moved])
+        best = np.lexsort((self.song_ids[rows], distances))[:k]
+        return distances[best], rows[best]
+
+    @cached_property
+    def _share_tables(self) -> list[NDArray[np.float64]]:
+        """The shares of valence and arousal at `_SHARE_STEPS` steps from 0 to 1."""
+        steps = np.linspace(0.0, 1.0, _SHARE_STEPS + 1, dtype=np.float32)
+        return [self.statistics.share_below(steps, axis) for axis in (0, 1)]
+
+    def _affect(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
+        if dimension is not None and dimension > 1:
+            return np.asarray(super().affect.dimension(dimension)[rows])
+        places = self._places(rows)
+        if dimension is not None:
+            return np.asarray(places[:, dimension], np.float32)
+        values = np.array(super().affect[rows])
+        values[:, :2] = places
+        return values
+
+    def _places(self, rows: _Rows) -> NDArray[np.floating]:
+        """Return where the listener places rows, (rows, 2)."""
+        is_moved, at = self.profile.where_moved(self.recordings[rows])
+        calibration = self.profile.calibration
+        held = np.array(super().affect[rows, :2])
+        found = held if calibration is None else calibration.places(held)
+        found[is_moved] = self.profile.felt[at]
+        return found
+
+    def _quadrants(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
+        column = super().quadrants
+        held = np.array(column[rows] if dimension is None else column.dimension(dimension)[rows])
+        is_moved, at = self.profile.where_moved(self.recordings[rows])
+        felt = quadrant_weights(self.profile.felt[at])
+        held[is_moved] = felt if dimension is None else felt[:, dimension]
+        return held
+
+    def _shares(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
+        if dimension is None:
+            raise ValueError("shares are read one dimension at a time")
+        held = np.array(super().shares(dimension)[rows])
+        is_moved, at = self.profile.where_moved(self.recordings[rows])
+        if dimension > 1:
+            held[is_moved] = _NEUTRAL_SHARE
+        elif self.profile.calibration is not None:
+            held[:] = self._share_at(self._places(rows)[:, dimension], dimension)
+        else:
+            held[is_moved] = self._share_at(self.profile.felt[at, dimension], dimension)
+        return held
+
+    def _share_at(self, values: NDArray[np.floating], dimension: int) -> NDArray[np.float64]:
+        """Return the share of the catalogue below values of valence or arousal."""
+        steps = np.linspace(0.0, 1.0, _SHARE_STEPS + 1)
+        return np.asarray(np.interp(values, steps, self._share_tables[dimension]))
