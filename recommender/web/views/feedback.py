@@ -23,6 +23,7 @@ from catalog.models import Artist, Song
 from recommender import feedback
 from recommender.access import CORRECT_PERMISSION
 from recommender.feedback import FeedbackKind
+from recommender.playlists import profile_shown
 from recommender.web.forms import CorrectionForm, FeedbackKindForm, PlaceForm, RatingForm
 from recommender.web.queries import form_error
 from recommender.web.views.base import account, page_of, staff_who_may
@@ -98,6 +99,7 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
         "kind": kind,
         "kinds": [(one.value, words, counts[one]) for one, words in _KIND_WORDS.items()],
         "count": len(items),
+        "learned": profile_shown(user=account(request)) if items else None,
     }
     return render(request, "feedback.html", context)
 

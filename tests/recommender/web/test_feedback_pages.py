@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from catalog.models import Artist, SongCredit
-from recommender.feedback import feedback_of
+from recommender.feedback import feedback_of, song_like, song_place
 from recommender.models import SongFeedback
 from tests.factories import UserFactory
 
@@ -140,3 +140,16 @@ def test_staff_correct_for_everybody(client: Client, songs: list[Song]) -> None:
     client.force_login(UserFactory())
     assert "Correct it for everybody" not in page(client, songs[0])
     assert client.post(address, {"mood": "joy"}).status_code == 403
+
+
+def test_what_it_changed_is_told(ada: Client, songs: list[Song], user: User) -> None:
+    for song in songs[:2]:
+        song_like(user=user, song_id=song.pk)
+        song_place(user=user, song_id=song.pk, valence=0.5, arousal=0.5)
+    shown = ada.get("/account/feedback").content.decode()
+    assert "What it changed" in shown
+    assert "With 3 more, your map changes" in shown
+    assert "Genres: " in shown
+    for song in songs[2:6]:
+        song_place(user=user, song_id=song.pk, valence=0.9, arousal=0.9)
+    assert "Your map is shifted" in ada.get("/account/feedback").content.decode()
