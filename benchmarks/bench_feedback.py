@@ -42,30 +42,31 @@ def main() -> None:
 def _report(songs: int, likes: int) -> None:
     from recommender.personal.profile import profile_fit  # noqa: PLC0415  after setup
     from recommender.playlists.choosing import _scored  # noqa: PLC0415
-    from recommender.playlists.listener import HeardSnapshot, Listener  # noqa: PLC0415
+    from recommender.playlists.listener import Listener  # noqa: PLC0415
     from recommender.playlists.targets import aim_of_parts, mood_target  # noqa: PLC0415
 
     snapshot = _snapshot(songs)
     feedback = _feedback(likes)
     aim = aim_of_parts([(1.0, mood_target(MOOD, "moods", snapshot))])
     profile = profile_fit(feedback, {}, snapshot)
-    listener = Listener(profile, HeardSnapshot.of(snapshot, profile))
+    listener = Listener(profile)
+    heard = listener.snapshot_of(snapshot)
 
     def without() -> None:
         _scored(snapshot, aim, snapshot.alive)
 
     def moved() -> None:
-        heard = HeardSnapshot.of(snapshot, profile)
-        _scored(heard, aim, heard.alive)
+        fresh = listener.snapshot_of(snapshot)
+        _scored(fresh, aim, fresh.alive)
 
-    rows, scores = _scored(listener.snapshot, aim, snapshot.alive)
+    rows, scores = _scored(heard, aim, heard.alive)
     print(f"{songs} songs, {likes} likes, 50 skips, 20 corrections; {len(rows)} songs scored\n")
     print("| step | ms of processor, median |\n|---|---|")
     for name, step in (
         ("fit of the profile, after a change", lambda: profile_fit(feedback, {}, snapshot)),
         ("candidates and scores without feedback", without),
         ("the same on the listener's plane", moved),
-        ("ranks by taste", lambda: listener.ranked(scores, rows)),
+        ("ranks by taste", lambda: listener.ranked(scores, heard, rows)),
     ):
         print(f"| {name} | {_milliseconds(step):.1f} |")
 

@@ -35,8 +35,8 @@ _KEPT: Final = 256
 class Corrections:
     """The songs of a snapshot that a listener moved, as aligned arrays.
 
-    (n, 2) `said` is where the catalogue has them, `felt` where the listener does; both are (valence,
-    arousal).
+    (n, 2) `said` is where the catalogue has them, `felt` where the listener does; both are places
+    (valence, arousal).
     """
 
     song_ids: tuple[int, ...]

@@ -148,7 +148,7 @@ class HeardSnapshot(IndexSnapshot):
     listener said that those predicted are wrong.
     """
 
-    profile: Profile = field(repr=False)
+    profile: Profile = field(repr=False, kw_only=True)
 
     @classmethod
     def of(cls, snapshot: IndexSnapshot, profile: Profile) -> HeardSnapshot:
