@@ -137,6 +137,12 @@ def account_export(*, user: User) -> dict[str, Any]:
             "is_superuser": user.is_superuser,
         },
         "playlists": _playlists(user),
+        "stations": list(
+            user.stations.order_by("created_at", "id").values(
+                *("id", "name", "request", "schedule", "hour", "weekday", "time_zone"),
+                *("fresh_versions", "next_at", "version", "current", "notes", "created_at"),
+            )
+        ),
         "listens": list(
             Listen.objects.filter(user=user)
             .order_by("listened_at", "id")
@@ -194,7 +200,8 @@ def _playlists(user: User) -> list[dict[str, Any]]:
     playlists: dict[Any, dict[str, Any]] = {
         row["id"]: {**row, "entries": []}
         for row in user.playlists.order_by("created_at", "id").values(
-            "id", "name", "created_at", "request", "seed", "model_version", "notes"
+            *("id", "name", "created_at", "request", "seed", "model_version", "notes"),
+            *("station_id", "station_version"),
         )
     }
     entries = (

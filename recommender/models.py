@@ -6,6 +6,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.dispatch import receiver
 
@@ -38,8 +39,57 @@ class IndexBuild(models.Model):
         return f"{self.directory} ({self.row_count} songs{', active' if self.is_active else ''})"
 
 
+class Station(models.Model):
+    """A request of a user whose list is made anew, each time as another version."""
+
+    class Schedule(models.TextChoices):
+        BY_HAND = "by_hand", "By hand"
+        DAILY = "daily", "Daily"
+        WEEKLY = "weekly", "Weekly"
+
+    class Weekday(models.IntegerChoices):
+        MONDAY = 0
+        TUESDAY = 1
+        WEDNESDAY = 2
+        THURSDAY = 3
+        FRIDAY = 4
+        SATURDAY = 5
+        SUNDAY = 6
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stations"
+    )
+    name = models.CharField(max_length=200)
+    request = models.JSONField(help_text="The PlaylistRequest of every version, without a seed")
+    schedule = models.CharField(max_length=10, choices=Schedule.choices, default=Schedule.BY_HAND)
+    hour = models.PositiveSmallIntegerField(
+        default=6, validators=[MaxValueValidator(23)], help_text="Of the day, in the time zone"
+    )
+    weekday = models.PositiveSmallIntegerField(
+        choices=Weekday.choices, default=Weekday.MONDAY, help_text="Of a weekly station"
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="Such as Europe/Rome")
+    fresh_versions = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(10)],
+        help_text="Songs of so many last versions are left out of a new one",
+    )
+    next_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    version = models.PositiveIntegerField(default=0, help_text="Number of the newest version")
+    current = models.PositiveIntegerField(default=0, help_text="Number of the version in use")
+    notes = models.JSONField(default=list, help_text="Why the last try made no version")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Playlist(models.Model):
-    """A playlist that a user saved."""
+    """A playlist that a user saved, or a version of a station."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -55,10 +105,19 @@ class Playlist(models.Model):
     target = models.JSONField(
         default=dict, help_text="Valence and arousal; words such as calmer move them"
     )
+    station = models.ForeignKey(
+        Station, null=True, blank=True, on_delete=models.CASCADE, related_name="versions"
+    )
+    station_version = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["station", "station_version"], name="one_list_per_station_version"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -11,7 +11,7 @@ from django.db.models import Count, F, FilteredRelation, Q
 from catalog import analysis
 from catalog import selectors as catalog_selectors
 from catalog.models import BackgroundJob, Song, SongEmotion
-from recommender.models import Listen, Playlist, Token
+from recommender.models import Listen, Playlist, Station, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,6 +151,23 @@ def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
         )
         .order_by("-created_at", "id")
     )
+
+
+def playlists_saved(user: User | AnonymousUser) -> QuerySet[Playlist]:
+    """Return those of `playlist_list` that are no versions of a station."""
+    return playlist_list(user).filter(station__isnull=True)
+
+
+def station_list(user: User | AnonymousUser) -> QuerySet[Station]:
+    """Return the user's own stations, newest first."""
+    if not user.is_authenticated:
+        return Station.objects.none()
+    return Station.objects.filter(user=user).order_by("-created_at", "id")
+
+
+def station_versions(station: Station) -> QuerySet[Playlist]:
+    """Return the versions of a station, newest first, with the numbers of `playlist_list`."""
+    return playlist_list(station.user).filter(station=station).order_by("-station_version")
 
 
 def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:

@@ -199,6 +199,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     for name, task, seconds in (
         ("reconcile", "catalog.reconcile", 20.0),
         ("build-index-if-stale", "recommender.build_index_if_stale", 60.0),
+        ("refresh-stations", "recommender.refresh_stations", 60.0),
     )
 }
 

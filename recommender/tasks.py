@@ -11,6 +11,7 @@ from recommender import heartbeat as _  # noqa: F401  # connects the signs of li
 from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 from recommender.index.transition import transition_settle
+from recommender.stations import stations_refresh_due
 
 logger = logging.getLogger(__name__)
 
@@ -39,3 +40,9 @@ def build_index_if_stale() -> dict[str, str]:
     if not index_status().is_stale:
         return {"build": ""}
     return build_index()
+
+
+@shared_task(name="recommender.refresh_stations")
+def refresh_stations() -> dict[str, int]:
+    """Make new versions of the stations that are due, some at a time."""
+    return {"versions": stations_refresh_due()}

@@ -11,7 +11,16 @@ from django.views.generic import RedirectView
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
-from recommender.web.views import accounts, feedback, ingest, models, music, own_account, playlists
+from recommender.web.views import (
+    accounts,
+    feedback,
+    ingest,
+    models,
+    music,
+    own_account,
+    playlists,
+    stations,
+)
 
 urlpatterns = [
     path("", music.home, name="home"),
@@ -39,6 +48,13 @@ urlpatterns = [
     path("playlists/<uuid:pk>", playlists.saved_playlist, name="saved-playlist"),
     path("playlists/<uuid:pk>/rename", playlists.playlist_rename, name="playlist-rename"),
     path("playlists/<uuid:pk>/delete", playlists.playlist_delete, name="playlist-delete"),
+    path("stations", stations.station_index, name="stations"),
+    path("stations/save", stations.station_save, name="station-save"),
+    path("stations/<uuid:pk>", stations.station, name="station"),
+    path("stations/<uuid:pk>/change", stations.station_change, name="station-change"),
+    path("stations/<uuid:pk>/refresh", stations.station_refresh, name="station-refresh"),
+    path("stations/<uuid:pk>/restore", stations.station_restore, name="station-restore"),
+    path("stations/<uuid:pk>/delete", stations.station_delete, name="station-delete"),
     path("history", accounts.listening, name="history"),
     path("account", own_account.own_account, name="account"),
     path("account/password", own_account.password_change, name="account-password"),

@@ -38,6 +38,7 @@ from recommender.models import (
     Playlist,
     PlaylistEntry,
     ServiceHeartbeat,
+    Station,
     Token,
 )
 from tests.factories import SongEmotionFactory, UserFactory
@@ -60,6 +61,7 @@ def rows() -> str:
 
 def fill_every_table() -> None:
     user, song = UserFactory(), SongEmotionFactory().song
+    Station.objects.create(user=user, name="Mornings", request={})
     artist = Artist.objects.create(name="A", key="a")
     Album.objects.create(title="B", key="b", artist=artist)
     SongCredit.objects.create(song=song, artist=artist, position=0, name="A")

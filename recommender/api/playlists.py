@@ -183,6 +183,8 @@ class PlaylistViewSet(
         return super().get_permissions()
 
     def get_queryset(self) -> QuerySet[Playlist]:
+        if self.action == "list":
+            return selectors.playlists_saved(self.request.user)
         return selectors.playlist_list(self.request.user)
 
     def retrieve(self, request: Request, pk: str) -> Response:

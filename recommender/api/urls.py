@@ -22,6 +22,7 @@ from recommender.api import (
     playlists,
     profile,
     songs,
+    stations,
     tokens,
 )
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 _RESOURCES: Final = (
-    *(songs, moods, facets, playlists, listens, feedback, profile, corrections, jobs, auth, tokens),
-    account,
+    *(songs, moods, facets, playlists, stations, listens, feedback, profile, corrections),
+    *(jobs, auth, tokens, account),
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]

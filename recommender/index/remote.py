@@ -169,7 +169,8 @@ class RemoteIndex:
 def _recordings(points: Sequence[Found]) -> list[int]:
     """Return the recordings of points, each once, without those of single files."""
     recordings = columns_of([point.payload for point in points], Genres())["recordings"]
-    return np.unique(recordings[recordings >= 0]).tolist()
+    found: list[int] = np.unique(recordings[recordings >= 0]).tolist()
+    return found
 
 
 def points_write(

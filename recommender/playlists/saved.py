@@ -57,5 +57,6 @@ def last_target(user: User | AnonymousUser) -> AffectPoint | None:
     """Return the target of the list that a user kept last, None if there is none."""
     if not user.is_authenticated:
         return None
-    target = Playlist.objects.filter(user_id=user.pk).values_list("target", flat=True).first()
+    own = Playlist.objects.filter(user_id=user.pk, station__isnull=True)
+    target = own.values_list("target", flat=True).first()
     return AffectPoint(target["valence"], target["arousal"]) if target else None

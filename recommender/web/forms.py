@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.models import EmotionCorrection
 from recommender.feedback import FeedbackKind
-from recommender.models import Playlist, Scope, Token
+from recommender.models import Playlist, Scope, Station, Token
 from recommender.moods import mood_find
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
@@ -68,6 +68,16 @@ class PlaylistNameForm(forms.ModelForm):  # type: ignore[type-arg]
 class SavePlaylistForm(PlaylistNameForm):
     # The longest text, of characters that take twelve in an address, and all the rest.
     query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
+
+
+class StationForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Station
+        fields = ("name", "schedule", "weekday", "hour", "time_zone", "fresh_versions")
+
+
+class VersionForm(forms.Form):
+    version = forms.IntegerField(min_value=1)
 
 
 class SignUpForm(NameForm, UserCreationForm):  # type: ignore[type-arg]

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from catalog.models import Album, Artist, BackgroundJob, Genre, IngestFailure
 from recommender import throttles
-from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, Scope, Token
+from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, Scope, Station, Token
 from tests.factories import SongEmotionFactory, UserFactory, token_secret
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ PAGES: dict[str, dict[str, str]] = {
     "playlists/<uuid:pk>": {"get": "own", "head": "own"},
     "playlists/<uuid:pk>/rename": {"post": "own"},
     "playlists/<uuid:pk>/delete": {"post": "own"},
+    "stations": LOGGED_IN,
+    "stations/save": {"post": "login"},
+    "stations/<uuid:pk>": {"get": "own", "head": "own"},
+    "stations/<uuid:pk>/change": {"post": "own"},
+    "stations/<uuid:pk>/refresh": {"post": "own"},
+    "stations/<uuid:pk>/restore": {"post": "own"},
+    "stations/<uuid:pk>/delete": {"post": "own"},
     "history": LOGGED_IN,
     "account": LOGGED_IN,
     "account/password": FORM,
@@ -106,6 +113,14 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "playlists/": (Scope.PLAYLISTS, {**LOGGED_IN, "post": "all"}),
     "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
     "playlists/{pk}/export.m3u8": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
+    "stations/": (Scope.PLAYLISTS, FORM),
+    "stations/{pk}/": (
+        Scope.PLAYLISTS,
+        {"get": "own", "head": "own", "patch": "own", "delete": "own"},
+    ),
+    "stations/{pk}/refresh/": (Scope.PLAYLISTS, {"post": "own"}),
+    "stations/{pk}/versions/": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
+    "stations/{pk}/restore/": (Scope.PLAYLISTS, {"post": "own"}),
     "listens/": (Scope.LISTEN, FORM),
     "songs/{pk}/like/": (Scope.LISTEN, SAID),
     "songs/{pk}/ban/": (Scope.LISTEN, SAID),
@@ -266,6 +281,9 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
     token_secret(user)
     rows = {
         "recommender/playlist": playlist,
+        "recommender/station": Station.objects.create(
+            user=user, name="Mine", request={"moods": [["calm", 1.0]]}, version=1, current=1
+        ),
         "recommender/listen": Listen.objects.create(
             user=user, song=wav_song, listened_at=timezone.now()
         ),
@@ -316,6 +334,7 @@ def address(route: str, world: dict[str, Any]) -> str:
             "songs": "catalog/song",
             "artists": "catalog/artist",
             "playlists": "recommender/playlist",
+            "stations": "recommender/station",
             "ingest": "catalog/backgroundjob",
             "jobs": "catalog/backgroundjob",
         }.get(re.sub(r"^(api/v1/)?\^?", "", route).split("/")[0], "token")

@@ -136,7 +136,7 @@ def playlist_download(request: HttpRequest, suffix: str) -> HttpResponse:
 @login_required
 @require_safe
 def playlist_index(request: HttpRequest) -> HttpResponse:
-    page = page_of(request, selectors.playlist_list(request.user))
+    page = page_of(request, selectors.playlists_saved(request.user))
     return render(request, "playlists.html", {"page_obj": page})
 
 

@@ -1,0 +1,161 @@
+"""Saved stations: a request whose list is made anew in place, by a schedule or by hand.
+
+Each list is a version, a `Playlist` of the station. A new version, its number and the next time are
+one transaction, so a process that is killed makes none or all of it, and two processes that find
+the same station due make one version. A list without a song is no version: the former one stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+
+from mer.errors import MerError
+from recommender.errors import PlaylistRequestError, RecommenderError
+from recommender.models import Playlist, PlaylistEntry, Station
+from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save
+from recommender.playlists.constraints import MAX_EXCLUDED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.contrib.auth.models import User
+
+    from recommender.playlists import GeneratedPlaylist
+
+logger = logging.getLogger(__name__)
+
+MAX_STATIONS: Final = 100
+"""Of one listener."""
+KEPT_VERSIONS: Final = 10
+"""Older versions are deleted; the current one stays."""
+BATCH: Final = 20
+RETRY: Final = timedelta(minutes=10)
+"""A station that could not be made for a reason of the server is tried again after this."""
+
+
+def station_create(*, user: User, request: PlaylistRequest, **fields: Any) -> Station:
+    """Make a station, without a version yet; ValueError says why it cannot be.
+
+    `fields` are those of `Station` that a listener sets.
+    """
+    if Station.objects.filter(user=user).count() >= MAX_STATIONS:
+        raise ValueError(f"You have {MAX_STATIONS} stations; delete one first.")
+    station = Station(user=user, request=request.replace(seed=None).to_json())
+    return station_change(station=station, fields=fields)
+
+
+def station_change(*, station: Station, fields: Mapping[str, Any]) -> Station:
+    """Set fields of a station and its next time; ValueError says what is wrong with them."""
+    for name, value in fields.items():
+        setattr(station, name, value)
+    if station.time_zone not in available_timezones():
+        raise ValueError(
+            f"time_zone {station.time_zone!r} is not known; use a name like Asia/Tokyo."
+        )
+    station.next_at = next_time(station, timezone.now())
+    station.save()
+    return station
+
+
+def next_time(station: Station, after: datetime) -> datetime | None:
+    """Return when a station is due next after a moment; None if it is made by hand."""
+    if station.schedule == Station.Schedule.BY_HAND:
+        return None
+    zone = ZoneInfo(station.time_zone)
+    day = after.astimezone(zone).date()
+    is_weekly = station.schedule == Station.Schedule.WEEKLY
+    while True:
+        due = datetime.combine(day, time(station.hour), zone).astimezone(UTC)
+        if due > after and (not is_weekly or day.weekday() == station.weekday):
+            return due
+        day += timedelta(days=1)
+
+
+def current_version(station: Station) -> Playlist | None:
+    """Return the version in use: the restored one or the newest; None if there is none."""
+    versions = station.versions.order_by("-station_version")
+    return versions.filter(station_version=station.current).first() or versions.first()
+
+
+def station_refresh(*, station: Station, due_at: datetime | None = None) -> bool:
+    """Make a new version, and return whether there is one; else `Station.notes` say why not.
+
+    With `due_at` nothing is made if the station is no longer due at that time.
+    """
+    generated, notes = _generated(station)
+    with transaction.atomic():
+        held = Station.objects.select_for_update().filter(pk=station.pk).first()
+        if held is None or (due_at is not None and held.next_at != due_at):
+            return False
+        if generated is not None:
+            playlist = playlist_save(user=held.user, generated=generated, name=held.name)
+            held.version += 1
+            held.current = held.version
+            Playlist.objects.filter(pk=playlist.pk).update(
+                station=held, station_version=held.version
+            )
+            _old_versions_delete(held)
+        held.notes = notes
+        held.next_at = next_time(held, timezone.now())
+        held.save(update_fields=["version", "current", "notes", "next_at"])
+    station.refresh_from_db()
+    return generated is not None
+
+
+def station_restore(*, station: Station, version: int) -> bool:
+    """Let a former version be the current one; return whether it is there."""
+    if not station.versions.filter(station_version=version).exists():
+        return False
+    station.current = version
+    station.save(update_fields=["current"])
+    return True
+
+
+def stations_refresh_due() -> int:
+    """Make the versions of stations that are due, the longest due first; return their number."""
+    due = Station.objects.filter(next_at__lte=timezone.now()).select_related("user")
+    made = 0
+    for station in due.order_by("next_at", "pk")[:BATCH]:
+        due_at = station.next_at
+        try:
+            made += station_refresh(station=station, due_at=due_at)
+        except (RecommenderError, MerError, APIException) as error:
+            logger.warning("Station %s is made later: %s", station.pk, error)
+            later = timezone.now() + RETRY
+            Station.objects.filter(pk=station.pk, next_at=due_at).update(next_at=later)
+    return made
+
+
+def _generated(station: Station) -> tuple[GeneratedPlaylist | None, list[str]]:
+    """Return a list with songs, or why there is none."""
+    try:
+        request = PlaylistRequest.from_json(station.request)
+        excluded = dict.fromkeys([*request.value("exclude_song_ids"), *_songs_lately(station)])
+        request = request.replace(exclude_song_ids=tuple(excluded)[:MAX_EXCLUDED])
+        generated = playlist_generate(request=request, user=station.user)
+    except PlaylistRequestError as error:
+        return None, [f"No new version: {error}"]
+    if not generated.entries:
+        return None, ["No new version: no song is a good match.", *generated.notes]
+    return generated, []
+
+
+def _songs_lately(station: Station) -> list[int]:
+    """Return the songs of the last versions that a new one leaves out."""
+    if not station.fresh_versions:
+        return []
+    first = station.version - station.fresh_versions
+    versions = station.versions.filter(station_version__gt=first)
+    entries = PlaylistEntry.objects.filter(playlist__in=versions).order_by("song_id")
+    return list(entries.values_list("song_id", flat=True).distinct())
+
+
+def _old_versions_delete(station: Station) -> None:
+    station.versions.filter(station_version__lte=station.version - KEPT_VERSIONS).delete()
