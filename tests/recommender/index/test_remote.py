@@ -9,13 +9,18 @@ import pytest
 from catalog.changes import everything_changed
 from catalog.models import Artist, Song, SongCredit
 from recommender.errors import IndexMissingError
-from recommender.feedback import song_ban, song_like
+from recommender.feedback import song_ban, song_like, song_place, song_skip
 from recommender.history import listen_record
 from recommender.index import index_build, index_snapshot, index_status, reader, remote
 from recommender.index.loading import PAGE_ROWS, loading_now
 from recommender.index.reader import index_snapshot_forget
 from recommender.models import IndexBuild
-from recommender.playlists import PlaylistRequest, playlist_generate, songs_similar
+from recommender.playlists import (
+    PlaylistRequest,
+    playlist_generate,
+    profile_shown,
+    songs_similar,
+)
 from recommender.playlists.facets import playlist_facets
 from tests.edge import EdgeCollections, edge_folder
 from tests.factories import MODEL_VERSION, SongEmotionFactory, SongFactory, UserFactory
@@ -83,6 +88,9 @@ def test_whole_playlists_are_the_same_as_of_files(
     song_like(user=listener, song_id=songs[8].pk)
     song_like(user=listener, song_id=songs[9].pk)
     song_ban(user=listener, song_id=songs[11].pk)
+    song_skip(user=listener, song_id=songs[12].pk, share_played=0.1)
+    for song in songs[20:26]:
+        song_place(user=listener, song_id=song.pk, valence=0.7, arousal=0.4)
     for song in songs:
         artist = Artist.objects.get_or_create(name=song.artist, key=song.artist.casefold())[0]
         SongCredit.objects.create(song=song, artist=artist, position=0, name=song.artist)
@@ -106,6 +114,8 @@ def test_whole_playlists_are_the_same_as_of_files(
     wanted = lists()
     similar = [one.song_id for one in songs_similar(song_id=ids[4], k=9, user=listener)]
     facets = playlist_facets()
+    preferred = [one.song_id for one, _ in profile_shown(user=listener).songs]
+    assert preferred
     use("qdrant", settings)
     assert index_snapshot().source is not None
     assert len(index_snapshot()) == 0
@@ -113,6 +123,7 @@ def test_whole_playlists_are_the_same_as_of_files(
         assert found == of_files, request
     assert [one.song_id for one in songs_similar(song_id=ids[4], k=9, user=listener)] == similar
     assert playlist_facets() == facets
+    assert [one.song_id for one, _ in profile_shown(user=listener).songs] == preferred
     assert all(one[0] for one in wanted)
 
 
