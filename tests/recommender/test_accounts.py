@@ -258,6 +258,7 @@ def traces(user: User, songs: list[Song]) -> None:
 
 EXPORTED = {
     "Playlist": "playlists",
+    "Station": "stations",
     "Listen": "listens",
     "SongFeedback": "feedback",
     "Skip": "feedback",

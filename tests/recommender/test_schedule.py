@@ -58,6 +58,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
 
 RECONCILE = "catalog.reconcile"
 INDEX = "recommender.build_index_if_stale"
+STATIONS = "recommender.refresh_stations"
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
@@ -66,7 +67,7 @@ def test_a_clock_that_is_set_changes_no_period(
 ) -> None:
     scheduler = MonotonicScheduler(app)
     scheduler.tick()
-    assert sent() == [RECONCILE, INDEX]
+    assert sent() == [RECONCILE, INDEX, STATIONS]
 
     clocks.of_day += timedelta(hours=hours)
     seen = []
