@@ -106,7 +106,7 @@ def _section(name: str, limit: float, device: str, *, is_quick: bool) -> str:
         body = out.read_text()
         if reason:
             tail = [line[:160] for line in said.strip().splitlines()[-6:]]
-            body += "\n".join([f"\n{reason}:\n", "```", *tail, "```", ""])
+            body += "\n".join([f"\n{reason}:\n", "```text", *tail, "```", ""])
         took = f"This section took {time.monotonic() - start:.0f} s"
         day = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
         return f"{body}\n{took}, on {_card(device)}, {day}.\n"

@@ -105,7 +105,7 @@ def main() -> None:
         prepare(paths[0])
         alone = time.perf_counter() - start
         section.say(
-            f"{made} MP3 files of {seconds:.0f} s ({size:.1f} MiB), each read {repeats} times; "
+            f"{made} MP3 files of {seconds:.0f} s ({size:.1f} MiB), each read {repeats} times;\n"
             f"{workers} worker processes decode ahead. One song takes {alone * 1e3:.0f} ms to "
             "prepare in one process.\n"
         )

@@ -280,7 +280,7 @@ def ways_table(
     section.say()
     section.say(
         f"{len(NAMES)} encoders, ten patches a song, and the house network, "
-        f"{len(batches[0].log_mel)} songs a batch. "
+        f"{len(batches[0].log_mel)} songs a batch.\n"
         "Errors are against the CPU in single precision, the largest over songs.\n"
     )
     section.table(
@@ -349,7 +349,7 @@ def fastest(
     section.say(
         f"\nRoofline: a patch costs {sum(work):.2f} GFLOP in {len(work)} encoders, a song of ten "
         f"patches {TEN * sum(work):.0f}. This card's products allow {limit:,.0f} songs/s; "
-        f"{reached:,.0f} is {reached / limit:.0%} of that. Log-mel is read once: "
+        f"{reached:,.0f} is {reached / limit:.0%} of that.\nLog-mel is read once: "
         f"{TEN * 187 * 96 * 4 / 1e6:.2f} MB a song, "
         f"{card[1] * 1e6 / (TEN * 187 * 96 * 4 / 1e6):,.0f} songs/s. So arithmetic is the bound. "
         f"The goal of {GOAL:,} is {'reached' if reached >= GOAL else 'not reached'}."

@@ -36,7 +36,7 @@ def main() -> None:
     section.say(f"`pytest -m gpu`: {lines[-1].strip('= ') if lines else 'no output'}.")
     noted = [line for line in lines if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
     if noted:
-        section.say("\n```\n" + "\n".join(line[:160] for line in noted[:20]) + "\n```")
+        section.say("\n```text\n" + "\n".join(line[:160] for line in noted[:20]) + "\n```")
 
 
 if __name__ == "__main__":

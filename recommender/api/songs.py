@@ -57,10 +57,11 @@ class PlaceOutput(serializers.Serializer[Any]):
     arousal = unit_field()
 
 
-class AloneOutput(serializers.Serializer[Any]):
-    audio = PlaceOutput(required=False)
-    lyrics = PlaceOutput(required=False)
-    context = PlaceOutput(required=False)
+AloneOutput = type(
+    "AloneOutput",
+    (serializers.Serializer,),
+    {name: PlaceOutput(required=False) for name in MODALITIES},
+)
 
 
 class EmotionSummaryOutput(PlainOutput):

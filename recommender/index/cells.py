@@ -173,10 +173,14 @@ def _add(index: faiss.Index, fused: NDArray[np.float32], rows: NDArray[np.int64]
     def on_card(resources: faiss.GpuResources) -> NDArray[np.int64]:
         return _nearest_by(resources, vectors, centres, 1)
 
+    def here() -> NDArray[np.int64]:
+        cells: NDArray[np.int64] = index.quantizer.search(vectors, 1)[1]
+        return cells
+
     for start in range(0, len(rows), _ADDED_ROWS):
         part = np.ascontiguousarray(rows[start : start + _ADDED_ROWS])
         vectors = np.ascontiguousarray(fused[part])
-        cells = _by_card(on_card, lambda vectors=vectors: index.quantizer.search(vectors, 1)[1])
+        cells = _by_card(on_card, here)
         pointers = map(faiss.swig_ptr, (vectors, part, np.ascontiguousarray(cells)))
         index.add_core(len(part), *pointers)
 
