@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as qdrant
 
-from recommender.index.points import INDEXED, NEEDED, VECTORS, Found
+from recommender.index.points import INDEXED, NEEDED, SCORED, VECTORS, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,8 +67,11 @@ class EdgeCollections:
             ),
         )
         kinds = {one: getattr(qdrant.PayloadSchemaType, one.title()) for one in INDEXED.values()}
-        for field, kind in INDEXED.items():
-            shard.update(qdrant.UpdateOperation.create_field_index(field, kinds[kind]))
+        schemas: dict[str, Any] = {field: kinds[kind] for field, kind in INDEXED.items()}
+        for field in SCORED:
+            schemas[field] = qdrant.FloatIndexParams(enable_hnsw=False)
+        for field, schema in schemas.items():
+            shard.update(qdrant.UpdateOperation.create_field_index(field, schema))
         _SHARDS_OPEN[path] = shard
 
     def drop(self, name: str) -> None:

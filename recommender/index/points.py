@@ -137,16 +137,18 @@ INDEXED: Final[Mapping[str, str]] = {
     "durations": "float",
     "tempos": "float",
     "confidences": "float",
-    "valence": "float",
-    "arousal": "float",
-    **{f"share_{number}": "float" for number in range(AFFECT_DIM)},
-    **{f"quadrant_{number}": "float" for number in range(QUADRANT_DIM)},
     "likeliest": "integer",
     "strongest": "integer",
 }
-"""Fields that conditions and formulas name, with the types of their indexes.
+"""Fields that conditions name, with the types of their indexes."""
+SCORED: Final = (
+    *("valence", "arousal"),
+    *(f"share_{number}" for number in range(AFFECT_DIM)),
+    *(f"quadrant_{number}" for number in range(QUADRANT_DIM)),
+)
+"""Fields of numbers that formulas read. Without an index that takes many times as long.
 
-A formula over fields without an index reads the payloads, which takes many times as long.
+No search filters by them, so their songs need no links of their own in the graphs.
 """
 NEEDED: Final = ("row", "genre")
 """Fields that `columns_of` reads."""

@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
 from recommender.errors import IndexMissingError, IndexUnreadableError
-from recommender.index.points import INDEXED, NEEDED, VECTORS, Found
+from recommender.index.points import INDEXED, NEEDED, SCORED, VECTORS, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,10 +73,15 @@ class ServerCollections:
                 shard_number=self._shards,
                 timeout=_LONG_SECONDS,
             )
-            for field, kind in INDEXED.items():
-                self._client.create_payload_index(
-                    name, field, models.PayloadSchemaType(kind), timeout=_LONG_SECONDS
+            schemas: dict[str, Any] = {
+                field: models.PayloadSchemaType(kind) for field, kind in INDEXED.items()
+            }
+            for field in SCORED:
+                schemas[field] = models.FloatIndexParams(
+                    type=models.FloatIndexType.FLOAT, enable_hnsw=False
                 )
+            for field, schema in schemas.items():
+                self._client.create_payload_index(name, field, schema, timeout=_LONG_SECONDS)
 
     def drop(self, name: str) -> None:
         """Delete a collection, if there is one of that name."""
