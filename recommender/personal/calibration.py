@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FEWEST: Final = 5
 """With fewer corrections the plane stays as it is."""
 NOISE: Final = 0.5
-"""Standard deviation of one correction on each axis: listeners differ by 0.19 about one song, and
-they move those that the catalogue has farthest off. With less noise lists became worse."""
+"""Standard deviation of one correction on each axis. Listeners differ by 0.19 about one song, but
+they move the songs whose prediction is farthest off. Smaller values made lists worse."""
 SHIFT_PRIOR: Final = 0.1
 """Standard deviation of the shifts of listeners, on each axis."""
 SCALE_PRIOR: Final = 0.1
@@ -39,14 +39,13 @@ _MIDDLE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A listener's plane: (2,) `shift`, (2, 2) `scale`, and the number of corrections behind it.
+    """A listener's plane: (2,) `shift` and (2, 2) `scale`.
 
-    `scale` has the same sign of determinant as no change at all, so `sources` is its inverse.
+    The limits of `scale` keep ``I + scale`` invertible, and `sources` uses its inverse.
     """
 
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
-    corrections: int
 
     def places(self, places: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return where the listener places songs that the catalogue has at (n, 2) `places`.
@@ -79,7 +78,7 @@ def calibration_fit(said: NDArray[np.float64], felt: NDArray[np.float64]) -> Cal
         shift[axis], *scale[axis] = np.linalg.solve(gram + np.diag(deviations**-2), pull)
     turned = np.clip(scale, -MOST_TURN, MOST_TURN)
     np.fill_diagonal(turned, np.clip(np.diag(scale), -MOST_SCALE, MOST_SCALE))
-    return Calibration(np.clip(shift, -MOST_SHIFT, MOST_SHIFT), turned, len(said))
+    return Calibration(np.clip(shift, -MOST_SHIFT, MOST_SHIFT), turned)
 
 
 def distances_after(said: NDArray[np.float64], felt: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from recommender.playlists.journeys import (
     progress_of_steps,
     travel,
 )
+from recommender.playlists.nearby import nearest_of_aim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,12 +33,12 @@ ALL_SCORED: Final = 20_000
 """In a larger catalogue only the songs nearest to the target in either space are scored."""
 _CANDIDATES: Final = 5_000
 _CANDIDATES_OF_EACH: Final = 3_000
-"""So many are scored of each space if a target uses both. With seed songs, twice as many gave the
-same lists, and 2,000 others, in two catalogues of a million songs."""
+"""So many songs of each space are scored if a target uses both spaces. In two catalogues of a
+million songs, lists from seed songs were the same with twice as many, and others with 2,000."""
 _ALL_ON_JOURNEY: Final = 10_000
 """A journey chooses among so many songs at most, which the seed draws."""
 _DRAWN_FIRST: Final = 1.2
-"""So many times the songs wanted are drawn roughly first, and the songs exactly among them."""
+"""First about this many times `_ALL_ON_JOURNEY` songs are drawn, then exactly so many of those."""
 _STOP_SONGS: Final = 8
 """A stop lies where these best matches of it lie."""
 JOURNEY_TOLERANCE: Final = 0.1
@@ -157,13 +158,15 @@ def _candidates(snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]) -
     """Return the rows to score: all, or in a large catalogue the nearest in each space."""
     if np.count_nonzero(allowed) <= ALL_SCORED:
         return np.flatnonzero(allowed)
-    weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
-    wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
-    if aim.target is None or not aim.target.weights.likeness:
-        return snapshot.search_affect(wanted, weights, _CANDIDATES, allowed)[1]
-    near_in_affect = snapshot.search_affect(wanted, weights, _CANDIDATES_OF_EACH, allowed)[1]
-    near_in_fused = snapshot.search_fused(aim.target.fused, _CANDIDATES_OF_EACH, allowed)[1]
-    return np.union1d(near_in_affect, near_in_fused)
+    searches = nearest_of_aim(aim)
+    k = _CANDIDATES if len(searches) == 1 else _CANDIDATES_OF_EACH
+    found = [
+        snapshot.search_fused(one.target, k, allowed)[1]
+        if one.weights is None
+        else snapshot.search_affect(one.target, one.weights, k, allowed)[1]
+        for one in searches
+    ]
+    return np.unique(np.concatenate(found))
 
 
 def chosen_on_journey(

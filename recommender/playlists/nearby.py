@@ -1,7 +1,8 @@
 """What a request asks of an engine that has more songs than a process can hold.
 
 It returns a few thousand songs (`IndexSnapshot.narrowed`), and these are scored and chosen as those
-of a smaller catalogue are. With an engine that has all rows at hand nothing of this is asked.
+of a smaller catalogue are. An engine that has all rows returns the snapshot as it is;
+`recommender.playlists.choosing` then makes the searches of an aim itself.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from recommender.playlists.worded import Worded
 
 _NEAR_AIM: Final = 5_000
-"""Songs that are asked for in each space, as `recommender.playlists.choosing` does in files."""
+"""Songs that such an engine searches for in each space."""
 _NEAR_STOP: Final = 1_500
 _NEAR_WAY: Final = 700
 _PLACES: Final = 7
@@ -100,13 +101,16 @@ def _asked(plan: Plan, snapshot: IndexSnapshot) -> tuple[list[Nearest], FirstPha
     return nearest_of_aim(plan.aim), _first_phase(plan.aim, snapshot)
 
 
-def nearest_of_aim(aim: Aim, k: int = _NEAR_AIM) -> list[Nearest]:
-    """Return the searches in both spaces for the songs of an aim."""
+def nearest_of_aim(aim: Aim) -> list[Nearest]:
+    """Return the search in the affect space for the songs of an aim.
+
+    If likeness has a weight, that in the fused space comes second.
+    """
     weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
     wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
-    found = [Nearest(wanted, k, weights)]
+    found = [Nearest(wanted, _NEAR_AIM, weights)]
     if aim.target is not None and aim.target.weights.likeness:
-        found.append(Nearest(aim.target.fused, k))
+        found.append(Nearest(aim.target.fused, _NEAR_AIM))
     return found
 
 
