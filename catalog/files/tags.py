@@ -460,7 +460,7 @@ def _language(texts: Iterable[str]) -> str:
 
 
 def _is_explicit(texts: Iterable[str]) -> bool | None:
-    """Return what a rating by iTunes says: 1 or 4 is explicit, 2 a clean version, 0 is unsaid."""
+    """Return what a rating by iTunes says: 1 or 4 is explicit, 2 a clean version, 0 unknown."""
     number = _whole(texts)
     return None if number is None else number in {1, 4}
 

@@ -133,7 +133,7 @@ class LikeView(StrictQuery, APIView):
         feedback.song_like(user=account(request), song_id=_song(pk).pk)
         return _done()
 
-    @extend_schema(summary="Like a song no more", responses={204: None})
+    @extend_schema(summary="Take your like of a song back", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         return _unmark(request, pk, FeedbackKind.LIKE)
 

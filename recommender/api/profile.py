@@ -47,11 +47,11 @@ class PreferredOutput(serializers.Serializer[Any]):
 
 class ProfileOutput(serializers.Serializer[Any]):
     corrections = serializers.IntegerField(help_text="Songs that you moved on the plane.")
-    corrections_missing = serializers.IntegerField(help_text="So many more change your plane.")
+    corrections_missing = serializers.IntegerField(help_text="How many more change your plane.")
     plane = PlaneOutput(allow_null=True)
-    genres = GenreTasteOutput(many=True, help_text="Those of which most is known.")
+    genres = GenreTasteOutput(many=True, help_text="At most five, the strongest taste first.")
     songs = PreferredOutput(
-        many=True, help_text="Songs that you said nothing of and should like most."
+        many=True, help_text="Songs without your feedback that you should like most."
     )
 
 

@@ -223,7 +223,7 @@ def _by_card(work: Callable[[faiss.GpuResources], T], otherwise: Callable[[], T]
         try:
             return work(resources)
         except RuntimeError as error:  # its memory is full, or this FAISS has no code for it
-            logger.warning("The GPU failed at the index, the CPU goes on: %s", error)
+            logger.warning("The GPU failed at the index, so the CPU is used: %s", error)
     return otherwise()
 
 

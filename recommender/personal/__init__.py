@@ -2,7 +2,7 @@
 
 ``calibration``  how the listener's plane differs from the catalogue's
 ``taste``        what the listener likes
-``evidence``     what feedback and listens say of each song
+``evidence``     how much each song is liked by feedback and listens
 ``profile``      all of it, for the songs of a snapshot
 """
 

@@ -1,4 +1,4 @@
-"""What feedback and listens say of each song: how much it is liked, and how much that counts."""
+"""How much each song is liked by feedback and listens, and how much that counts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 HALF_LIFE: Final = timedelta(days=180)
 """What was said counts half as much for every such time before the last of it."""
 SKIP_HALF_LIFE: Final = timedelta(days=7)
-"""A skipped song itself comes back in this time."""
+"""The effect of a skip on the skipped song itself halves in this time."""
 MOST_SONGS: Final = 500
 """Only so many songs count, those of most weight."""
 _SKIP_WEIGHT: Final = 0.5
 _UNKNOWN_SHARE: Final = 0.5
-"""Of a song that was skipped nobody knows when."""
+"""The share that was played of a skipped song, if it is not known."""
 _HEARD: Final = 0.5
 """How much a song that was heard to its end is liked; a like is 1."""
 _HEARD_WEIGHT: Final = 0.25
@@ -38,7 +38,7 @@ class Evidence:
 
 
 def evidence_of(feedback: Feedback, heard: Mapping[int, float]) -> dict[int, Evidence]:
-    """Return what feedback and listens say of songs, by song id, at most `MOST_SONGS`.
+    """Return how songs are liked by feedback and listens, by song id, at most `MOST_SONGS`.
 
     `heard` is the weight of each song in the listening history. Likes, bans and stars count most,
     then skips, then listens. No clock is read: ages are those before the last feedback.

@@ -48,10 +48,10 @@ class Corrections:
 class Profile:
     """What a listener's feedback comes to.
 
-    Songs are told apart by their recordings: `moved_keys` and `nudged_keys` are ascending values of
-    the column `recordings`. `nudges` are logarithms of
-    factors. `liked` are songs of the snapshot, the latest
-    like first; `spoken` are all of which anything was said or heard.
+    Songs are identified by their recordings: `moved_keys` and `nudged_keys` are ascending values of
+    the column `recordings`. `felt` and `nudges` are aligned with them; `nudges` are logarithms of
+    factors. `liked` are songs of the snapshot, the latest like first. `spoken` are all songs with
+    feedback or listens.
     """
 
     calibration: Calibration | None

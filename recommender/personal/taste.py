@@ -1,9 +1,9 @@
 """What one listener likes, from songs that were liked and disliked: ridge regression.
 
 A song is described by three parts: its fused embedding less that of the average song, its artist,
-and its genres. Ridge regression on them is solved in its dual form [1]_, because a listener says
-something of a few hundred songs at most. Without evidence about a song its taste is 0: the prior
-makes few songs of feedback count little.
+and its genres. Ridge regression on them is solved in its dual form [1]_, because at most
+a few hundred songs have feedback. A song that has nothing in common with them has the taste 0. The
+prior makes few songs of feedback count little.
 
 References
 ----------

@@ -362,7 +362,7 @@ def _wanted(
 def _personal(
     listener: Listener | None, chosen: Chosen, snapshot: IndexSnapshot
 ) -> list[Personal | None]:
-    """Return what the listener's feedback says of each song of the list."""
+    """Return what the listener's feedback means for each song of the list."""
     if listener is None:
         return [None] * len(chosen.rows)
     alike = alike_from(snapshot, chosen.rows, listener.liked)

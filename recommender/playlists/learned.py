@@ -1,4 +1,4 @@
-"""What a listener's feedback changed, in numbers for people: before and after."""
+"""What a listener's feedback changed, as numbers to show: before and after."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PlaneShown:
 
 @dataclass(frozen=True, slots=True)
 class PreferredSong:
-    """A song about which nothing was said, and how much the listener likes it by the rest."""
+    """A song without feedback, and how much the listener likes it by the feedback on others."""
 
     song_id: int
     taste: float
@@ -67,7 +67,7 @@ class ProfileShown:
     plane: PlaneShown | None
     genres: tuple[tuple[str, float], ...]
     songs: tuple[tuple[PreferredSong, Song], ...]
-    """Songs of which nothing was said, the most liked first."""
+    """Songs without feedback, the most liked first."""
 
 
 def profile_shown(*, user: User) -> ProfileShown:

@@ -102,7 +102,7 @@ def listener_of(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> L
 
 
 class _Computed:
-    """Values of rows that are computed when they are read, with the face of `Column`.
+    """Values of rows that are computed when they are read, with the interface of `Column`.
 
     `read` gets rows, and the number of a value or None for all values of each row.
     """
@@ -166,7 +166,7 @@ class HeardSnapshot(IndexSnapshot):
         """Probabilities of Q1 to Q4."""
         return _Computed(len(self), self._quadrants)
 
-    def shares(self, dimension: int) -> _Computed:  # type: ignore[override]  # it has the face
+    def shares(self, dimension: int) -> _Computed:  # type: ignore[override]  # same interface
         """Return the column of the share of the catalogue below the values of a dimension."""
         return _Computed(len(self), self._shares, dimension)
 

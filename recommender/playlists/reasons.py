@@ -90,7 +90,7 @@ class EntryReason(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What the listener's feedback says of a song.
+    """What the listener's feedback means for a song.
 
     `taste` is how much the listener likes it, -1 to 1; `liked` is the title of a liked song that it
     resembles.

@@ -104,7 +104,7 @@ def test_artists_are_banned_on_the_page_of_a_song(
 
 def test_everything_said_is_listed_and_forgotten(ada: Client, songs: list[Song]) -> None:
     artist = Artist.objects.create(name="Björk", key="björk")
-    assert "You have said nothing yet" in ada.get("/account/feedback").content.decode()
+    assert "You gave no feedback yet" in ada.get("/account/feedback").content.decode()
     ada.post(f"/songs/{songs[0].pk}/like")
     ada.post(f"/songs/{songs[1].pk}/ban")
     ada.post(f"/songs/{songs[2].pk}/mood", {"mood": "joy"})
@@ -121,7 +121,7 @@ def test_everything_said_is_listed_and_forgotten(ada: Client, songs: list[Song])
     ada.post("/account/feedback/reset", {"kind": "like"})
     assert SongFeedback.objects.count() == 2
     ada.post("/account/feedback/reset", {"kind": ""})
-    assert "You have said nothing yet" in ada.get("/account/feedback").content.decode()
+    assert "You gave no feedback yet" in ada.get("/account/feedback").content.decode()
 
 
 def test_staff_correct_for_everybody(client: Client, songs: list[Song]) -> None:
