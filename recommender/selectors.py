@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypedDict, cast
 
-from django.db.models import Count, F, FilteredRelation, Q
+from django.db.models import Count, F, FilteredRelation, Prefetch, Q
 
 from catalog import analysis
 from catalog import selectors as catalog_selectors
@@ -159,10 +159,15 @@ def playlists_saved(user: User | AnonymousUser) -> QuerySet[Playlist]:
 
 
 def station_list(user: User | AnonymousUser) -> QuerySet[Station]:
-    """Return the user's own stations, newest first."""
+    """Return the user's own stations, newest first, with the ids of their versions."""
     if not user.is_authenticated:
         return Station.objects.none()
-    return Station.objects.filter(user=user).order_by("-created_at", "id")
+    versions = Playlist.objects.only("station", "station_version").order_by()
+    return (
+        Station.objects.filter(user=user)
+        .prefetch_related(Prefetch("versions", versions))
+        .order_by("-created_at", "id")
+    )
 
 
 def station_versions(station: Station) -> QuerySet[Playlist]:

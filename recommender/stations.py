@@ -8,18 +8,19 @@ the same station due make one version. A list without a song is no version: the 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+from catalog.errors import machine_errors_raise
 from mer.errors import MerError
 from recommender.errors import PlaylistRequestError, RecommenderError
 from recommender.models import Playlist, PlaylistEntry, Station
-from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save
+from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save, worded
 from recommender.playlists.constraints import MAX_EXCLUDED
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ MAX_STATIONS: Final = 100
 KEPT_VERSIONS: Final = 10
 """Older versions are deleted; the current one stays."""
 BATCH: Final = 20
+_TIMES: Final = ("schedule", "hour", "weekday", "time_zone")
+"""The fields that decide when a station is due."""
 RETRY: Final = timedelta(minutes=10)
 """A station that could not be made for a reason of the server is tried again after this."""
 
@@ -59,8 +62,16 @@ def station_change(*, station: Station, fields: Mapping[str, Any]) -> Station:
         raise ValueError(
             f"time_zone {station.time_zone!r} is not known; use a name like Asia/Tokyo."
         )
-    station.next_at = next_time(station, timezone.now())
-    station.save()
+    changed = dict(fields)
+    times = {name: getattr(station, name) for name in _TIMES}
+    # One that is due stays due when something else of it is changed.
+    if not Station.objects.filter(pk=station.pk, **times).exists():
+        changed["next_at"] = station.next_at = next_time(station, timezone.now())
+    if station._state.adding:
+        station.save()
+    else:
+        # The other columns may be another process's by now, which has made a version.
+        Station.objects.filter(pk=station.pk).update(**changed)
     return station
 
 
@@ -68,7 +79,7 @@ def next_time(station: Station, after: datetime) -> datetime | None:
     """Return when a station is due next after a moment; None if it is made by hand."""
     if station.schedule == Station.Schedule.BY_HAND:
         return None
-    zone = ZoneInfo(station.time_zone)
+    zone = _zone(station)
     day = after.astimezone(zone).date()
     is_weekly = station.schedule == Station.Schedule.WEEKLY
     while True:
@@ -78,10 +89,29 @@ def next_time(station: Station, after: datetime) -> datetime | None:
         day += timedelta(days=1)
 
 
+def _zone(station: Station) -> tzinfo:
+    try:
+        return ZoneInfo(station.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        logger.warning("Station %s: no time zone %r here; UTC", station.pk, station.time_zone)
+        return UTC
+
+
 def current_version(station: Station) -> Playlist | None:
-    """Return the version in use: the restored one or the newest; None if there is none."""
-    versions = station.versions.order_by("-station_version")
-    return versions.filter(station_version=station.current).first() or versions.first()
+    """Return the version in use: the restored one or the newest; None if there is none.
+
+    It costs no query for a station of `selectors.station_list`.
+    """
+    versions = {one.station_version or 0: one for one in station.versions.all()}
+    return versions.get(station.current) or versions.get(max(versions, default=0))
+
+
+def needs_network(station: Station) -> bool:
+    """Return whether the networks have to rate words for the next version."""
+    try:
+        return worded(PlaylistRequest.from_json(station.request)).needs_network
+    except PlaylistRequestError:
+        return False  # `station_refresh` notes it
 
 
 def station_refresh(*, station: Station, due_at: datetime | None = None) -> bool:
@@ -114,7 +144,7 @@ def station_restore(*, station: Station, version: int) -> bool:
     if not station.versions.filter(station_version=version).exists():
         return False
     station.current = version
-    station.save(update_fields=["current"])
+    Station.objects.filter(pk=station.pk).update(current=version)
     return True
 
 
@@ -128,8 +158,13 @@ def stations_refresh_due() -> int:
             made += station_refresh(station=station, due_at=due_at)
         except (RecommenderError, MerError, APIException) as error:
             logger.warning("Station %s is made later: %s", station.pk, error)
-            later = timezone.now() + RETRY
-            Station.objects.filter(pk=station.pk, next_at=due_at).update(next_at=later)
+        except Exception as error:  # one bad station must not keep all others waiting
+            machine_errors_raise(error)
+            logger.exception("Station %s is made later", station.pk)
+        else:
+            continue
+        later = timezone.now() + RETRY
+        Station.objects.filter(pk=station.pk, next_at=due_at).update(next_at=later)
     return made
 
 

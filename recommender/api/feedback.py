@@ -239,7 +239,9 @@ class ArtistBanView(StrictQuery, APIView):
 
 
 def _unmark(request: Request, pk: int, kind: FeedbackKind) -> Response:
-    feedback.song_unmark(user=account(request), song_id=_song(pk).pk, kind=kind)
+    # Feedback on a song whose file is gone can be taken back, too.
+    song = get_object_or_404(Song.objects.only("pk"), pk=pk)
+    feedback.song_unmark(user=account(request), song_id=song.pk, kind=kind)
     return _done()
 
 

@@ -15,7 +15,7 @@ from rest_framework.routers import SimpleRouter
 from recommender import selectors, stations
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Playlist, Scope, Station
-from recommender.playlists import PlaylistRequest, worded
+from recommender.playlists import PlaylistRequest
 from recommender.throttles import words_limit
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class StationViewSet(
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, pk: str) -> Response:
         station = self.get_object()
-        if worded(PlaylistRequest.from_json(station.request)).needs_network:
+        if stations.needs_network(station):
             words_limit(request)
         stations.station_refresh(station=station)
         return Response(StationOutput(station).data)

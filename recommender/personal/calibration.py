@@ -68,17 +68,29 @@ def calibration_fit(said: NDArray[np.float64], felt: NDArray[np.float64]) -> Cal
     """
     if len(said) < FEWEST:
         return None
-    design = np.column_stack([np.ones(len(said)), said - _MIDDLE])
-    gram = design.T @ design / NOISE**2
-    shift, scale = np.zeros(2), np.zeros((2, 2))
+    design = _design(said)
+    shift, scale = _fitted(design.T @ design, design.T @ (felt - said))
+    return Calibration(shift, scale)
+
+
+def _design(said: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([np.ones(len(said)), said - _MIDDLE])
+
+
+def _fitted(
+    gram: NDArray[np.float64], pulls: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (..., 2) shifts and (..., 2, 2) scales from (..., 3, 3) and (..., 3, 2) sums."""
+    found = np.empty(pulls.shape)
     for axis in (0, 1):
         deviations = np.full(3, TURN_PRIOR)
         deviations[[0, 1 + axis]] = SHIFT_PRIOR, SCALE_PRIOR
-        pull = design.T @ (felt[:, axis] - said[:, axis]) / NOISE**2
-        shift[axis], *scale[axis] = np.linalg.solve(gram + np.diag(deviations**-2), pull)
-    turned = np.clip(scale, -MOST_TURN, MOST_TURN)
-    np.fill_diagonal(turned, np.clip(np.diag(scale), -MOST_SCALE, MOST_SCALE))
-    return Calibration(np.clip(shift, -MOST_SHIFT, MOST_SHIFT), turned)
+        held = gram / NOISE**2 + np.diag(deviations**-2)
+        pull = pulls[..., axis, np.newaxis] / NOISE**2
+        found[..., axis] = np.linalg.solve(held, pull)[..., 0]
+    most = np.where(np.eye(2, dtype=bool), MOST_SCALE, MOST_TURN)
+    scale = np.clip(np.swapaxes(found[..., 1:, :], -1, -2), -most, most)
+    return np.clip(found[..., 0, :], -MOST_SHIFT, MOST_SHIFT), scale
 
 
 def distances_after(said: NDArray[np.float64], felt: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,10 +99,12 @@ def distances_after(said: NDArray[np.float64], felt: NDArray[np.float64]) -> NDA
     Each song is left out of its own fit, so the distances are those of a song that is not yet
     moved.
     """
-    found = np.empty(len(said))
-    for number in range(len(said)):
-        others = np.arange(len(said)) != number
-        plane = calibration_fit(said[others], felt[others])
-        place = said[number] if plane is None else plane.places(said[number])
-        found[number] = np.linalg.norm(place - felt[number])
-    return found
+    if len(said) <= FEWEST:
+        return np.asarray(np.linalg.norm(said - felt, axis=1))
+    # Each fit has the sums of all songs less the song's own: thousands take no longer than one.
+    design, moves = _design(said), felt - said
+    gram = design.T @ design - design[:, :, np.newaxis] * design[:, np.newaxis]
+    pulls = design.T @ moves - design[:, :, np.newaxis] * moves[:, np.newaxis]
+    shift, scale = _fitted(gram, pulls)
+    moved = said + shift + np.einsum("nij,nj->ni", scale, said - _MIDDLE)
+    return np.asarray(np.linalg.norm(np.clip(moved, 0.0, 1.0) - felt, axis=1))

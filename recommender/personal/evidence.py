@@ -19,6 +19,8 @@ SKIP_HALF_LIFE: Final = timedelta(days=7)
 MOST_SONGS: Final = 500
 """Only so many songs count, those of most weight."""
 _SKIP_WEIGHT: Final = 0.5
+_LEAST_WEIGHT: Final = 1e-6
+"""What counts less does not count: the moment of a skip may be centuries ago."""
 _UNKNOWN_SHARE: Final = 0.5
 """The share that was played of a skipped song, if it is not known."""
 _HEARD: Final = 0.5
@@ -47,7 +49,8 @@ def evidence_of(feedback: Feedback, heard: Mapping[int, float]) -> dict[int, Evi
     for song_id, liking, weight in _said(feedback, heard):
         total, held = sums.get(song_id, (0.0, 0.0))
         sums[song_id] = (total + liking * weight, held + weight)
-    most = sorted(sums, key=lambda song_id: (-sums[song_id][1], song_id))[:MOST_SONGS]
+    counting = [song_id for song_id, (_, held) in sums.items() if held >= _LEAST_WEIGHT]
+    most = sorted(counting, key=lambda song_id: (-sums[song_id][1], song_id))[:MOST_SONGS]
     return {
         song_id: Evidence(sums[song_id][0] / sums[song_id][1], min(1.0, sums[song_id][1]))
         for song_id in most

@@ -367,11 +367,12 @@ def _personal(
         return [None] * len(chosen.rows)
     alike = alike_from(snapshot, chosen.rows, listener.liked)
     titles = song_titles({song_id for song_id in alike if song_id})
+    liked = frozenset(listener.profile.liked)
     return [
         Personal(
             taste,
             liked=titles.get(one, ""),
-            is_liked=song_id in listener.profile.liked,
+            is_liked=song_id in liked,
             is_moved=is_moved,
         )
         for song_id, one, taste, is_moved in zip(

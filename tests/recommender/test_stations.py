@@ -136,6 +136,25 @@ class TestVersions:
         station_refresh(station=station)
         assert station.current == 4
 
+    def test_a_change_undoes_no_version_that_was_made_meanwhile(self, user: User) -> None:
+        station = made(user)
+        same = Station.objects.get(pk=station.pk)
+        assert station_refresh(station=station)
+        stations.station_change(station=same, fields={"name": "Dawn"})
+        station.refresh_from_db()
+        assert (station.name, station.version, station.current) == ("Dawn", 1, 1)
+        assert station_refresh(station=station)
+
+    def test_what_was_deleted_meanwhile_stays_deleted(self, user: User) -> None:
+        station = made(user)
+        station_refresh(station=station)
+        same = Station.objects.get(pk=station.pk)
+        station.delete()
+        stations.station_change(station=same, fields={"name": "Dawn"})
+        assert not station_restore(station=same, version=1)
+        assert not station_refresh(station=same)
+        assert not Station.objects.exists()
+
     def test_one_list_a_version(self, user: User) -> None:
         station = made(user)
         station_refresh(station=station)
@@ -162,6 +181,14 @@ class TestSchedule:
         assert timezone.now() < station.next_at <= timezone.now() + timedelta(days=1)
         by_hand.refresh_from_db()
         assert by_hand.version == 0
+
+    def test_a_new_name_leaves_a_due_one_due(self, user: User) -> None:
+        station = self.due(user)
+        stations.station_change(station=station, fields={"name": "Dawn", "hour": station.hour})
+        assert stations_refresh_due() == 1
+        station = self.due(user)
+        stations.station_change(station=station, fields={"hour": station.hour - 1})
+        assert stations_refresh_due() == 0
 
     def test_two_processes_make_one_version(self, user: User) -> None:
         station = self.due(user)
@@ -209,6 +236,35 @@ class TestSchedule:
         assert (bad.version, good.version) == (0, 1)
         assert bad.next_at is not None
         assert timezone.now() < bad.next_at < timezone.now() + timedelta(minutes=11)
+
+    def test_one_with_a_fault_of_ours_keeps_none_waiting(
+        self, user: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bad, good = self.due(user, name="bad"), self.due(user)
+        Station.objects.filter(pk=bad.pk).update(next_at=bad.next_at - timedelta(days=1))
+        save = stations.playlist_save
+
+        def failing(**arguments: Any) -> Any:
+            if arguments["name"] == "bad":
+                raise KeyError("a fault")
+            return save(**arguments)
+
+        monkeypatch.setattr(stations, "playlist_save", failing)
+        assert stations_refresh_due() == 1
+        bad.refresh_from_db()
+        good.refresh_from_db()
+        assert (bad.version, good.version) == (0, 1)
+        assert bad.next_at is not None
+        assert timezone.now() < bad.next_at < timezone.now() + timedelta(minutes=11)
+        assert "a fault" in caplog.text
+
+    def test_a_time_zone_that_is_gone_is_taken_for_utc(self, user: User) -> None:
+        station = self.due(user)
+        Station.objects.update(time_zone="Gone/Zone")
+        assert stations_refresh_due() == 1
+        station.refresh_from_db()
+        assert station.next_at is not None
+        assert station.next_at.hour == station.hour
 
     def test_a_station_of_no_song_says_so(self, user: User) -> None:
         station = self.due(user, request=PlaylistRequest(artists=("Nobody",)))
@@ -262,6 +318,23 @@ class TestAPI:
         assert api.get("/api/v1/stations/").data["results"][0]["name"] == "Dawn"
         assert api.delete(url).status_code == 204
         assert not Playlist.objects.exists()
+
+    def test_a_list_costs_no_query_for_each(
+        self, api: APIClient, user: User, django_assert_max_num_queries: Any
+    ) -> None:
+        for _ in range(8):
+            station_refresh(station=made(user))
+        with django_assert_max_num_queries(8):
+            found = api.get("/api/v1/stations/").data["results"]
+        assert [one["version"] for one in found] == [1] * 8
+        assert len({one["playlist_id"] for one in found}) == 8
+
+    def test_a_request_that_is_no_longer_valid_is_noted(self, api: APIClient, user: User) -> None:
+        station = made(user)
+        Station.objects.update(request={"former_field": 1})
+        answer = api.post(f"/api/v1/stations/{station.pk}/refresh/")
+        assert answer.status_code == 200
+        assert "former_field" in answer.data["notes"][0]
 
     @pytest.mark.parametrize(
         "change",

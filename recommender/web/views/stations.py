@@ -119,7 +119,7 @@ def _own(request: HttpRequest, pk: UUID) -> Station:
 
 
 def _refresh(request: HttpRequest, held: Station) -> None:
-    if playlists.worded(playlists.PlaylistRequest.from_json(held.request)).needs_network:
+    if service.needs_network(held):
         words_limit(request)
     if service.station_refresh(station=held):
         messages.success(request, f"Version {held.version} is made.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,17 @@ def listed(body: dict[str, object], user: object) -> list[int]:
     request = PlaylistRequest.from_json({"min_match": 0, "seed": 7, "max_per_artist": 50, **body})
     generated = playlist_generate(request=request, user=user)  # type: ignore[arg-type]
     return [entry.song_id for entry in generated.entries]
+
+
+@pytest.mark.parametrize("year", [1, 1496, 1900])
+def test_a_skip_of_long_ago_stops_no_list(
+    client: Client, songs: list[Song], user: User, year: int
+) -> None:
+    song_like(user=user, song_id=songs[0].pk)
+    song_skip(user=user, song_id=songs[1].pk, skipped_at=datetime(year, 1, 2, tzinfo=UTC))
+    assert len(listed(BODIES[0], user)) == len(songs)
+    client.force_login(user)
+    assert client.get("/account/feedback").status_code == 200
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["point", "mood", "few", "journey"])

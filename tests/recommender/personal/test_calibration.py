@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,6 +78,25 @@ def test_many_like_corrections_are_followed() -> None:
     plane = fitted(said, felt)
     assert plane.shift == pytest.approx([0.2, -0.1], abs=0.03)
     assert distances_after(said, felt).mean() < 0.05
+
+
+@given(corrections)
+def test_each_song_is_left_out_of_its_own_fit(moved: tuple[np.ndarray, np.ndarray]) -> None:
+    said, felt = moved
+    one_by_one = []
+    for number in range(len(said)):
+        others = np.arange(len(said)) != number
+        plane = calibration_fit(said[others], felt[others])
+        place = said[number] if plane is None else plane.places(said[number])
+        one_by_one.append(np.linalg.norm(place - felt[number]))
+    assert distances_after(said, felt) == pytest.approx(np.array(one_by_one), abs=1e-9)
+
+
+def test_tens_of_thousands_of_corrections_take_no_time() -> None:
+    said, felt = np.random.default_rng(0).random((2, 50_000, 2))
+    start = time.process_time()
+    assert len(distances_after(said, felt)) == 50_000
+    assert time.process_time() - start < 5
 
 
 def test_what_a_plane_is_worth_is_told_without_the_song_itself() -> None:
