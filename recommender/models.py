@@ -40,7 +40,7 @@ class IndexBuild(models.Model):
 
 
 class Station(models.Model):
-    """A request of a user whose list is made anew, each time as another version."""
+    """A request of a user whose list is made again, each time as another version."""
 
     class Schedule(models.TextChoices):
         BY_HAND = "by_hand", "By hand"

@@ -1,4 +1,4 @@
-"""Saved stations: a request whose list is made anew in place, by a schedule or by hand.
+"""Stations: a request whose list is made again in place, by a schedule or by hand.
 
 Each list is a version, a `Playlist` of the station. A new version, its number and the next time are
 one transaction, so a process that is killed makes none or all of it, and two processes that find

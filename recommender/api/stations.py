@@ -1,4 +1,4 @@
-"""Saved stations: requests whose lists are made anew in place."""
+"""Stations: requests whose lists are made again in place."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class FirstPhase:
 
 
 class SongSource(Protocol):
-    """A changing set of songs in an engine of its own; safe to share between threads."""
+    """A changing set of songs in a vector database; safe to share between threads."""
 
     def __len__(self) -> int:
         """Return the number of songs."""

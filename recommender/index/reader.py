@@ -181,7 +181,7 @@ class Reader:
 class RemoteReader:
     """Holds the newest snapshot of one model version whose songs lie in a vector database.
 
-    One process at a time applies the change log to the collection; the others see what it did.
+    One process at a time applies the change log to the collection; the others need only read it.
     Without a collection the songs are read from the database, if they are few.
     """
 
@@ -243,7 +243,7 @@ class RemoteReader:
                     model_version=active.model_version,
                 )
                 if not position:
-                    # The scheduler sees it, too, and loads a new collection beside this one.
+                    # The scheduler then loads a new collection beside this one.
                     return active.position
                 IndexBuild.objects.filter(pk=active.pk).update(position=position)
                 log_trim()

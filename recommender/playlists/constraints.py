@@ -67,7 +67,7 @@ class Constraint:
     ) -> list[Condition]:
         """Return the conditions that songs must meet; called only if it is active.
 
-        An engine of its own searches with them. They may allow more songs than `allowed`.
+        A vector database searches with them. They may allow more songs than `allowed`.
         """
         return []
 
@@ -131,7 +131,7 @@ def conditions_of(
     user: User | AnonymousUser | None,
     relaxed: Sequence[Constraint] = (),
 ) -> list[Condition]:
-    """Return the conditions of `allowed_rows`, with which an engine of its own searches."""
+    """Return the conditions of `allowed_rows`, with which a vector database searches."""
     active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
     found = [found for one in active for found in one.conditions(snapshot, request, user)]
     return [*found, *banned_conditions(user)]

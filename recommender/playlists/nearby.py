@@ -1,7 +1,7 @@
-"""What a request asks of an engine that has more songs than a process can hold.
+"""What a request asks of a vector database, which has more songs than a process can hold.
 
 It returns a few thousand songs (`IndexSnapshot.narrowed`), and these are scored and chosen as those
-of a smaller catalogue are. An engine that has all rows returns the snapshot as it is;
+of a smaller catalogue are. With an index in files the snapshot stays as it is;
 `recommender.playlists.choosing` then makes the searches of an aim itself.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from recommender.playlists.worded import Worded
 
 _NEAR_AIM: Final = 5_000
-"""Songs that such an engine searches for in each space."""
+"""Songs that are searched for in each space."""
 _NEAR_STOP: Final = 1_500
 _NEAR_WAY: Final = 700
 _PLACES: Final = 7

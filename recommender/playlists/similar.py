@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recommender.index import IndexSnapshot
 
 _FILES: Final = 4
-"""An engine of its own is asked for so many times the songs: some are files of one recording."""
+"""A vector database is asked for so many times the songs: some are files of one recording."""
 
 
 @dataclass(frozen=True, slots=True)
