@@ -104,55 +104,39 @@ def feedback_of(user: User | AnonymousUser | None) -> Feedback:
 
 
 def _read(user_id: int, revision: str) -> Feedback:
-    rows = list(SongFeedback.objects.filter(user_id=user_id).order_by("pk"))
+    # Values, not objects: a listener may have said something of a hundred thousand songs.
+    rows = (
+        SongFeedback.objects.filter(user_id=user_id)
+        .order_by("pk")
+        .values_list(
+            *("song_id", "liked_at", "banned_at", "stars", "rated_at"),
+            *("felt_valence", "felt_arousal", "said_valence", "said_arousal", "felt_at"),
+            "said_version",
+        )
+    )
     skips = Skip.objects.filter(user_id=user_id).order_by("-skipped_at", "-pk")
-    bans = ArtistBan.objects.filter(user_id=user_id).order_by("artist_id")
+    artists = ArtistBan.objects.filter(user_id=user_id).order_by("artist_id")
+    likes, banned, ratings, corrections = [], [], [], []
+    for song_id, liked_at, banned_at, stars, rated_at, *felt in rows:
+        if liked_at:
+            likes.append(Like(song_id, liked_at))
+        if banned_at:
+            banned.append(song_id)
+        if stars is not None and rated_at:
+            ratings.append(Rating(song_id, stars, rated_at))
+        if None not in felt:
+            corrections.append(Correction(song_id, *felt))
     return Feedback(
         revision=revision,
-        likes=tuple(
-            sorted(
-                (Like(row.song_id, row.liked_at) for row in rows if row.liked_at),
-                key=lambda like: like.when,
-            )
-        ),
-        banned_songs=tuple(row.song_id for row in rows if row.banned_at),
-        banned_artists=tuple(bans.values_list("artist_id", flat=True)),
-        ratings=tuple(
-            sorted(
-                (
-                    Rating(row.song_id, row.stars, row.rated_at)
-                    for row in rows
-                    if row.stars is not None and row.rated_at
-                ),
-                key=lambda rating: rating.when,
-            )
-        ),
+        likes=tuple(sorted(likes, key=lambda one: one.when)),
+        banned_songs=tuple(banned),
+        banned_artists=tuple(artists.values_list("artist_id", flat=True)),
+        ratings=tuple(sorted(ratings, key=lambda one: one.when)),
         skips=tuple(
             SkippedSong(*values)
             for values in reversed(
                 skips.values_list("song_id", "share_played", "skipped_at")[:SKIPS_USED]
             )
         ),
-        corrections=_corrections(rows),
+        corrections=tuple(sorted(corrections, key=lambda one: one.when)),
     )
-
-
-def _corrections(rows: list[SongFeedback]) -> tuple[Correction, ...]:
-    found = [
-        Correction(
-            row.song_id,
-            row.felt_valence,
-            row.felt_arousal,
-            row.said_valence,
-            row.said_arousal,
-            row.felt_at,
-            row.said_version,
-        )
-        for row in rows
-        if row.felt_valence is not None
-        and row.felt_arousal is not None
-        and row.said_valence is not None
-        and row.said_arousal is not None
-        and row.felt_at is not None
-    ]
-    return tuple(sorted(found, key=lambda one: one.when))

@@ -92,12 +92,11 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
     form = FeedbackKindForm(request.GET)
     kind = form.cleaned_data["kind"] if form.is_valid() else ""
     items = feedback.feedback_items(user=account(request))
-    counts = {one: sum(item.kind == one for item in items) for one in FeedbackKind}
-    shown = [item for item in items if kind in {"", item.kind}]
+    by_kind = {one: items.of_kind(one) for one in FeedbackKind}
     context = {
-        "page_obj": page_of(request, shown),
+        "page_obj": page_of(request, by_kind[FeedbackKind(kind)] if kind else items),
         "kind": kind,
-        "kinds": [(one.value, words, counts[one]) for one, words in _KIND_WORDS.items()],
+        "kinds": [(one.value, words, len(by_kind[one])) for one, words in _KIND_WORDS.items()],
         "count": len(items),
         "learned": profile_shown(user=account(request)) if items else None,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -14,6 +16,7 @@ from recommender.feedback import (
     FeedbackKind,
     artist_ban,
     artist_unban,
+    feedback_items,
     feedback_of,
     feedback_reset,
     marks_of_songs,
@@ -199,3 +202,32 @@ def test_a_skip_names_only_own_playlists(user: User) -> None:
     )
     with pytest.raises(PlaylistRequestError):
         song_skip(user=user, song_id=SongFactory().pk, playlist_id=other.pk)
+
+
+def test_a_page_of_what_was_said_loads_no_more_than_the_page(
+    user: User, artist: Artist, django_assert_max_num_queries: Any
+) -> None:
+    songs = [SongEmotionFactory().song for _ in range(30)]
+    for song in songs:
+        song_like(user=user, song_id=song.pk)
+    song_rate(user=user, song_id=songs[0].pk, stars=3)
+    song_place(user=user, song_id=songs[0].pk, valence=0.1, arousal=0.2)
+    song_skip(user=user, song_id=songs[1].pk, share_played=0.5)
+    artist_ban(user=user, artist=artist)
+    with django_assert_max_num_queries(3):
+        items = feedback_items(user=user)
+    assert len(items) == 34
+    loaded: list[object] = []
+    with patch.object(SongFeedback, "from_db", wraps=SongFeedback.from_db) as from_db:
+        loaded += items[:6]
+        assert from_db.call_count <= 3
+    assert [item.kind for item in loaded] == [  # type: ignore[attr-defined]
+        *(FeedbackKind.ARTIST_BAN, FeedbackKind.SKIP, FeedbackKind.MOOD),
+        *(FeedbackKind.RATING, FeedbackKind.LIKE, FeedbackKind.LIKE),
+    ]
+    assert [item.name for item in items[:2]] == ["Nobody's", songs[1].shown_title]
+    assert items[3].stars == 3
+    assert (items[2].valence, items[1].share_played) == (0.1, 0.5)
+    assert len(items.of_kind(FeedbackKind.LIKE)) == 30
+    songs[29].delete()
+    assert [item.song for item in items[4:6]] == [songs[28]]
