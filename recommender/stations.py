@@ -18,7 +18,7 @@ from rest_framework.exceptions import APIException
 
 from catalog.errors import machine_errors_raise
 from mer.errors import MerError
-from recommender.errors import PlaylistRequestError, RecommenderError
+from recommender.errors import PlaylistErrorCode, PlaylistRequestError, RecommenderError
 from recommender.models import Playlist, PlaylistEntry, Station
 from recommender.playlists import PlaylistRequest, playlist_generate, playlist_save, worded
 from recommender.playlists.constraints import MAX_EXCLUDED
@@ -37,6 +37,7 @@ MAX_STATIONS: Final = 100
 KEPT_VERSIONS: Final = 10
 """Older versions are deleted; the current one stays."""
 BATCH: Final = 20
+_OF_THE_SERVER: Final = (PlaylistErrorCode.CATALOG_EMPTY, PlaylistErrorCode.WORDS_UNAVAILABLE)
 _TIMES: Final = ("schedule", "hour", "weekday", "time_zone")
 """The fields that decide when a station is due."""
 RETRY: Final = timedelta(minutes=10)
@@ -119,7 +120,7 @@ def station_refresh(*, station: Station, due_at: datetime | None = None) -> bool
 
     With `due_at` nothing is made if the station is no longer due at that time.
     """
-    generated, notes = _generated(station)
+    generated, notes, is_soon = _generated(station)
     with transaction.atomic():
         held = Station.objects.select_for_update().filter(pk=station.pk).first()
         if held is None or (due_at is not None and held.next_at != due_at):
@@ -133,7 +134,10 @@ def station_refresh(*, station: Station, due_at: datetime | None = None) -> bool
             )
             _old_versions_delete(held)
         held.notes = notes
-        held.next_at = next_time(held, timezone.now())
+        now = timezone.now()
+        held.next_at = next_time(held, now)
+        if is_soon and held.next_at is not None:
+            held.next_at = min(held.next_at, now + RETRY)
         held.save(update_fields=["version", "current", "notes", "next_at"])
     station.refresh_from_db()
     return generated is not None
@@ -150,9 +154,9 @@ def station_restore(*, station: Station, version: int) -> bool:
 
 def stations_refresh_due() -> int:
     """Make the versions of stations that are due, the longest due first; return their number."""
-    due = Station.objects.filter(next_at__lte=timezone.now()).select_related("user")
+    due = Station.objects.filter(next_at__lte=timezone.now(), user__is_active=True)
     made = 0
-    for station in due.order_by("next_at", "pk")[:BATCH]:
+    for station in due.select_related("user").order_by("next_at", "pk")[:BATCH]:
         due_at = station.next_at
         try:
             made += station_refresh(station=station, due_at=due_at)
@@ -168,18 +172,18 @@ def stations_refresh_due() -> int:
     return made
 
 
-def _generated(station: Station) -> tuple[GeneratedPlaylist | None, list[str]]:
-    """Return a list with songs, or why there is none."""
+def _generated(station: Station) -> tuple[GeneratedPlaylist | None, list[str], bool]:
+    """Return a list with songs, or why there is none, and whether to try again soon."""
     try:
         request = PlaylistRequest.from_json(station.request)
         excluded = dict.fromkeys([*request.value("exclude_song_ids"), *_songs_lately(station)])
         request = request.replace(exclude_song_ids=tuple(excluded)[:MAX_EXCLUDED])
         generated = playlist_generate(request=request, user=station.user)
     except PlaylistRequestError as error:
-        return None, [f"No new version: {error}"]
+        return None, [f"No new version: {error}"], error.code in _OF_THE_SERVER
     if not generated.entries:
-        return None, ["No new version: no song is a good match.", *generated.notes]
-    return generated, []
+        return None, ["No new version: no song is a good match.", *generated.notes], False
+    return generated, [], False
 
 
 def _songs_lately(station: Station) -> list[int]:

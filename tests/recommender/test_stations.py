@@ -12,7 +12,7 @@ from django.utils import timezone
 from catalog.models import Song
 from recommender import stations
 from recommender.accounts import account_delete, account_export
-from recommender.errors import IndexMissingError
+from recommender.errors import IndexMissingError, PlaylistErrorCode, PlaylistRequestError
 from recommender.models import Playlist, Station
 from recommender.playlists import PlaylistRequest, last_target
 from recommender.stations import (
@@ -236,6 +236,32 @@ class TestSchedule:
         assert (bad.version, good.version) == (0, 1)
         assert bad.next_at is not None
         assert timezone.now() < bad.next_at < timezone.now() + timedelta(minutes=11)
+
+    def test_what_the_server_lacks_is_tried_again_soon(
+        self, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        station = self.due(user)
+
+        def failing(**_: Any) -> Any:
+            raise PlaylistRequestError(PlaylistErrorCode.WORDS_UNAVAILABLE, "The model is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stations, "playlist_generate", failing)
+            assert stations_refresh_due() == 0
+        station.refresh_from_db()
+        assert station.notes == ["No new version: The model is away"]
+        assert station.next_at is not None
+        assert timezone.now() < station.next_at <= timezone.now() + stations.RETRY
+
+    def test_nothing_is_made_for_an_account_that_is_off(self, user: User) -> None:
+        station = self.due(user)
+        user.is_active = False
+        user.save()
+        assert stations_refresh_due() == 0
+        user.is_active = True
+        user.save()
+        assert stations_refresh_due() == 1
+        assert station.versions.count() == 1
 
     def test_one_with_a_fault_of_ours_keeps_none_waiting(
         self, user: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
