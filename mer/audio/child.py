@@ -116,7 +116,9 @@ def run_in_child(
         return function(*args, **kwargs)
     path = Path(args[0])
     seconds = _timeout(path) if timeout_seconds is None else timeout_seconds
-    request = pickle.dumps((function.__module__, function.__qualname__, args, kwargs, seconds))
+    request = pickle.dumps(
+        (_folder(), function.__module__, function.__qualname__, args, kwargs, seconds)
+    )
     try:
         answer = _pool.call(request, seconds)
     except TimeoutError as error:
@@ -144,6 +146,14 @@ def _error_of(path: Path, value: Exception | str) -> Exception:
             "convert it to another format",
         )
     return AudioDecodeError(path, f"cannot be read ({value}); convert it to another format")
+
+
+def _folder() -> str:
+    """Return the working folder; the root if it is deleted."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return os.sep
 
 
 def _timeout(path: Path) -> float:
@@ -328,10 +338,12 @@ def serve(answers: int) -> None:
     _limit()
     with os.fdopen(answers, "wb") as out, os.fdopen(0, "rb", buffering=0) as requests:
         while request := _request(requests, parent):
-            module, name, args, kwargs, seconds = pickle.loads(request)  # noqa: S301  # the parent's
+            folder, *call, seconds = pickle.loads(request)  # noqa: S301  # the parent's
+            with contextlib.suppress(OSError):
+                os.chdir(folder)  # the parent's of now: the path may be relative
             # If the parent is gone, nothing else ends a decoder that hangs.
             signal.alarm(int(seconds) + _ALARM_MARGIN_SECONDS)
-            answer = _answer(module, name, args, kwargs)
+            answer = _answer(*call)
             signal.alarm(0)
             out.write(_LENGTH.pack(len(answer)) + answer)
             out.flush()

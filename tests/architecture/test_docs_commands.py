@@ -175,7 +175,7 @@ def run_analyze(command: Command, stage: Stage) -> None:
         (stage.folder / options.lyrics).write_text("[00:01.00]Far from home\n")
     out = io.StringIO()
     with redirect_stdout(out):
-        assert mer.cli.main(arguments) == 0
+        assert mer.cli.main(arguments) == 0, out.getvalue()
     assert len(out.getvalue().splitlines()) == (len(options.files) or 1)
     if options.json:
         assert 0 <= json.loads(out.getvalue().splitlines()[0])["valence"] <= 1

@@ -135,6 +135,20 @@ def test_names_that_are_not_utf8_come_back():
     assert run_in_child(identity, path, 1)[0] == path
 
 
+def absolute(path):
+    return path.absolute()
+
+
+def test_a_warm_child_knows_the_folder_of_a_relative_path(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert run_in_child(absolute, Path("song.mp3")) == folder / "song.mp3"
+    second.rmdir()
+    assert run_in_child(absolute, FILE) == FILE
+
+
 def test_a_child_stays_warm():
     assert run_in_child(process_id, FILE) == run_in_child(process_id, FILE) != os.getpid()
 
