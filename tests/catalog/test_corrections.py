@@ -48,7 +48,9 @@ def values(row: SongEmotion) -> dict[str, object]:
 
 
 def test_it_is_in_force_at_once_and_undone_exactly() -> None:
-    staff, row = UserFactory(username="sam"), SongEmotionFactory(valence=0.9, arousal=0.8)
+    staff = UserFactory(username="sam")
+    even = dict.fromkeys(EMOTIONS, 1 / len(EMOTIONS))
+    row = SongEmotionFactory(valence=0.9, arousal=0.8, emotions=even)
     before = values(row)
     emotion_correct(song_id=row.song_id, valence=0.2, arousal=0.3, by=staff, note="a lament")
     row.refresh_from_db()
