@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from catalog import analysis
 from catalog.work import messages
 from recommender import throttles
+from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 from tests.fakes import FakePipeline
 from tests.integration.stack import Migrated
 
@@ -89,6 +90,13 @@ def music_dir(tmp_path: Path) -> Path:
     path = tmp_path / "music"
     path.mkdir()
     return path
+
+
+@pytest.fixture(autouse=True)
+def same_data_in_any_order() -> None:
+    """The factories' values do not depend on the tests that ran before."""
+    for factory in (UserFactory, LibraryFactory, SongFactory, SongEmotionFactory):
+        factory.reset_sequence(0, force=True)
 
 
 @pytest.fixture(autouse=True)

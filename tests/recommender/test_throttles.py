@@ -114,7 +114,7 @@ store = CarefulStore(lambda: make(sys.argv[2]))
 store.knows("ready")
 print("ready", flush=True)
 sys.stdin.readline()
-print(sum(store.hit(sys.argv[3], 60)[0] <= 600 for _ in range(450)))
+print(sum(store.hit(sys.argv[3], 86_400)[0] <= 600 for _ in range(450)))
 """
 
 

@@ -156,16 +156,16 @@ def test_a_skipped_song_is_lower_at_once(catalogue: list[Song], user: User) -> N
 
 
 def test_a_moved_song_is_where_it_was_moved(catalogue: list[Song], user: User) -> None:
-    listed = ids_of(None, count=5, moods=["sadness"])
+    listed = ids_of(None, count=20, moods=["sadness"])
     far = next(song for song in catalogue if song.pk not in listed)
     song_place(user=user, song_id=far.pk, valence=0.1, arousal=0.1)
     found = {
-        song_id: sentence for song_id, _, sentence in list_of(user, count=5, moods=["sadness"])
+        song_id: sentence for song_id, _, sentence in list_of(user, count=20, moods=["sadness"])
     }
     assert "you moved it here" in found[far.pk]
     # A song that was moved away is gone from where it was.
     say(user, "place", listed[0], 0.9)
-    assert listed[0] not in ids_of(user, count=5, moods=["sadness"])
+    assert listed[0] not in ids_of(user, count=20, moods=["sadness"])
 
 
 def test_reasons_name_what_was_liked(catalogue: list[Song], user: User) -> None:
