@@ -111,7 +111,7 @@ def test_sign_up_listen_and_keep(page: Page, songs: list[Song]) -> None:
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_text("Play some songs first")).to_be_visible()
 
-    page.get_by_role("button", name="sleepy").click()
+    page.get_by_role("button", name="peaceful").click()
     page.get_by_role("button", name="Play all").click()
     page.evaluate("document.querySelector('audio').playbackRate = 3")
     with page.expect_response("**/api/v1/listens/") as posted:
