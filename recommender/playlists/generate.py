@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from recommender.words import Part
 
 _DRAWN_SEEDS: Final = 2**31
+_LENGTH_MINUTES: Final = 4.0
+"""A list whose length differs by more, about a song, says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,10 @@ def _notes(
             f"Too few artists: the spacing of songs by one artist is {chosen.spacing}, not "
             f"{request.artist_spacing}."
         )
+    if request.minutes is not None and not notes:
+        minutes = float(np.nansum(snapshot.durations[chosen.rows])) / 60
+        if abs(minutes - request.minutes) > _LENGTH_MINUTES:
+            notes.append(f"No list of songs that fit comes nearer: {minutes:.0f} minutes.")
     return tuple(notes)
 
 
