@@ -18,6 +18,14 @@ _TABLE: Final = 1_000_000
 """Below this, membership is looked up in a table instead of searched."""
 
 
+def places_in(ascending: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each wanted value among ascending ones; -1 where it is missing."""
+    if not len(ascending):
+        return np.full(len(wanted), -1)
+    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return np.where(ascending[at] == wanted, at, -1)
+
+
 def matches(
     values: NDArray[Any],
     *,

@@ -38,7 +38,7 @@ import numpy as np
 
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import IndexCorruptError, IndexUnreadableError
-from recommender.index.arrays import matches, most_similar, nearest_in_affect
+from recommender.index.arrays import matches, most_similar, nearest_in_affect, places_in
 from recommender.index.cells import OVERFETCH, Cells, cells_build, cells_updated
 from recommender.index.directories import (
     FORMAT_VERSION,
@@ -196,11 +196,7 @@ class EmbeddingIndex:
 
     def rows_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each song, or -1; see `VectorIndex.rows_of`."""
-        known = self._columns["song_ids"]
-        if not len(known):
-            return np.full(len(song_ids), -1)
-        at = np.minimum(np.searchsorted(known, song_ids), len(known) - 1)
-        return np.where(known[at] == song_ids, at, -1)
+        return places_in(self._columns["song_ids"], song_ids)
 
     def rows_of_recordings(self, recordings: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of all songs of recordings; see `VectorIndex.rows_of_recordings`."""

@@ -292,7 +292,7 @@ def _notes(
     if request.minutes is not None and not notes:
         minutes = float(np.nansum(snapshot.durations[chosen.rows])) / 60
         if abs(minutes - request.minutes) > _LENGTH_MINUTES:
-            notes.append(f"No list of songs that fit comes nearer: {minutes:.0f} minutes.")
+            notes.append(f"It lasts {minutes:.0f} minutes, not {request.minutes}.")
     return tuple(notes)
 
 

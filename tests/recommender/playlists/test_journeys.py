@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.models import Song
 from mer.affect import AffectPoint
 from recommender.history import listen_record
 from recommender.playlists import PlaylistRequest, playlist_generate
@@ -174,6 +175,15 @@ class TestLists:
         made = self.made(journey=("angry", "calm"), minutes=30)  # songs of three minutes
         assert len(made.entries) == 10
         assert len(self.made(moods=("calm",), minutes=15, min_match=0).entries) == 5
+
+    def test_another_length_is_said(self) -> None:
+        Song.objects.update(duration_seconds=1200.0)
+        journey = self.made(journey=("angry", "calm"), minutes=70, min_match=0)
+        calm = self.made(moods=("calm",), minutes=70, min_match=0)
+        for made, minutes in ((journey, 20 * len(journey.entries)), (calm, 20 * len(calm.entries))):
+            assert abs(minutes - 70) == 10
+            assert made.notes == (f"It lasts {minutes} minutes, not 70.",)
+        assert not self.made(moods=("calm",), minutes=60, min_match=0).notes
 
     def test_other_targets_and_refusals_count_on_the_way(self) -> None:
         refused = ("Artist 3", -1)
