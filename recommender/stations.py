@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
     from recommender.playlists import GeneratedPlaylist
 
@@ -36,7 +38,10 @@ MAX_STATIONS: Final = 100
 """Of one listener."""
 KEPT_VERSIONS: Final = 10
 """Older versions are deleted; the current one stays."""
-BATCH: Final = 20
+BATCH: Final = 1000
+"""At most so many stations are read at a time."""
+WORKING_SECONDS: Final = 40.0
+"""Of every minute, which is how often the schedule calls `stations_refresh_due`."""
 _OF_THE_SERVER: Final = (PlaylistErrorCode.CATALOG_EMPTY, PlaylistErrorCode.WORDS_UNAVAILABLE)
 _TIMES: Final = ("schedule", "hour", "weekday", "time_zone")
 """The fields that decide when a station is due."""
@@ -153,23 +158,32 @@ def station_restore(*, station: Station, version: int) -> bool:
 
 
 def stations_refresh_due() -> int:
-    """Make the versions of stations that are due, the longest due first; return their number."""
-    due = Station.objects.filter(next_at__lte=timezone.now(), user__is_active=True)
+    """Make the versions of stations that are due, the longest due first; return their number.
+
+    No station is begun after `WORKING_SECONDS`; the next call goes on with the others.
+    """
+    end = monotonic() + WORKING_SECONDS
     made = 0
-    for station in due.select_related("user").order_by("next_at", "pk")[:BATCH]:
-        due_at = station.next_at
+    for station in _due():
+        if monotonic() > end:
+            break
+        # It is put off first: one that ends the process then keeps no other waiting.
+        later = timezone.now() + RETRY
+        if not Station.objects.filter(pk=station.pk, next_at=station.next_at).update(next_at=later):
+            continue  # another process is making it
         try:
-            made += station_refresh(station=station, due_at=due_at)
+            made += station_refresh(station=station, due_at=later)
         except (RecommenderError, MerError, APIException) as error:
             logger.warning("Station %s is made later: %s", station.pk, error)
         except Exception as error:  # one bad station must not keep all others waiting
             machine_errors_raise(error)
             logger.exception("Station %s is made later", station.pk)
-        else:
-            continue
-        later = timezone.now() + RETRY
-        Station.objects.filter(pk=station.pk, next_at=due_at).update(next_at=later)
     return made
+
+
+def _due() -> QuerySet[Station]:
+    due = Station.objects.filter(next_at__lte=timezone.now(), user__is_active=True)
+    return due.select_related("user").order_by("next_at", "pk")[:BATCH]
 
 
 def _generated(station: Station) -> tuple[GeneratedPlaylist | None, list[str], bool]:

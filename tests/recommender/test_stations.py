@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -210,10 +211,45 @@ class TestSchedule:
             with pytest.raises(KeyboardInterrupt):
                 stations_refresh_due()
         assert not Playlist.objects.exists()
+        assert stations_refresh_due() == 0  # it is put off, so that others come first
+        station.refresh_from_db()
+        assert station.next_at is not None
+        assert timezone.now() < station.next_at <= timezone.now() + stations.RETRY
+        Station.objects.update(next_at=timezone.now())
         assert stations_refresh_due() == 1
         assert Playlist.objects.get().station_version == 1
         station.refresh_from_db()
         assert station.version == 1
+
+    def test_one_that_ends_its_process_keeps_none_waiting(
+        self, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad, good = self.due(user, name="bad"), self.due(user)
+        Station.objects.filter(pk=bad.pk).update(next_at=bad.next_at - timedelta(days=1))
+        save = stations.playlist_save
+
+        def deadly(**arguments: Any) -> Any:
+            if arguments["name"] == "bad":
+                raise KeyboardInterrupt
+            return save(**arguments)
+
+        monkeypatch.setattr(stations, "playlist_save", deadly)
+        with pytest.raises(KeyboardInterrupt):
+            stations_refresh_due()
+        assert stations_refresh_due() == 1
+        good.refresh_from_db()
+        assert good.version == 1
+
+    def test_many_are_made_in_the_time_of_a_call(
+        self, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(25):
+            self.due(user)
+        with monkeypatch.context() as patch:
+            patch.setattr(stations, "WORKING_SECONDS", 0.0)
+            patch.setattr(stations, "monotonic", itertools.count().__next__)
+            assert stations_refresh_due() == 0
+        assert stations_refresh_due() == 25
 
     def test_one_that_cannot_be_made_now_keeps_none_waiting(
         self, user: User, monkeypatch: pytest.MonkeyPatch
