@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -287,6 +288,12 @@ _BUG: Final = _Row(
     "Something broke",
     "The server failed. The reason is in its log.",
 )
+_CHANGED: Final = _Row(
+    HTTPStatus.CONFLICT,
+    ErrorCode.CONFLICT,
+    "Changed meanwhile",
+    "Another request has made, changed or deleted what this one needs. Try again.",
+)
 
 _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     Http404: _Row(
@@ -336,12 +343,8 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
         HTTPStatus.TOO_MANY_REQUESTS, ErrorCode.THROTTLED, "Too many attempts", _throttled_words
     ),
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
-    IntegrityError: _Row(
-        HTTPStatus.CONFLICT,
-        ErrorCode.CONFLICT,
-        "Changed meanwhile",
-        "Another request has made, changed or deleted what this one needs. Try again.",
-    ),
+    IntegrityError: _CHANGED,
+    ObjectDoesNotExist: _CHANGED,  # views look up what they are about with a 404 before
     ValidationError: _invalid(ErrorCode.REQUEST_INVALID, lambda error: " ".join(error.messages)),
     # What cannot be reached or used now.
     OperationalError: _DATABASE,

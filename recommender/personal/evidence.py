@@ -17,7 +17,8 @@ HALF_LIFE: Final = timedelta(days=180)
 SKIP_HALF_LIFE: Final = timedelta(days=7)
 """The effect of a skip on the skipped song itself halves in this time."""
 MOST_SONGS: Final = 500
-"""Only so many songs count, those of most weight."""
+"""Only so many songs count, those of most weight; at most half of them by dislikes if there are
+likes enough, because bans do not fade and would be all that counts in the end."""
 _SKIP_WEIGHT: Final = 0.5
 _LEAST_WEIGHT: Final = 1e-6
 """What counts less does not count: the moment of a skip may be centuries ago."""
@@ -50,7 +51,12 @@ def evidence_of(feedback: Feedback, heard: Mapping[int, float]) -> dict[int, Evi
         total, held = sums.get(song_id, (0.0, 0.0))
         sums[song_id] = (total + liking * weight, held + weight)
     counting = [song_id for song_id, (_, held) in sums.items() if held >= _LEAST_WEIGHT]
-    most = sorted(counting, key=lambda song_id: (-sums[song_id][1], song_id))[:MOST_SONGS]
+    counting.sort(key=lambda song_id: (-sums[song_id][1], song_id))
+    liked = [song_id for song_id in counting if sums[song_id][0] > 0]
+    disliked = [song_id for song_id in counting if sums[song_id][0] <= 0]
+    half = MOST_SONGS // 2
+    first = [*liked[:half], *disliked[:half]]
+    most = [*first, *liked[half:], *disliked[half:]][:MOST_SONGS]
     return {
         song_id: Evidence(sums[song_id][0] / sums[song_id][1], min(1.0, sums[song_id][1]))
         for song_id in most

@@ -14,6 +14,7 @@ import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import (
     BadRequest,
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -32,6 +33,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.test import Client
 from rest_framework import exceptions
 
+from catalog.corrections import emotion_correct
 from catalog.errors import CatalogError, JobStateError, PathError, TransientError
 from catalog.models import Song
 from mer.errors import (
@@ -57,7 +59,7 @@ from recommender.errors import (
     QueryTooLongError,
     RecommenderError,
 )
-from tests.factories import SongFactory, token_secret
+from tests.factories import SongFactory, UserFactory, token_secret
 from tests.places import ROOT
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ EXPECTED: list[tuple[Exception, int, str]] = [
         for code in (787, 1555, 2067)
     ),
     (integrity_error(psycopg.errors.UniqueViolation()), 409, "CONFLICT"),
+    (ObjectDoesNotExist("deleted meanwhile"), 409, "CONFLICT"),
     (integrity_error(psycopg.errors.ForeignKeyViolation()), 409, "CONFLICT"),
     (OperationalError("connection refused"), 503, "UNAVAILABLE"),
     (InterfaceError("connection already closed"), 503, "UNAVAILABLE"),
@@ -203,6 +206,13 @@ def check_away(response: Any, path: str) -> None:
     else:
         check_page(response, 503)
     assert response["Retry-After"] == "10", path
+
+
+def test_a_song_that_is_deleted_meanwhile_is_no_bug() -> None:
+    with pytest.raises(Song.DoesNotExist) as caught:
+        emotion_correct(song_id=0, valence=0.5, arousal=0.5, by=UserFactory())
+    answer = errors.error_answer(caught.value)
+    assert (answer.status, answer.code) == (409, "CONFLICT")
 
 
 def test_every_row_is_expected_here() -> None:

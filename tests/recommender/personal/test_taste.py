@@ -133,6 +133,19 @@ def test_only_so_many_songs_count() -> None:
     assert len(evidence_of(Feedback("r", likes=likes), {})) == MOST_SONGS
 
 
+def test_many_bans_leave_room_for_likes() -> None:
+    old = NOW - timedelta(days=360)
+    likes = tuple(Like(number, old) for number in range(300))
+    bans = tuple(range(1000, 1000 + MOST_SONGS + 50))
+    found = evidence_of(Feedback("r", likes=(*likes, Like(999, NOW)), banned_songs=bans), {})
+    assert len(found) == MOST_SONGS
+    assert sum(one.liking > 0 for one in found.values()) == MOST_SONGS // 2
+    assert 999 in found
+    few = evidence_of(Feedback("r", likes=likes[:3], banned_songs=bans), {})
+    assert sum(one.liking > 0 for one in few.values()) == 3
+    assert len(few) == MOST_SONGS
+
+
 def test_a_like_and_a_bad_rating_are_weighed() -> None:
     feedback = Feedback("r", likes=(Like(1, NOW),), ratings=(Rating(1, 1, NOW),))
     assert evidence_of(feedback, {})[1].liking == pytest.approx(0)
