@@ -81,6 +81,8 @@ class AffettiConfig:
         Slope and shift of valence and arousal before the sigmoid, fit on held-out songs.
     spread_scales : 8 pairs (valence, arousal) of floats > 0
         Factors of the predicted spreads, indexed as the temperatures.
+    kinds : tuple of str
+        Names of the columns of `AffettiOutput.kinds`.
     """
 
     audio_dim: int = 3581
@@ -98,6 +100,7 @@ class AffettiConfig:
     affect_scale: tuple[float, float] = (1.0, 1.0)
     affect_shift: tuple[float, float] = (0.0, 0.0)
     spread_scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),) * 8
+    kinds: tuple[str, ...] = ()
 
 
 class AffettiBatch(NamedTuple):
@@ -123,6 +126,8 @@ class AffettiBatch(NamedTuple):
 class AffettiOutput(NamedTuple):
     """Outputs of the network for a batch of songs.
 
+    The last four have no columns if the checkpoint does not predict them, and in each member.
+
     Attributes
     ----------
     fused_embedding : (songs, 256) float Tensor, unit norm
@@ -136,6 +141,14 @@ class AffettiOutput(NamedTuple):
         Geneva Emotional Music Scale, trained on lyrics only, not calibrated.
     gates : (songs, 3) float Tensor
         Weights of audio, lyrics and context. They sum to 1; a missing modality has exactly 0.
+    felt : (songs, 9) float Tensor in [0, 1]
+        Expected shares of listeners who feel each of `mer.affect.GEMS`, calibrated.
+    kinds : (songs, kinds) float Tensor in [0, 1]
+        Soft assignment of the audio to `AffettiConfig.kinds`; rows sum to 1.
+    novelty : (songs, 1) float Tensor in [0, 1]
+        How unlike the training music the audio is, calibrated.
+    intervals : (songs, 4) float Tensor in [0, 1]
+        Lowest and highest valence, then arousal, that hold for nine songs in ten.
     """
 
     fused_embedding: Tensor
@@ -146,6 +159,10 @@ class AffettiOutput(NamedTuple):
     emotion_logits: Tensor
     gems_logits: Tensor
     gates: Tensor
+    felt: Tensor
+    kinds: Tensor
+    novelty: Tensor
+    intervals: Tensor
 
 
 class MemberStates(NamedTuple):
@@ -346,6 +363,7 @@ class AffettiNetwork(nn.Module):
         known = (_present(batch) * torch.tensor(_COUNTS, device=fused.device)).sum(dim=1)
         quadrant_logits = quadrant_logits / self.quadrant_temperatures[known, None]
         cluster_logits = members.cluster_logits.mean(dim=0)
+        nothing = fused[:, :0]
         return AffettiOutput(
             fused_embedding=fused / config.members**0.5,
             quadrant_logits=quadrant_logits,
@@ -355,6 +373,10 @@ class AffettiNetwork(nn.Module):
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
             gems_logits=members.gems_logits.mean(dim=0),
             gates=members.gates.mean(dim=0),
+            felt=nothing,
+            kinds=nothing,
+            novelty=nothing,
+            intervals=nothing,
         )
 
     def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
@@ -465,6 +487,7 @@ class AffettiNetwork(nn.Module):
         fused = F.normalize(parts, dim=-1)
         features = fused * fused.shape[-1] ** 0.5  # unit variance per coordinate, for the heads
         quadrant_logits = self.quadrant_head(features)
+        nothing = features[..., :0]
         return AffettiOutput(
             fused_embedding=fused,
             quadrant_logits=quadrant_logits,
@@ -474,6 +497,10 @@ class AffettiNetwork(nn.Module):
             emotion_logits=self.emotion_head(features),
             gems_logits=self.gems_head(features),
             gates=gates,
+            felt=nothing,
+            kinds=nothing,
+            novelty=nothing,
+            intervals=nothing,
         )
 
 

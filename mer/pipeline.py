@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 
 from mer import checkpoint
-from mer.affect import EMOTIONS, QUADRANTS
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
 from mer.encoders.low_rank import unbundled
@@ -52,12 +52,18 @@ class PreparedSong:
         Not blank.
     descriptors : (patches, 69) float32 ndarray or None
         Of `mer.audio.descriptors.describe`; required with patches.
+    lyrics_language : str or None
+        ISO 639 code of the lyrics, if it is clear.
+    are_lyrics_withheld : bool
+        Whether lyrics were left out because of their language.
     """
 
     patches: AudioPatches | None = None
     lyrics: str | None = None
     context: str | None = None
     descriptors: NDArray[np.float32] | None = None
+    lyrics_language: str | None = None
+    are_lyrics_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +377,23 @@ class EmotionPipeline:
             duration_seconds=None if song.patches is None else song.patches.duration_seconds,
             lyric_lines=lines,
             alone={name: (place[0], place[1]) for name, place in zip(alone, places, strict=True)},
+            felt=dict(zip(GEMS, output.felt[0].double().tolist(), strict=False)),
+            lyrics_language=song.lyrics_language,
+            are_lyrics_withheld=song.are_lyrics_withheld,
+            **self._of_audio(song, output),
+            **_intervals(output),
         )
+
+    def _of_audio(self, song: PreparedSong, output: AffettiOutput) -> dict[str, Any]:
+        """Return kinds and novelty of a song with audio, if the checkpoint has them."""
+        if song.patches is None:
+            return {}
+        kinds = output.kinds[0].double().tolist()
+        novelty = output.novelty[0].double().tolist()
+        return {
+            "kinds": dict(zip(self._network.config.kinds, kinds, strict=True)),
+            "novelty": novelty[0] if novelty else None,
+        }
 
 
 def has_gpu() -> bool:
@@ -418,6 +440,16 @@ def _passages(song: _Features) -> list[_Features]:
     if song.audio is None:
         return []
     return [_Features(passage, song.lyrics, song.context) for passage in passages(song.audio)]
+
+
+def _intervals(output: AffettiOutput) -> dict[str, Any]:
+    bounds = output.intervals[0].double().tolist()
+    if not bounds:
+        return {}
+    return {
+        "valence_interval": (bounds[0], bounds[1]),
+        "arousal_interval": (bounds[2], bounds[3]),
+    }
 
 
 def _slice(output: AffettiOutput, start: int, stop: int) -> AffettiOutput:

@@ -24,6 +24,9 @@ MODALITIES: Final = ("audio", "lyrics", "context")
 AMBIGUOUS_BELOW: Final = 0.5
 """Below this confidence the other three quadrants together are more probable."""
 
+UNFAMILIAR_FROM: Final = 0.5
+"""From this novelty on, the place of a song is a guess."""
+
 TOLD_SHIFT: Final = 0.01
 """Smallest shift of a lyric line that is shown. Smaller ones are 0.00 in two decimals."""
 
@@ -119,6 +122,21 @@ class EmotionPrediction:
     lyric_lines : tuple of LyricLine
         Up to three lines that move the prediction most, the strongest first. Empty if the lyrics
         have fewer than two different lines.
+    felt : mapping of str to float in [0, 1]
+        For each of the nine `mer.affect.GEMS`, the expected share of listeners who feel it.
+        Empty if the checkpoint does not predict it.
+    kinds : mapping of str to float in [0, 1]
+        Share of each kind of music, such as "solo piano"; they sum to 1. Empty without audio, or
+        if the checkpoint knows no kinds.
+    novelty : float in [0, 1] or None
+        How unlike the training music the audio is. None without audio, or if the checkpoint does
+        not measure it.
+    valence_interval, arousal_interval : (low, high) floats in [0, 1], or None
+        They contain the true value for nine songs in ten. None if the checkpoint has none.
+    lyrics_language : str or None
+        ISO 639 code of the language of the lyrics. None without lyrics, or if it is not clear.
+    are_lyrics_withheld : bool
+        Whether lyrics were left out, because the model was not trained on their language.
     """
 
     model_version: str
@@ -136,8 +154,20 @@ class EmotionPrediction:
     duration_seconds: float | None = None
     lyric_lines: tuple[LyricLine, ...] = ()
     alone: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    felt: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    novelty: float | None = None
+    valence_interval: tuple[float, float] | None = None
+    arousal_interval: tuple[float, float] | None = None
+    lyrics_language: str | None = None
+    are_lyrics_withheld: bool = False
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether the song is more likely outside `quadrant` than in it."""
         return self.confidence < AMBIGUOUS_BELOW
+
+    @property
+    def is_unfamiliar(self) -> bool:
+        """Whether the audio is so unlike the training music that the prediction is a guess."""
+        return self.novelty is not None and self.novelty >= UNFAMILIAR_FROM

@@ -10,7 +10,7 @@ import torch
 
 from mer import checkpoint
 from mer import pipeline as pipeline_module
-from mer.affect import EMOTIONS, QUADRANTS
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.encoders.text import TextEncoder
 from mer.errors import (
     AudioDecodeError,
@@ -23,7 +23,7 @@ from mer.errors import (
 from mer.lyrics import MAX_LYRICS_BYTES
 from mer.network import AffettiConfig, AffettiNetwork
 from mer.pipeline import EmotionPipeline
-from mer.prediction import MODALITIES, SongInput
+from mer.prediction import MODALITIES, UNFAMILIAR_FROM, SongInput
 from tests.mer.untrained import save_untrained, some_corrections, write_tone
 
 LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"
@@ -316,6 +316,50 @@ def test_an_unknown_name_or_device_is_refused(weights):
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no CUDA"):
             EmotionPipeline.from_pretrained(weights, device="cuda")
+
+
+class FullNetwork(AffettiNetwork):
+    """Also gives what the packaged checkpoint may lack, made of valence and arousal."""
+
+    def forward(self, batch):
+        output = super().forward(batch)
+        valence, arousal = output.affect.unbind(dim=1)
+        return output._replace(
+            felt=torch.stack([valence] * 8 + [arousal], dim=1),
+            kinds=torch.stack([valence, 1 - valence], dim=1),
+            novelty=arousal[:, None],
+            intervals=torch.stack([valence / 2, valence, arousal / 2, arousal], dim=1),
+        )
+
+
+def test_what_only_some_checkpoints_predict_is_the_whole_songs(songs):
+    network = FullNetwork(AffettiConfig(kinds=("solo piano", "band")))
+    pipeline = EmotionPipeline(network, "affetti-full", torch.device("cpu"))
+    predictions = pipeline.predict(songs)
+    for song, prediction in zip(songs, predictions, strict=True):
+        valence, arousal = prediction.valence, prediction.arousal
+        assert prediction.felt == dict.fromkeys(GEMS, valence) | {"sadness": arousal}
+        assert prediction.valence_interval == pytest.approx((valence / 2, valence))
+        assert prediction.arousal_interval == pytest.approx((arousal / 2, arousal))
+        if song.path is None:
+            assert (prediction.kinds, prediction.novelty) == ({}, None)
+        else:
+            assert prediction.kinds == pytest.approx({"solo piano": valence, "band": 1 - valence})
+            assert prediction.novelty == arousal
+
+
+def test_a_checkpoint_without_them_says_so(predictions):
+    for prediction in predictions:
+        assert (prediction.felt, prediction.kinds, prediction.novelty) == ({}, {}, None)
+        assert prediction.valence_interval is prediction.arousal_interval is None
+
+
+@pytest.mark.parametrize(
+    ("novelty", "is_unfamiliar"),
+    [(None, False), (UNFAMILIAR_FROM - 0.01, False), (UNFAMILIAR_FROM, True), (1.0, True)],
+)
+def test_music_is_unfamiliar_from_a_threshold_on(predictions, novelty, is_unfamiliar):
+    assert dataclasses.replace(predictions[0], novelty=novelty).is_unfamiliar is is_unfamiliar
 
 
 @pytest.mark.gpu

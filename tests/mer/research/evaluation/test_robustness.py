@@ -72,6 +72,7 @@ def predictor(songs: Sequence[TrackFeatures], modalities: Sequence[str]) -> Affe
         gems_logits=torch.zeros(count, 9),
         gates=torch.tensor([[1.0, 0.0, 0.0]] if alone else [[0.6, 0.0, 0.4]]).repeat(count, 1)
         - 0.2 * heard[:, 4:5] * torch.tensor([1.0, 0.0, -1.0]),
+        **dict.fromkeys(("felt", "kinds", "novelty", "intervals"), torch.zeros(count, 0)),
     )
 
 
