@@ -42,13 +42,14 @@ from benchmarks.gpu.section import CONTEXT, LYRIC
 from mer.audio import patches as audio
 from mer.audio.descriptors import describe
 from mer.audio.patches import MUSICNN
+from mer.batches import AffettiConfig
 from mer.encoders.musicnn import MusicnnEncoder
 from mer.encoders.text import TextEncoder
 from mer.encoders.tf_checkpoint import read_tensors
 from mer.errors import CheckpointError
 from mer.explain import SHORTLIST, read_lines
 from mer.files import package_folder
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 from mer.pipeline import EmotionPipeline, PreparedSong
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from mer.network import AffettiBatch
+from mer.batches import AffettiBatch
 from mer.prediction import LyricLine
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mer.network import AffettiNetwork, AffettiOutput
+    from mer.batches import AffettiOutput
+    from mer.network import AffettiNetwork
 
 NAMED_LINES: Final = 3
 """Lyric lines in a prediction."""

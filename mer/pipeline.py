@@ -17,12 +17,13 @@ from mer import checkpoint
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
+from mer.batches import AffettiConfig, AffettiOutput, collate
 from mer.encoders.low_rank import unbundled
 from mer.encoding import SongEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError, NotFiniteError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
 from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
-from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
+from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
 
 if TYPE_CHECKING:

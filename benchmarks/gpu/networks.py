@@ -17,9 +17,9 @@ from benchmarks.gpu.front_end import FusedMusicnn, UnfoldedMusicnn
 from benchmarks.gpu.section import CONTEXT, LYRIC, Card, song, started
 from mer.audio.descriptors import describe
 from mer.audio.patches import MAX_PATCHES, AudioPatches, waveform_patches
+from mer.batches import AffettiBatch, AffettiOutput
 from mer.encoders.musicnn import MusicnnEncoder
 from mer.encoding import AUDIO_BLOCKS, DESCRIPTORS
-from mer.network import AffettiBatch, AffettiNetwork, AffettiOutput
 from mer.pipeline import EmotionPipeline, PreparedSong
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmarks.gpu.section import Section
+    from mer.network import AffettiNetwork
 
 NAMES: Final = tuple(name for name in AUDIO_BLOCKS if name != DESCRIPTORS)
 TEN: Final = 10

@@ -11,7 +11,8 @@ from torch import nn
 from benchmarks.gpu.section import started
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.audio.patches import MAX_PATCHES
-from mer.network import AffettiBatch, AffettiConfig, AffettiNetwork
+from mer.batches import AffettiBatch, AffettiConfig
+from mer.network import AffettiNetwork
 from mer.research.house.mixture import Targets
 from mer.research.house.trainer import Recipe, loss, withhold
 

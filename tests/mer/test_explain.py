@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mer.batches import AffettiConfig, AffettiOutput, collate
 from mer.encoders.text import TextEncoder
 from mer.explain import (
     NAMED_LINES,
@@ -23,7 +24,7 @@ from mer.explain import (
     without_each,
 )
 from mer.lyrics import clean_lyrics, lyric_lines
-from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput, collate
+from mer.network import AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import LyricLine, SongInput
 from tests.mer.untrained import save_untrained, write_tone

@@ -9,14 +9,9 @@ import pytest
 import torch
 
 from mer import network as affetti
+from mer.batches import AffettiBatch, AffettiConfig, AffettiOutput, collate
 from mer.errors import ShapeError
-from mer.network import (
-    AffettiBatch,
-    AffettiConfig,
-    AffettiNetwork,
-    AffettiOutput,
-    collate,
-)
+from mer.network import AffettiNetwork
 
 CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=2, text_width=8)
 PRESENCE = [

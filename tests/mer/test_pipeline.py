@@ -11,6 +11,7 @@ import torch
 from mer import checkpoint
 from mer import pipeline as pipeline_module
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
+from mer.batches import AffettiConfig
 from mer.encoders.text import TextEncoder
 from mer.errors import (
     AudioDecodeError,
@@ -21,7 +22,7 @@ from mer.errors import (
     LyricsError,
 )
 from mer.lyrics import MAX_LYRICS_BYTES
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import MODALITIES, UNFAMILIAR_FROM, SongInput
 from tests.mer.untrained import save_untrained, some_corrections, write_tone

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from mer import checkpoint
+from mer.batches import AffettiConfig
 from mer.encoders.low_rank import bundled
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mer.batches import AffettiOutput, collate
 from mer.encoding import encode_texts
 from mer.explain import SHORTLIST, read_lines, without_each
 from mer.metrics import bootstrap_ci, spearman
-from mer.network import AffettiOutput, collate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

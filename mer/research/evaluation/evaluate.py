@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from mer.batches import AffettiConfig
 from mer.errors import PackageMissingError
 from mer.metrics import bootstrap_ci, pearson, spearman
-from mer.network import AffettiConfig, AffettiNetwork
 from mer.research.datasets import panda4q
 from mer.research.evaluation import breakdown, neighbours, reliability, rivals
 from mer.research.evaluation.neighbours import mfcc_statistics, musicnn_embeddings
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mer.network import AffettiNetwork
     from mer.research.evaluation.tasks import Classes, Predictions, TaskPredictions
     from mer.research.house.mixture import Plane
     from mer.research.inputs.features import TrackFeatures

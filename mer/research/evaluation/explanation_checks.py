@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mer.affect import Quadrant
-    from mer.network import AffettiNetwork, AffettiOutput
+    from mer.batches import AffettiOutput
+    from mer.network import AffettiNetwork
     from mer.research.house.validation import FoldNetwork
     from mer.research.inputs.features import TrackFeatures
 

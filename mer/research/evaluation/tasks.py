@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mer.network import AffettiOutput
+    from mer.batches import AffettiOutput
     from mer.research.inputs.features import TrackFeatures
 
     Classes = NDArray[np.int64]

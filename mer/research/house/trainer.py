@@ -18,16 +18,10 @@ import torch
 import torch.nn.functional as F
 from tqdm import trange
 
+from mer.batches import AffettiBatch, AffettiConfig, AffettiOutput, collate
 from mer.errors import CheckpointCorruptError
 from mer.files import written_aside
-from mer.network import (
-    AffettiBatch,
-    AffettiConfig,
-    AffettiNetwork,
-    AffettiOutput,
-    MemberStates,
-    collate,
-)
+from mer.network import AffettiNetwork, MemberStates
 from mer.research.house.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from mer import checkpoint
+from mer.batches import AffettiConfig
 from mer.encoders.low_rank import bundled
-from mer.network import AffettiConfig, AffettiNetwork
 from mer.research.house.mixture import SONG_SETS, Plane, load_tracks
 from mer.research.house.text_adaptation import adapter
 from mer.research.house.trainer import Recipe, Trainer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from mer.network import AffettiNetwork
     from mer.research.datasets.base import Track
     from mer.research.inputs.features import TrackFeatures
 

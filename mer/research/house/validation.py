@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import torch
 import torch.nn.functional as F
 
-from mer.network import AffettiNetwork, AffettiOutput
+from mer.batches import AffettiOutput
+from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES
 from mer.research.house.mixture import SONG_SETS, TASKS, Plane, targets
 from mer.research.house.trainer import Trainer, feature_batch
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mer.network import AffettiConfig
+    from mer.batches import AffettiConfig
     from mer.research.house.trainer import Recipe
     from mer.research.inputs.features import TrackFeatures
 

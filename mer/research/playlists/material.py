@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mer import checkpoint
+from mer.batches import AffettiConfig
 from mer.encoders.low_rank import unbundled
 from mer.files import written_aside
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 from mer.research.datasets import mirex, panda4q
 from mer.research.datasets.base import drop_overlaps, read_table
 from mer.research.evaluation.evaluate import calibrated_folds

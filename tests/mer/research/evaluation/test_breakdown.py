@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mer.affect import QUADRANTS, AffectPoint
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.batches import AffettiConfig
+from mer.network import AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import breakdown
 from mer.research.evaluation.tasks import TASKS, Predictions, TaskPredictions
@@ -19,7 +20,7 @@ from mer.research.inputs.features import TrackFeatures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mer.network import AffettiOutput
+    from mer.batches import AffettiOutput
 
 MOMENTS = ((0.5, 0.2), (0.5, 0.2))
 PLANE = Plane(MOMENTS, MOMENTS, MOMENTS)

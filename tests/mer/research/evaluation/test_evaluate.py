@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from mer.affect import Quadrant
-from mer.network import AffettiConfig, AffettiNetwork, AffettiOutput
+from mer.batches import AffettiConfig, AffettiOutput
+from mer.network import AffettiNetwork
 from mer.research import cli
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import evaluate as evaluation

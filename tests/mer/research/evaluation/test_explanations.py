@@ -15,10 +15,11 @@ from torch import nn
 import mer.research.evaluation.deletion
 import mer.research.evaluation.explanation_checks
 from mer.affect import QUADRANTS, Quadrant
+from mer.batches import AffettiBatch, AffettiConfig, AffettiOutput
 from mer.encoders.text import TokenStates
 from mer.explain import anchored
 from mer.metrics import bootstrap_ci
-from mer.network import AffettiBatch, AffettiConfig, AffettiNetwork, AffettiOutput
+from mer.network import AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.evaluation import explanations
 from mer.research.evaluation.deletion import (

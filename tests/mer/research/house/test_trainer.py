@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from mer.affect import Quadrant
+from mer.batches import AffettiBatch, AffettiConfig
 from mer.errors import CheckpointCorruptError
-from mer.network import AffettiBatch, AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house.mixture import Plane, targets
 from mer.research.house.trainer import (

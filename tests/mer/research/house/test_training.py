@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from mer import checkpoint
+from mer.batches import AffettiConfig
 from mer.encoders.low_rank import unbundled
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.network import AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house import training
 from mer.research.house.mixture import Plane

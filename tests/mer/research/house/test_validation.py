@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mer.affect import QUADRANTS
-from mer.network import AffettiConfig, AffettiNetwork
+from mer.batches import AffettiConfig
+from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.house.mixture import Plane, targets
