@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 FRAMES: Final = 187
 MELS: Final = 96
-_COLUMNS: Final = 561
-_WIDE: Final = 568
-"""Columns of the feature maps with padding, for aligned rows."""
+_ALIGNED: Final = 8
+"""The feature maps have a multiple of so many columns, for aligned rows."""
 _TAPS: Final = 8
 """Time steps that a timbral row holds for each mel band: seven, and a zero for alignment."""
 _PADDED_FRAMES: Final = 320
@@ -67,6 +66,7 @@ class UnfoldedMusicnn:
             for conv in encoder.front_convs
         ]
         half = torch.float16 if dense in ("fp16", "rows") else torch.float32
+        self.columns = sum(len(conv.bias) for conv in encoder.front_convs)
         self._dense_weights = [
             _wide(conv.weight).to(half, memory_format=torch.channels_last)
             for conv in encoder.dense_convs
@@ -84,12 +84,12 @@ class UnfoldedMusicnn:
         return self.back_end(torch.cat([self.features(part) for part in parts]))
 
     def features(self, normalized: Tensor) -> Tensor:
-        """Feature maps (patches, 187, 568) of the front end; the last seven columns are zero."""
+        """Feature maps of the front end, as `widened` gives them."""
         maps = [
             self._pooled(normalized, conv, kernel)
             for conv, kernel in zip(self.encoder.front_convs, self.kernels, strict=True)
         ]
-        return F.pad(torch.cat(maps, dim=2), (0, _WIDE - _COLUMNS))
+        return widened(torch.cat(maps, dim=2))
 
     def _pooled(self, normalized: Tensor, conv: torch.nn.Module, kernel: Tensor) -> Tensor:
         frames, mels = conv.weight.shape[2:]
@@ -102,15 +102,15 @@ class UnfoldedMusicnn:
     def back_end(self, features: Tensor) -> Tensor:
         """Rows (patches, 1756) from the front end's feature maps."""
         encoder = self.encoder
-        parts = [features[..., :_COLUMNS]]
+        parts = [features[..., : self.columns]]
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=self.dense == "tf32"):
             state = self._convolved(features, 0)
             parts.append(state)
             for index in (1, 2):
                 state = self._convolved(state, index) + state
                 parts.append(state)
-        mean_pool = torch.cat([part.mean(dim=1) for part in parts], dim=1)
-        max_pool = torch.cat([part.amax(dim=1) for part in parts], dim=1)
+        mean_pool = encoder.with_constants(torch.cat([part.mean(dim=1) for part in parts], dim=1))
+        max_pool = encoder.with_constants(torch.cat([part.amax(dim=1) for part in parts], dim=1))
         pooled = torch.stack([max_pool, mean_pool], dim=2).flatten(1)
         hidden = F.relu(F.linear(pooled, encoder.hidden_weight, encoder.hidden_bias))
         penultimate = hidden * encoder.hidden_scale + encoder.hidden_shift
@@ -130,11 +130,21 @@ class UnfoldedMusicnn:
         return F.relu(convolved.float() + conv.bias) * conv.scale + conv.shift
 
 
+def widened(maps: Tensor) -> Tensor:
+    """Add the column of ones to feature maps, and columns of zeros up to a multiple of eight."""
+    wide = F.pad(maps, (0, 1 + _filling(maps.shape[2] + 1)))
+    wide[..., maps.shape[2]] = 1
+    return wide
+
+
+def _filling(columns: int) -> int:
+    return -columns % _ALIGNED
+
+
 def _wide(weight: Tensor) -> Tensor:
-    """(filters, 1, 7, columns) to (filters, columns, 1, 7), 561 columns padded to 568."""
+    """(filters, 1, 7, columns) to (filters, columns, 1, 7), with columns of zeros as `widened`."""
     columns = weight.squeeze(1).transpose(1, 2).unsqueeze(2)
-    padding = _WIDE - _COLUMNS if columns.shape[1] == _COLUMNS else 0
-    return F.pad(columns, (0, 0, 0, 0, 0, padding)).contiguous()
+    return F.pad(columns, (0, 0, 0, 0, 0, _filling(columns.shape[1]))).contiguous()
 
 
 class FusedMusicnn(UnfoldedMusicnn):
@@ -153,7 +163,7 @@ class FusedMusicnn(UnfoldedMusicnn):
         encoder: MusicnnEncoder,
         dtype: torch.dtype = torch.float16,
         dense: str = "fp32",
-        tiles: tuple[int, int, int, int, int] = (128, 128, 64, 4, 3),
+        tiles: tuple[int, int, int, int, int] = (32, 128, 64, 4, 3),
     ) -> None:
         super().__init__(encoder, dtype, dense)
         self.tiles = tiles
@@ -164,7 +174,7 @@ class FusedMusicnn(UnfoldedMusicnn):
     def features(self, normalized: Tensor) -> Tensor:
         """Feature maps, as the base class gives them."""
         patches = len(normalized)
-        out = normalized.new_zeros(patches, FRAMES, _WIDE)
+        out = widened(normalized.new_zeros(patches, FRAMES, self.columns))
         values = normalized.to(self.dtype)
         timbral = values.new_zeros(patches * FRAMES * MELS * _TAPS + _SLACK)
         rows = timbral[: patches * FRAMES * MELS * _TAPS].view(patches, FRAMES, MELS, _TAPS)
@@ -175,10 +185,10 @@ class FusedMusicnn(UnfoldedMusicnn):
         column = 0
         for product in self._timbral:
             product(timbral, out, column, self.tiles)
-            column += 204
+            column += len(product.conv.bias)
         for product in self._temporal:
             product(temporal, out, column, (64, 128, 32, 4, 3))
-            column += 51
+            column += len(product.conv.bias)
         return out
 
     def _timbral_product(self, conv: torch.nn.Module) -> _Product:
@@ -273,7 +283,7 @@ class _Product:
             STEP=self.step,
             FILTERS=len(conv.bias),
             FRAMES=FRAMES,
-            WIDE=_WIDE,
+            WIDE=out.shape[2],
             ROWS=rows,
             GROUPS=block_groups,
             TILE_DEPTH=depth,

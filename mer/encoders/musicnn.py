@@ -24,7 +24,7 @@ from mer.errors import CheckpointCorruptError, EncoderMissingError, ShapeError
 from mer.files import package_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     import numpy as np
@@ -43,6 +43,10 @@ AUDIO_EMBEDDING_DIM: Final = 200 + 753 + 753 + 50
 
 _VARIANTS: Final = (AUDIO_ENCODER, SECOND_AUDIO_ENCODER)
 _BATCH_NORM_EPSILON: Final = 1e-3
+_MAX_LOG_MEL: Final = 8.0
+"""Above the log-mel of any sound: a square wave of full scale has 6.9."""
+_TINY_REACH: Final = 1e-6
+"""A front-end filter whose output can move less than this counts as constant."""
 _INSTALL: Final = "pip install --no-deps musicnn==0.1.0"
 _CPU_CHUNK: Final = 1
 """Measured: feature maps of several patches exceed the cache and take twice the time."""
@@ -88,6 +92,8 @@ class MusicnnEncoder(nn.Module):
 
     input_scale: Tensor
     input_shift: Tensor
+    computed: Tensor
+    constants: Tensor
     hidden_weight: Tensor
     hidden_bias: Tensor
     hidden_scale: Tensor
@@ -101,11 +107,24 @@ class MusicnnEncoder(nn.Module):
         input_scale, input_shift = reader.batch_norm(0)
         self.register_buffer("input_scale", input_scale)
         self.register_buffer("input_shift", input_shift)
-        self.front_convs = nn.ModuleList(_PooledConv(reader, index) for index in range(5))
-        self.dense_convs = nn.ModuleList(_DenseConv(reader, index) for index in range(5, 8))
+        front = [_PooledConv(reader, index) for index in range(5)]
+        dense = [_DenseConv(reader, index) for index in range(5, 8)]
+        self._take_constants(front, dense)
+        self.front_convs, self.dense_convs = nn.ModuleList(front), nn.ModuleList(dense)
         self._build_back_end(reader)
         self.requires_grad_(requires_grad=False)
         self.eval()
+
+    def _take_constants(self, front: Sequence[_PooledConv], dense: Sequence[_DenseConv]) -> None:
+        """Leave constant columns out of the first mid-end layer, and keep them for the pools."""
+        varies = torch.cat([conv.varies for conv in front])
+        constants = torch.cat([conv.constants for conv in front])
+        weight = dense[0].weight  # (64, 1, 7, 561)
+        of_constants = weight.double() @ constants.double()[:, None]
+        dense[0].weight = torch.cat([weight[..., varies], of_constants.float()], dim=3)
+        later = torch.ones(sum(len(conv.bias) for conv in dense), dtype=torch.bool)
+        self.register_buffer("computed", torch.cat([varies, later]).nonzero().squeeze(1))
+        self.register_buffer("constants", F.pad(constants, (0, len(later))))
 
     def _build_back_end(self, reader: _WeightReader) -> None:
         pool_scale, pool_shift = reader.batch_norm(9)
@@ -221,18 +240,24 @@ class MusicnnEncoder(nn.Module):
     def _forward_chunk(self, log_mel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         normalized = log_mel * self.input_scale + self.input_shift
         maps = [conv(normalized) for conv in self.front_convs]
-        features = torch.cat(maps, dim=2)  # (patches, frames, 561)
+        ones = log_mel.new_ones(*log_mel.shape[:2], 1)
+        features = torch.cat([*maps, ones], dim=2)  # (patches, frames, columns that vary + 1)
         first, second, third = self.dense_convs
         residual_1 = first(features)
         residual_2 = second(residual_1) + residual_1
         residual_3 = third(residual_2) + residual_2
-        stacked = torch.cat([features, residual_1, residual_2, residual_3], dim=2)
-        mean_pool, max_pool = stacked.mean(dim=1), stacked.amax(dim=1)  # (patches, 753)
+        stacked = torch.cat([*maps, residual_1, residual_2, residual_3], dim=2)
+        mean_pool = self.with_constants(stacked.mean(dim=1))  # (patches, 753)
+        max_pool = self.with_constants(stacked.amax(dim=1))
         pooled = torch.stack([max_pool, mean_pool], dim=2).flatten(1)
         hidden = F.relu(F.linear(pooled, self.hidden_weight, self.hidden_bias))
         penultimate = hidden * self.hidden_scale + self.hidden_shift
         tags = torch.sigmoid(F.linear(penultimate, self.tag_weight, self.tag_bias))
         return tags, penultimate, mean_pool, max_pool
+
+    def with_constants(self, pooled: Tensor) -> Tensor:
+        """Put (patches, columns that vary) into their places among all, (patches, 753)."""
+        return self.constants.repeat(len(pooled), 1).index_copy(1, self.computed, pooled)
 
 
 class _WeightReader:
@@ -249,6 +274,12 @@ class _WeightReader:
         prefix = _numbered("conv2d", index)
         kernel = self.get(f"{prefix}/kernel").permute(3, 2, 0, 1).contiguous()
         return kernel, self.get(f"{prefix}/bias").clone()
+
+    def largest_input(self) -> float:
+        """Largest size of a value of the normalized log-mel spectrogram."""
+        scale, shift = self.batch_norm(0)
+        ends = torch.stack([shift, scale * _MAX_LOG_MEL + shift])
+        return float(ends.abs().max())
 
     def batch_norm(self, index: int) -> tuple[Tensor, Tensor]:
         prefix = _numbered("batch_normalization", index)
@@ -288,19 +319,29 @@ class _Conv(nn.Module):
 
 
 class _PooledConv(_Conv):
-    """A front-end convolution, pooled over frequency."""
+    """A front-end convolution of the filters that vary, pooled over frequency.
+
+    `varies` and `constants` are (filters,): whether a filter's output depends on the input, and
+    its value where it does not, 0 elsewhere.
+    """
 
     sign: Tensor
 
     def __init__(self, reader: _WeightReader, index: int) -> None:
         super().__init__(reader, index)
+        reach = self.scale.abs() * self.weight.abs().sum(dim=(1, 2, 3)) * reader.largest_input()
+        self.varies = reach > _TINY_REACH
+        constants = F.relu(self.bias) * self.scale + self.shift
+        self.constants = constants.masked_fill(self.varies, 0.0)
+        for name in ("weight", "bias", "scale", "shift"):
+            setattr(self, name, getattr(self, name)[self.varies])
         sign = torch.where(self.scale < 0, -1.0, 1.0)
         self.register_buffer("sign", sign)
         self.weight *= sign[:, None, None, None]
         self.bias *= sign
 
     def forward(self, features: Tensor) -> Tensor:
-        """(patches, frames, mels) to (patches, frames, filters)."""
+        """(patches, frames, mels) to (patches, frames, filters that vary)."""
         pooled = self.convolve(features).amax(dim=3).transpose(1, 2)
         return F.relu(pooled * self.sign) * self.scale + self.shift
 

@@ -41,6 +41,19 @@ class TestMusicnn:
         # With AVX-512 the port is within 1e-4 of it; other instruction sets sum in other orders.
         np.testing.assert_allclose(output.max_pool, golden["max_pool"], rtol=2e-5, atol=1e-4)
 
+    @pytest.mark.parametrize(("variant", "left"), [("MSD_musicnn", 64), ("MTT_musicnn", 316)])
+    def test_filters_left_out_change_nothing(
+        self, variant: str, left: int, log_mel: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fewer = MusicnnEncoder.from_pretrained(variant)
+        monkeypatch.setattr(encoders, "_TINY_REACH", -1.0)
+        whole = MusicnnEncoder.from_pretrained(variant)
+        for encoder, filters in ((fewer, left), (whole, 561)):
+            assert sum(len(conv.bias) for conv in encoder.front_convs) == filters
+            assert len(encoder.computed) == filters + 192
+        loud = torch.cat([log_mel, 4 * log_mel])  # up to the largest log-mel
+        torch.testing.assert_close(fewer.embed(loud), whole.embed(loud), rtol=1e-5, atol=2e-4)
+
     def test_embed_lays_the_outputs_side_by_side(
         self, musicnn: MusicnnEncoder, log_mel: torch.Tensor
     ) -> None:
