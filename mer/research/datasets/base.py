@@ -47,6 +47,8 @@ class AffectLabels:
         Mood words or tags as released, in lower case.
     gems : tuple of 9 float or None
         Distribution over `mer.affect.GEMS`, from listeners' counts.
+    felt : tuple of 9 float in [0, 1] or None
+        Share of the listeners who marked each of `mer.affect.GEMS`. A listener may mark several.
     polarity : {-1, 0, 1} or None
         Sentiment of a text.
     valence_sd, arousal_sd : float or None
@@ -62,6 +64,7 @@ class AffectLabels:
     emotions: Emotions | None = None
     mood_words: tuple[str, ...] = ()
     gems: tuple[float, ...] | None = None
+    felt: tuple[float, ...] | None = None
     polarity: int | None = None
     valence_sd: float | None = None
     arousal_sd: float | None = None

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from mer.affect import GEMS, UNIT
 from mer.errors import DatasetError
-from mer.research.datasets.base import AffectLabels, AnnotationKind, Track, read_table
+from mer.research.datasets.base import (
+    AffectLabels,
+    AnnotationKind,
+    Track,
+    audio_file,
+    parse_rating,
+    parse_split,
+    read_table,
+)
 from mer.research.datasets.layout import find_audio, hash_split, plain_id
 
 if TYPE_CHECKING:
@@ -29,23 +37,55 @@ _SONGS_A_GENRE: Final = 100
 
 
 def load(root: Path) -> list[Track]:
-    """Excerpts with the distribution of the players' marks over `GEMS`, and the number of players.
+    """Excerpts with the share of the players who felt each of `GEMS`, and the number of players.
 
-    Excerpts without any mark are left out. There is no official split and no artist, so
-    `layout.hash_split` divides the songs.
+    Excerpts without any mark are left out. The release has no split and no artist, so
+    `layout.hash_split` divides its songs; a table of shares has its own split.
 
     Parameters
     ----------
     root : Path
-        Holds ``emotify/`` as released: ``data.csv``, one row a player and song, and optionally
-        ``emotifymusic/GENRE/NUMBER.mp3``.
+        Holds ``emotify/`` with one of two layouts. As released: ``data.csv``, one row a player and
+        song, and optionally ``emotifymusic/GENRE/NUMBER.mp3``. As shares: ``songs.csv``, one row a
+        song, and ``audio/ID.opus``; it is used where both are present.
 
     Raises
     ------
     DatasetError
-        If the table is absent or a cell is not as expected.
+        If the table or a clip beside a table of shares is absent, or a cell is not as expected.
     """
     folder = root / "emotify"
+    return _shares(folder) if (folder / "songs.csv").is_file() else _released(folder)
+
+
+def _shares(folder: Path) -> list[Track]:
+    path = folder / "songs.csv"
+    tracks = []
+    columns = ("id", "raters", "split", *GEMS)
+    for number, row in enumerate(read_table(path, columns, licence=LICENCE), start=2):
+        where = f"{path}, line {number}"
+        felt = tuple(
+            parse_rating(row[name], low=0.0, high=1.0, where=f"{where}, column {name}")
+            for name in GEMS
+        )
+        if total := sum(felt):
+            tracks.append(
+                Track(
+                    dataset="emotify",
+                    track_id=plain_id(row["id"], where=f"{where}, column id"),
+                    split=parse_split(row["split"], where=f"{where}, column split"),
+                    labels=AffectLabels(
+                        gems=tuple(share / total for share in felt),
+                        felt=felt,
+                        raters=int(plain_id(row["raters"], where=f"{where}, column raters")),
+                    ),
+                    audio_path=audio_file(folder / "audio" / f"{row['id']}.opus"),
+                )
+            )
+    return tracks
+
+
+def _released(folder: Path) -> list[Track]:
     path = folder / "data.csv"
     marks: dict[str, list[tuple[int, ...]]] = {}
     genres: dict[str, str] = {}
@@ -82,7 +122,9 @@ def _track(folder: Path, song_id: str, genre: str, players: Sequence[tuple[int, 
         track_id=song_id,
         split=hash_split(f"emotify {song_id}"),
         labels=AffectLabels(
-            gems=tuple(count / sum(counts) for count in counts), raters=len(players)
+            gems=tuple(count / sum(counts) for count in counts),
+            felt=tuple(count / len(players) for count in counts),
+            raters=len(players),
         ),
         audio_path=find_audio(folder / "emotifymusic" / genre, str(number)),
     )

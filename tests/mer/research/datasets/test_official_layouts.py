@@ -184,8 +184,49 @@ def test_emotify_counts_the_marks_of_the_players(tmp_path):
     felt = dict(zip(GEMS, classical.labels.gems, strict=True))
     assert (felt["calmness"], felt["solemnity"], felt["sadness"]) == (0.5, 0.25, 0.25)
     assert (classical.labels.raters, electronic.labels.raters) == (2, 1)
+    share = dict(zip(GEMS, classical.labels.felt, strict=True))  # of the two players, not of marks
+    assert (share["calmness"], share["solemnity"], share["tension"]) == (1.0, 0.5, 0.0)
     assert classical.audio_path is None
     assert electronic.audio_path == tmp_path / "emotify/emotifymusic/electronic/2.mp3"
+
+
+def test_emotify_as_shares_has_its_own_split_and_clips(tmp_path):
+    folder = tmp_path / "emotify"
+    (folder / "audio").mkdir(parents=True)
+    table = (
+        "id,genre,raters,amazement,solemnity,tenderness,nostalgia,calmness,power,"
+        "joyful_activation,tension,sadness,split\n"
+        "7,rock,20,0,0.2,0,0,0.6,0,0,0,0,val\n"
+    )
+    (folder / "songs.csv").write_text(table)
+    with pytest.raises(DatasetError, match=r"7\.opus is missing"):
+        emotify.load(tmp_path)
+    clip = folder / "audio/7.opus"
+    clip.touch()
+    (track,) = emotify.load(tmp_path)
+    assert track.labels.felt == (0, 0.2, 0, 0, 0.6, 0, 0, 0, 0)
+    assert track.labels.gems == pytest.approx((0, 0.25, 0, 0, 0.75, 0, 0, 0, 0))
+    assert (track.split, track.labels.raters, track.audio_path) == ("val", 20, clip)
+    (folder / "songs.csv").write_text(table.replace("0.6", "1.6"))
+    with pytest.raises(DatasetError, match="line 2, column calmness"):
+        emotify.load(tmp_path)
+
+
+def test_emopia_as_renders_has_its_own_split_and_clips(tmp_path):
+    folder = tmp_path / "emopia"
+    (folder / "audio").mkdir(parents=True)
+    table = "id,quadrant,song_group,soundfont,split\nQ3_a_l-c_1,Q3,a_l-c,general,val\n"
+    (folder / "songs.csv").write_text(table)
+    with pytest.raises(DatasetError, match=r"Q3_a_l-c_1\.opus is missing"):
+        emopia.load(tmp_path)
+    clip = folder / "audio/Q3_a_l-c_1.opus"
+    clip.touch()
+    (track,) = emopia.load(tmp_path)
+    assert (track.labels.quadrant, track.split) == (Quadrant.Q3, "val")
+    assert (track.artist_group, track.audio_path) == ("a_l-c", clip)
+    (folder / "songs.csv").write_text(table.replace(",Q3,", ",Q4,"))
+    with pytest.raises(DatasetError, match="'Q4' is not the quadrant of Q3_a_l-c_1"):
+        emopia.load(tmp_path)
 
 
 def test_gems_lyrics_come_in_the_order_of_gems(tmp_path):
