@@ -31,6 +31,7 @@ sizes are compared with the manifest when they are opened.
 from __future__ import annotations
 
 import json
+import mmap
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -63,8 +64,11 @@ if TYPE_CHECKING:
 
 _SELECTIVE_ROWS: Final = 10_000
 """Up to this many allowed rows an exact scan is faster than FAISS."""
-_MOST_OVERFETCHED: Final = 1_000
+_MOST_OVERFETCHED: Final = 200
 """More songs than this are not fetched beyond those wanted."""
+_MADV_POPULATE_READ: Final = 22
+"""Of Linux 5.14; the module `mmap` does not name it."""
+_STEP_BYTES: Final = 16 * 2**20
 _SHARES: Final = ColumnKind(np.float32, AFFECT_DIM)
 _FUSED: Final = "fused.f32"
 _CELLS: Final = "fused.faiss"
@@ -180,8 +184,13 @@ class EmbeddingIndex:
             raise IndexCorruptError(f"{directory} is damaged: {error}") from error
 
     def damage_check(self) -> Iterator[None]:
-        """Compare the checksum of every file; see `VectorIndex.damage_check`."""
-        return checksums_check(self._directory, self.manifest)
+        """Compare the checksum of every file; see `VectorIndex.damage_check`.
+
+        The embeddings have been read by then. Their pages are mapped, so that requests need not:
+        the first search of each would take thousands of page faults.
+        """
+        yield from checksums_check(self._directory, self.manifest)
+        yield from _pages_map(self._fused)
 
     def take(
         self, column: str, rows: NDArray[np.int64] | slice, dimension: int | None = None
@@ -346,6 +355,8 @@ def _mapped(directory: Path, name: str, rows: int, kind: ColumnKind) -> NDArray[
     shape = (rows,) if kind.width == 1 else (rows, kind.width)
     # A file without values cannot be mapped.
     mapped = np.load(path, mmap_mode="r" if rows else None, allow_pickle=False)
+    # Requests scan columns whole: the disk begins to read them before the first one does.
+    _advise(mapped, "MADV_WILLNEED")
     if mapped.shape != shape or mapped.dtype != kind.dtype:
         raise ValueError(f"{path} has shape {mapped.shape} and type {mapped.dtype}")
     # Not as `np.memmap`, whose every part is a slow object of its own.
@@ -356,4 +367,32 @@ def _mapped_fused(path: Path, rows: int) -> NDArray[np.float32]:
     shape = (rows, EMBEDDING_DIM)
     if not rows:
         return np.empty(shape, np.float32)
-    return np.asarray(np.memmap(path, np.dtype("<f4"), "r", shape=shape))
+    mapped = np.memmap(path, np.dtype("<f4"), "r", shape=shape)
+    # Rows are read one by one. Reading ahead would fetch most of a cold file for one list.
+    _advise(mapped, "MADV_RANDOM")
+    return np.asarray(mapped)
+
+
+def _advise(array: NDArray[Any], advice: str) -> None:
+    """Tell the system how a memory-mapped array will be read; where it takes advice."""
+    if (mapped := _mapping(array)) is not None and hasattr(mmap, advice):
+        mapped.madvise(getattr(mmap, advice))
+
+
+def _mapping(array: Any) -> mmap.mmap | None:
+    """Return the mapping that an array is a view of."""
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    return array
+
+
+def _pages_map(vectors: NDArray[np.float32]) -> Iterator[None]:
+    """Map the pages of a memory-mapped array, some megabytes a step; where the system can."""
+    if (mapped := _mapping(vectors)) is None:
+        return
+    for start in range(0, len(mapped), _STEP_BYTES):
+        try:
+            mapped.madvise(_MADV_POPULATE_READ, start, min(_STEP_BYTES, len(mapped) - start))
+        except (OSError, ValueError):  # before Linux 5.14, or another system
+            return
+        yield

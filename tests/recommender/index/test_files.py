@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,6 @@ from tests.recommender.index.made_rows import make_rows, rows_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
 def write(
@@ -54,6 +54,26 @@ def open_checked(directory: Path) -> EmbeddingIndex:
     for _ in opened.damage_check():
         pass
     return opened
+
+
+def mapped_kib(path: Path) -> int:
+    """Pages of a file that are in the page table of this process."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.endswith(str(path)))
+    return next(int(line.split()[1]) for line in lines[start:] if line.startswith("Rss:"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux says what is mapped")
+def test_after_the_check_the_embeddings_are_mapped(tmp_path: Path) -> None:
+    rows = make_rows(2_000)
+    opened = build(tmp_path / "b", rows)
+    file = tmp_path / "b" / "fused.f32"
+    before = mapped_kib(file)
+    for _ in opened.damage_check():
+        pass
+    assert before < 2_000
+    assert mapped_kib(file) == 2_000  # a row is a KiB
+    np.testing.assert_array_equal(opened.fused(np.arange(2_000)), rows.fused)
 
 
 def clusters(count: int, seed: int = 5) -> np.ndarray:
