@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 
-AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text"]
+AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text", "composed"]
 """Source of the labels.
 
 ``perceived``: listeners rate what a song expresses; ``induced``: what they feel; ``editorial``:
 editors' mood words; ``tags``: tags of listeners or uploaders; ``lexicon``: computed from lyrics;
-``text``: readers rate a text.
+``text``: readers rate a text; ``composed``: what a program meant to express.
 """
 
 Emotions = tuple[float, float, float, float, float, float, float, float]

@@ -27,7 +27,7 @@ class DataSet(Protocol):
     LICENCE, CITATION : str
     SCALE : AffectScale
         Of the ratings as released. Tracks are always on the unit scale.
-    ANNOTATION_KIND : {'perceived', 'induced', 'editorial', 'tags', 'lexicon', 'text'}
+    ANNOTATION_KIND : AnnotationKind
 
     A module may also have ``CHECKSUMS``, a mapping from paths under the data folder to SHA-256 in
     hexadecimal (`datasets.checksums`).

@@ -140,6 +140,23 @@ LAYOUTS = {
         place="line 2, column cluster",
         tracks=1,
     ),
+    "composed": Layout(
+        files={
+            "composed/songs.csv": (
+                "id,file,valence,arousal,quadrant,instrumentation,seed,split\n"
+                "1-00000,audio/1-00000.flac,0.75,0.8,Q1,piano,17,train\n"
+                "1-00001,audio/1-00001.flac,0.1,0.2,Q3,strings,18,val\n"
+            ),
+            "composed/audio/1-00000.flac": b"",
+            "composed/audio/1-00001.flac": b"",
+        },
+        table="composed/songs.csv",
+        drop=("instrumentation", "band"),
+        missing="'instrumentation'",
+        spoil=("0.1,0.2,Q3", "0.1,0.2,Q4"),
+        place="line 3, column quadrant",
+        tracks=2,
+    ),
     "deam": Layout(
         files={
             f"{DEAM_TABLES}/static_annotations_averaged_songs_1_2000.csv": (
