@@ -88,7 +88,7 @@ def dataset_write(folder: Path, wanted: Sequence[Plan], *, processes: int) -> It
     """
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     # A process uses one core: many small matrix products gain nothing from more threads.
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         yield from pool.map(_piece_write, [folder] * len(wanted), wanted)
     with written_aside(folder / "songs.csv") as part, part.open("w", newline="") as file:
