@@ -69,8 +69,7 @@ def measured(songs: int, requests: int) -> dict[str, Any]:
         statistics, before, load = None, rss_mb(), 0.0
         for rows in made(songs):
             if statistics is None:
-                columns = rows.columns
-                statistics = statistics_of(columns["affect"], columns["quadrants"], rows.fused)
+                statistics = statistics_of(rows.columns, rows.fused)
             started = time.process_time()
             points_write(held, "songs", rows, genres, statistics)
             load += time.process_time() - started

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 import django
 import numpy as np
 
-from benchmarks.playlist_process import Times, bodies, index_queries, private_mb
+from benchmarks.playlist_process import COUNT, MOODS, Times, bodies, index_queries, private_mb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 20_000
+SHARE_WITH_WORDS = 0.6
 
 
 def main() -> None:
@@ -107,6 +108,12 @@ def chunks(count: int, *, first: int = 0, step: int = 1) -> Iterator[Any]:
             "genres": ids % 2,
             "years": 1970 + ids % 55,
             "durations": np.full(size, 200.0),
+            "by_sound": np.clip(rng.normal((0.6, 0.52), 0.2, (size, 2)), 0, 1),
+            "by_words": np.where(
+                rng.random((size, 1)) < SHARE_WITH_WORDS,
+                np.clip(rng.normal((0.6, 0.55), (0.15, 0.09), (size, 2)), 0, 1),
+                np.nan,
+            ),
             "recordings": np.where(ids % 10 == 0, ids // 20, -ids),
         }
         zeros = {name: (size, kind.width)[: 1 + (kind.width > 1)] for name, kind in COLUMNS.items()}
@@ -115,6 +122,32 @@ def chunks(count: int, *, first: int = 0, step: int = 1) -> Iterator[Any]:
             for name, kind in COLUMNS.items()
         }
         yield Rows(columns, fused)
+
+
+def bodies_apart() -> dict[str, Callable[[int], dict[str, Any]]]:
+    """Return requests that tell sound and words apart, as `playlist_process.bodies`."""
+    contrasts = ("bright_sound_sad_words", "dark_sound_bright_words")
+    return {
+        "contrast": lambda n: {"contrast": contrasts[n % 2], "count": COUNT, "seed": n},
+        "contrast, mood": lambda n: {
+            "contrast": contrasts[n % 2],
+            "moods": [MOODS[n % len(MOODS)]],
+            "count": COUNT,
+            "seed": n,
+        },
+        "words alone": lambda n: {
+            "moods": [MOODS[n % len(MOODS)]],
+            "words_weight": 1,
+            "count": COUNT,
+            "seed": n,
+        },
+        "half words": lambda n: {
+            "moods": [MOODS[n % len(MOODS)]],
+            "words_weight": 0.5,
+            "count": COUNT,
+            "seed": n,
+        },
+    }
 
 
 def opened(directory: Path, requests: int) -> dict[str, Any]:
@@ -137,7 +170,8 @@ def opened(directory: Path, requests: int) -> dict[str, Any]:
     first = Times()
     snapshot = first.add(lambda: State("m", EmbeddingIndex.open(directory)).snapshot())
     result: dict[str, Any] = {"open_ms": first.wall[0], "kinds": {}}
-    for kind, body_of in bodies(list(range(1, 1_000))).items():
+    kinds = {**bodies(list(range(1, 1_000))), **bodies_apart()}
+    for kind, body_of in kinds.items():
         times = Times()
         for n in range(requests):
             request = PlaylistRequest.from_json(body_of(n))

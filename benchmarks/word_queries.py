@@ -11,6 +11,7 @@ if everything in its third column holds:
     v= a=         moved by at most .05           !sadness      songs of this mood are excluded
     mood=joy      the mood is wanted             !mood         no mood is named
     genre=Rock    a filter; -genre=Rock: none of it; artist=, album=, years=, seconds=
+    contrast=NAME by=words, by=sound            sound and words told apart
     ?drums        said not to be understood      ~happy        a misspelling of happy, and said
     network       the network reads words        none          nothing at all is understood
 """
@@ -127,7 +128,7 @@ def _holds(token: str, reading: Reading) -> bool:
     if token == "network":
         return reading.is_network
     if token == "none":
-        return reading.place is None and not found.filters
+        return reading.place is None and not found.filters and not found.contrast
     if "=" in token and token[1] != "=":
         return _holds_filter(token, reading)
     return reading.place is not None and _holds_place(token, reading.place, reading.base)
@@ -151,6 +152,10 @@ def _holds_place(token: str, place: Place, base: Place) -> bool:
 def _holds_filter(token: str, reading: Reading) -> bool:
     name, _, value = token.partition("=")
     found = reading.found
+    if name == "contrast":
+        return found.contrast == value
+    if name == "by":
+        return found.words_weight == {"words": 1.0, "sound": 0.0}[value]
     if name == "mood":
         return any(sense.name == value and sense.weight > 0 for sense in found.targets)
     return value in _filters(found.filters)[name]

@@ -35,6 +35,16 @@ def random_probabilities(names: tuple[str, ...], seed: int) -> dict[str, float]:
     return {str(name): float(value) for name, value in zip(names, values, strict=True)}
 
 
+def some_alone(seed: int) -> dict[str, dict[str, float]]:
+    """Return places by sound and by words; some songs have no words, and some nothing."""
+    rng = np.random.default_rng(seed)
+    names = ((), ("audio",), ("audio", "lyrics"), ("audio", "lyrics"), ("audio", "lyrics"))
+    return {
+        name: {"valence": float(rng.random()), "arousal": float(rng.random())}
+        for name in names[seed % len(names)]
+    }
+
+
 class UserFactory(DjangoModelFactory[Any]):
     class Meta:
         model = get_user_model()

@@ -86,6 +86,12 @@ class ReasonOutput(PlainOutput):
         required=False,
         help_text="How much you like it by your feedback, -1 to 1; absent without feedback.",
     )
+    sound_valence = unit_field(
+        required=False, help_text="By the sound alone; only if the request has a contrast."
+    )
+    words_valence = unit_field(
+        required=False, help_text="By the words alone; only if the request has a contrast."
+    )
     progress = unit_field(
         required=False, help_text="How far along the journey; absent from other lists."
     )

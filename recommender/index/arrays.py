@@ -121,6 +121,16 @@ def _square_distances(
     return squares
 
 
+def parts_filled(
+    by_sound: NDArray[np.float32], by_words: NDArray[np.float32], whole: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return values by sound and by words; where one is NaN the other one, else that of `whole`."""
+    sound = np.where(np.isnan(by_sound), by_words, by_sound)
+    words = np.where(np.isnan(by_words), by_sound, by_words)
+    is_unknown = np.isnan(sound)
+    return np.where(is_unknown, whole, sound), np.where(is_unknown, whole, words)
+
+
 def smallest(
     values: NDArray[np.float32], k: int, ids: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:

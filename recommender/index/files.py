@@ -51,7 +51,7 @@ from recommender.index.directories import (
     written_aside,
 )
 from recommender.index.rows import AFFECT_DIM, COLUMNS, ColumnKind, Rows
-from recommender.index.statistics import Statistics, sample_of, statistics_of
+from recommender.index.statistics import SAMPLED, Statistics, sample_of, statistics_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -303,13 +303,14 @@ def _stream(aside: Path, chunks: Iterable[Rows]) -> int:
 
 def _derived_write(aside: Path, rows: int, fused: NDArray[np.float32]) -> None:
     """Write what follows from the columns: statistics, shares, and the order of recordings."""
-    affect = _mapped(aside, "affect", rows, COLUMNS["affect"])
-    quadrants = _mapped(aside, "quadrants", rows, COLUMNS["quadrants"])
+    held = {name: _mapped(aside, name, rows, COLUMNS[name]) for name in SAMPLED}
     sample = sample_of(np.arange(rows))
-    statistics = statistics_of(affect[sample], quadrants[sample], fused[sample])
+    statistics = statistics_of(
+        {name: column[sample] for name, column in held.items()}, fused[sample]
+    )
     for name in Statistics.__dataclass_fields__:
         np.save(aside / f"{name}_of_sample.npy", getattr(statistics, name))
-    np.save(aside / "shares.npy", statistics.shares(affect))
+    np.save(aside / "shares.npy", statistics.shares(held["affect"]))
     recordings = _mapped(aside, "recordings", rows, COLUMNS["recordings"])
     ranks = _mapped(aside, "recording_ranks", rows, COLUMNS["recording_ranks"])
     several = np.flatnonzero(recordings >= 0)

@@ -35,8 +35,8 @@ from recommender.index.directories import (
 )
 from recommender.index.protocol import Nearest
 from recommender.index.remote import QDRANT, RemoteIndex, changes_apply, points_write
-from recommender.index.rows import AFFECT_DIM, Genres, rows_in, rows_of_songs
-from recommender.index.statistics import SAMPLE_ROWS, Statistics, statistics_of
+from recommender.index.rows import AFFECT_DIM, COLUMNS, Genres, rows_in, rows_of_songs
+from recommender.index.statistics import SAMPLE_ROWS, SAMPLED, Statistics, statistics_of
 
 if TYPE_CHECKING:
     from recommender.index.points import Collections
@@ -62,6 +62,8 @@ class Loading:
     """In the change log; what changed after it is applied at last."""
     last_song_id: int
     """Songs up to this one are in the collection."""
+    format_version: int
+    """Of the release that began it; another one begins anew."""
 
 
 def loading_now() -> Loading | None:
@@ -130,7 +132,8 @@ def _resumed(held: Collections, model_version: str) -> tuple[Loading, Statistics
     if loading is None:
         return None
     is_begun = loading.last_song_id >= 0 and loading.name in held.names()
-    if loading.model_version != model_version or not is_begun:
+    is_ours = (loading.model_version, loading.format_version) == (model_version, FORMAT_VERSION)
+    if not is_ours or not is_begun:
         loading_forget(held)
         return None
     with np.load(_path(_SAMPLE), allow_pickle=False) as sample:
@@ -145,7 +148,7 @@ def _begun(held: Collections, model_version: str) -> tuple[Loading, Statistics]:
     statistics = _sampled(model_version)
     with file_written_aside(_path(_SAMPLE)) as aside, aside.open("wb") as file:
         np.savez(file, **asdict(statistics))
-    loading = Loading(name, model_version, position, -1)
+    loading = Loading(name, model_version, position, -1, FORMAT_VERSION)
     _state_write(loading)
     held.create(name)
     return loading, statistics
@@ -159,12 +162,10 @@ def _sampled(model_version: str) -> Statistics:
     chunks = [*rows_of_songs(emotions, [*itertools.islice(ids, 0, None, step)], Genres())]
     if not chunks:
         nothing = np.zeros((0, EMBEDDING_DIM), np.float32)
-        return statistics_of(nothing[:, :AFFECT_DIM], nothing[:, :4], nothing)
-    affect, quadrants = (
-        np.concatenate([chunk.columns[name] for chunk in chunks])
-        for name in ("affect", "quadrants")
-    )
-    return statistics_of(affect, quadrants, np.concatenate([chunk.fused for chunk in chunks]))
+        widths = {name: nothing[:, : COLUMNS[name].width] for name in SAMPLED}
+        return statistics_of(widths, nothing)
+    sample = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in SAMPLED}
+    return statistics_of(sample, np.concatenate([chunk.fused for chunk in chunks]))
 
 
 def _finished(held: Collections, loading: Loading, statistics: Statistics) -> IndexManifest:

@@ -1,9 +1,11 @@
 """A song as a point of a vector database, and questions in the language of Qdrant's REST API.
 
-A point has the id of its song and two vectors:
+A point has the id of its song and three vectors, which are compared by dot product:
 
-``fused``   (256,) the fused embedding; compared by dot product
-``affect``  (20,) the affect and its squares; compared by dot product, see `affect_query`
+``fused``   (256,) the fused embedding
+``affect``  (20,) the affect and its squares, see `query_of`
+``parts``   (10,) s, w, s², w² and s w for valence, then for arousal: by the sound alone s, by the
+            words w; where one is unknown, the other stands for it
 
 Its payload has a field for each column that a `Condition` may name, those that the first-phase
 score needs, and in ``row`` the bytes of all columns but the genre.
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from mer.prediction import EMBEDDING_DIM
-from recommender.index.protocol import SAME_RECORDING
+from recommender.index.arrays import parts_filled
+from recommender.index.protocol import SAME_RECORDING, FarthestApart, NearestByParts
 from recommender.index.rows import AFFECT_DIM, COLUMNS, QUADRANT_DIM
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from recommender.index.protocol import Condition, FirstPhase, Nearest
+    from recommender.index.protocol import Condition, FirstPhase, Query
     from recommender.index.rows import Columns, Genres, Rows
     from recommender.index.statistics import Statistics
 
@@ -125,7 +128,13 @@ class Collections(Protocol):
         ...
 
 
-VECTORS: Final[Mapping[str, int]] = {"fused": EMBEDDING_DIM, "affect": 2 * AFFECT_DIM}
+_PARTS: Final = 5
+"""Numbers of the vector "parts" for each axis."""
+VECTORS: Final[Mapping[str, int]] = {
+    "fused": EMBEDDING_DIM,
+    "affect": 2 * AFFECT_DIM,
+    "parts": 2 * _PARTS,
+}
 """The vectors of a point and their dimensions."""
 INDEXED: Final[Mapping[str, str]] = {
     "genre": "keyword",
@@ -137,6 +146,8 @@ INDEXED: Final[Mapping[str, str]] = {
     "durations": "float",
     "tempos": "float",
     "confidences": "float",
+    "by_sound": "float",
+    "by_words": "float",
     "likeliest": "integer",
     "strongest": "integer",
 }
@@ -174,6 +185,9 @@ def payloads_of(rows: Rows, names: Sequence[str], statistics: Statistics) -> lis
     fields: dict[str, list[Any]] = {
         **{name: columns[name].tolist() for name in _WHOLE},
         **{name: columns[name].astype(np.float64).tolist() for name in _NUMBERS},
+        # The valence says whether the place is known.
+        "by_sound": columns["by_sound"][:, 0].astype(np.float64).tolist(),
+        "by_words": columns["by_words"][:, 0].astype(np.float64).tolist(),
         "genre": [names[code] for code in columns["genres"].tolist()],
         "credits": [[one for one in of if one] for of in columns["credits"].tolist()],
         "valence": columns["affect"][:, 0].tolist(),
@@ -194,7 +208,13 @@ def payloads_of(rows: Rows, names: Sequence[str], statistics: Statistics) -> lis
 def vectors_of(rows: Rows) -> dict[str, NDArray[np.float32]]:
     """Return the (rows, dimensions) vectors of rows by name."""
     affect = rows.columns["affect"]
-    return {"fused": rows.fused, "affect": np.hstack([affect, affect**2]).astype(np.float32)}
+    sound, words = parts_filled(rows.columns["by_sound"], rows.columns["by_words"], affect[:, :2])
+    parts = np.stack([sound, words, sound**2, words**2, sound * words], axis=2)
+    return {
+        "fused": rows.fused,
+        "affect": np.hstack([affect, affect**2]).astype(np.float32),
+        "parts": parts.reshape(-1, 2 * _PARTS).astype(np.float32),
+    }
 
 
 def columns_of(payloads: Sequence[Json], genres: Genres) -> Columns:
@@ -207,12 +227,22 @@ def columns_of(payloads: Sequence[Json], genres: Genres) -> Columns:
     return columns
 
 
-def query_of(nearest: Nearest) -> tuple[str, list[float]]:
+def query_of(nearest: Query) -> tuple[str, list[float]]:
     """Return the name of the vector that a search compares, and the vector that it asks for.
 
     The squared distance ``sum w (x - t)²`` is ``sum w x² - 2 sum w t x`` and a constant. So the
-    nearest points have the largest dot product of ``(x, x²)`` with ``(2 w t, -w)``.
+    nearest points have the largest dot product of ``(x, x²)`` with ``(2 w t, -w)``. By parts x is
+    ``a s + b w``, whose square is ``a² s² + b² w² + 2 a b s w``.
     """
+    if isinstance(nearest, FarthestApart):
+        sign = 1.0 if nearest.is_sound_brighter else -1.0
+        return "parts", [sign, -sign, *[0.0] * (2 * _PARTS - 2)]
+    if isinstance(nearest, NearestByParts):
+        a, b = 1.0 - nearest.words, nearest.words
+        of_axes = [
+            [2 * t * a, 2 * t * b, -a * a, -b * b, -2 * a * b] for t in nearest.target.tolist()
+        ]
+        return "parts", [number for axis in of_axes for number in axis]
     if nearest.weights is None:
         return "fused", nearest.target.tolist()
     weights = nearest.weights.astype(np.float64)

@@ -167,6 +167,31 @@ class Nearest:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestByParts:
+    """The `k` songs nearest to a (2,) place, with each song at ``(1 - words) s + words w``.
+
+    s is its place by the sound alone, w that by the words alone. A song that lacks one of them is
+    at the other one.
+    """
+
+    target: NDArray[np.float32]
+    k: int
+    words: float
+
+
+@dataclass(frozen=True, slots=True)
+class FarthestApart:
+    """The `k` songs whose words are less pleasant than their sound by most; or more pleasant."""
+
+    k: int
+    is_sound_brighter: bool
+
+
+Query = Nearest | NearestByParts | FarthestApart
+"""What a vector database is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class FirstPhase:
     """The terms of the score of `recommender.playlists.scoring` for one target.
 
@@ -218,7 +243,7 @@ class SongSource(Protocol):
     def gathered(
         self,
         song_ids: Collection[int],
-        nearest: Sequence[Nearest] = (),
+        nearest: Sequence[Query] = (),
         conditions: Sequence[Condition] = (),
         first_phase: FirstPhase | None = None,
     ) -> VectorIndex:

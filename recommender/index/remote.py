@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recommender.index.points import Collections, Found
-    from recommender.index.protocol import Condition, FirstPhase, Nearest
+    from recommender.index.protocol import Condition, FirstPhase, Query
     from recommender.index.rows import Rows
     from recommender.index.statistics import Statistics
 
@@ -90,7 +90,7 @@ class RemoteIndex:
     def gathered(
         self,
         song_ids: Collection[int],
-        nearest: Sequence[Nearest] = (),
+        nearest: Sequence[Query] = (),
         conditions: Sequence[Condition] = (),
         first_phase: FirstPhase | None = None,
     ) -> Gathered:
@@ -105,7 +105,7 @@ class RemoteIndex:
         return Gathered(columns, self._embeddings, self.statistics, genres.names)
 
     def search(
-        self, nearest: Nearest, conditions: Sequence[Condition] = (), *, is_exact: bool = False
+        self, nearest: Query, conditions: Sequence[Condition] = (), *, is_exact: bool = False
     ) -> list[int]:
         """Return the ids of the songs that one search finds, the nearest first."""
         query_filter = self._filter(conditions)
@@ -115,7 +115,7 @@ class RemoteIndex:
 
     def _nearest(
         self,
-        nearest: Sequence[Nearest],
+        nearest: Sequence[Query],
         conditions: Sequence[Condition],
         first_phase: FirstPhase | None,
     ) -> list[Found]:
@@ -124,7 +124,7 @@ class RemoteIndex:
         if first_phase is None:
             answers = self._held.search(self.name, queries, query_filter)
             return [point for answer in answers for point in answer]
-        in_fused = [place for place, one in enumerate(nearest) if one.weights is None]
+        in_fused = [place for place, (vector, _, _) in enumerate(queries) if vector == "fused"]
         formula = formula_of(first_phase, in_fused[0] if in_fused else None)
         return self._held.search_ranked(
             self.name, queries, query_filter, formula, FIRST_PHASE_SONGS

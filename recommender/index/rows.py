@@ -43,6 +43,8 @@ COLUMNS: Final[Mapping[str, ColumnKind]] = {
     "affect": ColumnKind(np.float32, AFFECT_DIM),
     "quadrants": ColumnKind(np.float32, QUADRANT_DIM),
     "spreads": ColumnKind(np.float32, 2),
+    "by_sound": ColumnKind(np.float32, 2),
+    "by_words": ColumnKind(np.float32, 2),
     "confidences": ColumnKind(np.float32),
     "artists": ColumnKind(np.int64),
     "credits": ColumnKind(np.int64, CREDITS),
@@ -98,7 +100,7 @@ class Genres:
 
 _VALUES: Final = (
     *("song_id", "valence", "arousal", "valence_spread", "arousal_spread", "confidence"),
-    *("emotions", "quadrants", "fused_embedding"),
+    *("emotions", "quadrants", "alone", "fused_embedding"),
     *("song__artist_key", "song__album_entry_id", "song__genre", "song__year"),
     *("song__duration_seconds", "song__bpm", "song__library_id"),
     *("song__recording_id", "song__recording_rank"),
@@ -166,6 +168,8 @@ def _rows(chunk: Sequence[tuple[object, ...]], genres: Genres) -> Rows:
             (_or_nan(valence), _or_nan(arousal))
             for valence, arousal in zip(held["valence_spread"], held["arousal_spread"], strict=True)
         ],
+        "by_sound": [_place_alone(alone, "audio") for alone in held["alone"]],
+        "by_words": [_place_alone(alone, "lyrics") for alone in held["alone"]],
         "confidences": held["confidence"],
         "artists": [
             artist_code(key) if key else -song_id
@@ -217,6 +221,13 @@ def _quadrants(held: Mapping[str, float | None]) -> tuple[float, ...]:
     if any(value is None for value in values):
         return (1 / QUADRANT_DIM,) * QUADRANT_DIM
     return tuple(float(value) for value in values if value is not None)
+
+
+def _place_alone(alone: Mapping[str, Mapping[str, float]], modality: str) -> tuple[float, float]:
+    """Return valence and arousal by one modality alone, NaN where the song lacks it."""
+    place = alone.get(modality)
+    nan = float("nan")
+    return (nan, nan) if place is None else (place["valence"], place["arousal"])
 
 
 def _or_nan(value: float | None) -> float:

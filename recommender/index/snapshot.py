@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recommender.index.protocol import (
         Condition,
         FirstPhase,
-        Nearest,
+        Query,
         SongSource,
         VectorIndex,
     )
@@ -155,6 +155,8 @@ class IndexSnapshot:
     affect = _column("affect", "Valence, arousal and the eight emotions.")
     quadrants = _column("quadrants", "Probabilities of Q1 to Q4.")
     spreads = _column("spreads", "Expected errors of valence and arousal; NaN where unknown.")
+    by_sound = _column("by_sound", "Valence and arousal by the sound alone; NaN where unknown.")
+    by_words = _column("by_words", "Valence and arousal by the lyrics alone; NaN where unknown.")
     confidences = _column("confidences", "Of the likeliest quadrant, from 0 to 1.")
     artists = _column("artists", "Code of the first main artist; below 0 and unique if unknown.")
     credits = _column("credits", "Ids of the first seven credited `Artist` rows, then zeros.")
@@ -230,7 +232,7 @@ class IndexSnapshot:
     def narrowed(
         self,
         song_ids: Collection[int],
-        nearest: Sequence[Nearest] = (),
+        nearest: Sequence[Query] = (),
         conditions: Sequence[Condition] = (),
         first_phase: FirstPhase | None = None,
     ) -> IndexSnapshot:

@@ -10,7 +10,7 @@ from mer.prediction import EMBEDDING_DIM
 from recommender.index.overlay import Overlay
 from recommender.index.rows import COLUMNS, Genres
 from recommender.index.snapshot import IndexSnapshot
-from recommender.index.statistics import sample_of, statistics_of
+from recommender.index.statistics import SAMPLED, sample_of, statistics_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -101,18 +101,20 @@ class State:
             is_much_the_same = self._base / _DRIFT <= songs <= self._base * _DRIFT
             if is_as_built or (songs > RESTATED_ROWS and is_much_the_same):
                 return self.build.statistics, None
-        base = np.arange(self._base)
-        affect, quadrants = overlay["affect"], overlay["quadrants"]
-        song_ids = overlay["song_ids"]
+        held = {name: overlay[name] for name in ("song_ids", *SAMPLED)}
         if self.build is not None:
-            affect = np.concatenate([self.build.take("affect", base), affect])
-            quadrants = np.concatenate([self.build.take("quadrants", base), quadrants])
-            song_ids = np.concatenate([self.build.take("song_ids", base), song_ids])
+            base = np.arange(self._base)
+            held = {
+                name: np.concatenate([self.build.take(name, base), column])
+                for name, column in held.items()
+            }
         rows = np.flatnonzero(alive)
         # In order of the ids, so that the way to the present songs does not matter.
-        sample = sample_of(rows[np.argsort(song_ids[rows])])
-        statistics = statistics_of(affect[sample], quadrants[sample], self._fused(sample, overlay))
-        return statistics, statistics.shares(affect)
+        sample = sample_of(rows[np.argsort(held["song_ids"][rows])])
+        statistics = statistics_of(
+            {name: column[sample] for name, column in held.items()}, self._fused(sample, overlay)
+        )
+        return statistics, statistics.shares(held["affect"])
 
     def _fused(self, rows: NDArray[np.int64], overlay: Columns) -> NDArray[np.float32]:
         vectors = np.empty((len(rows), EMBEDDING_DIM), np.float32)

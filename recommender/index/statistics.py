@@ -10,10 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from recommender.index.rows import Columns
+
 SAMPLE_ROWS: Final = 20_000
 """Statistics use at most about this many songs, evenly spread over the rows."""
 QUADRANT_ROWS: Final = 2_000
 """Of these, so many are kept with their quadrants."""
+SAMPLED: Final = ("affect", "quadrants", "by_sound", "by_words")
+"""The columns that statistics need."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Statistics:
         The values of the sample in each affect dimension, ascending.
     quadrants : (m, 4) float32
         Quadrant probabilities of some songs of the sample.
+    parts : (m, 4) float32
+        Valence and arousal of the sample by the sound alone, then by the words; NaN where unknown.
     mean_affect : (10,) float64
     mean_fused : (256,) float32
         Not of unit norm.
@@ -33,6 +39,7 @@ class Statistics:
 
     quantiles: NDArray[np.float32]
     quadrants: NDArray[np.float32]
+    parts: NDArray[np.float32]
     mean_affect: NDArray[np.float64]
     mean_fused: NDArray[np.float32]
 
@@ -64,16 +71,17 @@ def sample_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[:: max(1, len(rows) // SAMPLE_ROWS)]
 
 
-def statistics_of(
-    affect: NDArray[np.float32], quadrants: NDArray[np.float32], fused: NDArray[np.float32]
-) -> Statistics:
-    """Return the statistics of a sample, given as aligned (m, 10), (m, 4) and (m, 256) arrays."""
+def statistics_of(columns: Columns, fused: NDArray[np.float32]) -> Statistics:
+    """Return the statistics of a sample: its `SAMPLED` columns and (m, 256) embeddings, aligned."""
+    affect, quadrants, by_sound, by_words = (columns[name] for name in SAMPLED)
+    parts = np.hstack([by_sound, by_words])
     if not len(affect):
         nothing = np.zeros(fused.shape[1], np.float32)
-        return Statistics(affect.T, quadrants, np.zeros(affect.shape[1]), nothing)
+        return Statistics(affect.T, quadrants, parts, np.zeros(affect.shape[1]), nothing)
     return Statistics(
         np.ascontiguousarray(np.sort(affect, axis=0).T),
         quadrants[:: max(1, len(quadrants) // QUADRANT_ROWS)],
+        parts,
         np.asarray(affect.mean(axis=0, dtype=np.float64)),
         np.asarray(fused.mean(axis=0)),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from recommender.playlists.contrasts import Contrast
 from recommender.playlists.scoring import MATCH_FLOOR, Target
 
 if TYPE_CHECKING:
@@ -53,13 +54,27 @@ class Aim:
         return next((part for _, part in self.wanted if isinstance(part, Target)), None)
 
     @property
+    def contrasts(self) -> tuple[tuple[float, Contrast], ...]:
+        """The wanted contrasts of sound and words, each with its share of the weights."""
+        total = sum(weight for weight, _ in self.wanted)
+        return tuple(
+            (weight / total, part) for weight, part in self.wanted if isinstance(part, Contrast)
+        )
+
+    @property
     def place(self) -> NDArray[np.float64]:
         """(valence, arousal) near which the songs are; opposite the refused, if nothing else."""
         if self.target is not None:
             return self.target.place
-        if self.wanted:
-            return mean_place(self.wanted)
-        return np.clip(1.0 - mean_place(self.refused), 0.0, 1.0)
+        wanted, refused = (
+            [(weight, part) for weight, part in parts if not isinstance(part, Contrast)]
+            for parts in (self.wanted, self.refused)
+        )
+        if wanted:
+            return mean_place(wanted)
+        if refused and not self.contrasts:
+            return np.clip(1.0 - mean_place(refused), 0.0, 1.0)
+        return np.array([0.5, 0.5])
 
     @property
     def emotions(self) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from recommender.index.arrays import smallest
+from recommender.index.protocol import Nearest
 from recommender.playlists import sequencing
 from recommender.playlists.credited import credited_artists, song_seconds
 from recommender.playlists.journeys import (
@@ -83,7 +85,7 @@ def chosen_for_aim(
 
     With a listener who gave feedback, `snapshot` is that listener's.
     """
-    scored, scores = _scored(snapshot, aim, allowed)
+    scored, scores = _scored(snapshot, aim, allowed, request.min_match)
     is_good = scores >= request.min_match
     candidates, good_scores = scored[is_good], scores[is_good]
     ranked = good_scores if listener is None else listener.ranked(good_scores, snapshot, candidates)
@@ -146,25 +148,40 @@ def _count_for(minutes: int, lengths: NDArray[np.float64]) -> tuple[int, int]:
 
 
 def _scored(
-    snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]
+    snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_], least: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return rows with their scores, without those that the aim refuses."""
-    rows = snapshot.one_per_recording(_candidates(snapshot, aim, allowed), allowed)
+    rows = snapshot.one_per_recording(_candidates(snapshot, aim, allowed, least), allowed)
     scores, is_refused = aim.scores(snapshot, rows)
     return rows[~is_refused], scores[~is_refused]
 
 
-def _candidates(snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the rows to score: all, or in a large catalogue the nearest in each space."""
+def _candidates(
+    snapshot: IndexSnapshot, aim: Aim, allowed: NDArray[np.bool_], least: float
+) -> NDArray[np.int64]:
+    """Return the rows to score: all, or in a large catalogue the nearest in each space.
+
+    If the aim wants a contrast, only rows count that may have a score of `least` by it.
+    """
+    found = []
+    for share, part in aim.contrasts:
+        if np.count_nonzero(allowed) <= ALL_SCORED:
+            break
+        matches = part.all_matches(snapshot)
+        allowed = allowed & (matches >= least ** (1 / share))
+        np.negative(matches, out=matches)
+        np.putmask(matches, ~allowed, np.inf)
+        found.append(smallest(matches, _CANDIDATES, snapshot.song_ids))
     if np.count_nonzero(allowed) <= ALL_SCORED:
         return np.flatnonzero(allowed)
     searches = nearest_of_aim(aim)
     k = _CANDIDATES if len(searches) == 1 else _CANDIDATES_OF_EACH
-    found = [
+    found += [
         snapshot.search_fused(one.target, k, allowed)[1]
         if one.weights is None
         else snapshot.search_affect(one.target, one.weights, k, allowed)[1]
         for one in searches
+        if isinstance(one, Nearest)
     ]
     return np.unique(np.concatenate(found))
 

@@ -473,6 +473,52 @@ class SeedSongs(Constraint):
 
 
 @register
+class KnownParts(Constraint):
+    """Only songs whose sound and words are known apart, as far as a request needs them so."""
+
+    noun = "sound and words known apart"
+
+    def is_active(self, request: Values) -> bool:
+        return bool(self._needed(request))
+
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        return [Condition(column, low=0.0) for column in self._needed(request)]
+
+    def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
+        needs_words = "by_words" in self._needed(request)
+        if snapshot.source is not None:
+            what = "Songs without lyrics, and songs" if needs_words else "Songs"
+            return [f"{what} whose parts are not known yet are left out."]
+        has_sound = snapshot.where("by_sound", low=0.0)
+        found = []
+        if unknown := int(np.count_nonzero(snapshot.alive & ~has_sound)):
+            found.append(
+                f"{_songs(unknown)} left out until they are analysed again: an earlier release did "
+                "not tell sound and words apart."
+            )
+        if needs_words:
+            mute = snapshot.alive & has_sound & ~snapshot.where("by_words", low=0.0)
+            if count := int(np.count_nonzero(mute)):
+                found.append(f"{_songs(count)} left out, without lyrics.")
+        return found
+
+    @staticmethod
+    def _needed(request: Values) -> tuple[str, ...]:
+        """Return the columns that have to be known."""
+        sign = dict(request.value("weights")).get("contrast", 1.0)
+        if request.value("contrast") and sign > 0:
+            return ("by_sound", "by_words")
+        words = request.value("words_weight")
+        return () if words is None else ("by_words",) if words == 1 else ("by_sound",)
+
+
+def _songs(count: int) -> str:
+    return "1 song is" if count == 1 else f"{count:,} songs are"
+
+
+@register
 class RefusedNames(Constraint):
     """None of the songs of artists and albums with a weight below 0; featured artists count."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,15 +15,24 @@ from recommender.index import index_snapshot
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.choosing import Chosen, chosen_for_aim, chosen_on_journey
 from recommender.playlists.constraints import allowed_rows, constraint_notes, relaxable
+from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.listener import listener_of
 from recommender.playlists.naming import stop_name
 from recommender.playlists.nearby import Search, needed_songs, place_of_words
-from recommender.playlists.reasons import REASON_FIELDS, Personal, Wanted, alike_from, reason_of
+from recommender.playlists.reasons import (
+    REASON_FIELDS,
+    Judged,
+    Personal,
+    Wanted,
+    alike_from,
+    reason_of,
+)
 from recommender.playlists.refusals import refused_rows, rows_of_filters
 from recommender.playlists.scoring import Target
 from recommender.playlists.targets import plan_of_request
+from recommender.playlists.views import WeighedSnapshot
 from recommender.playlists.worded import notes_of, worded
 
 if TYPE_CHECKING:
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
     from recommender.words import Part
 
 _DRAWN_SEEDS: Final = 2**31
+_BY: Final = {0.0: "by its sound", 1.0: "by its words"}
 _LENGTH_MINUTES: Final = 4.0
 """A list whose length differs by more, about a song, says so."""
 
@@ -100,7 +111,9 @@ def playlist_generate(
     snapshot = _with_songs(index_snapshot() if snapshot is None else snapshot)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     words = worded(request) if words is None else words
+    asked, request = request, words.applied(request)
     listener = listener_of(user, snapshot)
+    snapshot = WeighedSnapshot.of(snapshot, request.words_weight)
     if listener is not None:
         snapshot = listener.snapshot_of(snapshot)
     needed = []
@@ -112,7 +125,7 @@ def playlist_generate(
     chosen, snapshot = choice.chosen, choice.snapshot
     place, weights = _shown_target(plan, chosen)
     return GeneratedPlaylist(
-        request=request,
+        request=asked,
         seed=seed,
         model_version=snapshot.model_version,
         valence=float(place[0]),
@@ -340,12 +353,13 @@ def _wanted(
     """Return what is wanted at each place of the list."""
     alike = alike_from(snapshot, chosen.rows, plan.seeds)
     personal = _personal(plan.listener, chosen, snapshot)
+    judged = _judged(request, chosen, snapshot)
     titles = song_titles({song_id for song_id in alike if song_id})
     if chosen.steps is None or chosen.progress is None:
         place, emotions = _shown_target(plan, chosen)
         return [
-            Wanted(place, emotions, like=titles.get(song_id, ""), personal=said)
-            for song_id, said in zip(alike, personal, strict=True)
+            Wanted(place, emotions, like=titles.get(song_id, ""), personal=said, judged=by)
+            for song_id, said, by in zip(alike, personal, judged, strict=True)
         ]
     way = f", from {stop_name(request.journey[0])} to {stop_name(request.journey[-1])}"
     emotions = plan.aim.emotions if plan.aim is not None else np.zeros(len(EMOTIONS))
@@ -358,10 +372,34 @@ def _wanted(
             way=way,
             like=titles.get(song_id, ""),
             personal=said,
+            judged=by,
         )
-        for number, (step, progress, song_id, said) in enumerate(
-            zip(chosen.steps, chosen.progress.tolist(), alike, personal, strict=True), start=1
+        for number, (step, progress, song_id, said, by) in enumerate(
+            zip(chosen.steps, chosen.progress.tolist(), alike, personal, judged, strict=True),
+            start=1,
         )
+    ]
+
+
+def _judged(
+    request: PlaylistRequest, chosen: Chosen, snapshot: IndexSnapshot
+) -> Sequence[Judged | None]:
+    """Return how sound and words of each song of the list were told apart."""
+    words = request.words_weight
+    is_wanted = dict(request.weights).get("contrast", 1.0) > 0
+    contrast = CONTRASTS[request.contrast] if request.contrast and is_wanted else ""
+    if not contrast and words is None:
+        return [None] * len(chosen.rows)
+    by = "" if words is None else _BY.get(words, "by its sound and words")
+    valences = zip(
+        snapshot.by_sound[chosen.rows, 0].tolist(),
+        snapshot.by_words[chosen.rows, 0].tolist(),
+        strict=True,
+    )
+    return [
+        # A song without words is judged by its sound.
+        Judged(contrast, one, "by its sound" if by and math.isnan(one[1]) else by)
+        for one in valences
     ]
 
 

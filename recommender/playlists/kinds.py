@@ -247,14 +247,14 @@ class Ids(Kind[tuple[int, ...]]):
 
 @dataclass(frozen=True)
 class Choice(Kind[str]):
-    """One of a few names; `options` holds what each means."""
+    """One of a few names; `options` holds what each means. "" among them stands for none."""
 
     options: Mapping[str, str]
     metavar: ClassVar[str] = "NAME"
 
     def check(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.options:
-            raise FieldError(f"must be one of {', '.join(self.options)}, not {shown(value)}")
+            raise FieldError(f"must be one of {', '.join(self._names())}, not {shown(value)}")
         return value
 
     def parse(self, words: Sequence[str]) -> object:
@@ -264,7 +264,10 @@ class Choice(Kind[str]):
         return {"type": "string", "enum": list(self.options)}
 
     def limits(self) -> str:
-        return ", ".join(f"`{name}`" for name in self.options)
+        return ", ".join(f"`{name}`" for name in self._names())
+
+    def _names(self) -> list[str]:
+        return [name for name in self.options if name]
 
     def __hash__(self) -> int:
         return hash(tuple(self.options))

@@ -10,27 +10,24 @@ taste the better match stays first, and no song matches better because it is lik
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from recommender.index import IndexSnapshot
+from recommender.index.protocol import Nearest
 from recommender.personal import profile_of, songs_at
 from recommender.playlists.scoring import quadrant_weights
+from recommender.playlists.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from django.contrib.auth.models import AnonymousUser, User
     from numpy.typing import NDArray
 
-    from recommender.index.protocol import Condition, FirstPhase, Nearest
+    from recommender.index import IndexSnapshot
+    from recommender.index.protocol import Query
     from recommender.personal import Profile
-
-    _Rows = slice | NDArray[np.int64]
-    _Read = Callable[[_Rows, int | None], NDArray[Any]]
+    from recommender.playlists.views import Rows
 
 TASTE_FACTOR: Final = 0.6
 """A song that is surely liked ranks like one whose match is e to this times better, 1.8; one that
@@ -38,7 +35,6 @@ is surely disliked, as much worse."""
 _RERANKED: Final = 5_000
 """Taste changes the ranks of so many best matches."""
 _LIKED_NAMED: Final = 100
-_SHARE_STEPS: Final = 1024
 _NEUTRAL_SHARE: Final = 0.5
 
 
@@ -101,45 +97,8 @@ def listener_of(user: User | AnonymousUser | None, snapshot: IndexSnapshot) -> L
     return None if profile is None else Listener(profile)
 
 
-class _Computed:
-    """Values of rows that are computed when they are read, with the interface of `Column`.
-
-    `read` gets rows, and the number of a value or None for all values of each row.
-    """
-
-    def __init__(self, count: int, read: _Read, dimension: int | None = None) -> None:
-        self._count = count
-        self._read = read
-        self._dimension = dimension
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, rows: Any) -> NDArray[Any]:
-        if isinstance(rows, tuple):
-            rows, which = rows
-            if isinstance(which, int):
-                return self.dimension(which)[rows]
-            return np.asarray(self[rows][..., which])
-        if isinstance(rows, int | np.integer):
-            return np.asarray(self._read(np.array([rows]), self._dimension)[0])
-        return self._read(rows, self._dimension)
-
-    def __array__(
-        self,
-        dtype: np.dtype[np.generic] | None = None,
-        copy: bool | None = None,  # noqa: FBT001  NumPy's
-    ) -> NDArray[Any]:
-        values = self[slice(None)]
-        return values if dtype is None else values.astype(dtype)
-
-    def dimension(self, number: int) -> _Computed:
-        """Return the column of one of the values of each row."""
-        return _Computed(self._count, self._read, number)
-
-
 @dataclass(frozen=True)
-class HeardSnapshot(IndexSnapshot):
+class HeardSnapshot(View):
     """The songs of a snapshot, where one listener places them on the plane.
 
     The distribution of the catalogue stays: a song has the share that a song at its new place has.
@@ -153,38 +112,15 @@ class HeardSnapshot(IndexSnapshot):
     @classmethod
     def of(cls, snapshot: IndexSnapshot, profile: Profile) -> HeardSnapshot:
         """Return the songs of `snapshot` for a listener."""
-        held = {one.name: getattr(snapshot, one.name) for one in fields(IndexSnapshot)}
-        return cls(**held, profile=profile)
+        return cls.over(snapshot, profile=profile)
 
-    @property
-    def affect(self) -> _Computed:
-        """Valence, arousal and the eight emotions."""
-        return _Computed(len(self), self._affect)
+    def _again(self, under: IndexSnapshot) -> IndexSnapshot:
+        return self.of(under, self.profile)
 
-    @property
-    def quadrants(self) -> _Computed:
-        """Probabilities of Q1 to Q4."""
-        return _Computed(len(self), self._quadrants)
-
-    def shares(self, dimension: int) -> _Computed:  # type: ignore[override]  # same interface
-        """Return the column of the share of the catalogue below the values of a dimension."""
-        return _Computed(len(self), self._shares, dimension)
-
-    def narrowed(
-        self,
-        song_ids: Collection[int],
-        nearest: Sequence[Nearest] = (),
-        conditions: Sequence[Condition] = (),
-        first_phase: FirstPhase | None = None,
-    ) -> IndexSnapshot:
-        """Return a snapshot with the rows that a search needs, those around where they were."""
-        if self.source is None:
-            return self
-        asked = [
-            one if one.weights is None else replace(one, target=self._source(one.target))
-            for one in nearest
-        ]
-        return super().narrowed(song_ids, asked, conditions, first_phase)
+    def _asked(self, query: Query) -> Query:
+        if isinstance(query, Nearest) and query.weights is not None:
+            return replace(query, target=self._source(query.target))
+        return query
 
     def _source(self, target: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return where the catalogue has what the listener has at a target in affect."""
@@ -205,7 +141,7 @@ class HeardSnapshot(IndexSnapshot):
         The search goes to where the catalogue has the songs that the listener places at the target;
         moved songs are found, too. So the distances are near those on the listener's plane.
         """
-        distances, rows = super().search_affect(self._source(target), weights, k, allowed)
+        distances, rows = self.under.search_affect(self._source(target), weights, k, allowed)
         moved = self.rows_of(self.profile.moved)
         moved = moved[allowed[moved]]
         off = np.sqrt(((self.affect[moved] - target) ** 2 * weights).sum(axis=1))
@@ -215,43 +151,27 @@ class HeardSnapshot(IndexSnapshot):
         best = np.lexsort((self.song_ids[rows], distances))[:k]
         return distances[best], rows[best]
 
-    @cached_property
-    def _share_tables(self) -> list[NDArray[np.float64]]:
-        """The shares of valence and arousal at `_SHARE_STEPS` steps from 0 to 1."""
-        steps = np.linspace(0.0, 1.0, _SHARE_STEPS + 1, dtype=np.float32)
-        return [self.statistics.share_below(steps, axis) for axis in (0, 1)]
-
-    def _affect(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
-        if dimension is not None and dimension > 1:
-            return np.asarray(super().affect.dimension(dimension)[rows])
-        places = self._places(rows)
-        if dimension is not None:
-            return np.asarray(places[:, dimension], np.float32)
-        values = np.array(super().affect[rows])
-        values[:, :2] = places
-        return values
-
-    def _places(self, rows: _Rows) -> NDArray[np.floating]:
+    def _places(self, rows: Rows) -> NDArray[np.floating]:
         """Return where the listener places rows, (rows, 2)."""
         is_moved, at = self.profile.where_moved(self.recordings[rows])
         calibration = self.profile.calibration
-        held = np.array(super().affect[rows, :2])
+        held = np.array(self.under.affect[rows, :2])
         found = held if calibration is None else calibration.places(held)
         found[is_moved] = self.profile.felt[at]
         return found
 
-    def _quadrants(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
-        column = super().quadrants
+    def _quadrants(self, rows: Rows, dimension: int | None) -> NDArray[np.float32]:
+        column = self.under.quadrants
         held = np.array(column[rows] if dimension is None else column.dimension(dimension)[rows])
         is_moved, at = self.profile.where_moved(self.recordings[rows])
         felt = quadrant_weights(self.profile.felt[at])
         held[is_moved] = felt if dimension is None else felt[:, dimension]
         return held
 
-    def _shares(self, rows: _Rows, dimension: int | None) -> NDArray[np.float32]:
+    def _shares(self, rows: Rows, dimension: int | None) -> NDArray[np.float32]:
         if dimension is None:
             raise ValueError("shares are read one dimension at a time")
-        held = np.array(super().shares(dimension)[rows])
+        held = np.array(self.under.shares(dimension)[rows])
         is_moved, at = self.profile.where_moved(self.recordings[rows])
         if dimension > 1:
             held[is_moved] = _NEUTRAL_SHARE
@@ -260,8 +180,3 @@ class HeardSnapshot(IndexSnapshot):
         else:
             held[is_moved] = self._share_at(self.profile.felt[at, dimension], dimension)
         return held
-
-    def _share_at(self, values: NDArray[np.floating], dimension: int) -> NDArray[np.float64]:
-        """Return the share of the catalogue below values of valence or arousal."""
-        steps = np.linspace(0.0, 1.0, _SHARE_STEPS + 1)
-        return np.asarray(np.interp(values, steps, self._share_tables[dimension]))

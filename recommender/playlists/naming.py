@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.credited import song_titles
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def playlist_name(request: PlaylistRequest) -> str:
     for field in ("artists", "albums"):
         for name, weight in request.value(field):
             add(field, name, weight)
+    if request.contrast:
+        add("contrast", CONTRASTS[request.contrast])
     if request.history:
         add("history", "From my listening")
     name = " + ".join(part[:1].upper() + part[1:] for part in wanted)

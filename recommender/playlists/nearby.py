@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from recommender.history import history_weights
-from recommender.index.protocol import Nearest
+from recommender.index.protocol import FarthestApart, Nearest
 from recommender.playlists.constraints import conditions_of
 from recommender.playlists.credited import songs_of_names
 from recommender.playlists.refusals import conditions_of_words
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recommender.index import IndexSnapshot
-    from recommender.index.protocol import FirstPhase
+    from recommender.index.protocol import FirstPhase, Query
     from recommender.playlists.aims import Aim, Part
     from recommender.playlists.constraints import Constraint
     from recommender.playlists.request import PlaylistRequest
@@ -60,6 +60,8 @@ class Search:
         if snapshot.source is None:
             return snapshot
         nearest, first_phase = _asked(self.plan, snapshot)
+        if self.request.words_weight is not None:
+            first_phase = None  # its formula has the places of the catalogue
         place = place_of_words(self.plan, self.words)
         conditions = [
             *conditions_of(snapshot, self.request, self.user, relaxed),
@@ -93,7 +95,7 @@ def place_of_words(plan: Plan, words: Worded) -> NDArray[np.float64] | None:
     return plan.aim.place if plan.aim is not None and words.wants else None
 
 
-def _asked(plan: Plan, snapshot: IndexSnapshot) -> tuple[list[Nearest], FirstPhase | None]:
+def _asked(plan: Plan, snapshot: IndexSnapshot) -> tuple[list[Query], FirstPhase | None]:
     if plan.stops:
         return _nearest_on_journey(plan.stops, snapshot), None
     if plan.aim is None:
@@ -101,14 +103,19 @@ def _asked(plan: Plan, snapshot: IndexSnapshot) -> tuple[list[Nearest], FirstPha
     return nearest_of_aim(plan.aim), _first_phase(plan.aim, snapshot)
 
 
-def nearest_of_aim(aim: Aim) -> list[Nearest]:
-    """Return the search in the affect space for the songs of an aim.
+def nearest_of_aim(aim: Aim) -> list[Query]:
+    """Return the searches for the songs of an aim.
 
-    If likeness has a weight, that in the fused space comes second.
+    One is for its contrast; one in the affect space, unless the contrast is all that is wanted; one
+    in the fused space if likeness has a weight.
     """
-    weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
-    wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
-    found = [Nearest(wanted, _NEAR_AIM, weights)]
+    found: list[Query] = [
+        FarthestApart(_NEAR_AIM, part.is_sound_brighter) for _, part in aim.contrasts
+    ]
+    if len(aim.wanted) > len(found) or not found:
+        weights = np.array([1.0, 1.0, *aim.emotions], np.float32)
+        wanted = np.array([*aim.place, *(aim.emotions > 0)], np.float32)
+        found.append(Nearest(wanted, _NEAR_AIM, weights))
     if aim.target is not None and aim.target.weights.likeness:
         found.append(Nearest(aim.target.fused, _NEAR_AIM))
     return found
@@ -121,10 +128,10 @@ def _first_phase(aim: Aim, snapshot: IndexSnapshot) -> FirstPhase | None:
     return first_phase_of(aim.target, snapshot)
 
 
-def _nearest_on_journey(stops: Sequence[Part], snapshot: IndexSnapshot) -> list[Nearest]:
+def _nearest_on_journey(stops: Sequence[Part], snapshot: IndexSnapshot) -> list[Query]:
     """Return the searches around the stops, and around places on the lines between them."""
     places = [_place_in(stop, snapshot) for stop in stops]
-    found = [_around(place, _NEAR_STOP) for place in places]
+    found: list[Query] = [_around(place, _NEAR_STOP) for place in places]
     for start, end in pairwise(places):
         shares = np.linspace(0, 1, _PLACES + 2)[1:-1]
         found += [_around(start + share * (end - start), _NEAR_WAY) for share in shares]

@@ -84,6 +84,10 @@ class EntryReason(TypedDict):
     """The same in words, for people."""
     taste: NotRequired[float]
     """How much the listener likes the song by feedback on others, -1 to 1; absent without any."""
+    sound_valence: NotRequired[float]
+    """By the sound alone; absent unless the request sets sound against words."""
+    words_valence: NotRequired[float]
+    """By the words alone, likewise."""
     progress: NotRequired[float]
     """How far the song's step is along the journey, from 0 to 1; absent from other lists."""
 
@@ -103,6 +107,19 @@ class Personal:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How sound and words of a song were told apart, if the request told them apart.
+
+    `contrast` is what it was asked to be, such as "bright sound, sad words", with its `valences` by
+    sound and words alone. `by` is what its place is by, such as "by its words".
+    """
+
+    contrast: str = ""
+    valences: tuple[float, float] = (0.5, 0.5)
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What was asked for at a song's place in the list.
 
@@ -117,6 +134,7 @@ class Wanted:
     way: str = ""
     like: str = ""
     personal: Personal | None = None
+    judged: Judged | None = None
 
 
 def reason_of(
@@ -131,10 +149,13 @@ def reason_of(
     (10,) `affect` is its valence, arousal and emotions, (10,) `shares` the shares of the `songs` of
     the catalogue that have less of each. `emotion` has the song's gates and lyric lines.
     """
-    shared = _shared_emotions(wanted.emotions, shares[2:])
+    judged = wanted.judged or Judged()
+    # The emotions are those of sound and words together.
+    shared = [] if judged.by else _shared_emotions(wanted.emotions, shares[2:])
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
     clauses = [
-        _character(affect[:2], shares[:2]),
+        judged.contrast,
+        f"{_character(affect[:2], shares[:2])} {judged.by}".strip(),
         _rank(shared, shares[2:], songs),
         _likeness(wanted),
         "you moved it here" if wanted.personal and wanted.personal.is_moved else "",
@@ -147,8 +168,10 @@ def reason_of(
         arousal=float(affect[1]),
         shared_emotions=[EMOTIONS[number] for number in shared],
         modality=modality,
-        sentence=f"{start}{'; '.join(clause for clause in clauses if clause)}.",
+        sentence=f"{start}{_joined(clauses)}.",
     )
+    if judged.contrast:
+        reason["sound_valence"], reason["words_valence"] = judged.valences
     if wanted.personal is not None:
         reason["taste"] = wanted.personal.taste
     if wanted.progress is not None:
@@ -172,6 +195,12 @@ def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence
         int(snapshot.song_ids[seed_rows[seed]]) if likeness[number, seed] >= _ALIKE_FROM else 0
         for number, seed in enumerate(best.tolist())
     ]
+
+
+def _joined(clauses: Sequence[str]) -> str:
+    first, *others = [clause for clause in clauses if clause]
+    said = [f"{first[:1].upper()}{first[1:]}", *(f"{one[:1].lower()}{one[1:]}" for one in others)]
+    return "; ".join(said)
 
 
 def _likeness(wanted: Wanted) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mer.affect import AffectPoint
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.playlists.constraints import CONSTRAINTS
+from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.fields import Field, Group, Values
 from recommender.playlists.journeys import SHAPES
 from recommender.playlists.kinds import (
@@ -40,7 +41,9 @@ MAX_SEED: Final = 2**53 - 1
 """Every JSON reader represents whole numbers up to this one exactly."""
 MAX_TEXT_LENGTH: Final = 2_000
 MAX_MINUTES: Final = 1_440
-WEIGHTED: Final = (*("moods", "point", "box", "text", "song_ids", "artists", "albums", "history"),)
+WEIGHTED: Final = (
+    *("moods", "point", "box", "text", "song_ids", "artists", "albums", "history", "contrast"),
+)
 """The fields that `weights` takes; the other targets are a journey and details of these."""
 
 
@@ -132,6 +135,22 @@ class PlaylistRequest(Values):
         "Only what was heard at about this hour of the day, in the server's time zone",
         group=Group.TARGET,
         needs="history",
+    )
+    contrast = Field[str](
+        Choice(CONTRASTS),
+        "",
+        "Songs whose sound and words disagree",
+        label="Sound against words",
+        group=Group.TARGET,
+        is_tuning=True,
+    )
+    words_weight = Field[float | None](
+        Number(0, 1),
+        None,
+        "Judge songs by their sound alone (0), by their words alone (1), or between the two",
+        label="How much words count: 0 only sound, 1 only words",
+        group=Group.TARGET,
+        is_tuning=True,
     )
     journey = Field[tuple[Stop, ...]](
         Stops(8),

@@ -158,13 +158,21 @@ def first_phase_of(target: Target, snapshot: IndexSnapshot) -> FirstPhase:
     )
 
 
-def quadrant_weights(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def side_at(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the probability that a listener finds songs on the high side of an axis.
+
+    It is that of a logistic distribution of ratings around each value, of `SIDE_SCALE`.
+    """
+    return np.asarray(1 / (1 + np.exp((0.5 - values) / SIDE_SCALE)))
+
+
+def quadrant_weights(places: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return how much (…, 2) places belong to Q1 to Q4, (…, 4); the weights of each sum to 1.
 
     They are the products of its weights on both axes. On an axis, the high side has the weight
     ``high = 1 / (1 + exp(-(x - 0.5) / SIDE_SCALE))`` and the low side ``1 - high``.
     """
-    high = 1 / (1 + np.exp(-(places - 0.5) / SIDE_SCALE))
+    high = side_at(places)
     valence, arousal = high[..., 0], high[..., 1]
     weights = {
         Quadrant.Q1: valence * arousal,
@@ -172,7 +180,7 @@ def quadrant_weights(places: NDArray[np.float64]) -> NDArray[np.float64]:
         Quadrant.Q3: (1 - valence) * (1 - arousal),
         Quadrant.Q4: valence * (1 - arousal),
     }
-    return np.stack([weights[name] for name in QUADRANTS], axis=-1)
+    return np.stack([weights[name] for name in QUADRANTS], axis=-1, dtype=np.float64)
 
 
 def quadrant_match(

@@ -9,7 +9,7 @@ the score of a song for it. Areas of the plane, and whatever is refused, are par
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import history_weights
 from recommender.moods import Mood, mood_find
 from recommender.playlists.aims import Aim
+from recommender.playlists.contrasts import Contrast
 from recommender.playlists.credited import songs_of_names
 from recommender.playlists.scoring import Area, PartWeights, Target
 from recommender.playlists.worded import (
@@ -93,11 +94,23 @@ def plan_of_request(
         stops = tuple(
             [_stop_part(stop, request, snapshot, user, named) for stop in request.journey]
         )
+    if request.words_weight is not None:
+        parts = [(weight, _placed(part)) for weight, part in parts]
+        stops = tuple([_placed(stop) for stop in stops])
     told = (*((heard_text,) if heard_text else ()), *heard_names.values())
     if not parts and not stops:
         raise not_understood_error(told[0], "text" if heard_text else "moods")
     seeds = tuple(song_id for song_id, weight in request.song_ids if weight > 0)
     return Plan(aim_of_parts(parts) if parts else None, stops, seeds, told, listener)
+
+
+def _placed(part: Part) -> Part:
+    """Return a part without what is known only of sound and words together."""
+    if not isinstance(part, Target):
+        return part
+    weights = PartWeights(closeness=part.weights.closeness, quadrants=part.weights.quadrants)
+    nothing = np.zeros(len(EMOTIONS))
+    return replace(part, emotions=nothing, fused=no_direction(), weights=weights)
 
 
 def _stop_part(
@@ -111,7 +124,7 @@ def _stop_part(
         return point_target(stop.point, snapshot)
     if stop.song_id:
         _check_seed_songs([stop.song_id], snapshot)
-        return songs_target({stop.song_id: 1.0}, snapshot)
+        return songs_target(_said({stop.song_id: 1.0}, "journey", request, snapshot), snapshot)
     if stop.history:
         return history_target(request, user, snapshot)
     if stop.mood in named:
@@ -162,14 +175,17 @@ def _parts(
     elif request.text and heard_text is None:
         add("text", rated(request.text, "text", snapshot)[0])
     for seeds, share in _signed(_seed_weights(request, snapshot)):
-        add("song_ids", songs_target(seeds, snapshot), share)
+        add("song_ids", songs_target(_said(seeds, "song_ids", request, snapshot), snapshot), share)
     for field in ("artists", "albums"):
         for share, name in _shares(request.value(field)):
             if share > 0:  # the songs of refused ones are left out by a constraint
-                seeds = dict.fromkeys(_songs_by(field, name, snapshot), 1.0)
-                add(field, songs_target(seeds, snapshot), share)
+                found = dict.fromkeys(_songs_by(field, name, snapshot), 1.0)
+                known = _said(found, field, request, snapshot)
+                add(field, songs_target(known, snapshot), share)
     if request.history:
         add("history", history_target(request, user, snapshot))
+    if request.contrast:
+        add("contrast", Contrast(request.contrast))
     return parts
 
 
@@ -267,7 +283,27 @@ def history_target(
             PlaylistErrorCode.HISTORY_EMPTY,
             "You have listened to no analysed song yet; log in, listen to some, or ask for a mood",
         )
-    return songs_target(known_weights, snapshot)
+    return songs_target(_said(known_weights, "history", request, snapshot), snapshot)
+
+
+def _said(
+    weights: Mapping[int, float], field: str, request: PlaylistRequest, snapshot: IndexSnapshot
+) -> Mapping[int, float]:
+    """Return those of some songs whose place is known by the parts that the request judges by."""
+    if request.words_weight is None:
+        return weights
+    rows = snapshot.rows_of(weights)
+    column, part = snapshot.by_sound, "sound is"
+    if request.words_weight == 1:
+        column, part = snapshot.by_words, "words are"
+    known = snapshot.song_ids[rows[~np.isnan(column.dimension(0)[rows])]].tolist()
+    if not known:
+        raise PlaylistRequestError(
+            PlaylistErrorCode.REQUEST_INVALID,
+            f"{field} has no song whose {part} known apart; leave out words_weight",
+            {"field": field},
+        )
+    return {song_id: weights[song_id] for song_id in known}
 
 
 def _check_seed_songs(song_ids: Sequence[int], snapshot: IndexSnapshot) -> None:

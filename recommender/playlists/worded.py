@@ -81,6 +81,25 @@ class Worded:
         """The filters of the first words that have any."""
         return next((reading.filters for reading in self._all if reading.filters), Filters())
 
+    def applied(self, request: PlaylistRequest) -> PlaylistRequest:
+        """Return the request with what its words say of sound and lyrics apart.
+
+        What the request says itself stays.
+        """
+        contrast = next((one.contrast for one in self._all if one.contrast), "")
+        weights = (one.words_weight for one in self._all if one.words_weight is not None)
+        found = {
+            "contrast": request.contrast or contrast,
+            "words_weight": next(weights, None)
+            if request.words_weight is None
+            else request.words_weight,
+        }
+        return (
+            request
+            if not any(found.values()) and found["words_weight"] is None
+            else (request.replace(**found))
+        )
+
     @property
     def _all(self) -> tuple[Understood, ...]:
         return (*((self.text,) if self.text else ()), *self.names.values())
@@ -242,7 +261,8 @@ def blended(parts: Sequence[tuple[float, Target]]) -> Target:
 
 def _target(reading: Understood, spoken: Target | None) -> Target | None:
     ruled: Target | None = None
-    if reading.place is not None or (reading.filters and spoken is None):
+    is_bare = bool(reading.filters) and spoken is None and not reading.contrast
+    if reading.place is not None or is_bare:
         # Filters alone ask for no mood: the list is made of the middle of what they leave.
         place = np.array(reading.place or (0.5, 0.5))
         emotions = np.array([reading.emotions.get(name, 0.0) for name in EMOTIONS])

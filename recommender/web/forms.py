@@ -36,8 +36,10 @@ def _input(field: Field[Any]) -> forms.Field:
         case WholeNumber(low, high):
             return forms.IntegerField(min_value=low, max_value=high, **common)
         case Number(low, high):
-            slider = forms.NumberInput(attrs={"type": "range", "step": "0.1"})
-            return forms.FloatField(min_value=low, max_value=high, widget=slider, **common)
+            # A slider has no place for a default of none.
+            kind = {"placeholder": "any"} if field.default is None else {"type": "range"}
+            number = forms.NumberInput(attrs={"step": "0.1", **kind})
+            return forms.FloatField(min_value=low, max_value=high, widget=number, **common)
         case Text(longest):
             attrs = {"data-facets-url": reverse_lazy("api:facets")} if field.name == "genre" else {}
             widget = forms.TextInput(attrs=attrs)

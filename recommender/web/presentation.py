@@ -66,6 +66,9 @@ def reason_numbers(score: float, reason: EntryReason) -> tuple[tuple[str, str], 
     ]
     if "taste" in reason:
         numbers.append(("Your taste", f"{reason['taste']:+.2f}"))
+    if "sound_valence" in reason and "words_valence" in reason:
+        numbers.append(("Pleasantness of its sound", f"{reason['sound_valence']:.2f}"))
+        numbers.append(("Pleasantness of its words", f"{reason['words_valence']:.2f}"))
     if "progress" in reason:
         numbers.append(("Way covered", f"{reason['progress']:.0%}"))
     return tuple(numbers)

@@ -93,6 +93,10 @@ class Language:
     phrases: dict[tuple[str, ...], Word] = field(default_factory=dict)
     stems: dict[str, Word] = field(default_factory=dict)
     negating_endings: tuple[str, ...] = ()
+    parts: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Nouns and phrases about the sound or the lyrics: "sound", "words", "by_sound", "by_words"."""
+    is_noun_first: bool = False
+    """Whether adjectives follow their noun."""
 
     def find(self, tokens: Sequence[Token], at: int) -> tuple[int, Word] | None:
         """Return the longest entry that begins at a token, and how many tokens it has."""
@@ -102,6 +106,14 @@ class Language:
                 return count, word
         stem = self.stem_of(tokens[at].word)
         return None if stem is None else (1, stem)
+
+    def part_of(self, tokens: Sequence[Token], at: int) -> tuple[int, str]:
+        """Return how many tokens name the sound or the lyrics, and which; 0 if none do."""
+        for count in range(min(_LONGEST_PHRASE, len(tokens) - at), 0, -1):
+            part = self.parts.get(tuple(token.word for token in tokens[at : at + count]))
+            if part is not None:
+                return count, part
+        return 0, ""
 
     def stem_of(self, word: str) -> Word | None:
         """Return the entry whose stem the word begins with."""
@@ -153,6 +165,12 @@ def _language(code: str, text: str) -> Language:
         for mood in MOODS.values():
             _add(language, (mood.name, *mood.aliases), Kind.MOOD, mood.name)
     _add(language, _listed(table["unsupported"]["words"]), Kind.UNSUPPORTED)
+    for part, words in table.get("parts", {}).items():
+        if part == "noun_first":
+            language.is_noun_first = words
+            continue
+        for written in _listed(words):
+            language.parts[tuple(token.word for token in tokens_of(written))] = part
     grammar: dict[str, Any] = table["function"]
     language.negating_endings = tuple(fold(end) for end in _listed(grammar.get("not_suffix", "")))
     for kind in Kind:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from recommender.moods import MOODS
+from recommender.words.apart import Apart, Told, apart_of
 from recommender.words.lexicon import Kind
 from recommender.words.scan import Item, scan
 from recommender.words.senses import (
@@ -39,6 +40,11 @@ _WITHOUTS: Final = frozenset(
 _PLAIN_NO: Final = frozenset(
     {"no", "nope", "nein", "non", "nee", "nie", "нет", "nej", "não", "nao"}
 )
+_CONTRASTS: Final = {
+    "bright_sound_sad_words": "bright sound, sad words",
+    "dark_sound_bright_words": "dark sound, bright words",
+}
+_BY: Final = {0.0: "by the sound alone", 1.0: "by the words alone"}
 _IN_DESCRIPTIONS: Final = (Kind.UNKNOWN, Kind.FILLER, Kind.AND, Kind.MOOD)
 
 
@@ -74,6 +80,7 @@ def understand(
     for number, item in enumerate(items):
         reader.take(item, items[number + 1 :])
     reader.end()
+    reader.tell_apart(items)
     return reader.understood(text, last)
 
 
@@ -94,7 +101,8 @@ class _Reading:
 class _Reader:
     reads_english: bool
     readings: list[_Reading] = field(default_factory=list)
-    parts: dict[int, Part] = field(default_factory=dict)
+    apart: Apart = field(default_factory=Apart)
+    apart_parts: list[tuple[int, Part]] = field(default_factory=list)
     claims: list[tuple[Item, bool]] = field(default_factory=list)
     unknown: list[Item] = field(default_factory=list)
     descriptions: list[list[Item]] = field(default_factory=list)
@@ -120,7 +128,7 @@ class _Reader:
             self.corrections[item.text] = item.corrected
         if item.kind in (Kind.MOOD, Kind.COMPARATIVE) and self.refusal is not None:
             self._step_over()
-        if item.kind not in _IN_DESCRIPTIONS or self.refusal is not None:
+        if item.kind not in _IN_DESCRIPTIONS or self.refusal is not None or item.part:
             self._describe()
         elif self.unknown and item.kind is not Kind.UNKNOWN:
             self.unknown.append(item)
@@ -157,6 +165,27 @@ class _Reader:
         self._look_back()
         if self.before is not None and self.before.kind is Kind.VERY and self.readings:
             self.readings[-1].strength *= self.strength  # in Arabic it comes last
+
+    def tell_apart(self, items: Sequence[Item]) -> None:
+        """Take what is said of sound and lyrics apart out of the readings."""
+        plain = [one for one in self.readings if not (one.is_refused or one.step or one.is_soft)]
+        self.apart = apart_of([Told(one.senses, one.item.part) for one in plain], items)
+        used = [plain[number] for number in self.apart.moods]
+        by = [item for item in items if item.part.startswith("by_")]
+        if used:
+            used.sort(key=lambda one: one.item.start)
+            text = ", ".join(one.item.with_noun or one.item.text for one in used)
+            self.apart_parts = [(used[0].item.start, Part(text, _CONTRASTS[self.apart.contrast]))]
+            self.readings = [one for one in self.readings if one not in used]
+        elif self.apart.words_weight is not None:
+            nouns = [(one.item.start, one.item.noun) for one in plain if one.item.noun]
+            start, text = (by[0].start, by[0].text) if by else nouns[0]
+            self.apart_parts = [(start, Part(text, _BY[self.apart.words_weight]))]
+        else:
+            # As other words that are known and not used. "Sound" says nothing by itself.
+            self.not_understood += [
+                one.item.noun for one in self.readings if one.item.part == "words"
+            ]
 
     def _step_over(self) -> None:
         """Leave out words between a refusal and a mood: not a single sad song."""
@@ -326,6 +355,8 @@ class _Reader:
             parts=self._parts(),
             not_understood=tuple(dict.fromkeys(self.not_understood)),
             corrections=self.corrections,
+            contrast=self.apart.contrast,
+            words_weight=self.apart.words_weight,
             is_relative=is_relative,
         )
 
@@ -364,6 +395,7 @@ class _Reader:
 
     def _parts(self) -> tuple[Part, ...]:
         placed = [(reading.item.start, _part(reading)) for reading in self.readings]
+        placed += self.apart_parts
         for item, is_refused in self.claims:
             if item.claim is not None:
                 placed.append((item.start, _filter_part(item, item.claim, is_refused=is_refused)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mer.lyrics import english_words
+from recommender.words.apart import with_parts
 from recommender.words.filters import Claim, claims_of, genre_misspelt
 from recommender.words.lexicon import (
     Kind,
@@ -50,6 +51,15 @@ class Item:
     """The word itself refuses, such as unromantic."""
     is_weak: bool = False
     """It means something else within a description."""
+    part: str = ""
+    """What is named, "sound" or "words", or what a mood is said of; "by_sound", "by_words".
+
+    "said" of a noun that belongs to a mood.
+    """
+    noun: str = ""
+    """The noun of a mood that is said of the sound or the lyrics."""
+    with_noun: str = ""
+    """Both, in their order."""
 
 
 def scan(text: str, vocabulary: Vocabulary) -> tuple[list[Item], Language]:
@@ -66,7 +76,8 @@ def scan(text: str, vocabulary: Vocabulary) -> tuple[list[Item], Language]:
         item, size = _item(tokens, at, claims, language, vocabulary)
         items.append(item)
         at += size
-    return _without_strays(items), language
+    items = with_parts(_without_strays(items), is_noun_first=language.is_noun_first)
+    return items, language
 
 
 def _parts(token: Token) -> list[Token]:
@@ -84,6 +95,12 @@ def _item(
     if token.is_mark:
         return _made(Kind.MARK, tokens, at, 1, token.word), 1
     match = _known(tokens, at, language)
+    size, part = language.part_of(tokens, at)
+    if part.startswith("by_"):
+        return replace(_made(Kind.FILLER, tokens, at, size, token.word), part=part), size
+    if part and (match is None or match[0] <= size):
+        kind = Kind.UNKNOWN if match is None else match[1].kind
+        return replace(_made(kind, tokens, at, size, token.word), part=part), size
     claim = claims.get(at)
     if claim is not None and not _is_outdone(claim, match):
         size = claim.end - claim.start

@@ -88,6 +88,10 @@ class Understood:
         Words that are nothing that is known here.
     corrections : mapping of str to str
         Words that were taken for misspelt, and what for.
+    contrast : str
+        A name of `recommender.playlists.contrasts.CONTRASTS` that the words ask for, or empty.
+    words_weight : float or None
+        1 if songs are to be judged by their lyrics alone, 0 by their sound alone.
     is_relative : bool
         Whether the target is the last one, moved.
     """
@@ -102,9 +106,11 @@ class Understood:
     parts: tuple[Part, ...] = ()
     not_understood: tuple[str, ...] = ()
     corrections: Mapping[str, str] = field(default_factory=dict)
+    contrast: str = ""
+    words_weight: float | None = None
     is_relative: bool = False
 
     @property
     def is_nothing(self) -> bool:
         """Whether nothing at all was understood, and nothing is left for the network."""
-        return self.place is None and not self.filters and not self.phrase
+        return not (self.place or self.filters or self.phrase or self.contrast)

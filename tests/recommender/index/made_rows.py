@@ -32,6 +32,8 @@ def rows_with(
         "genres": rng.integers(3, size=count),
         "recordings": np.where(rng.random(count) < 0.5, recordings, -song_ids - 1),
         "recording_ranks": rng.integers(3, size=count),
+        "by_sound": _some_missing(rng, count),
+        "by_words": _some_missing(rng, count),
         "durations": np.where(rng.random(count) < 0.2, np.nan, rng.random(count) * 300),
     }
     made |= {
@@ -44,3 +46,10 @@ def rows_with(
         {name: np.asarray(made[name]).astype(kind.dtype) for name, kind in COLUMNS.items()},
         fused.astype(np.float32),
     )
+
+
+def _some_missing(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Places of the plane, a fifth of them unknown."""
+    places = rng.random((count, 2))
+    places[rng.random(count) < 0.2] = np.nan
+    return places

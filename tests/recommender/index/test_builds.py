@@ -28,6 +28,7 @@ from recommender.index import (
     reader,
 )
 from recommender.index.builds import index_build_lock
+from recommender.index.directories import FORMAT_VERSION
 from recommender.index.files import EmbeddingIndex
 from recommender.index.reader import index_snapshot_forget
 from recommender.models import IndexBuild
@@ -39,6 +40,7 @@ from tests.factories import (
     SongFactory,
     random_embedding,
     random_probabilities,
+    some_alone,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +70,11 @@ def assert_equals_database(held: IndexSnapshot) -> None:
     np.testing.assert_allclose(held.affect[rows], affect, atol=1e-6)
     quadrants = [[e.quadrants[name] for name in QUADRANTS] for e in emotions]
     np.testing.assert_allclose(held.quadrants[rows], np.array(quadrants).reshape(-1, 4), atol=1e-6)
+    nowhere = {"valence": np.nan, "arousal": np.nan}
+    for column, modality in (("by_sound", "audio"), ("by_words", "lyrics")):
+        alone = [e.alone.get(modality, nowhere) for e in emotions]
+        places = np.array([[one["valence"], one["arousal"]] for one in alone]).reshape(-1, 2)
+        np.testing.assert_allclose(getattr(held, column)[rows], places, atol=1e-6)
     fused = np.array([embedding_from_bytes(e.fused_embedding) for e in emotions])
     fused = fused.reshape(-1, 256)
     np.testing.assert_array_equal(held.fused(rows), fused)
@@ -278,6 +285,9 @@ class TestSnapshot:
         emotion.valence, emotion.fused_embedding = 0.987, random_embedding(5000).tobytes()
         emotion.save()
         assert_equals_database(index_snapshot())
+        emotion.alone = {"audio": {"valence": 0.25, "arousal": 0.75}}
+        emotion.save(update_fields=["alone"])
+        assert_equals_database(index_snapshot())
         songs[3].genre, songs[3].artist = "polka", "Someone Else"
         songs[3].save()
         assert_equals_database(index_snapshot())
@@ -349,7 +359,7 @@ class TestSnapshot:
         held = index_snapshot()
         assert held.tail_count == 0
         assert held.build is not None
-        assert held.build.manifest.format_version == 3
+        assert held.build.manifest.format_version == FORMAT_VERSION
         assert_equals_database(held)
 
     @hypothesis_settings(
@@ -379,7 +389,7 @@ class TestSnapshot:
             songs = list(Song.objects.order_by("pk"))
             song = songs[number % len(songs)] if songs else None
             if step == "add":
-                SongEmotionFactory(seed=number)
+                SongEmotionFactory(seed=number, alone=some_alone(number))
             elif step in {"build", "full build"}:
                 index_build(is_full=step == "full build")
             elif step == "killed build":
@@ -478,6 +488,7 @@ def _change(song: Song, step: str, number: int) -> None:
     else:
         emotion = song.emotions.get()
         emotion.arousal = number / 1000
+        emotion.alone = some_alone(number + 1)
         emotion.quadrants = random_probabilities(QUADRANTS, number)
         emotion.fused_embedding = random_embedding(number + 9000).tobytes()
         emotion.save()

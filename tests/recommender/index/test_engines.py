@@ -16,12 +16,19 @@ from recommender.index import IndexSnapshot, qdrant
 from recommender.index.files import EmbeddingIndex
 from recommender.index.overlay import Overlay
 from recommender.index.points import formula_of, query_of
-from recommender.index.protocol import SAME_RECORDING, Condition, Nearest
+from recommender.index.protocol import (
+    SAME_RECORDING,
+    Condition,
+    FarthestApart,
+    Nearest,
+    NearestByParts,
+)
 from recommender.index.remote import RemoteIndex, points_write
 from recommender.index.rows import COLUMNS, Genres, Rows
 from recommender.index.statistics import statistics_of
 from recommender.playlists.scoring import PartWeights, Target, first_phase_of, scores_of
 from recommender.playlists.targets import point_target
+from recommender.playlists.views import WeighedSnapshot
 from tests.edge import EdgeCollections, edge_folder
 from tests.recommender.index.made_rows import make_rows, rows_with
 
@@ -43,6 +50,8 @@ CONDITIONS = {
     "empty set": [Condition("genres", any_of=())],
     "unknown genre": [Condition("genres", any_of=(77,))],
     "refused set": [Condition("libraries", any_of=tuple(range(50)), is_refused=True)],
+    "by sound": [Condition("by_sound", low=0)],
+    "by words": [Condition("by_words", low=0)],
     "credits": [Condition("credits", any_of=(1, 2, 3, 4))],
     "range and set": [
         Condition("years", low=1960),
@@ -133,6 +142,33 @@ def test_both_find_the_same_songs(both: Both, name: str) -> None:
     assert remote.search(fused, conditions) == snapshot.song_ids[wanted].tolist()
     everything = remote.search(Nearest(fused.target, SONGS), conditions)
     assert sorted(everything) == snapshot.song_ids[np.flatnonzero(allowed)].tolist()
+
+
+@pytest.mark.parametrize("words", [0.0, 0.3, 1.0])
+def test_both_find_the_same_songs_by_sound_and_words(both: Both, words: float) -> None:
+    _, snapshot, _, remote = both
+    conditions = [Condition("by_words", low=0)]
+    allowed = mask_of(snapshot, conditions)
+    target, weights = np.array([0.7, 0.2], np.float32), np.array([1, 1, *np.zeros(8)], np.float32)
+    view = WeighedSnapshot.of(snapshot, words)
+    place = np.array([*target, *np.zeros(8)], np.float32)
+    wanted = view.search_affect(place, weights, 25, allowed)[1]
+    found = remote.search(NearestByParts(target, 25, words), conditions)
+    assert found == snapshot.song_ids[wanted].tolist()
+
+
+@pytest.mark.parametrize("is_sound_brighter", [True, False])
+def test_songs_whose_sound_and_words_are_farthest_apart(
+    both: Both, is_sound_brighter: bool
+) -> None:
+    rows, _, _, remote = both
+    columns = rows.columns
+    apart = (columns["by_sound"] - columns["by_words"])[:, 0] * (1 if is_sound_brighter else -1)
+    known = np.flatnonzero(~np.isnan(apart))
+    wanted = known[np.argsort(-apart[known])][:25]
+    conditions = [Condition("by_sound", low=0), Condition("by_words", low=0)]
+    found = remote.search(FarthestApart(25, is_sound_brighter), conditions)
+    assert found == columns["song_ids"][wanted].tolist()
 
 
 def test_no_file_of_a_recording_of_refused_songs_is_found(both: Both) -> None:
@@ -244,7 +280,7 @@ def test_a_search_in_the_graph_finds_nearly_all() -> None:
     with edge_folder() as folder:
         held = EdgeCollections(folder)
         held.create("songs")
-        statistics = statistics_of(rows.columns["affect"], rows.columns["quadrants"], rows.fused)
+        statistics = statistics_of(rows.columns, rows.fused)
         points_write(held, "songs", rows, Genres(GENRES), statistics)
         held.settle("songs")
         assert held._shard("songs").info().indexed_vectors_count >= count

@@ -22,7 +22,7 @@ from recommender.management.commands import playlist_docs
 from recommender.playlists import FIELDS, PlaylistRequest, playlist_generate
 from recommender.playlists.constraints import CONSTRAINTS, allowed_rows, relaxable
 from recommender.playlists.fields import Group
-from recommender.playlists.kinds import Flag, Ids, Number, Text, WholeNumber
+from recommender.playlists.kinds import Choice, Flag, Ids, Number, Text, WholeNumber
 from recommender.playlists.target_kinds import Names, SeedSongs
 from recommender.web.queries import query_request
 from tests.factories import SongEmotionFactory, UserFactory
@@ -49,6 +49,12 @@ BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     ({"journey": ["calm"]}, {"journey": [{"history": True}, {"mood": "calm"}]}),
     ({"text": "x", "weights": {"text": 2}}, {"text": "x", "weights": {"text": 2.0}}),
     ({"moods": ["calm"], "text": None}, CALM),
+    ({"contrast": "bright_sound_sad_words"}, {"contrast": "bright_sound_sad_words"}),
+    ({"contrast": "loud"}, "contrast"),
+    ({"contrast": ""}, "moods"),
+    ({"text": "x", "words_weight": 0}, {"text": "x", "words_weight": 0.0}),
+    ({"text": "x", "words_weight": 1.5}, "words_weight"),
+    ({"words_weight": 1}, "moods"),
     ({"moods": [{"name": "calm", "weight": None}]}, CALM),
     # text is stripped, and empty text is the default
     ({"moods": ["calm"], "text": ""}, CALM),
@@ -249,7 +255,7 @@ def test_every_field_is_everywhere(client: Client, songs: list[Song], field: Fie
             assert f'min="{field.kind.low}" max="{field.kind.high}"' in page
 
 
-PROXIES = {"SeedSongs": "song_ids", "RefusedNames": "artists"}
+PROXIES = {"SeedSongs": "song_ids", "RefusedNames": "artists", "KnownParts": "contrast"}
 """Constraints without a field of their own, and the target that they follow from."""
 
 
@@ -274,6 +280,7 @@ class TestConstraints:
                 SeedSongs: [songs[0].pk],
                 Names: [{"name": songs[0].artist, "weight": -1}],
                 Flag: True,
+                Choice: "bright_sound_sad_words",
             }[type(field.kind)]
             value = {"decade": 1990, "language": "fr"}.get(field.name, value)
             request = PlaylistRequest.from_json({**CALM, field.name: value})

@@ -31,7 +31,9 @@ def some_quadrants(seed: int, count: int = 30) -> NDArray[np.float32]:
     return np.random.default_rng(seed).dirichlet(np.full(4, 0.4), count).astype(np.float32)
 
 
-def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -> IndexSnapshot:
+def make_snapshot(
+    places: NDArray[np.float64], quadrants: NDArray[np.float32], **columns: NDArray[np.float64]
+) -> IndexSnapshot:
     """A catalogue of songs at these places, all alike in everything else."""
     count = len(places)
     rows = rows_with(
@@ -43,6 +45,7 @@ def make_snapshot(places: NDArray[np.float64], quadrants: NDArray[np.float32]) -
         artists=-np.arange(count) - 1,
         genres=np.zeros(count),
         recordings=-np.arange(count) - 1,
+        **columns,
     )
     state = State("m", None)
     state.add([rows])
