@@ -43,6 +43,7 @@ def _report(songs: int, likes: int) -> None:
     from recommender.personal.profile import profile_fit  # noqa: PLC0415  after setup
     from recommender.playlists.choosing import _scored  # noqa: PLC0415
     from recommender.playlists.listener import Listener  # noqa: PLC0415
+    from recommender.playlists.scoring import MATCH_FLOOR  # noqa: PLC0415
     from recommender.playlists.targets import aim_of_parts, mood_target  # noqa: PLC0415
 
     snapshot = _snapshot(songs)
@@ -53,13 +54,13 @@ def _report(songs: int, likes: int) -> None:
     heard = listener.snapshot_of(snapshot)
 
     def without() -> None:
-        _scored(snapshot, aim, snapshot.alive)
+        _scored(snapshot, aim, snapshot.alive, MATCH_FLOOR)
 
     def moved() -> None:
         fresh = listener.snapshot_of(snapshot)
-        _scored(fresh, aim, fresh.alive)
+        _scored(fresh, aim, fresh.alive, MATCH_FLOOR)
 
-    rows, scores = _scored(heard, aim, heard.alive)
+    rows, scores = _scored(heard, aim, heard.alive, MATCH_FLOOR)
     print(f"{songs} songs, {likes} likes, 50 skips, 20 corrections; {len(rows)} songs scored\n")
     print("| step | ms of processor, median |\n|---|---|")
     for name, step in (

@@ -495,8 +495,7 @@ class KnownParts(Constraint):
         found = []
         if unknown := int(np.count_nonzero(snapshot.alive & ~has_sound)):
             found.append(
-                f"{_songs(unknown)} left out until they are analysed again: an earlier release did "
-                "not tell sound and words apart."
+                f"{_songs(unknown)} left out, not analysed since sound and words are told apart."
             )
         if needs_words:
             mute = snapshot.alive & has_sound & ~snapshot.where("by_words", low=0.0)

@@ -148,7 +148,7 @@ class PlaylistRequest(Values):
         Number(0, 1),
         None,
         "Judge songs by their sound alone (0), by their words alone (1), or between the two",
-        label="How much words count: 0 only sound, 1 only words",
+        label="Judged by: 0 sound alone to 1 words alone",
         group=Group.TARGET,
         is_tuning=True,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from recommender.moods import MOODS
-from recommender.words.apart import Apart, Told, apart_of
+from recommender.words.apart import Apart, Told, apart_of, with_parts
 from recommender.words.lexicon import Kind
 from recommender.words.scan import Item, scan
 from recommender.words.senses import (
@@ -71,7 +71,8 @@ def understand(
     Understood
         The same for the same arguments.
     """
-    items, language = scan(text, vocabulary or Vocabulary())
+    found, language = scan(text, vocabulary or Vocabulary())
+    items = with_parts(found, is_noun_first=language.is_noun_first)
     words = [item for item in items if item.kind is not Kind.MARK]
     if len(words) > LONGEST_READ:
         whole = " ".join(text.split())

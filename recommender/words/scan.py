@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mer.lyrics import english_words
-from recommender.words.apart import with_parts
 from recommender.words.filters import Claim, claims_of, genre_misspelt
 from recommender.words.lexicon import (
     Kind,
@@ -76,8 +75,7 @@ def scan(text: str, vocabulary: Vocabulary) -> tuple[list[Item], Language]:
         item, size = _item(tokens, at, claims, language, vocabulary)
         items.append(item)
         at += size
-    items = with_parts(_without_strays(items), is_noun_first=language.is_noun_first)
-    return items, language
+    return _without_strays(items), language
 
 
 def _parts(token: Token) -> list[Token]:

@@ -57,6 +57,7 @@ from tests.factories import (
     SongEmotionFactory,
     SongFactory,
     UserFactory,
+    some_alone,
     token_secret,
 )
 from tests.places import ROOT
@@ -124,7 +125,10 @@ def stage(
             pk=number, library=library, relative_path=path.name, artist=f"Artist {number % 20}"
         )
         SongEmotionFactory(
-            song=song, valence=(number % 8) / 8 + 0.05, arousal=(number % 7) / 7 + 0.05
+            song=song,
+            valence=(number % 8) / 8 + 0.05,
+            arousal=(number % 7) / 7 + 0.05,
+            alone=some_alone(number),
         )
     user = UserFactory(username="listener", is_staff=True)
     monkeypatch.chdir(tmp_path)

@@ -21,6 +21,7 @@ from recommender.feedback import feedback_of, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
+from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.journeys import SHAPES
 from recommender.throttles import throttled
 from recommender.web import charts, presentation
@@ -41,6 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "moods": presentation.moods_by_quadrant(),
         "shapes": SHAPES.items(),
+        "contrasts": [(name, words) for name, words in CONTRASTS.items() if name],
         "hour": timezone.localtime().hour,
         "song_count": selectors.analysed_song_count(),
         "has_history": selectors.listen_list(request.user).exists(),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
+UNFIT = {"SONG_NOT_FOUND", "HISTORY_EMPTY", "NO_SONG_MATCHES"}
 CALM = {"moods": [{"name": "calm", "weight": 1.0}]}
 BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     # null is the default
@@ -127,7 +128,7 @@ def from_api(api: APIClient, body: object) -> dict[str, Any] | str:
     answer = response.json()
     if response.status_code != 400:
         # The songs of the test may not do for the request; reading it has succeeded.
-        assert "request" in answer or answer["code"] in {"SONG_NOT_FOUND", "HISTORY_EMPTY"}
+        assert "request" in answer or answer["code"] in UNFIT
         return answer.get("request") or PlaylistRequest.from_json(body).to_json()
     details = answer["details"]
     if "field" in details:
