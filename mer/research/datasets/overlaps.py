@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from mer.research.datasets.base import Track
 
-SAME_IDS: Final = {"emomusic": "deam", "msdd": "deezer_va"}
-"""Sets that use the ids of another set. DEAM contains all 744 songs of emoMusic."""
+SAME_IDS: Final = {"emomusic": "deam", "msdd": "deezer_va", "merge": "panda4q"}
+"""Sets that use the ids of another set. DEAM contains all 744 songs of emoMusic. Songs of MERGE and
+panda4q from AllMusic have its ids; MERGE's other ids do not occur in panda4q."""
 
 _LISTED_AS: Final = {"gemslyrics": "gems_lyrics", "deezer": "deezer_va", "moody": "moodylyrics"}
 

@@ -77,6 +77,7 @@ NORMS = "Word,V.Mean.Sum,A.Mean.Sum,D.Mean.Sum\n" + "".join(
     for word in words
 )
 DEAM_TABLES = "deam/annotations/annotations averaged per song/song_level"
+MERGE = "merge/MERGE_Bimodal_Complete"
 JAMENDO = "mtg_jamendo/data/splits/split-{}/autotagging_moodtheme-{}.tsv"
 JAMENDO_HEADER = "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS\n"
 DEEZER_HEADER = "dzr_sng_id,MSD_sng_id,MSD_track_id,valence,arousal,artist_name,track_name\n"
@@ -156,6 +157,39 @@ LAYOUTS = {
         spoil=("0.1,0.2,Q3", "0.1,0.2,Q4"),
         place="line 3, column quadrant",
         tracks=2,
+    ),
+    "merge": Layout(
+        files={
+            f"{MERGE}/merge_bimodal_complete_metadata.csv": (
+                "Audio_Song,Lyric_Song,Quadrant,AllMusic Id,Artist,Title,Moods\n"
+                "A001,L001,Q1,MT0000000001,The Ada,One,Happy\n"
+                'MT0000004637,L002,Q3,MT0000004637,Bo,"Two, three",Sad\n'
+                "A003,L003,Q4,MT0000000003,Cy,Four,Calm\n"
+            ),
+            f"{MERGE}/merge_bimodal_complete_av_values.csv": (
+                "Audio_Song,Lyric_Song,Arousal,Valence\n"
+                "A001,L001,0.75,0.9\nMT0000004637,L002,0.2,0.1\nA003,L003,0.3,0.8\n"
+            ),
+            **{
+                f"{MERGE}/tvt_dataframes/tvt_{shares}/tvt_{shares}_{part}_bimodal_complete.csv": (
+                    f"Song,Quadrant\n{row}\n"
+                )
+                for shares in ("70_15_15", "40_30_30")
+                for part, row in zip(
+                    ("train", "validate", "test"),
+                    ("A001,Q1", "MT0000004637,Q3", "L003,Q4"),
+                    strict=True,
+                )
+            },
+            f"{MERGE}/audio/Q1/A001.mp3": b"",
+            f"{MERGE}/lyrics/Q1/L001.txt": "A line\n",
+        },
+        table=f"{MERGE}/merge_bimodal_complete_metadata.csv",
+        drop=("Quadrant", "Q"),
+        missing="'Quadrant'",
+        spoil=("A001,L001,Q1", "A001,L001,Q5"),
+        place="line 2, column Quadrant",
+        tracks=3,
     ),
     "deam": Layout(
         files={

@@ -19,15 +19,17 @@ from mer.research.datasets import (
     emopia,
     emotify,
     gems_lyrics,
+    merge,
     moodylyrics,
     msdd,
     mtg_jamendo,
     pmemo,
     poem_sentiment,
 )
-from mer.research.datasets.base import SPLITS, AnnotationKind
+from mer.research.datasets.base import SPLITS, AffectLabels, AnnotationKind, Track
 from mer.research.datasets.checksums import verify
 from mer.research.datasets.layout import hash_split, name_key
+from mer.research.datasets.overlaps import shared_songs
 from mer.research.datasets.registry import dataset, datasets
 from mer.research.datasets.spreadsheet import read_sheet
 from tests.mer.research.layouts import LAYOUTS, Layout, moody_rows, workbook, write
@@ -127,6 +129,31 @@ def test_deam_metadata_without_ids_are_refused(tmp_path):
     (tmp_path / "deam/metadata/metadata_2015.csv").write_text("title\nThree\n")
     with pytest.raises(DatasetError, match=r"metadata_2015\.csv lacks a column song_id"):
         deam.load(tmp_path)
+
+
+def test_merge_has_arousal_first_and_splits_by_clip_or_lyrics(tmp_path):
+    write(tmp_path, "merge")
+    first, second, third = merge.load(tmp_path)
+    assert (first.labels.valence, first.labels.arousal) == (0.9, 0.75)
+    assert (first.lyrics, first.artist_group, first.title) == ("A line", "ada", "One")
+    assert first.audio_path is not None
+    assert second.audio_path is None
+    assert [track.split for track in (first, second, third)] == ["train", "val", "test"]
+    assert [track.split for track in merge.load(tmp_path, shares="40_30_30")] == [
+        "train", "val", "test",
+    ]  # fmt: skip
+    table = tmp_path / "merge/MERGE_Bimodal_Complete/merge_bimodal_complete_metadata.csv"
+    table.write_text(table.read_text() + "A009,L009,Q1,,Di,Five,\n")
+    with pytest.raises(DatasetError, match="line 5: A009 is in no part of the split 70_15_15"):
+        merge.load(tmp_path)
+
+
+def test_merge_shares_songs_with_panda4q(tmp_path):
+    write(tmp_path, "merge")
+    song = merge.load(tmp_path)[1]
+    same = Track("panda4q", "MT0000004637", "train", AffectLabels(quadrant=Quadrant.Q3))
+    other = Track("panda4q", "MT0000011357", "train", AffectLabels(quadrant=Quadrant.Q2))
+    assert shared_songs([same, other], [song]) == [same]
 
 
 def test_emomusic_has_arousal_first_and_mediaevals_test_songs(tmp_path):
