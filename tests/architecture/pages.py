@@ -151,7 +151,9 @@ class Page:
 
 def pages() -> list[Page]:
     paths = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    return [Page(path) for path in [*paths, *sorted((ROOT / "docs").rglob("*.md"))]]
+    folders = [ROOT / name for name in ("docs", "integrations")]
+    found = [path for folder in folders for path in sorted(folder.rglob("*.md"))]
+    return [Page(path) for path in [*paths, *found]]
 
 
 def _is_unbreakable(line: str) -> bool:
