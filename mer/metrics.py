@@ -257,6 +257,33 @@ def spearman(target: Floats, predicted: Floats) -> float:
     return pearson(_ranks(target), _ranks(predicted))
 
 
+def auc(positive: NDArray[np.bool_], scores: Floats) -> float:
+    """Area under the ROC curve: the chance that a positive song scores above a negative one.
+
+    Parameters
+    ----------
+    positive : (songs,) bool ndarray
+    scores : (songs,) float ndarray
+        Equal scores count one half.
+
+    Returns
+    -------
+    float in [0, 1]
+        NaN unless there are songs of both kinds.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there is no song.
+    """
+    _check_pair(positive, scores)
+    count = int(positive.sum())
+    pairs = count * (len(positive) - count)
+    if not pairs:
+        return float("nan")
+    return float((_ranks(scores)[positive].sum() - count * (count + 1) / 2) / pairs)
+
+
 def ece(target: Labels, probabilities: Floats, bins: int = 10) -> float:
     """Compute the expected calibration error: mean distance of confidence from accuracy.
 

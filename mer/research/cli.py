@@ -24,6 +24,10 @@ COMMANDS: Final = {
     "features": ("mer.research.house.extraction", "compute and keep the encoder features"),
     "train": ("mer.research.harness.train", "train the house network, or any architecture"),
     "evaluate": ("mer.research.evaluation.evaluate", "measure the house network"),
+    "domains": (
+        "mer.research.evaluation.domains",
+        "measure a packaged checkpoint on every set of songs, by audio alone",
+    ),
     "compare": (
         "mer.research.harness.compare",
         "measure every architecture and baseline on the same songs",

@@ -86,6 +86,23 @@ def test_constants_give_nan():
     assert np.isnan(metrics.spearman(other, flat))
 
 
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30).filter(
+        lambda rows: len({positive for positive, _ in rows}) == 2
+    )
+)
+def test_auc_is_the_share_of_pairs_in_the_right_order(rows):
+    positive, scores = (np.array(column) for column in zip(*rows, strict=True))
+    pairs = [
+        (high > low) + 0.5 * (high == low) for high in scores[positive] for low in scores[~positive]
+    ]
+    assert metrics.auc(positive, scores) == pytest.approx(np.mean(pairs))
+
+
+def test_auc_of_one_kind_is_unknown():
+    assert np.isnan(metrics.auc(np.array([True, True]), np.array([0.1, 0.2])))
+
+
 def test_ece_is_the_gap_between_confidence_and_accuracy():
     probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]])
     target = np.array([0, 1, 1, 1])
