@@ -486,19 +486,32 @@ class KnownParts(Constraint):
     ) -> list[Condition]:
         return [Condition(column, low=0.0) for column in self._needed(request)]
 
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        allowed = snapshot.alive.copy()
+        for column in self._needed(request):
+            allowed &= self._is_known(snapshot, column)
+        return allowed
+
+    @staticmethod
+    def _is_known(snapshot: IndexSnapshot, column: str) -> NDArray[np.bool_]:
+        """Return which rows have a value in a column: its valence is looked at alone."""
+        return np.asarray(getattr(snapshot, column).dimension(0)[:] >= 0)
+
     def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
         needs_words = "by_words" in self._needed(request)
         if snapshot.source is not None:
             what = "Songs without lyrics, and songs" if needs_words else "Songs"
             return [f"{what} whose parts are not known yet are left out."]
-        has_sound = snapshot.where("by_sound", low=0.0)
+        has_sound = self._is_known(snapshot, "by_sound")
         found = []
         if unknown := int(np.count_nonzero(snapshot.alive & ~has_sound)):
             found.append(
                 f"{_songs(unknown)} left out, not analysed since sound and words are told apart."
             )
         if needs_words:
-            mute = snapshot.alive & has_sound & ~snapshot.where("by_words", low=0.0)
+            mute = snapshot.alive & has_sound & ~self._is_known(snapshot, "by_words")
             if count := int(np.count_nonzero(mute)):
                 found.append(f"{_songs(count)} left out, without lyrics.")
         return found

@@ -71,4 +71,5 @@ class Contrast:
         self, sound: NDArray[np.floating], words: NDArray[np.floating]
     ) -> NDArray[np.floating]:
         bright, sad = (sound, words) if self.is_sound_brighter else (words, sound)
-        return np.nan_to_num(side_at(bright) * side_at(1 - sad))
+        match = side_at(bright) * side_at(1 - sad)
+        return np.fmax(match, 0, out=match)  # 0 where it is NaN, much faster than `nan_to_num`

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recommender.index import IndexSnapshot
-from recommender.index.arrays import parts_filled, smallest
+from recommender.index.arrays import smallest
 from recommender.index.protocol import Nearest, NearestByParts
 from recommender.playlists.scoring import quadrant_weights
 
@@ -184,13 +184,38 @@ class WeighedSnapshot(View):
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return weighted distances and rows of the `k` allowed songs nearest in affect; exact."""
         squares = np.zeros(len(self), np.float32)
+        dimensions = np.flatnonzero(weights).tolist()
         for part in self.blocks():
-            for dimension in np.flatnonzero(weights).tolist():
-                off = self._affect(part, dimension) - target[dimension]
-                squares[part] += weights[dimension] * off * off
+            for dimension in dimensions:
+                values = (
+                    self._scanned(part, dimension)
+                    if dimension < 2
+                    else self.under.affect.dimension(dimension)[part]
+                )
+                off = values - target[dimension]
+                np.multiply(off, off, out=off)
+                squares[part] += np.multiply(off, weights[dimension], out=off)
         np.putmask(squares, ~allowed, np.inf)
+        missing = np.flatnonzero(np.isnan(squares))
+        if len(missing):
+            off = self.affect[missing] - target
+            squares[missing] = (off**2 * weights).sum(axis=1)
         rows = smallest(squares, k, self.song_ids)
         return np.sqrt(squares[rows]), rows
+
+    def _scanned(self, part: slice, axis: int) -> NDArray[np.float32]:
+        """Return valence or arousal of a stretch as `_axis`, NaN for some rows; much faster.
+
+        NaN are songs without sound, and by the words alone also those without words. A request
+        allows neither.
+        """
+        sound: NDArray[np.float32] = self.by_sound.dimension(axis)[part]
+        words: NDArray[np.float32] = self.by_words.dimension(axis)[part]
+        if self.words in {0, 1}:
+            return words if self.words else sound
+        found = np.asarray(np.float32(1.0 - self.words) * sound + np.float32(self.words) * words)
+        np.putmask(found, np.isnan(words), sound)
+        return found
 
     def _again(self, under: IndexSnapshot) -> IndexSnapshot:
         return type(self).over(under, words=self.words, statistics=self.statistics)
@@ -225,10 +250,9 @@ def _weighed(
 ) -> NDArray[np.float32]:
     """Return the values of songs with a share of the words, `whole` where nothing is known."""
     found = np.float32(1.0 - share) * sound + np.float32(share) * words
-    is_missing = np.isnan(found)
-    if is_missing.any():
-        filled = parts_filled(sound[is_missing], words[is_missing], whole[is_missing])
-        found[is_missing] = np.float32(1.0 - share) * filled[0] + np.float32(share) * filled[1]
+    np.putmask(found, np.isnan(words), sound)
+    np.putmask(found, np.isnan(sound), words)
+    np.putmask(found, np.isnan(found), whole)
     return found
 
 

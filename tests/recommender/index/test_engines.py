@@ -292,6 +292,8 @@ def test_a_search_in_the_graph_finds_nearly_all() -> None:
                 for nearest in (
                     Nearest(rows.fused[row], 20),
                     Nearest(rows.columns["affect"][row], 20, weights),
+                    NearestByParts(rows.columns["affect"][row, :2], 20, float(rng.random())),
+                    FarthestApart(20, bool(row % 300)),
                 ):
                     true = remote.search(nearest, conditions, is_exact=True)
                     recalls.append(len({*true} & {*remote.search(nearest, conditions)}) / 20)
