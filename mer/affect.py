@@ -42,6 +42,9 @@ GEMS: Final = (
 )
 """The nine factors of the Geneva Emotional Music Scale, named and ordered as in Emotify."""
 
+GEMS_WORDS: Final = {name: name.replace("joyful_activation", "joy") for name in GEMS}
+"""How the factors are called on pages."""
+
 
 class Quadrant(enum.StrEnum):
     """The four quadrants of the plane. The values are public ids."""

@@ -9,13 +9,21 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
+from mer.affect import GEMS_WORDS
 from mer.errors import MerError
-from mer.lyrics import read_judged_lyrics
+from mer.lyrics import (
+    READ_LANGUAGES,
+    language_name,
+    read_judged_lyrics,
+    text_language,
+    withheld_note,
+)
 from mer.own_songs import evaluate_table, report
 from mer.prediction import TOLD_SHIFT, SongInput
 
@@ -138,7 +146,10 @@ def _analyze(options: argparse.Namespace) -> int:
 
     pipeline = EmotionPipeline.from_pretrained(options.model, device=options.device)
     if options.text is not None:
-        _show({"text": options.text}, pipeline.predict_text(options.text), options)
+        prediction = replace(
+            pipeline.predict_text(options.text), lyrics_language=text_language(options.text)
+        )
+        _show({"text": options.text}, prediction, options)
         return 0
     return 0 if _analyze_files(pipeline, options) else 1
 
@@ -217,7 +228,7 @@ def _show(
         f"arousal {prediction.arousal:.2f} ± {prediction.arousal_spread:.2f}, "
         f"{prediction.quadrant} ({prediction.confidence:.0%}{ambiguous}); "
         f"{', '.join(f'{emotion} {share:.0%}' for emotion, share in emotions)}; "
-        f"by {', '.join(gates)}{_quoted_lines(prediction)}"
+        f"by {', '.join(gates)}{_quoted_lines(prediction)}{_remarks(prediction)}"
     )
 
 
@@ -229,6 +240,29 @@ def _quoted_lines(prediction: EmotionPrediction) -> str:
         if line.shift >= TOLD_SHIFT
     ]
     return f"; most by {', '.join(quoted)}" if quoted else ""
+
+
+def _remarks(prediction: EmotionPrediction) -> str:
+    """Say what listeners feel, what kind of music it is, and why the prediction may be wrong."""
+    remarks = []
+    if prediction.felt:
+        strongest = sorted(prediction.felt.items(), key=lambda item: -item[1])[:3]
+        remarks.append(
+            "listeners would feel "
+            + ", ".join(f"{GEMS_WORDS[name]} {share:.0%}" for name, share in strongest)
+        )
+    if prediction.kinds:
+        kind, share = max(prediction.kinds.items(), key=lambda item: item[1])
+        remarks.append(f"{kind} {share:.0%}")
+    if prediction.is_unfamiliar:
+        remarks.append("unlike the music that the model was trained on: a guess")
+    language = prediction.lyrics_language
+    if prediction.are_lyrics_withheld:
+        is_used = prediction.gates.get("lyrics", 0.0) > 0
+        remarks.append(withheld_note(language, is_used=is_used).rstrip("."))
+    elif language and language not in READ_LANGUAGES:
+        remarks.append(f"the text is in {language_name(language)}, the model reads English only")
+    return "".join(f"; {remark}" for remark in remarks)
 
 
 def _show_error(path: Path, error: MerError, options: argparse.Namespace) -> None:
@@ -273,6 +307,14 @@ def _as_json(prediction: EmotionPrediction, *, with_embedding: bool) -> dict[str
             }
             for line in prediction.lyric_lines
         ],
+        "felt": prediction.felt,
+        "kinds": prediction.kinds,
+        "novelty": prediction.novelty,
+        "unfamiliar": prediction.is_unfamiliar,
+        "valence_interval": prediction.valence_interval,
+        "arousal_interval": prediction.arousal_interval,
+        "lyrics_language": prediction.lyrics_language,
+        "lyrics_withheld": prediction.are_lyrics_withheld,
     }
     if with_embedding:
         values["fused_embedding"] = [float(value) for value in prediction.fused_embedding]

@@ -22,7 +22,13 @@ from mer.encoders.low_rank import unbundled
 from mer.encoding import SongEncoder
 from mer.errors import CheckpointCorruptError, InputError, LyricsError, NotFiniteError
 from mer.explain import anchored, passages, read_lines, shortlist, strongest_lines, without_each
-from mer.lyrics import MAX_LYRICS_BYTES, clean_lyrics, context_text
+from mer.lyrics import (
+    MAX_LYRICS_BYTES,
+    clean_lyrics,
+    context_text,
+    readable_lyrics,
+    withheld_note,
+)
 from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
 
@@ -53,16 +59,18 @@ class PreparedSong:
         Not blank.
     descriptors : (patches, 69) float32 ndarray or None
         Of `mer.audio.descriptors.describe`; required with patches.
+    lyric_places : tuple of int
+        Of `mer.lyrics.ReadableLyrics`, if lines were left out; empty stands for all lines.
     lyrics_language : str or None
-        ISO 639 code of the lyrics, if it is clear.
     are_lyrics_withheld : bool
-        Whether lyrics were left out because of their language.
+        As in `EmotionPrediction`.
     """
 
     patches: AudioPatches | None = None
     lyrics: str | None = None
     context: str | None = None
     descriptors: NDArray[np.float32] | None = None
+    lyric_places: tuple[int, ...] = ()
     lyrics_language: str | None = None
     are_lyrics_withheld: bool = False
 
@@ -166,14 +174,16 @@ class EmotionPipeline:
         Returns
         -------
         PreparedSong
-            Lyrics count as missing if nothing of them is left after cleaning.
+            Lyrics count as missing if nothing of them is left after cleaning, or if they are in a
+            language that the model was not trained on.
 
         Raises
         ------
         AudioError
             If the file cannot be used.
         LyricsError
-            If the lyrics are longer than `MAX_LYRICS_BYTES`.
+            If the lyrics are longer than `MAX_LYRICS_BYTES`, or if the song has nothing but lyrics
+            in a language that the model was not trained on.
         InputError
             If the song has neither audio, lyrics, title nor artist.
         """
@@ -182,13 +192,19 @@ class EmotionPipeline:
                 f"lyrics of {len(song.lyrics)} characters; give at most {MAX_LYRICS_BYTES}"
             )
         patches = song_patches(song.path) if song.path is not None else None
+        lyrics = readable_lyrics(song.lyrics or "")
         prepared = PreparedSong(
             patches=patches,
             descriptors=None if patches is None else describe(patches.segments),
-            lyrics=clean_lyrics(song.lyrics or "") or None,
+            lyrics=lyrics.text or None,
             context=context_text(song.title, song.artist) or None,
+            lyric_places=lyrics.places,
+            lyrics_language=lyrics.language,
+            are_lyrics_withheld=lyrics.are_withheld,
         )
         if prepared.patches is None and not (prepared.lyrics or prepared.context):
+            if lyrics.are_withheld:
+                raise LyricsError(withheld_note(lyrics.language, is_used=False))
             raise InputError("the song is empty: give a file, lyrics, a title or an artist")
         return prepared
 
@@ -287,7 +303,7 @@ class EmotionPipeline:
                 audio,
                 None if lyric is None else lyric.states,
                 None if context is None else context.states,
-                () if lyric is None else read_lines(song.lyrics or "", lyric.offsets),
+                () if lyric is None else _read_lines(song, lyric.offsets),
             )
             for song, audio, lyric, context in zip(
                 songs, self._encode_audio(songs), lyrics, contexts, strict=True
@@ -424,6 +440,14 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not has_gpu():
         raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
     return torch.device(name)
+
+
+def _read_lines(song: PreparedSong, offsets: Tensor) -> list[ReadLine]:
+    """Find the lines of the lyrics, numbered as in the lyrics with the withheld ones."""
+    lines = read_lines(song.lyrics or "", offsets)
+    if not song.lyric_places:
+        return lines
+    return [replace(line, line=song.lyric_places[line.line]) for line in lines]
 
 
 def _each_alone(song: _Features) -> dict[str, _Features]:

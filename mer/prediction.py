@@ -134,9 +134,11 @@ class EmotionPrediction:
     valence_interval, arousal_interval : (low, high) floats in [0, 1], or None
         They contain the true value for nine songs in ten. None if the checkpoint has none.
     lyrics_language : str or None
-        ISO 639 code of the language of the lyrics. None without lyrics, or if it is not clear.
+        ISO 639 code of the language of most of the lyrics. None without lyrics, or if it is not
+        clear.
     are_lyrics_withheld : bool
-        Whether lyrics were left out, because the model was not trained on their language.
+        Whether lyrics, or lines of them, were left out because of their language. The gate of the
+        lyrics is 0 if nothing is left.
     """
 
     model_version: str

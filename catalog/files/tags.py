@@ -21,12 +21,11 @@ from mutagen.id3 import ID3, TCON, ParseID3v1
 from mutagen.mp4 import MP4Tags
 
 from catalog.files.chunks import chunk_texts, vorbis_bytes
-from catalog.files.languages import language_code
 from catalog.files.names import is_various, named_by
 from mer.audio.child import run_in_child
 from mer.audio.decoding import tags_of_container
 from mer.errors import AudioError
-from mer.lyrics import MAX_LYRICS_BYTES, decode_unknown, lyrics_refusal, mend
+from mer.lyrics import MAX_LYRICS_BYTES, decode_unknown, language_code, lyrics_refusal, mend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Lyrics: decodes, cleans and judges them; no torch."""
+"""Lyrics: decodes, cleans, judges them and identifies their language; no torch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,28 @@ from mer.lyrics.cleaning import (
 )
 from mer.lyrics.english import english_words
 from mer.lyrics.gate import lyrics_judge, lyrics_refusal, read_judged_lyrics
+from mer.lyrics.identification import (
+    READ_LANGUAGES,
+    ReadableLyrics,
+    readable_lyrics,
+    text_language,
+    withheld_note,
+)
+from mer.lyrics.languages import language_code, language_name
 
 __all__ = [
     "MAX_LYRICS_BYTES",
+    "READ_LANGUAGES",
     "SUBTITLES",
+    "ReadableLyrics",
     "TimedLine",
     "clean_lyrics",
     "context_text",
     "decode_lyrics",
     "decode_unknown",
     "english_words",
+    "language_code",
+    "language_name",
     "lrc_from_subtitles",
     "lyric_lines",
     "lyrics_judge",
@@ -35,4 +47,7 @@ __all__ = [
     "parse_lrc",
     "read_judged_lyrics",
     "read_lyrics",
+    "readable_lyrics",
+    "text_language",
+    "withheld_note",
 ]

@@ -7,6 +7,8 @@ Time stamps are those of the LRC format: any number of ``[mm:ss.xx]`` before a l
 ``[offset:±ms]`` (positive shows lines earlier), and the word stamps ``<mm:ss.xx>`` of enhanced LRC.
 """
 
+# ruff: noqa: RUF001 (syllables of other scripts)
+
 from __future__ import annotations
 
 import html
@@ -88,6 +90,13 @@ _CREDIT: Final = re.compile(
     r"|©|\(c\)\s*\d{4}|copyright\b|all rights reserved)",
     re.IGNORECASE,
 )
+_REPEATED: Final = re.compile(r"(.)\1+")
+_VOCABLE: Final = re.compile(
+    r"(?:[lndbrtp]a|sh?a|do|du|di|dam|[dbrp]um|be|shu|sho|bop|wop|dip|ding|dong|tra|[aeou]h?|h?m"
+    r"|h[aeo]|h?ey|h?ay|oy|yeh?|yeah?|w[hu]?oa?h?|uhu|ла|на|та|о|а|э|эй|ай|ой"
+    r"|라|나|아|오|우|워|예|ラ|ナ|ア|オ|ら|な|あ|お|啦|啊|哦)+"
+)
+"""Syllables of singing without words; repeated letters count once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,12 @@ def clean_lyrics(text: str) -> str:
 def lyric_lines(text: str) -> tuple[str, ...]:
     """Clean `text` and return its lines that are not blank."""
     return tuple(line for line in clean_lyrics(text).split("\n") if line)
+
+
+def is_wordless(text: str) -> bool:
+    """Return whether a text has no words, but syllables such as "la la la" at most."""
+    tokens = re.findall(r"[^\W\d_]+", text.casefold())
+    return all(_VOCABLE.fullmatch(_REPEATED.sub(r"\1", token)) for token in tokens)
 
 
 def parse_lrc(text: str) -> tuple[TimedLine, ...]:

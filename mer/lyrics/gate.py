@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from mer.errors import LyricsRefusedError
-from mer.lyrics.cleaning import clean_lyrics, lrc_from_subtitles, read_lyrics
+from mer.lyrics.cleaning import clean_lyrics, is_wordless, lrc_from_subtitles, read_lyrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,12 +122,6 @@ _INLINE_CHORD: Final = re.compile(
     r"\[[A-H][#b♯♭]?(?:maj|min|m|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b]?)?\]"
 )
 _TABLATURE: Final = re.compile(r"\s*[eEBGDAd]?\s*[-\d|hpbx/\\~^ ]+")
-_VOCABLES: Final = frozenset(
-    (
-        *("la", "na", "da", "ba", "oh", "ah", "ooh", "oo", "hey", "yeah", "yeh", "doo", "dum"),
-        *("sha", "mm", "mmm", "hmm", "ho", "uh", "woah", "ay", "eh", "ла", "на", "о", "а"),
-    )
-)
 _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*")
 
 _PLACEHOLDER_WORDS: Final = 40
@@ -283,7 +277,7 @@ def _is_loop(sung: str, tokens: list[str]) -> bool:
         return False
     data = " ".join(sung.split()).encode()[:100_000]
     ratio = len(data) / len(zlib.compress(data))
-    if set(tokens) <= _VOCABLES:
+    if is_wordless(sung):
         return False
     if ratio >= _MOST_RATIO:
         return True

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from catalog.files.languages import language_code
 from catalog.models import Song
 from catalog.texts import genre_parts
+from mer.lyrics import language_code
 from recommender.feedback import feedback_of
 from recommender.history import songs_heard
 from recommender.index.protocol import SAME_RECORDING, Condition

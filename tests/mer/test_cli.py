@@ -10,10 +10,12 @@ import sys
 
 import pytest
 
+from mer.affect import GEMS
 from mer.cli import main
 from mer.pipeline import EmotionPipeline
 from mer.prediction import LyricLine
 from tests.mer.untrained import save_untrained, write_tone
+from tests.mer.verses import VERSES
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +71,54 @@ def test_json_holds_what_is_promised(weights, tone, folder, capsys):
         "alone",
         "timeline",
         "lyric_lines",
+        "felt",
+        "kinds",
+        "novelty",
+        "unfamiliar",
+        "valence_interval",
+        "arousal_interval",
+        "lyrics_language",
+        "lyrics_withheld",
     ]
     assert found["path"] == tone
     assert list(found["quadrants"]) == ["Q1", "Q2", "Q3", "Q4"]
     assert len(found["emotions"]) == 8
     assert min(found["gates"].values()) > 0
     assert list(found["timeline"][0]) == ["start_seconds", "valence", "arousal"]
+
+
+def test_withheld_lyrics_are_told(weights, tone, folder, capsys):
+    path = folder / "german.txt"
+    path.write_text("\n".join(VERSES["de"]), encoding="utf-8")
+    assert analyze(weights, tone, "--lyrics", str(path)) == 0
+    end = "; Lyrics in German were not used: the model reads English only\n"
+    assert capsys.readouterr().out.endswith(f"; by audio 1.00{end}")
+    assert analyze(weights, tone, "--lyrics", str(path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["lyrics_language"], found["lyrics_withheld"]) == ("de", True)
+    assert found["gates"]["lyrics"] == 0.0
+
+
+def test_a_text_in_another_language_is_predicted_with_a_warning(weights, capsys):
+    assert analyze(weights, "--text", "Ich bin so traurig und allein") == 0
+    end = "; by lyrics 1.00; the text is in German, the model reads English only\n"
+    assert capsys.readouterr().out.endswith(end)
+
+
+def test_what_listeners_feel_and_unfamiliar_music_are_told(weights, tone, monkeypatch, capsys):
+    predict = EmotionPipeline.predict_prepared
+
+    def full(self, songs):
+        felt = dict(zip(GEMS, (0.1, 0, 0.3, 0.4, 0, 0, 0.2, 0, 0), strict=True))
+        more = {"felt": felt, "kinds": {"band": 0.2, "solo piano": 0.8}, "novelty": 0.9}
+        return [dataclasses.replace(found, **more) for found in predict(self, songs)]
+
+    monkeypatch.setattr(EmotionPipeline, "predict_prepared", full)
+    assert analyze(weights, tone) == 0
+    assert capsys.readouterr().out.endswith(
+        "; listeners would feel nostalgia 40%, tenderness 30%, joy 20%; solo piano 80%; "
+        "unlike the music that the model was trained on: a guess\n"
+    )
 
 
 def test_the_embedding_comes_when_asked_for(weights, tone, capsys):

@@ -26,6 +26,7 @@ from mer.network import AffettiNetwork
 from mer.pipeline import EmotionPipeline
 from mer.prediction import MODALITIES, UNFAMILIAR_FROM, SongInput
 from tests.mer.untrained import save_untrained, some_corrections, write_tone
+from tests.mer.verses import VERSES
 
 LYRICS = "[Chorus]\nThe night is long and I am far from home\nCome back to me"
 
@@ -317,6 +318,47 @@ def test_an_unknown_name_or_device_is_refused(weights):
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no CUDA"):
             EmotionPipeline.from_pretrained(weights, device="cuda")
+
+
+@pytest.mark.parametrize("language", VERSES)
+def test_lyrics_in_another_language_are_no_input(pipeline, language):
+    lyrics = "\n\n".join(VERSES[language])
+    prepared = pipeline.prepare(SongInput(lyrics=lyrics, title="Tune", artist="Ada"))
+    assert prepared.are_lyrics_withheld
+    told = {"lyrics_language": None, "are_lyrics_withheld": False}
+    without = pipeline.prepare(SongInput(title="Tune", artist="Ada"))
+    assert dataclasses.replace(prepared, **told) == without
+
+
+def test_lyrics_in_another_language_change_nothing(pipeline, songs):
+    song = dataclasses.replace(songs[0], lyrics="\n\n".join(VERSES["de"]))
+    (found,) = pipeline.predict([song])
+    (plain,) = pipeline.predict([dataclasses.replace(song, lyrics=None)])
+    assert (found.lyrics_language, found.are_lyrics_withheld) == ("de", True)
+    assert found.gates["lyrics"] == 0.0
+    assert found.fused_embedding.tobytes() == plain.fused_embedding.tobytes()
+    told = {"lyrics_language": None, "are_lyrics_withheld": False, "fused_embedding": None}
+    assert dataclasses.replace(found, **told) == dataclasses.replace(plain, fused_embedding=None)
+
+
+def test_lyric_lines_keep_their_numbers_when_others_are_withheld(pipeline):
+    german = VERSES["de"][0]
+    start = "The night is long and I am far from home\nCome back to me my one and only love"
+    end = "Never let me go again\nThe rain is falling on my window"
+    (mixed,) = pipeline.predict([SongInput(lyrics=f"{start}\n{german}\n{end}")])
+    (plain,) = pipeline.predict([SongInput(lyrics=f"{start}\n{end}")])
+    places = {0: 0, 1: 1, 2: 6, 3: 7}
+    assert {line.line for line in plain.lyric_lines} & {2, 3}
+    assert mixed.lyric_lines == tuple(
+        dataclasses.replace(line, line=places[line.line]) for line in plain.lyric_lines
+    )
+    assert mixed.valence == plain.valence
+    assert mixed.are_lyrics_withheld
+
+
+def test_nothing_but_lyrics_in_another_language_is_an_error(pipeline):
+    with pytest.raises(LyricsError, match="Lyrics in German were not used"):
+        pipeline.prepare(SongInput(lyrics="\n".join(VERSES["de"])))
 
 
 class FullNetwork(AffettiNetwork):

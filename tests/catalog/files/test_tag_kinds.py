@@ -13,8 +13,8 @@ from mutagen.asf import ASF
 from mutagen.id3 import ID3, TCON, TDOR, TDRC, TIT2, TLAN, TMOO, TPE1, TPE2, TPOS, TRCK, TXXX, USLT
 from mutagen.mp4 import MP4, MP4FreeForm
 
-from catalog.files.languages import language_code
 from catalog.files.tags import read_fields, read_tags
+from mer.lyrics import language_code
 from tests.catalog.conftest import write_tone
 from tests.catalog.files.test_tags import write_m4a
 from tests.made_tags import (
