@@ -513,7 +513,7 @@ class KnownParts(Constraint):
         if needs_words:
             mute = snapshot.alive & has_sound & ~self._is_known(snapshot, "by_words")
             if count := int(np.count_nonzero(mute)):
-                found.append(f"{_songs(count)} left out, without lyrics.")
+                found.append(f"{_songs(count)} left out, without lyrics that the model reads.")
         return found
 
     @staticmethod

@@ -176,7 +176,7 @@ class TestLists:
         assert made.weaker_left_out == 3
         assert made.notes[:2] == (
             "2 songs are left out, not analysed since sound and words are told apart.",
-            "2 songs are left out, without lyrics.",
+            "2 songs are left out, without lyrics that the model reads.",
         )
         made = made_of(contrast="dark_sound_bright_words")
         assert names_of(made, library) == {"dark sound, bright words"}
