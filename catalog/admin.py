@@ -145,7 +145,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if "lyrics" in changed:
             obj.lyrics_source = "admin"  # an ingest does not overwrite these
             changed.add("lyrics_source")
-            obj.forget_lyric_lines()
+            obj.forget_lyrics()
         if "title" in changed:
             obj.is_title_from_name = False
             changed.add("is_title_from_name")

@@ -37,6 +37,7 @@ EMOTION_QUADRANTS: Final[Mapping[str, Quadrant]] = {
 """The quadrant of each emotion."""
 _CORRECTED: Final = (
     *("valence", "arousal", "valence_spread", "arousal_spread"),
+    *("valence_interval", "arousal_interval"),
     *("quadrant", "quadrants", "emotions", "confidence"),
 )
 _LEAST: Final = 1e-6
@@ -135,6 +136,7 @@ def _correct(row: SongEmotion, correction: EmotionCorrection) -> None:
     row.quadrants = quadrants
     row.valence, row.arousal = correction.valence, correction.arousal
     row.valence_spread = row.arousal_spread = CORRECTION_SPREAD
+    row.valence_interval = row.arousal_interval = None
     row.quadrant = str(AffectPoint(row.valence, row.arousal).quadrant)
     row.confidence = quadrants[row.quadrant]
 

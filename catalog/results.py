@@ -108,10 +108,21 @@ def emotion_of(song: Song, prediction: EmotionPrediction, seconds: float) -> Son
             }
             for line in prediction.lyric_lines
         ],
+        felt=dict(prediction.felt),
+        kinds=dict(prediction.kinds),
+        novelty=prediction.novelty,
+        valence_interval=_listed(prediction.valence_interval),
+        arousal_interval=_listed(prediction.arousal_interval),
+        lyrics_language=prediction.lyrics_language or "",
+        are_lyrics_withheld=prediction.are_lyrics_withheld,
         fused_embedding=embedding_to_bytes(prediction.fused_embedding),
         input_sha256=song.input_sha256,
         analysis_seconds=seconds,
     )
+
+
+def _listed(interval: tuple[float, float] | None) -> list[float] | None:
+    return None if interval is None else list(interval)
 
 
 _UPDATED_FIELDS: Final = [

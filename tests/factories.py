@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from factory.django import DjangoModelFactory
 
 from catalog.models import Library, Song, SongEmotion
-from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from mer.affect import EMOTIONS, GEMS, QUADRANTS, AffectPoint
 from mer.prediction import EMBEDDING_DIM
 from recommender.accounts import token_create
 
@@ -43,6 +43,12 @@ def some_alone(seed: int) -> dict[str, dict[str, float]]:
         name: {"valence": float(rng.random()), "arousal": float(rng.random())}
         for name in names[seed % len(names)]
     }
+
+
+def some_felt(seed: int) -> dict[str, float]:
+    """Return what listeners would feel, as a model that predicts it gives it."""
+    shares = np.random.default_rng(seed).random(len(GEMS))
+    return {name: float(share) for name, share in zip(GEMS, shares, strict=True)}
 
 
 class UserFactory(DjangoModelFactory[Any]):

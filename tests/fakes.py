@@ -9,7 +9,7 @@ from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.audio.patches import song_patches
 from mer.lyrics import lyric_lines
 from mer.prediction import EmotionPrediction, LyricLine, SongInput, TimelinePoint
-from tests.factories import MODEL_VERSION, random_embedding, random_probabilities
+from tests.factories import MODEL_VERSION, random_embedding, random_probabilities, some_felt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +64,12 @@ class FakePipeline:
             timeline=(TimelinePoint(0.0, point.valence, point.arousal),),
             fused_embedding=random_embedding(digest[3]),
             duration_seconds=4.0,
+            felt=some_felt(digest[4]),
+            kinds={"solo piano": 0.25, "band": 0.75},
+            novelty=digest[5] / 255,
+            valence_interval=(max(0.0, point.valence - 0.3), min(1.0, point.valence + 0.3)),
+            arousal_interval=(max(0.0, point.arousal - 0.2), min(1.0, point.arousal + 0.2)),
+            lyrics_language="en" if song.lyrics else None,
             lyric_lines=tuple(
                 LyricLine(line, text, 0.03, -0.04)
                 for line, text in enumerate(lyric_lines(song.lyrics or "")[:3])

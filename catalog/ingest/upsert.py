@@ -170,7 +170,7 @@ def song_keep(
             "lyrics_note": lyrics.note,
         }
         if lyrics.text != song.lyrics:
-            song.forget_lyric_lines()
+            song.forget_lyrics()
             outcome = Outcome.CHANGED
     if tags:
         values |= _mended_texts(song, tags)
@@ -326,7 +326,7 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
             "lyrics_source": facts.lyrics.source,
         }
         if song.pk is not None and clean_lyrics(song.lyrics) != clean_lyrics(facts.lyrics.text):
-            song.forget_lyric_lines()
+            song.forget_lyrics()
     if keeps_tags:
         values |= {"tags_note": facts.tags.note, "tags_version": 0}
     _set(song, values)

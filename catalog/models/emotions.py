@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import models
 
 from catalog.models.songs import Song
-from mer.prediction import AMBIGUOUS_BELOW
+from mer.lyrics import withheld_note
+from mer.prediction import AMBIGUOUS_BELOW, UNFAMILIAR_FROM
 
 
 class ModelVersion(models.Model):
@@ -75,6 +76,28 @@ class SongEmotion(models.Model):
         blank=True,
         help_text="[{line, text, valence, arousal, shift}], largest shift first",
     )
+    felt = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Share of listeners who would feel each of the nine GEMS emotions; empty if the "
+        "model does not predict it",
+    )
+    kinds = models.JSONField(
+        default=dict, blank=True, help_text="Share of each kind of music; empty as above"
+    )
+    novelty = models.FloatField(
+        null=True, blank=True, help_text="How unlike the training music it is; null as above"
+    )
+    valence_interval = models.JSONField(
+        null=True, blank=True, help_text="[low, high], right for nine songs in ten; null as above"
+    )
+    arousal_interval = models.JSONField(null=True, blank=True)
+    lyrics_language = models.CharField(
+        max_length=3, blank=True, default="", help_text="ISO 639, by the words; empty if unclear"
+    )
+    are_lyrics_withheld = models.BooleanField(
+        default=False, help_text="Lines were not used, because of their language"
+    )
     fused_embedding = models.BinaryField(help_text="256 little-endian float32, unit norm")
     predicted = models.JSONField(
         null=True,
@@ -103,6 +126,21 @@ class SongEmotion(models.Model):
     def is_ambiguous(self) -> bool:
         """Whether the song lies outside `quadrant` with a higher probability than inside it."""
         return self.confidence < AMBIGUOUS_BELOW
+
+    @property
+    def is_unfamiliar(self) -> bool:
+        """Whether the place is a guess of the model, because it knows no such music."""
+        if self.predicted is not None or self.novelty is None:
+            return False
+        return self.novelty >= UNFAMILIAR_FROM
+
+    @property
+    def withheld_note(self) -> str:
+        """Which lyrics were not used, in a sentence; empty if all were."""
+        if not self.are_lyrics_withheld:
+            return ""
+        is_used = self.gates.get("lyrics", 0.0) > 0
+        return withheld_note(self.lyrics_language, is_used=is_used)
 
 
 class EmotionCorrection(models.Model):

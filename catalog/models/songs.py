@@ -341,9 +341,9 @@ class Song(models.Model):
         self.audio_sha256 = audio_sha256 or NO_AUDIO_HASH
         self.emotions.filter(input_sha256=before).update(input_sha256=self.input_sha256)
 
-    def forget_lyric_lines(self) -> None:
-        """Clear the stored lyric lines of every model version; call it when the lyrics change."""
-        self.emotions.update(lyric_lines=[])
+    def forget_lyrics(self) -> None:
+        """Clear what every model version says of the lyrics; call it when the lyrics change."""
+        self.emotions.update(lyric_lines=[], lyrics_language="", are_lyrics_withheld=False)
 
 
 class SongCredit(models.Model):

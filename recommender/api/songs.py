@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from catalog.models import Song, SongCredit
+from catalog.models import Song, SongCredit, SongEmotion
 from catalog.recordings import recording_files
-from mer.affect import EMOTIONS, Quadrant
-from mer.prediction import MODALITIES
+from mer.affect import EMOTIONS, GEMS, Quadrant
+from mer.prediction import MODALITIES, UNFAMILIAR_FROM
 from recommender import selectors
 from recommender.api.base import LISTENERS, PlainOutput, StrictQuery, unit_field, valid_data
 from recommender.feedback import SongMarks, marks_of_songs
@@ -62,6 +62,18 @@ AloneOutput = type(
     (serializers.Serializer,),
     {name: PlaceOutput(required=False) for name in MODALITIES},
 )
+
+
+FeltShares = _probabilities("FeltShares", GEMS)
+
+
+class IntervalField(serializers.ListField):
+    """[low, high]."""
+
+    child = unit_field()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_length=2, max_length=2, allow_null=True, **options)
 
 
 class EmotionSummaryOutput(PlainOutput):
@@ -113,6 +125,35 @@ class EmotionOutput(EmotionSummaryOutput):
     lyric_lines = LyricLineOutput(
         many=True, help_text="The lines that changed the prediction most, the strongest first."
     )
+    felt = serializers.SerializerMethodField(
+        help_text="Share of listeners who would feel each emotion; null if it is not predicted."
+    )
+    kinds = serializers.DictField(
+        child=unit_field(), help_text="Kinds of music, with their shares; empty if unknown."
+    )
+    novelty = unit_field(
+        allow_null=True, help_text="How unlike the training music it is; null if unknown."
+    )
+    unfamiliar = serializers.BooleanField(
+        source="is_unfamiliar",
+        help_text=f"Whether the place is a guess: the novelty is {UNFAMILIAR_FROM} or more.",
+    )
+    valence_interval = IntervalField(
+        help_text="[low, high], right for nine songs in ten; null if unknown, or corrected."
+    )
+    arousal_interval = IntervalField(help_text="As `valence_interval`.")
+    lyrics_language = serializers.CharField(
+        help_text="ISO 639, as identified in the words; empty if unclear."
+    )
+    lyrics_withheld = serializers.BooleanField(
+        source="are_lyrics_withheld",
+        help_text="Whether lines were left out because of their language.",
+    )
+    withheld_note = serializers.CharField(help_text="Which lyrics were left out, and why.")
+
+    @extend_schema_field(FeltShares(allow_null=True))
+    def get_felt(self, emotion: SongEmotion) -> dict[str, float] | None:
+        return emotion.felt or None
 
 
 class SongOutput(PlainOutput):

@@ -31,12 +31,15 @@ class PlanePlace:
     """A song on a square plane of side 100, y downwards, with its expected error.
 
     `ellipses` holds the half-axes of twice the spread and of the spread; empty if it is unknown.
+    `box` is left, top, width and height of the 90% intervals; None if they are unknown. Where there
+    is a box, there are no ellipses.
     """
 
     x: float
     y: float
     quadrant: str
     ellipses: tuple[tuple[float, float], ...]
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,12 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
 def plane_place(emotion: SongEmotion) -> PlanePlace:
     """Return the place of a song on the plane of its page."""
     ellipses: tuple[tuple[float, float], ...] = ()
-    if emotion.valence_spread is not None and emotion.arousal_spread is not None:
+    box = None
+    if emotion.valence_interval and emotion.arousal_interval:
+        (left, right), (low, high) = emotion.valence_interval, emotion.arousal_interval
+        sides = (left, 1 - high, right - left, high - low)
+        box = tuple(round(100 * side, 1) for side in sides)
+    elif emotion.valence_spread is not None and emotion.arousal_spread is not None:
         half_axes = (100 * emotion.valence_spread, 100 * emotion.arousal_spread)
         ellipses = tuple((round(n * half_axes[0], 1), round(n * half_axes[1], 1)) for n in (2, 1))
     return PlanePlace(
@@ -74,6 +82,7 @@ def plane_place(emotion: SongEmotion) -> PlanePlace:
         y=round(100 * (1 - emotion.arousal), 1),
         quadrant=AffectPoint(emotion.valence, emotion.arousal).quadrant,
         ellipses=ellipses,
+        box=box,
     )
 
 

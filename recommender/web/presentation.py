@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
+from mer.affect import EMOTIONS, GEMS_WORDS, QUADRANTS, AffectPoint
 from mer.prediction import TOLD_SHIFT
 from recommender import selectors
 from recommender.feedback import SongMarks
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recommender.playlists.reasons import EntryReason
 
 QUADRANT_NAMES: Final = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
+_TOLD_KIND: Final = 0.2
 _NAMED_SHARE: Final = 0.4
 """An axis is named if a line moves its song along it by at least this share of the whole shift."""
 
@@ -100,6 +101,18 @@ def emotion_quadrants() -> list[tuple[str, str]]:
 def parts(gates: Mapping[str, float]) -> list[tuple[str, float]]:
     """Return the parts of a song in plain words, with their weights."""
     return [(MODALITY_WORDS[name], weight) for name, weight in gates.items()]
+
+
+def felt_in_words(felt: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return what listeners would feel, in plain words, with shares; the strongest first."""
+    named = [(GEMS_WORDS[name], share) for name, share in felt.items()]
+    return sorted(named, key=lambda item: -item[1])
+
+
+def kinds_told(kinds: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the kinds of music that are a fifth or more of a song; the strongest first."""
+    strongest = sorted(kinds.items(), key=lambda item: -item[1])
+    return [(name, share) for name, share in strongest if share >= _TOLD_KIND]
 
 
 def alone_in_words(alone: Mapping[str, Mapping[str, float]]) -> str:

@@ -66,6 +66,11 @@ def test_songs_become_emotions_in_one_batch(
     assert emotion.timeline[0]["start_seconds"] == 0.0
     assert (emotion.valence_spread, emotion.arousal_spread) == (0.12, 0.08)
     assert emotion.lyric_lines == []
+    (said,) = fake_pipeline.predict_prepared(fake_pipeline.seen[:1])
+    assert (emotion.felt, emotion.kinds, emotion.novelty) == (said.felt, said.kinds, said.novelty)
+    assert emotion.valence_interval == list(said.valence_interval or ())
+    assert emotion.arousal_interval == list(said.arousal_interval or ())
+    assert (emotion.lyrics_language, emotion.are_lyrics_withheld) == ("", False)
     assert np.linalg.norm(embedding_from_bytes(emotion.fused_embedding)) == pytest.approx(1.0)
     assert emotion.analysis_seconds > 0
 

@@ -50,12 +50,14 @@ def values(row: SongEmotion) -> dict[str, object]:
 def test_it_is_in_force_at_once_and_undone_exactly() -> None:
     staff = UserFactory(username="sam")
     even = dict.fromkeys(EMOTIONS, 1 / len(EMOTIONS))
-    row = SongEmotionFactory(valence=0.9, arousal=0.8, emotions=even)
+    intervals = {"valence_interval": [0.6, 1.0], "arousal_interval": [0.5, 0.9]}
+    row = SongEmotionFactory(valence=0.9, arousal=0.8, emotions=even, **intervals)
     before = values(row)
     emotion_correct(song_id=row.song_id, valence=0.2, arousal=0.3, by=staff, note="a lament")
     row.refresh_from_db()
     assert (row.valence, row.arousal, row.quadrant) == (0.2, 0.3, "Q3")
     assert row.valence_spread == row.arousal_spread == CORRECTION_SPREAD
+    assert row.valence_interval is row.arousal_interval is None
     assert row.quadrants["Q3"] == row.confidence == max(row.quadrants.values()) > 0.9
     assert sum(row.quadrants.values()) == pytest.approx(1.0)
     assert sum(row.emotions.values()) == pytest.approx(1.0)

@@ -83,6 +83,8 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1])[:2],
             "line_moves": presentation.line_moves(emotion.lyric_lines),
             "moods": sorted(emotion.emotions.items(), key=lambda item: -item[1]),
+            "felt": presentation.felt_in_words(emotion.felt),
+            "kinds": presentation.kinds_told(emotion.kinds),
             "parts": presentation.parts(emotion.gates),
             "alone": presentation.alone_in_words(emotion.alone),
             "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),

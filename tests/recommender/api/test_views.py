@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import BackgroundJob, IngestFailure, Song
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, GEMS
 from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.moods import MOODS
@@ -105,6 +105,36 @@ class TestSongs:
         alone = {"audio": {"valence": 0.8, "arousal": 0.7}}
         song = SongEmotionFactory(alone=alone).song
         assert api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]["alone"] == alone
+
+    def test_detail_tells_what_listeners_feel_and_how_sure_it_is(self, api: APIClient) -> None:
+        felt = dict.fromkeys(GEMS, 0.1) | {"power": 0.7}
+        told = {"kinds": {"band": 1.0}, "novelty": 0.75, "valence_interval": [0.1, 0.6]}
+        song = SongEmotionFactory(felt=felt, **told).song
+        emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
+        assert emotion["felt"] == felt
+        assert {name: emotion[name] for name in told} == told
+        assert emotion["unfamiliar"] is True
+        assert emotion["arousal_interval"] is None
+
+    def test_detail_tells_of_withheld_lyrics(self, api: APIClient) -> None:
+        gates = {"audio": 1.0, "lyrics": 0.0, "context": 0.0}
+        song = SongEmotionFactory(
+            lyrics_language="de", are_lyrics_withheld=True, gates=gates
+        ).song  # fmt: skip
+        emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
+        assert (emotion["lyrics_language"], emotion["lyrics_withheld"]) == ("de", True)
+        note = "Lyrics in German were not used: the model reads English only."
+        assert emotion["withheld_note"] == note
+
+    def test_what_a_model_does_not_predict_is_null_or_empty(self, api: APIClient) -> None:
+        song = SongEmotionFactory().song
+        emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
+        nothing = {
+            "felt": None, "kinds": {}, "novelty": None, "unfamiliar": False,
+            "valence_interval": None, "arousal_interval": None, "lyrics_language": "",
+            "lyrics_withheld": False, "withheld_note": "",
+        }  # fmt: skip
+        assert {name: emotion[name] for name in nothing} == nothing
 
     def test_what_an_older_model_did_not_tell_is_null(self, api: APIClient) -> None:
         song = SongEmotionFactory(valence_spread=None, arousal_spread=None).song

@@ -10,8 +10,11 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.urls import reverse
 
+from catalog.corrections import emotion_correct
 from catalog.models import BackgroundJob, IngestFailure, Song
+from mer.affect import GEMS
 from mer.errors import CheckpointError
+from mer.prediction import UNFAMILIAR_FROM
 from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.playlists import PlaylistRequest
@@ -177,6 +180,53 @@ class TestSongs:
         assert "Its sound alone is sad, and so are its lyrics." in page
         no_words = SongEmotionFactory(alone={"audio": dark, "context": dark}).song
         assert "sound alone" not in text(client.get(f"/songs/{no_words.pk}"))
+
+    def test_what_listeners_would_feel(self, client: Client) -> None:
+        felt = dict.fromkeys(GEMS, 0.02) | {"nostalgia": 0.42, "joyful_activation": 0.31}
+        song = SongEmotionFactory(felt=felt, kinds={"band": 0.1, "solo piano": 0.9}).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        after = page.partition("What listeners would feel")[2].partition("</section>")[0]
+        labels = re.findall(r"<dt>(.*?)</dt>", after)
+        assert labels[:2] == ["nostalgia", "joy"]
+        assert len(labels) == 9
+        assert re.findall(r">(\d+)\N{NO-BREAK SPACE}?%<", after)[:2] == ["42", "31"]
+        assert "Kind of music: solo piano (90\N{NO-BREAK SPACE}%)." in page
+
+    def test_what_the_model_does_not_predict_is_not_shown(self, client: Client) -> None:
+        page = text(client.get(f"/songs/{SongEmotionFactory().song.pk}"))
+        for words in ("listeners would feel", "Kind of music", "Unlike the music", "nine songs"):
+            assert words not in page
+
+    def test_an_unfamiliar_song_is_a_guess_until_staff_place_it(self, client: Client) -> None:
+        guess = "Unlike the music that the model was trained on: treat its place as a guess."
+        song = SongEmotionFactory(novelty=UNFAMILIAR_FROM).song
+        assert guess in text(client.get(f"/songs/{song.pk}"))
+        known = SongEmotionFactory(novelty=UNFAMILIAR_FROM - 0.01).song
+        assert guess not in text(client.get(f"/songs/{known.pk}"))
+        emotion_correct(song_id=song.pk, valence=0.2, arousal=0.3, by=UserFactory())
+        assert guess not in text(client.get(f"/songs/{song.pk}"))
+
+    def test_intervals_are_a_box_on_the_map(self, client: Client) -> None:
+        song = SongEmotionFactory(
+            valence=0.4, arousal=0.7, valence_interval=[0.1, 0.6], arousal_interval=[0.5, 0.95]
+        ).song
+        page = text(client.get(f"/songs/{song.pk}"))
+        assert '<rect class="interval" x="10.0" y="5.0" width="50.0" height="45.0"' in page
+        assert "Pleasant 0.40 (0.10 to 0.60)," in page
+        assert "lively 0.70 (0.50 to 0.95)" in page
+        assert "ellipse" not in page
+
+    def test_withheld_lyrics(self, client: Client) -> None:
+        note = "Lyrics in German were not used: the model reads English only."
+        said = {"lyrics_language": "de", "are_lyrics_withheld": True}
+        gates = {"audio": 0.6, "lyrics": 0.0, "context": 0.4}
+        song = SongEmotionFactory(**said, gates=gates, song__lyrics="Ich steh am Fenster").song
+        assert note in text(client.get(f"/songs/{song.pk}"))
+        song.forget_lyrics()
+        assert note not in text(client.get(f"/songs/{song.pk}"))
+        mixed = SongEmotionFactory(**said, song__lyrics="Ich steh hier\nand I love you").song
+        page = text(client.get(f"/songs/{mixed.pk}"))
+        assert "Lines of the lyrics in German were not used" in page
 
     def test_song_without_emotion(self, client: Client) -> None:
         waiting = SongFactory(status="pending")
