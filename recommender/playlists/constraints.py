@@ -508,12 +508,12 @@ class KnownParts(Constraint):
         found = []
         if unknown := int(np.count_nonzero(snapshot.alive & ~has_sound)):
             found.append(
-                f"{_songs(unknown)} left out, not analysed since sound and words are told apart."
+                f"{_songs(unknown)} left out: analyse again what an earlier release analysed."
             )
         if needs_words:
             mute = snapshot.alive & has_sound & ~self._is_known(snapshot, "by_words")
             if count := int(np.count_nonzero(mute)):
-                found.append(f"{_songs(count)} left out, without lyrics that the model reads.")
+                found.append(f"{_songs(count)} left out: no lyrics that the model reads.")
         return found
 
     @staticmethod

@@ -175,8 +175,8 @@ class TestLists:
         assert made.entries[0].score == pytest.approx(0.89, abs=0.01)
         assert made.weaker_left_out == 3
         assert made.notes[:2] == (
-            "2 songs are left out, not analysed since sound and words are told apart.",
-            "2 songs are left out, without lyrics that the model reads.",
+            "2 songs are left out: analyse again what an earlier release analysed.",
+            "2 songs are left out: no lyrics that the model reads.",
         )
         made = made_of(contrast="dark_sound_bright_words")
         assert names_of(made, library) == {"dark sound, bright words"}
