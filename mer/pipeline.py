@@ -7,6 +7,7 @@ the points are then shifted by a constant, so that their mean is the prediction 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -327,9 +328,9 @@ class EmotionPipeline:
 
     def _run_network(self, rows: Sequence[_Features]) -> AffettiOutput:
         outputs = []
-        order = _order(rows, self.device)
-        for start in range(0, len(rows), _BATCH_ROWS):
-            part = [rows[index] for index in order[start : start + _BATCH_ROWS]]
+        order: list[int] = []
+        for indices in _batches(rows):
+            part = [rows[index] for index in indices]
             batch = collate(
                 [row.audio for row in part],
                 [row.lyrics for row in part],
@@ -338,6 +339,7 @@ class EmotionPipeline:
             )
             moved = type(batch)(*(tensor.to(self.device) for tensor in batch))
             outputs.append(AffettiOutput(*(tensor.cpu() for tensor in self._network(moved))))
+            order += indices
         places = torch.tensor(order).argsort()
         return AffettiOutput(*(torch.cat(column)[places] for column in zip(*outputs, strict=True)))
 
@@ -418,18 +420,22 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _order(rows: Sequence[_Features], device: torch.device) -> list[int]:
-    """Rows in the order in which the network takes them.
+def _batches(rows: Sequence[_Features]) -> list[list[int]]:
+    """Group the indices of the rows into batches of the network, rows of like length together.
 
-    A GPU takes rows of like length together: else passages of one patch are padded to whole songs,
-    which the processor fills and sends. A CPU keeps the order, because padding changes last bits.
+    Otherwise passages of a few patches are padded to whole songs, which takes four times as long.
     """
-    order = list(range(len(rows)))
-    if device.type == "cpu":
-        return order
-    return sorted(
-        order, key=lambda index: 0 if (audio := rows[index].audio) is None else len(audio)
-    )
+
+    def size(index: int) -> int:
+        audio = rows[index].audio
+        return 0 if audio is None else len(audio).bit_length()
+
+    batches = []
+    for _, group in itertools.groupby(sorted(range(len(rows)), key=size), size):
+        indices = list(group)
+        starts = range(0, len(indices), _BATCH_ROWS)
+        batches += [indices[start : start + _BATCH_ROWS] for start in starts]
+    return batches
 
 
 def _device(name: str) -> torch.device:

@@ -70,10 +70,8 @@ def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
         of the chroma (3), chord qualities (17), roughness (2), register (2), tuning strength (1),
         spectral contrast by octave (21).
     """
-    hann = np.hanning(_WINDOW).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(segments, _WINDOW, axis=1)[:, ::_HOP]
-    spectra = np.abs(np.fft.rfft(windows * hann)).astype(np.float32)  # (patches, frames, bins)
-    peaks = _Peaks.of(spectra[..., _PITCHED])
+    power = _power(segments)
+    peaks = _Peaks.of(np.sqrt(power[..., _PITCHED]))
     chroma = peaks.chroma()
     rows = [
         *_key(chroma),
@@ -82,70 +80,113 @@ def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
         _chords(chroma),
         peaks.roughness(),
         peaks.register(),
-        _contrast(spectra**2),
+        _contrast(power),
     ]
     return np.nan_to_num(np.concatenate(rows, axis=1)).astype(np.float32)
 
 
+def _power(segments: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power spectra (patches, frames, bins); one patch at a time stays in the cache."""
+    import torch  # noqa: PLC0415  # the web process imports this module without torch
+
+    window = torch.from_numpy(np.hanning(_WINDOW).astype(np.float32))
+    frames = torch.from_numpy(segments).unfold(1, _WINDOW, _HOP)
+    power = torch.empty(*frames.shape[:2], len(_FREQUENCIES))
+    for patch, out in zip(frames, power, strict=True):
+        spectrum = torch.fft.rfft(patch * window)
+        torch.add(spectrum.real.square(), spectrum.imag.square(), out=out)
+    found: NDArray[np.float32] = power.numpy()
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Peaks:
-    """Spectral peaks, arrays of (patches, frames, bins).
+    """Spectral peaks of a song; arrays of (peaks,) but for `spectra` and `tuning`.
 
     Parameters
     ----------
-    hertz, midi : refined pitch; `midi` is corrected for the tuning of the song
-    amplitude : 0 where there is no peak
+    spectra : (patches, frames, bins) amplitudes
+    frame : index of the frame in the song, counted over patches
+    midi : refined pitch, corrected for the tuning of the song
+    weight : square root of the amplitude
     tuning : (patches,) agreement of the peaks on one tuning, 0 to 1
     """
 
-    hertz: Floats
+    spectra: NDArray[np.float32]
+    frame: NDArray[np.intp]
     midi: Floats
-    amplitude: Floats
+    weight: Floats
     tuning: Floats
 
     @classmethod
     def of(cls, spectra: NDArray[np.float32]) -> _Peaks:
-        left, middle, right = spectra[..., :-2], spectra[..., 1:-1], spectra[..., 2:]
-        is_peak = (middle > left) & (middle >= right)
-        # Vertex of the parabola through three bins.
-        offset = 0.5 * (left - right) / (left - 2 * middle + right - _TINY)
-        hertz = _FREQUENCIES[_PITCHED][1:-1] + np.clip(offset, -0.5, 0.5) * _FREQUENCIES[1]
-        midi = 69 + 12 * np.log2(hertz / 440)
-        amplitude = np.where(is_peak, middle, 0).astype(np.float64)
-        votes = np.sqrt(amplitude) * np.exp(2j * np.pi * midi)
+        patches, frames, _ = spectra.shape
+        rows = spectra.reshape(patches * frames, -1)
+        frame, place = np.nonzero(_is_peak(rows))
+        left, middle, right = (rows[frame, place + step] for step in range(3))
+        midi = 69 + 12 * np.log2(_refined(place, left, middle, right) / 440)
+        weight = np.sqrt(middle.astype(np.float64))
+        patch, turn = frame // frames, 2 * np.pi * midi
+        votes = np.bincount(patch, weight * np.cos(turn), patches) + 1j * np.bincount(
+            patch, weight * np.sin(turn), patches
+        )
+        tuning = np.abs(votes) / (np.bincount(patch, weight, patches) + _TINY)
         mistuning = np.angle(votes.sum()) / (2 * np.pi)
-        tuning = np.abs(votes.sum(axis=(1, 2))) / (np.sqrt(amplitude).sum(axis=(1, 2)) + _TINY)
-        return cls(hertz, midi - mistuning, amplitude, tuning)
+        return cls(spectra, frame, midi - mistuning, weight, tuning)
 
     def chroma(self) -> Floats:
         """Shares of the pitch classes, (patches, frames, 12)."""
         nearest = np.round(self.midi)
-        weights = np.sqrt(self.amplitude) * np.maximum(0, 1 - 2 * np.abs(self.midi - nearest))
-        classes = np.mod(nearest, 12)
-        chroma = np.stack([(weights * (classes == c)).sum(axis=-1) for c in range(12)], axis=-1)
+        weights = self.weight * np.maximum(0, 1 - 2 * np.abs(self.midi - nearest))
+        classes = self.frame * 12 + np.mod(nearest, 12).astype(np.intp)
+        patches, frames, _ = self.spectra.shape
+        chroma = np.bincount(classes, weights, patches * frames * 12).reshape(patches, frames, 12)
         shares: Floats = chroma / (chroma.sum(axis=-1, keepdims=True) + _TINY)
         return shares
 
     def roughness(self) -> Floats:
         """Mean and deviation over every fourth frame, (patches, 2) [3]_."""
-        strongest = np.argpartition(self.amplitude[:, ::4], -_PARTIALS, axis=-1)[..., -_PARTIALS:]
-        hertz = np.take_along_axis(self.hertz[:, ::4], strongest, axis=-1)
-        shares = np.take_along_axis(self.amplitude[:, ::4], strongest, axis=-1)
+        spectra = self.spectra[:, ::4]
+        amplitude = np.where(_is_peak(spectra), spectra[..., 1:-1], 0)
+        places = np.argpartition(amplitude, -_PARTIALS, axis=-1)[..., -_PARTIALS:]
+        sides = (np.take_along_axis(spectra, places + step, axis=-1) for step in range(3))
+        hertz = _refined(places, *sides)
+        shares = np.take_along_axis(amplitude, places, axis=-1).astype(np.float64)
         shares = shares / (shares.sum(axis=-1, keepdims=True) + _TINY)
-        lower = np.minimum(hertz[..., :, None], hertz[..., None, :])
-        apart = np.abs(hertz[..., :, None] - hertz[..., None, :])
-        apart *= 0.24 / (0.0207 * lower + 18.96)
-        weaker = np.minimum(shares[..., :, None], shares[..., None, :])
-        rough = (weaker * (np.exp(-3.5 * apart) - np.exp(-5.75 * apart))).sum(axis=(-2, -1))
+        one, other = np.triu_indices(_PARTIALS, 1)  # a partial is not rough with itself
+        lower = np.minimum(hertz[..., one], hertz[..., other])
+        apart = np.abs(hertz[..., one] - hertz[..., other]) * 0.24 / (0.0207 * lower + 18.96)
+        weaker = np.minimum(shares[..., one], shares[..., other])
+        rough = 2 * (weaker * (np.exp(-3.5 * apart) - np.exp(-5.75 * apart))).sum(axis=-1)
         return np.stack([rough.mean(axis=1), rough.std(axis=1)], axis=1)
 
     def register(self) -> Floats:
         """Mean pitch and its deviation in semitones, and tuning strength, (patches, 3)."""
-        weights = np.sqrt(self.amplitude)
-        total = weights.sum(axis=(1, 2)) + _TINY
-        mean = (weights * self.midi).sum(axis=(1, 2)) / total
-        spread = (weights * (self.midi - mean[:, None, None]) ** 2).sum(axis=(1, 2)) / total
+        patches, frames, _ = self.spectra.shape
+        patch = self.frame // frames
+        total = np.bincount(patch, self.weight, patches) + _TINY
+        mean = np.bincount(patch, self.weight * self.midi, patches) / total
+        deviations = self.weight * (self.midi - mean[patch]) ** 2
+        spread = np.bincount(patch, deviations, patches) / total
         return np.stack([mean, np.sqrt(spread), self.tuning], axis=1)
+
+
+def _is_peak(spectra: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each inner bin is a peak, (…, bins - 2)."""
+    middle = spectra[..., 1:-1]
+    peaks: NDArray[np.bool_] = (middle > spectra[..., :-2]) & (middle >= spectra[..., 2:])
+    return peaks
+
+
+def _refined(place: NDArray[np.intp], *sides: NDArray[np.float32]) -> Floats:
+    """Frequencies of peaks: the vertex of the parabola through three bins, in hertz.
+
+    `place` counts the inner bins; `sides` are the amplitudes left of the peak, at it and right.
+    """
+    left, middle, right = sides
+    offset = 0.5 * (left - right) / (left - 2 * middle + right - _TINY)
+    hertz: Floats = _FREQUENCIES[_PITCHED][1 + place] + np.clip(offset, -0.5, 0.5) * _FREQUENCIES[1]
+    return hertz
 
 
 def _unit(profile: Floats) -> Floats:

@@ -164,20 +164,26 @@ def test_predictions_repeat_to_the_bit(pipeline, songs, predictions):
         assert one.timeline == other.timeline
 
 
-def test_a_gpus_order_of_rows_changes_only_rounding(pipeline, songs, predictions, monkeypatch):
+def test_batches_hold_rows_of_like_length_and_change_only_rounding(
+    pipeline, songs, predictions, monkeypatch
+):
     monkeypatch.setattr(pipeline_module, "_BATCH_ROWS", 3)  # so that rows of a song are parted
-    kept = pipeline_module._order
-    orders = []
+    kept = pipeline_module._batches
+    seen = []
 
-    def as_on_a_gpu(rows, device):
-        orders.append(kept(rows, torch.device("cuda")))
-        assert kept(rows, torch.device("cpu")) == list(range(len(rows)))
-        return orders[-1]
+    def watched(rows):
+        seen.append(kept(rows))
+        for batch in seen[-1]:
+            lengths = [0 if rows[row].audio is None else len(rows[row].audio) for row in batch]
+            assert max(lengths) <= 2 * min(lengths)
+        return seen[-1]
 
-    monkeypatch.setattr(pipeline_module, "_order", as_on_a_gpu)
+    monkeypatch.setattr(pipeline_module, "_batches", watched)
     prepared = [pipeline.prepare(song) for song in songs]
     found = pipeline.predict_prepared(prepared)
-    assert any(order != sorted(order) for order in orders)
+    order = [row for batch in seen[0] for row in batch]
+    assert order != sorted(order) == list(range(len(order)))
+    assert max(map(len, seen[0])) == 3
     for one, expected in zip(found, predictions, strict=True):
         assert one.valence == pytest.approx(expected.valence, abs=1e-5)
         assert one.fused_embedding == pytest.approx(expected.fused_embedding, abs=1e-4)
