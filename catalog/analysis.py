@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +64,7 @@ from mer.files import encoder_files_check
 from mer.prediction import SongInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mer.pipeline import EmotionPipeline, PreparedSong
     from mer.prediction import EmotionPrediction
@@ -269,33 +270,58 @@ def _analyse_apart(song: Song, worker: str) -> AnalysisReport:
 
 
 def _prepare(batch: Batch, songs: Sequence[Song]) -> list[_Prepared]:
-    """Sort out the songs that need no analysis or can have none, and prepare the others."""
+    """Sort out the songs that need no analysis or can have none, and prepare the others.
+
+    As many are prepared at once as there are cores: children decode them.
+    """
     model = pipeline()
     known = _known(songs, model.model_version)
     prepared = []
-    for song in songs:
-        if known.get(song.pk) == song.input_sha256:
-            batch.known.append(song)
-            continue
-        if not os.path.lexists(song.path):
-            (batch.gone if holds_anything(song.library.path) else batch.away).append(song)
-            continue
-        start = time.perf_counter()
-        try:
-            inputs = model.prepare(_song_input(song))
-        except AudioCrashError as error:
-            batch.blame(song, error)  # a child may have been killed from outside
-        except _SONG_ERRORS as error:
-            machine_errors_raise(error)
-            reason = storable_text(str(getattr(error, "reason", error)))
-            batch.failed.append((song, error.code, reason))
-        except _INSTALLATION_ERRORS:
-            raise
-        except Exception as error:  # the edge of one song: no song may stop the others
-            batch.blame(song, error)
-        else:
-            prepared.append((song, inputs, time.perf_counter() - start))
+    threads = ThreadPoolExecutor(_cores(), thread_name_prefix="preparation")
+    try:
+        running = []
+        for song in songs:
+            if known.get(song.pk) == song.input_sha256:
+                batch.known.append(song)
+            elif not os.path.lexists(song.path):
+                (batch.gone if holds_anything(song.library.path) else batch.away).append(song)
+            else:
+                with _edge_of(song, batch):
+                    running.append((song, threads.submit(_timed, model, _song_input(song))))
+        for song, result in running:
+            with _edge_of(song, batch):
+                prepared.append((song, *result.result()))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # the time limit does not wait for them
     return prepared
+
+
+def _cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _timed(model: EmotionPipeline, song: SongInput) -> tuple[PreparedSong, float]:
+    """Prepare a song; return also the seconds that it took."""
+    start = time.perf_counter()
+    return model.prepare(song), time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _edge_of(song: Song, batch: Batch) -> Iterator[None]:
+    """Keep the errors of one song from the others."""
+    try:
+        yield
+    except AudioCrashError as error:
+        batch.blame(song, error)  # a child may have been killed from outside
+    except _SONG_ERRORS as error:
+        machine_errors_raise(error)
+        reason = storable_text(str(getattr(error, "reason", error)))
+        batch.failed.append((song, error.code, reason))
+    except _INSTALLATION_ERRORS:
+        raise
+    except Exception as error:
+        batch.blame(song, error)
 
 
 def _known(songs: Sequence[Song], version: str) -> dict[int, str]:

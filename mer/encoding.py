@@ -82,7 +82,8 @@ class SongEncoder:
     @functools.cached_property
     def text_encoder(self) -> TextEncoder:
         """The text encoder with its corrections."""
-        return TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter).to(self.device)
+        encoder = TextEncoder.from_pretrained(TEXT_ENCODER).adapt(self._adapter)
+        return encoder.to(self.device).quicken()
 
     def audio_block(self, name: str, songs: Sequence[AudioPatches]) -> list[Tensor]:
         """Compute one block of columns.

@@ -281,6 +281,20 @@ def test_a_decoder_that_dies_is_given_more_tries(
     assert len(deaths) == MAX_ERRORS
 
 
+def test_songs_of_a_batch_are_prepared_at_once(
+    song_ids: list[int], fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def prepare(song: SongInput) -> SongInput:
+        both.wait()
+        return song
+
+    monkeypatch.setattr(fake_pipeline, "prepare", prepare)
+    monkeypatch.setattr("catalog.analysis._cores", lambda: 2)
+    assert analyse(song_ids) == AnalysisReport(analysed=4)
+
+
 def test_a_batch_that_fails_is_tried_song_by_song(
     song_ids: list[int], fake_pipeline: FakePipeline
 ) -> None:
@@ -304,10 +318,10 @@ def test_a_song_that_takes_longer_than_a_task_may_stops_no_other_and_has_a_limit
     song_ids: list[int], fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = Song.objects.get(pk=song_ids[1])
-    prepare = fake_pipeline.prepare
+    prepare, path = fake_pipeline.prepare, slow.path
 
     def hang(song: SongInput) -> SongInput:
-        if song.path == slow.path:
+        if song.path == path:
             raise SoftTimeLimitExceeded
         return prepare(song)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mer.encoders import text
 from mer.encoders.text import TextEncoder
 from mer.errors import CheckpointCorruptError, EncoderMissingError, InputError
 from mer.files import package_folder
@@ -64,6 +65,20 @@ def test_long_text_is_cut_and_empty_text_has_its_two_special_tokens(minilm: Text
     tokens = minilm.encode(["la " * 1000, ""], max_tokens=32)
     assert tokens.states.shape == (2, 32, minilm.embedding_dim)
     assert tokens.mask.sum(dim=1).tolist() == [32, 2]
+
+
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_bfloat16_moves_states_little_and_only_where_the_processor_has_it(
+    minilm: TextEncoder, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+) -> None:
+    monkeypatch.setattr(text, "_has_bfloat16", lambda: has_bfloat16)
+    verses = ["Hold on, the night is long and I am far from home\n" * 20, "rain", ""]
+    wanted = minilm.encode(verses)
+    found = TextEncoder.from_pretrained().quicken().encode(verses)
+    assert found.states.dtype == torch.float32
+    cosines = torch.cosine_similarity(found.states, wanted.states, dim=2)[wanted.mask]
+    assert cosines.min() > 0.9995
+    assert torch.equal(found.states, wanted.states) is not has_bfloat16
 
 
 def test_no_text_is_refused(minilm: TextEncoder) -> None:
