@@ -37,7 +37,7 @@ _SONG_COLUMNS: Final = (
 )
 _EMOTION_COLUMNS: Final = (
     *("valence", "arousal", "valence_spread", "arousal_spread", "quadrants", "emotions"),
-    *("alone", "confidence", "fused_embedding", "model_version", "song_id"),
+    *("alone", "felt", "confidence", "fused_embedding", "model_version", "song_id"),
 )
 _VISIBLE: Final = "({row}.is_available AND ({row}.status = 'analysed' OR {row}.keeps_emotion))"
 """`catalog.versions.emotions_visible` as a condition on a row of songs."""

@@ -14,7 +14,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """A named point of the plane; `emotions` holds the weights of the emotions it stresses."""
+    """A named point of the plane; `emotions` holds the weights of the emotions it stresses.
+
+    `felt` holds weights of `mer.affect.GEMS`: what listeners feel counts in place of the emotions,
+    in songs of which it is known.
+    """
 
     name: str
     valence: float
     arousal: float
     emotions: Mapping[str, float]
     aliases: tuple[str, ...] = ()
+    felt: Mapping[str, float] = field(default_factory=dict)
 
 
 _TABLE: Final = (
@@ -46,17 +51,22 @@ _TABLE: Final = (
     Mood("anticipation", 0.60, 0.65, {"anticipation": 1.0}, ("anticipating", "expectant",
                                                              "hopeful", "yearning")),
     # Pleasant and lively.
-    Mood("energetic", 0.70, 0.92, {"excitement": 1.0}, ("energy", "powerful", "pumped", "workout")),
+    Mood("energetic", 0.70, 0.92, {"excitement": 1.0}, ("energy", "pumped", "workout")),
     Mood("party", 0.85, 0.88, {"excitement": 0.6, "joy": 0.4}, ("dance", "danceable")),
     Mood("uplifting", 0.85, 0.62, {"joy": 0.6, "anticipation": 0.4}, ("inspiring", "optimistic",
                                                                       "feel-good")),
     Mood("triumphant", 0.82, 0.80, {"excitement": 0.6, "joy": 0.4}, ("victorious", "proud")),
     Mood("epic", 0.62, 0.88, {"excitement": 0.6, "anticipation": 0.4}, ("heroic", "cinematic")),
+    Mood("powerful", 0.60, 0.82, {"excitement": 0.7, "anticipation": 0.3}, ("power", "mighty"),
+         {"power": 1.0}),
+    Mood("amazed", 0.68, 0.58, {"anticipation": 0.5, "excitement": 0.5}, ("amazement", "awe"),
+         {"amazement": 1.0}),
     Mood("playful", 0.80, 0.65, {"joy": 1.0}, ("funny", "quirky", "whimsical")),
     Mood("sexy", 0.72, 0.58, {"excitement": 0.6, "joy": 0.4}, ("sensual", "seductive")),
     # Pleasant and quiet.
     Mood("romantic", 0.76, 0.38, {"calmness": 0.5, "joy": 0.5}, ("romance", "love", "loving")),
-    Mood("tender", 0.70, 0.28, {"calmness": 0.8, "joy": 0.2}, ("gentle", "soft", "warm")),
+    Mood("tender", 0.70, 0.28, {"calmness": 0.8, "joy": 0.2}, ("gentle", "soft", "warm"),
+         {"tenderness": 1.0}),
     Mood("peaceful", 0.75, 0.15, {"calmness": 1.0}, ("serene", "tranquil", "meditative")),
     Mood("dreamy", 0.65, 0.28, {"calmness": 0.8, "anticipation": 0.2}, ("dream", "hazy")),
     Mood("ethereal", 0.60, 0.22, {"calmness": 0.7, "anticipation": 0.3}, ("heavenly", "ambient")),
@@ -64,7 +74,10 @@ _TABLE: Final = (
     Mood("sleepy", 0.58, 0.08, {"calmness": 1.0}, ("sleep", "drowsy", "lullaby")),
     # Unpleasant and quiet.
     Mood("melancholy", 0.32, 0.28, {"sadness": 1.0}, ("melancholic", "wistful", "bittersweet")),
-    Mood("nostalgic", 0.50, 0.32, {"sadness": 0.5, "calmness": 0.5}, ("nostalgia", "longing")),
+    Mood("nostalgic", 0.50, 0.32, {"sadness": 0.5, "calmness": 0.5}, ("nostalgia", "longing"),
+         {"nostalgia": 1.0}),
+    Mood("solemn", 0.45, 0.25, {"calmness": 0.6, "sadness": 0.4}, ("solemnity", "reverent"),
+         {"solemnity": 1.0}),
     Mood("lonely", 0.22, 0.30, {"sadness": 1.0}, ("alone", "loneliness")),
     Mood("gloomy", 0.20, 0.30, {"sadness": 0.8, "fear": 0.2}, ("depressed", "depressing",
                                                                "bleak", "despair")),

@@ -11,7 +11,7 @@ import numpy as np
 
 from catalog.models import SongCredit
 from catalog.results import embedding_from_bytes
-from mer.affect import EMOTIONS, QUADRANTS
+from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AFFECT_DIM: Final = 2 + len(EMOTIONS)
 QUADRANT_DIM: Final = len(QUADRANTS)
+FELT_DIM: Final = len(GEMS)
 CREDITS: Final = 7
 """A row names at most so many artists."""
 CHUNK_ROWS: Final = 2_000
@@ -45,6 +46,7 @@ COLUMNS: Final[Mapping[str, ColumnKind]] = {
     "spreads": ColumnKind(np.float32, 2),
     "by_sound": ColumnKind(np.float32, 2),
     "by_words": ColumnKind(np.float32, 2),
+    "felt": ColumnKind(np.float16, FELT_DIM),
     "confidences": ColumnKind(np.float32),
     "artists": ColumnKind(np.int64),
     "credits": ColumnKind(np.int64, CREDITS),
@@ -100,7 +102,7 @@ class Genres:
 
 _VALUES: Final = (
     *("song_id", "valence", "arousal", "valence_spread", "arousal_spread", "confidence"),
-    *("emotions", "quadrants", "alone", "fused_embedding"),
+    *("emotions", "quadrants", "alone", "felt", "fused_embedding"),
     *("song__artist_key", "song__album_entry_id", "song__genre", "song__year"),
     *("song__duration_seconds", "song__bpm", "song__library_id"),
     *("song__recording_id", "song__recording_rank"),
@@ -170,6 +172,7 @@ def _rows(chunk: Sequence[tuple[object, ...]], genres: Genres) -> Rows:
         ],
         "by_sound": [_place_alone(alone, "audio") for alone in held["alone"]],
         "by_words": [_place_alone(alone, "lyrics") for alone in held["alone"]],
+        "felt": [[_or_nan(felt.get(name)) for name in GEMS] for felt in held["felt"]],
         "confidences": held["confidence"],
         "artists": [
             artist_code(key) if key else -song_id

@@ -157,6 +157,7 @@ class IndexSnapshot:
     spreads = _column("spreads", "Expected errors of valence and arousal; NaN where unknown.")
     by_sound = _column("by_sound", "Valence and arousal by the sound alone; NaN where unknown.")
     by_words = _column("by_words", "Valence and arousal by the lyrics alone; NaN where unknown.")
+    felt = _column("felt", "Shares of listeners who feel each of nine emotions; NaN if unknown.")
     confidences = _column("confidences", "Of the likeliest quadrant, from 0 to 1.")
     artists = _column("artists", "Code of the first main artist; below 0 and unique if unknown.")
     credits = _column("credits", "Ids of the first seven credited `Artist` rows, then zeros.")

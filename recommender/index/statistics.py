@@ -16,7 +16,7 @@ SAMPLE_ROWS: Final = 20_000
 """Statistics use at most about this many songs, evenly spread over the rows."""
 QUADRANT_ROWS: Final = 2_000
 """Of these, so many are kept with their quadrants."""
-SAMPLED: Final = ("affect", "quadrants", "by_sound", "by_words")
+SAMPLED: Final = ("affect", "quadrants", "by_sound", "by_words", "felt")
 """The columns that statistics need."""
 
 
@@ -32,6 +32,9 @@ class Statistics:
         Quadrant probabilities of some songs of the sample.
     parts : (m, 4) float32
         Valence and arousal of the sample by the sound alone, then by the words; NaN where unknown.
+    felt : (9, k) float32
+        The shares of listeners who feel each of `mer.affect.GEMS`, ascending, of the songs of the
+        sample of which they are known.
     mean_affect : (10,) float64
     mean_fused : (256,) float32
         Not of unit norm.
@@ -40,6 +43,7 @@ class Statistics:
     quantiles: NDArray[np.float32]
     quadrants: NDArray[np.float32]
     parts: NDArray[np.float32]
+    felt: NDArray[np.float32]
     mean_affect: NDArray[np.float64]
     mean_fused: NDArray[np.float32]
 
@@ -48,15 +52,11 @@ class Statistics:
 
         Equal values count half, so the median of the catalogue has the share 0.5.
         """
-        column = self.quantiles[dimension]
-        # `searchsorted` is much faster on ascending values.
-        order = np.argsort(values)
-        ascending = values[order]
-        low = np.searchsorted(column, ascending, side="left")
-        high = np.searchsorted(column, ascending, side="right")
-        shares = np.empty(len(values))
-        shares[order] = (low + high) / max(1, 2 * len(column))
-        return shares
+        return _share_below(self.quantiles[dimension], values)
+
+    def felt_below(self, values: NDArray[np.float32], number: int) -> NDArray[np.float64]:
+        """Return the share of songs, of those that are known, in which fewer listeners feel it."""
+        return _share_below(self.felt[number], values)
 
     def shares(self, affect: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `share_below` of each value of (songs, 10) affect, in every dimension."""
@@ -66,6 +66,18 @@ class Statistics:
         return shares
 
 
+def _share_below(column: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the share of an ascending column below each value; equal ones count half."""
+    # `searchsorted` is much faster on ascending values.
+    order = np.argsort(values)
+    ascending = values[order]
+    low = np.searchsorted(column, ascending, side="left")
+    high = np.searchsorted(column, ascending, side="right")
+    shares = np.empty(len(values))
+    shares[order] = (low + high) / max(1, 2 * len(column))
+    return shares
+
+
 def sample_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return at most about `SAMPLE_ROWS` of the rows, evenly spread."""
     return rows[:: max(1, len(rows) // SAMPLE_ROWS)]
@@ -73,15 +85,18 @@ def sample_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def statistics_of(columns: Columns, fused: NDArray[np.float32]) -> Statistics:
     """Return the statistics of a sample: its `SAMPLED` columns and (m, 256) embeddings, aligned."""
-    affect, quadrants, by_sound, by_words = (columns[name] for name in SAMPLED)
+    affect, quadrants, by_sound, by_words, felt = (columns[name] for name in SAMPLED)
+    known = felt[~np.isnan(felt[:, 0])].astype(np.float32)
+    felt = np.ascontiguousarray(np.sort(known, axis=0).T)
     parts = np.hstack([by_sound, by_words])
     if not len(affect):
         nothing = np.zeros(fused.shape[1], np.float32)
-        return Statistics(affect.T, quadrants, parts, np.zeros(affect.shape[1]), nothing)
+        return Statistics(affect.T, quadrants, parts, felt, np.zeros(affect.shape[1]), nothing)
     return Statistics(
         np.ascontiguousarray(np.sort(affect, axis=0).T),
         quadrants[:: max(1, len(quadrants) // QUADRANT_ROWS)],
         parts,
+        felt,
         np.asarray(affect.mean(axis=0, dtype=np.float64)),
         np.asarray(fused.mean(axis=0)),
     )

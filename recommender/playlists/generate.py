@@ -27,6 +27,7 @@ from recommender.playlists.reasons import (
     Personal,
     Wanted,
     alike_from,
+    felt_told,
     reason_of,
 )
 from recommender.playlists.refusals import refused_rows, rows_of_filters
@@ -354,12 +355,16 @@ def _wanted(
     alike = alike_from(snapshot, chosen.rows, plan.seeds)
     personal = _personal(plan.listener, chosen, snapshot)
     judged = _judged(request, chosen, snapshot)
+    target = plan.aim.target if plan.aim is not None else None
+    felt = felt_told(snapshot, chosen.rows, None if target is None else target.felt)
     titles = song_titles({song_id for song_id in alike if song_id})
     if chosen.steps is None or chosen.progress is None:
         place, emotions = _shown_target(plan, chosen)
         return [
-            Wanted(place, emotions, like=titles.get(song_id, ""), personal=said, judged=by)
-            for song_id, said, by in zip(alike, personal, judged, strict=True)
+            Wanted(
+                place, emotions, like=titles.get(song_id, ""), felt=told, personal=said, judged=by
+            )
+            for song_id, told, said, by in zip(alike, felt, personal, judged, strict=True)
         ]
     way = f", from {stop_name(request.journey[0])} to {stop_name(request.journey[-1])}"
     emotions = plan.aim.emotions if plan.aim is not None else np.zeros(len(EMOTIONS))
@@ -371,11 +376,12 @@ def _wanted(
             step=(number, len(alike)),
             way=way,
             like=titles.get(song_id, ""),
+            felt=told,
             personal=said,
             judged=by,
         )
-        for number, (step, progress, song_id, said, by) in enumerate(
-            zip(chosen.steps, chosen.progress.tolist(), alike, personal, judged, strict=True),
+        for number, (step, progress, song_id, told, said, by) in enumerate(
+            zip(chosen.steps, chosen.progress.tolist(), alike, felt, personal, judged, strict=True),
             start=1,
         )
     ]

@@ -18,7 +18,7 @@ import numpy as np
 from recommender.index.protocol import Nearest
 from recommender.personal import profile_of, songs_at
 from recommender.playlists.scoring import quadrant_weights
-from recommender.playlists.views import View
+from recommender.playlists.views import Computed, View
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -159,6 +159,16 @@ class HeardSnapshot(View):
         found = held if calibration is None else calibration.places(held)
         found[is_moved] = self.profile.felt[at]
         return found
+
+    @property
+    def felt(self) -> Computed:
+        """What listeners feel; not known of songs that the listener moved."""
+        return Computed(len(self), self._felt)
+
+    def _felt(self, rows: Rows, dimension: int | None) -> NDArray[np.float16]:
+        held = np.array(self.under.felt[rows])
+        held[self.profile.where_moved(self.recordings[rows])[0]] = np.nan
+        return held if dimension is None else held[:, dimension]
 
     def _quadrants(self, rows: Rows, dimension: int | None) -> NDArray[np.float32]:
         column = self.under.quadrants

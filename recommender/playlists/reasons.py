@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 import numpy as np
 
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, GEMS, GEMS_WORDS
 from mer.prediction import TOLD_SHIFT
+from recommender.index.rows import FELT_DIM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +125,8 @@ class Wanted:
     """What was asked for at a song's place in the list.
 
     `emotions` are eight weights; `step` is the number of the step of a journey and the number of
-    steps; `like` is the title of the seed song that the song resembles.
+    steps; `like` is the title of the seed song that the song resembles; `felt` says what listeners
+    feel of what was asked for.
     """
 
     place: NDArray[np.float64]
@@ -133,6 +135,7 @@ class Wanted:
     step: tuple[int, int] | None = None
     way: str = ""
     like: str = ""
+    felt: str = ""
     personal: Personal | None = None
     judged: Judged | None = None
 
@@ -156,7 +159,7 @@ def reason_of(
     clauses = [
         judged.contrast,
         f"{_character(affect[:2], shares[:2])} {judged.by}".strip(),
-        _rank(shared, shares[2:], songs),
+        wanted.felt or _rank(shared, shares[2:], songs),
         _likeness(wanted),
         "you moved it here" if wanted.personal and wanted.personal.is_moved else "",
         _words(emotion.lyric_lines),
@@ -177,6 +180,27 @@ def reason_of(
     if wanted.progress is not None:
         reason["progress"] = wanted.progress
     return reason
+
+
+def felt_told(
+    snapshot: IndexSnapshot, rows: NDArray[np.int64], weights: NDArray[np.float64] | None
+) -> list[str]:
+    """Return for each row what listeners feel, of what `Target.felt` asks for; empty if little."""
+    told = [""] * len(rows)
+    if weights is None:
+        return told
+    wanted = np.flatnonzero(weights[:FELT_DIM] >= _REQUESTED_FROM).tolist()
+    felt = snapshot.felt[rows].astype(np.float32)
+    for place in np.flatnonzero(~np.isnan(felt[:, 0])).tolist():
+        below = [
+            (float(snapshot.statistics.felt_below(felt[place : place + 1, n], n)[0]), n)
+            for n in wanted
+        ]
+        share, number = max(below, default=(0.0, 0))
+        if share > _SHARED_FROM:
+            name = GEMS_WORDS[GEMS[number]]
+            told[place] = f"{felt[place, number]:.0%} of listeners would feel {name}"
+    return told
 
 
 def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence[int]) -> list[int]:

@@ -7,7 +7,8 @@ A song's score is the weighted mean of four parts, each in [0, 1]:
   value on each axis.
   Predictions lie around the middle of the plane. With the first distance alone most moods would
   be far from every song, and the axis with the wider spread would decide.
-- *emotion match*, the mean share of the catalogue that has less of each stressed emotion.
+- *emotion match*, the mean share of the catalogue that has less of each stressed emotion. Some
+  moods stress what listeners feel, such as nostalgia, in songs of which that is known.
 - *likeness* ``(cos - m) / (1 - m)``, at least 0, where m is the cosine of the target and the
   average song. 0 is as similar as the average song, 1 is identical.
 - for songs as a target, the *quadrant match* once more, alone: the network is better at quadrants
@@ -24,6 +25,7 @@ import numpy as np
 
 from mer.affect import QUADRANTS, Quadrant
 from recommender.index.protocol import FirstPhase
+from recommender.index.rows import FELT_DIM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +64,9 @@ class Target:
 
     `place` is (valence, arousal); `relative` is the same in shares of the catalogue. `emotions` are
     eight weights that sum to 1, or all 0. `fused` is a unit vector, or all 0. `quadrants` are four
-    weights that sum to 1; without them, those of `place` count.
+    weights that sum to 1; without them, those of `place` count. `felt` are weights of the nine
+    `mer.affect.GEMS`, then of the eight emotions, that sum to 1. They count in place of `emotions`
+    in songs of which it is known what listeners feel; without them, `emotions` count everywhere.
     """
 
     place: NDArray[np.float64]
@@ -71,6 +75,7 @@ class Target:
     fused: NDArray[np.float32]
     weights: PartWeights
     quadrants: NDArray[np.float64] | None = None
+    felt: NDArray[np.float64] | None = None
 
     @property
     def sides(self) -> NDArray[np.float64]:
@@ -131,13 +136,37 @@ def scores_of(
     score = weights.closeness * _closeness(target, snapshot, rows) * quadrants
     score += weights.quadrants * quadrants
     if weights.emotions:
-        for number in np.flatnonzero(target.emotions):
-            share = snapshot.shares(2 + int(number))[rows]
-            score += weights.emotions * target.emotions[number] * share
+        score += weights.emotions * _emotion_match(target, snapshot, rows)
     if weights.likeness:
         score += weights.likeness * _likeness(target, snapshot, rows)
     total = weights.closeness + weights.emotions + weights.likeness + weights.quadrants
     return np.clip(score / total, 0.0, 1.0)
+
+
+def _emotion_match(
+    target: Target, snapshot: IndexSnapshot, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    match = _stressed_shares(target.emotions, snapshot, rows)
+    if target.felt is None:
+        return match
+    felt = snapshot.felt[rows].astype(np.float32)
+    is_known = ~np.isnan(felt[:, 0])
+    weights, emotions = np.split(target.felt, [FELT_DIM])
+    match[is_known] = _stressed_shares(emotions, snapshot, rows[is_known])
+    for number in np.flatnonzero(weights):
+        share = snapshot.statistics.felt_below(felt[is_known, number], int(number))
+        match[is_known] += weights[number] * share
+    return match
+
+
+def _stressed_shares(
+    emotions: NDArray[np.float64], snapshot: IndexSnapshot, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the mean share of the catalogue below rows, by weights of the eight emotions."""
+    match = np.zeros(len(rows))
+    for number in np.flatnonzero(emotions):
+        match += emotions[number] * snapshot.shares(2 + int(number))[rows]
+    return match
 
 
 def first_phase_of(target: Target, snapshot: IndexSnapshot) -> FirstPhase:

@@ -28,6 +28,7 @@ from recommender.playlists.worded import (
     MOOD,
     Heard,
     blended,
+    felt_weights,
     heard,
     no_direction,
     not_understood_error,
@@ -110,7 +111,7 @@ def _placed(part: Part) -> Part:
         return part
     weights = PartWeights(closeness=part.weights.closeness, quadrants=part.weights.quadrants)
     nothing = np.zeros(len(EMOTIONS))
-    return replace(part, emotions=nothing, fused=no_direction(), weights=weights)
+    return replace(part, emotions=nothing, felt=None, fused=no_direction(), weights=weights)
 
 
 def _stop_part(
@@ -237,7 +238,8 @@ def _mood(mood: Mood) -> Target:
     place = np.array([mood.valence, mood.arousal])
     emotions = np.array([mood.emotions.get(name, 0.0) for name in EMOTIONS])
     # The coordinates of a mood are shares: "joy" is the happiest sixth of this catalogue.
-    return Target(place, place, emotions / emotions.sum(), no_direction(), MOOD)
+    felt = felt_weights(mood.felt, {})
+    return Target(place, place, emotions / emotions.sum(), no_direction(), MOOD, felt=felt)
 
 
 def point_target(point: AffectPoint, snapshot: IndexSnapshot) -> Target:

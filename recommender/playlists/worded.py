@@ -15,7 +15,7 @@ from catalog import analysis
 from catalog.errors import ModelAwayError
 from catalog.files.names import folded
 from catalog.models import Album, Artist, Genre
-from mer.affect import EMOTIONS
+from mer.affect import EMOTIONS, GEMS
 from mer.errors import InputError
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
@@ -256,7 +256,36 @@ def blended(parts: Sequence[tuple[float, Target]]) -> Target:
             mean("quadrants"),
         ),
         quadrants=quadrants if has_quadrants else None,
+        felt=_felt_blended(parts),
     )
+
+
+def _felt_blended(parts: Sequence[tuple[float, Target]]) -> NDArray[np.float64] | None:
+    if all(part.felt is None for _, part in parts):
+        return None
+    nothing = np.zeros(len(GEMS))
+    felt = np.sum(
+        [
+            weight
+            * part.weights.emotions
+            * (np.concatenate([nothing, part.emotions]) if part.felt is None else part.felt)
+            for weight, part in parts
+        ],
+        0,
+    )
+    return np.asarray(felt / felt.sum())
+
+
+def felt_weights(
+    felt: Mapping[str, float], emotions: Mapping[str, float]
+) -> NDArray[np.float64] | None:
+    """Return `Target.felt`: what listeners feel, and emotions of moods that have none such."""
+    if not felt:
+        return None
+    weights = np.array(
+        [*(felt.get(name, 0.0) for name in GEMS), *(emotions.get(name, 0.0) for name in EMOTIONS)]
+    )
+    return np.asarray(weights / weights.sum())
 
 
 def _target(reading: Understood, spoken: Target | None) -> Target | None:
@@ -268,7 +297,8 @@ def _target(reading: Understood, spoken: Target | None) -> Target | None:
         emotions = np.array([reading.emotions.get(name, 0.0) for name in EMOTIONS])
         weights = MOOD if emotions.any() else _PLACE
         # The coordinates of moods are shares: "joy" is the happiest sixth of this catalogue.
-        ruled = Target(place, place, emotions, no_direction(), weights)
+        felt = felt_weights(reading.felt, reading.unfelt)
+        ruled = Target(place, place, emotions, no_direction(), weights, felt=felt)
     if spoken is not None and reading.exclusions:
         spoken = _without(spoken, reading.exclusions)
     if ruled is None or spoken is None:

@@ -24,8 +24,9 @@ from recommender.words.understood import Filters, Part, Sense, Understood
 from recommender.words.vocabulary import LONGEST_READ, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from recommender.moods import Mood
     from recommender.words.filters import Claim
 
 _VERY: Final = 1.4
@@ -339,6 +340,7 @@ class _Reader:
     def understood(self, text: str, last: tuple[float, float] | None) -> Understood:
         """Return the whole."""
         exclusions = _excluded(self.readings)
+        felt = _weights(self.readings, lambda mood: mood.felt)
         is_relative = self._is_relative()
         phrase = " ".join(_text_of(words) for words in self.descriptions)
         filters = Filters()
@@ -350,6 +352,8 @@ class _Reader:
             targets=tuple(_sense(reading, name) for reading, name in _named(self.readings)),
             place=self._place(last, is_relative=is_relative),
             emotions=_emotions(self.readings, exclusions),
+            felt=felt,
+            unfelt=_weights(self.readings, _unfelt) if felt else {},
             exclusions=exclusions,
             filters=filters,
             phrase=phrase,
@@ -418,15 +422,27 @@ def _excluded(readings: Sequence[_Reading]) -> tuple[str, ...]:
 
 
 def _emotions(readings: Sequence[_Reading], exclusions: Sequence[str]) -> Mapping[str, float]:
-    weights: dict[str, float] = {}
-    for reading, name in _named(readings):
-        if name in MOODS and not reading.is_refused and not reading.step:
-            for emotion, share in MOODS[name].emotions.items():
-                weights[emotion] = weights.get(emotion, 0.0) + share * reading.strength
+    weights = _weights(readings, lambda mood: mood.emotions)
     for emotion in exclusions:
         weights.pop(emotion, None)
     total = sum(weights.values())
     return {emotion: weight / total for emotion, weight in weights.items()} if total else {}
+
+
+def _unfelt(mood: Mood) -> Mapping[str, float]:
+    return {} if mood.felt else mood.emotions
+
+
+def _weights(
+    readings: Sequence[_Reading], stressed: Callable[[Mood], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return the sum of what the wanted moods stress, by the strength of each."""
+    weights: dict[str, float] = {}
+    for reading, name in _named(readings):
+        if name in MOODS and not reading.is_refused and not reading.step:
+            for emotion, share in stressed(MOODS[name]).items():
+                weights[emotion] = weights.get(emotion, 0.0) + share * reading.strength
+    return weights
 
 
 def _sense(reading: _Reading, name: str) -> Sense:

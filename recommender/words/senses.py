@@ -36,11 +36,11 @@ _SALIENCE: Final = {
     "dreamy": (0.3, 0.7), "ethereal": (0.2, 0.7), "content": (0.9, 0.5), "sleepy": (0.1, 1.0),
     "melancholy": (0.9, 0.4), "nostalgic": (0.2, 0.5), "lonely": (0.9, 0.4), "gloomy": (1.0, 0.3),
     "bored": (0.6, 0.8), "dark": (1.0, 0.1), "tense": (0.7, 0.7), "dramatic": (0.3, 0.8),
-    "rebellious": (0.4, 0.9),
+    "rebellious": (0.4, 0.9), "powerful": (0.2, 1.0), "amazed": (0.7, 0.4), "solemn": (0.2, 0.8),
 }  # fmt: skip
 """For each mood: how much it says about valence and about arousal. Our choice."""
 _WITHOUT_OPPOSITE: Final = frozenset(
-    {"romantic", "sexy", "nostalgic", "dreamy", "ethereal", "anticipation"}
+    {"romantic", "sexy", "nostalgic", "dreamy", "ethereal", "anticipation", "amazed", "solemn"}
 )
 """Moods whose refusal asks for nothing else."""
 AXES: Final = {

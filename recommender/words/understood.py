@@ -77,6 +77,9 @@ class Understood:
         mood, refuse none and compare with nothing.
     emotions : mapping of str to float
         Weights of the eight emotions that the target stresses; they sum to 1 or are empty.
+    felt, unfelt : mappings of str to float
+        What listeners should feel, as weights of `mer.affect.GEMS`, and weights of the eight
+        emotions of the other moods. Both are empty unless a mood has felt emotions.
     exclusions : tuple of str
         Names of moods whose songs are refused.
     filters : Filters
@@ -100,6 +103,8 @@ class Understood:
     targets: tuple[Sense, ...] = ()
     place: tuple[float, float] | None = None
     emotions: Mapping[str, float] = field(default_factory=dict)
+    felt: Mapping[str, float] = field(default_factory=dict)
+    unfelt: Mapping[str, float] = field(default_factory=dict)
     exclusions: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     phrase: str = ""

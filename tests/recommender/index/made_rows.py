@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender.index.rows import AFFECT_DIM, COLUMNS, QUADRANT_DIM, Rows
+from recommender.index.rows import AFFECT_DIM, COLUMNS, FELT_DIM, QUADRANT_DIM, Rows
 
 
 def make_rows(count: int, seed: int = 0, distinct: int | None = None) -> Rows:
@@ -34,6 +34,7 @@ def rows_with(
         "recording_ranks": rng.integers(3, size=count),
         "by_sound": _some_missing(rng, count),
         "by_words": _some_missing(rng, count),
+        "felt": _some_missing(rng, count, FELT_DIM),
         "durations": np.where(rng.random(count) < 0.2, np.nan, rng.random(count) * 300),
     }
     made |= {
@@ -48,8 +49,8 @@ def rows_with(
     )
 
 
-def _some_missing(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Places of the plane, a fifth of them unknown."""
-    places = rng.random((count, 2))
+def _some_missing(rng: np.random.Generator, count: int, width: int = 2) -> np.ndarray:
+    """Places of the plane, or other values, a fifth of them unknown."""
+    places = rng.random((count, width))
     places[rng.random(count) < 0.2] = np.nan
     return places
