@@ -172,3 +172,27 @@ def test_names_of_languages(code: str, name: str) -> None:
     assert language_name(code) == name
     if name:
         assert language_code(name) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Chorus]\nCome back to me\nCOME BACK TO ME!\n\nCome back to me",
+        "WE WALK ALONE\nWe walk alone",
+        "Let it be\nLet it be",
+        "Baby, baby",
+        "Hello, goodbye",
+        "Zombie, zombie",
+    ],
+)
+def test_a_hook_in_capitals_or_of_two_words_is_read(text: str) -> None:
+    readable = readable_lyrics(text)
+    assert not readable.are_withheld
+    assert readable.text == clean_lyrics(text)
+
+
+@pytest.mark.parametrize("text", ["Te quiero, te quiero", "Ich liebe dich", "ICH LIEBE DICH"])
+def test_a_clear_hook_in_another_language_is_withheld(text: str) -> None:
+    readable = readable_lyrics(text)
+    assert readable.are_withheld
+    assert not readable.text
