@@ -260,7 +260,8 @@ def test_what_a_line_adds_is_the_same_in_company(pipeline):
         )
         assert mine.keys() == others.keys()
         for line, added in mine.items():
-            assert added == pytest.approx(others[line], abs=1e-5)
+            # In bfloat16 the company of other texts moves the last bits.
+            assert added == pytest.approx(others[line], abs=5e-4)
 
 
 def test_timed_lyrics_and_typed_text_have_lines_too(pipeline):

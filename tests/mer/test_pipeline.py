@@ -307,7 +307,8 @@ def test_corrections_are_added_once(corrected):
 def test_a_checkpoint_without_corrections_reads_with_the_plain_encoder(pipeline, minilm):
     (features,) = pipeline._encode([pipeline.prepare(SongInput(lyrics="Dance all night"))])
     states = minilm.encode(["Dance all night"]).states[0]
-    assert torch.allclose(features.lyrics, states, atol=1e-5)
+    # The pipeline multiplies in bfloat16 where the processor can.
+    assert torch.cosine_similarity(features.lyrics, states).min() > 0.999
 
 
 def test_corrections_of_another_text_encoder_are_refused(folder):

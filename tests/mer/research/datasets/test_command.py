@@ -43,7 +43,7 @@ def test_absent_sets_are_listed_with_what_is_missing(tmp_path, capsys):
 
 def test_an_unknown_set_lists_the_known_ones(tmp_path, capsys):
     assert cli.main(["datasets", "gems", "--data", str(tmp_path)]) == 1
-    assert "no data set 'gems'; there are deam, " in capsys.readouterr().err
+    assert "no data set 'gems'; there are composed, deam, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["base", "registry", "overlaps"])
