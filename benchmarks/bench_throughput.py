@@ -27,14 +27,14 @@ from benchmarks.gpu.section import LYRIC
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def write_songs(folder: Path, count: int, distinct: int) -> None:
+def write_songs(folder: Path, count: int, distinct: int, first_seed: int = 0) -> None:
     """Write songs of 180 to 300 seconds, each with lyrics that no other has."""
     folder.mkdir()
     files: list[bytes] = []
     for number in range(count):
         path = folder / f"Nobody {number % 40} - Song {number}.mp3"
         if number < distinct:
-            write_song(path, seconds=180 + 120 * number // distinct, seed=number)
+            write_song(path, seconds=180 + 120 * number // distinct, seed=first_seed + number)
             files.append(path.read_bytes())
         else:
             data = bytearray(files[number % distinct])
@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         var, few = Path(place, "var"), Path(place, "few")
         var.mkdir()
-        write_songs(few, 1, 1)
+        write_songs(few, 1, 1, first_seed=1000)
         ingest(few, var)  # the files of Python and of the networks are in memory from here on
         music = Path(place, "music")
         write_songs(music, arguments.songs, min(arguments.distinct, arguments.songs))

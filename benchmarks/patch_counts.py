@@ -179,7 +179,7 @@ def main() -> None:
     start = time.monotonic()
     pipeline, encoder = EmotionPipeline.from_pretrained(), SongEncoder()
     print(
-        f"# How many patches\n\n`python -m benchmarks.patch_counts --every {every}`, "
+        f"# How many patches of a song\n\n`python -m benchmarks.patch_counts --every {every}`, "
         f"{pipeline.model_version}\n"
     )
     with threadpool_limits(1):

@@ -157,7 +157,7 @@ def _load(version: str) -> EmotionPipeline:
     logger.info("Loading %s", version)
     loaded = EmotionPipeline.from_pretrained(
         settings.AFFETTI_CHECKPOINT, device=settings.AFFETTI_DEVICE
-    )
+    ).share_out(_cores())
     checkpoint_keep(settings.AFFETTI_CHECKPOINT)
     return loaded
 
@@ -210,7 +210,8 @@ def _load_former(version: str, checkpoint: str) -> EmotionPipeline:
     from mer.pipeline import EmotionPipeline  # noqa: PLC0415  # must not load torch at start
 
     logger.info("Loading %s, which still serves", version)
-    return EmotionPipeline.from_pretrained(checkpoint, device=settings.AFFETTI_DEVICE)
+    former = EmotionPipeline.from_pretrained(checkpoint, device=settings.AFFETTI_DEVICE)
+    return former.share_out(_cores())
 
 
 def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -158,3 +159,31 @@ def collate(
                 mask[song, : len(rows)] = True
         parts += [states, mask]
     return AffettiBatch(*parts)
+
+
+def like_lengths(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Divide songs into batches of like length.
+
+    Otherwise passages of a few patches are padded to whole songs, which takes four times as long.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Patches of each song.
+    most : int
+        Songs of a batch, at most.
+
+    Returns
+    -------
+    list of list of int
+        Places in `lengths`. The longest of a batch is at most twice as long as the shortest.
+    """
+
+    def size(index: int) -> int:
+        return lengths[index].bit_length()
+
+    batches = []
+    for _, group in itertools.groupby(sorted(range(len(lengths)), key=size), size):
+        indices = list(group)
+        batches += [indices[start : start + most] for start in range(0, len(indices), most)]
+    return batches

@@ -14,6 +14,7 @@ block           columns source
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import torch
@@ -78,6 +79,7 @@ class SongEncoder:
         self.device = torch.device(device)
         self.audio_encoders: dict[str, MusicnnEncoder] = {}
         self._adapter = dict(adapter or {})
+        self._loading = threading.Lock()
 
     @functools.cached_property
     def text_encoder(self) -> TextEncoder:
@@ -106,8 +108,9 @@ class SongEncoder:
         """
         if name == DESCRIPTORS:
             return [torch.from_numpy(describe(song.segments)) for song in songs]
-        if name not in self.audio_encoders:
-            self.audio_encoders[name] = MusicnnEncoder.from_pretrained(name).to(self.device)
+        with self._loading:  # by one of the threads that share a batch
+            if name not in self.audio_encoders:
+                self.audio_encoders[name] = MusicnnEncoder.from_pretrained(name).to(self.device)
         log_mel = torch.cat([torch.from_numpy(song.log_mel) for song in songs])
         rows = self.audio_encoders[name].embed(log_mel.to(self.device)).cpu()
         return list(torch.split(rows, [len(song.log_mel) for song in songs]))
@@ -162,7 +165,11 @@ class SongEncoder:
         CheckpointCorruptError
             If the corrections belong to another text encoder.
         """
-        return encode_texts(self.text_encoder, texts) if texts else []
+        if not texts:
+            return []
+        with self._loading:
+            encoder = self.text_encoder
+        return encode_texts(encoder, texts)
 
 
 def joined(blocks: Mapping[str, Tensor]) -> Tensor:

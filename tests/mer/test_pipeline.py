@@ -148,13 +148,32 @@ def test_with_one_patch_the_timeline_is_the_song(predictions):
 def test_other_songs_of_a_batch_change_nothing(pipeline, songs, predictions):
     for song, together in zip(songs, predictions, strict=True):
         (alone,) = pipeline.predict([song])
-        assert alone.fused_embedding == pytest.approx(together.fused_embedding, abs=1e-5)
-        assert alone.valence == pytest.approx(together.valence, abs=1e-5)
+        assert alone.fused_embedding == pytest.approx(together.fused_embedding, abs=1e-4)
+        assert alone.valence == pytest.approx(together.valence, abs=1e-4)
         assert list(alone.emotions.values()) == pytest.approx(
-            list(together.emotions.values()), abs=1e-5
+            list(together.emotions.values()), abs=1e-4
         )
         for one, other in zip(alone.timeline, together.timeline, strict=True):
-            assert one.arousal == pytest.approx(other.arousal, abs=1e-5)
+            assert one.arousal == pytest.approx(other.arousal, abs=1e-4)
+
+
+def test_songs_shared_out_are_predicted_as_in_one_batch(weights, songs, predictions):
+    before = torch.get_num_threads()
+    shared = EmotionPipeline.from_pretrained(weights).share_out(2)
+    try:
+        seen = []
+        compute = shared._predict_batch
+        shared._predict_batch = lambda part: seen.append(len(part)) or compute(part)
+        found = shared.predict(songs)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert len(seen) == 2
+    assert sum(seen) == len(songs)
+    for one, expected in zip(found, predictions, strict=True):
+        assert one.valence == pytest.approx(expected.valence, abs=1e-4)
+        assert one.fused_embedding == pytest.approx(expected.fused_embedding, abs=1e-4)
+    assert shared.predict_prepared([]) == []
 
 
 def test_predictions_repeat_to_the_bit(pipeline, songs, predictions):
@@ -168,17 +187,17 @@ def test_batches_hold_rows_of_like_length_and_change_only_rounding(
     pipeline, songs, predictions, monkeypatch
 ):
     monkeypatch.setattr(pipeline_module, "_BATCH_ROWS", 3)  # so that rows of a song are parted
-    kept = pipeline_module._batches
+    kept = pipeline_module.like_lengths
     seen = []
 
-    def watched(rows):
-        seen.append(kept(rows))
+    def watched(lengths, most):
+        seen.append(kept(lengths, most))
         for batch in seen[-1]:
-            lengths = [0 if rows[row].audio is None else len(rows[row].audio) for row in batch]
-            assert max(lengths) <= 2 * min(lengths)
+            sizes = [lengths[row] for row in batch]
+            assert max(sizes) <= 2 * min(sizes)
         return seen[-1]
 
-    monkeypatch.setattr(pipeline_module, "_batches", watched)
+    monkeypatch.setattr(pipeline_module, "like_lengths", watched)
     prepared = [pipeline.prepare(song) for song in songs]
     found = pipeline.predict_prepared(prepared)
     order = [row for batch in seen[0] for row in batch]
@@ -304,11 +323,10 @@ def test_corrections_are_added_once(corrected):
     assert first.fused_embedding.tobytes() == again.fused_embedding.tobytes()
 
 
-def test_a_checkpoint_without_corrections_reads_with_the_plain_encoder(pipeline, minilm):
+def test_a_checkpoint_without_corrections_reads_with_the_plain_encoder(pipeline):
     (features,) = pipeline._encode([pipeline.prepare(SongInput(lyrics="Dance all night"))])
-    states = minilm.encode(["Dance all night"]).states[0]
-    # The pipeline multiplies in bfloat16 where the processor can.
-    assert torch.cosine_similarity(features.lyrics, states).min() > 0.999
+    states = TextEncoder.from_pretrained().quicken().encode(["Dance all night"]).states[0]
+    assert torch.allclose(features.lyrics, states, atol=1e-5)
 
 
 def test_corrections_of_another_text_encoder_are_refused(folder):
