@@ -11,7 +11,7 @@ Examples
 >>> words = "Hold on to me, the night is long"
 >>> prediction, = pipeline.predict([SongInput(lyrics=words, title="Long Night")])
 >>> print(f"{prediction.valence:.1f} {prediction.arousal:.1f} {prediction.quadrant}")
-0.4 0.4 Q3
+0.5 0.4 Q4
 >>> audio = Path("song.mp3")
 >>> if audio.is_file():
 ...     prediction, = pipeline.predict([SongInput(audio, title="Song", artist="Artist")])

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from mer.affect import GEMS
+from mer.kinds import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +24,9 @@ class AffettiConfig:
     Parameters
     ----------
     audio_dim, text_dim : int
-        Width of one audio patch (two MusiCNNs and the descriptors) and of one text token.
+        Width of one audio patch (MusiCNN and the descriptors) and of one text token.
+    audio_columns : int
+        Columns of pooled audio (mean and deviation of each) that vary; the others are not used.
     descriptor_dim : int
         Number of `mer.audio.descriptors` columns, the last ones of a patch.
     members : int
@@ -43,12 +48,31 @@ class AffettiConfig:
         Slope and shift of valence and arousal before the sigmoid, fit on held-out songs.
     spread_scales : 8 pairs (valence, arousal) of floats > 0
         Factors of the predicted spreads, indexed as the temperatures.
+    interval_factors : (valence, arousal) floats > 0
+        Half the width of the intervals, in predicted spreads: nine errors in ten are smaller.
     kinds : tuple of str
         Names of the columns of `AffettiOutput.kinds`.
+    components : int
+        Principal components of the novelty (`mer.kinds`).
+    kind_temperatures : floats > 0
+        Factor of the temperature of the quadrants for each kind of music.
+    novelty_edge, novelty_width : float
+        Novelty is 0.5 at the edge and 0.73 one width beyond it, in deviations of training songs.
+    novelty_heat : float >= 0
+        Rise of the temperature of the quadrants for each deviation of novelty above the mean.
+    context_shift : float
+        Added to the gate's score of the context, fit on held-out songs.
+    felt_blend : float in [0, 1]
+        Share of listeners' felt valence in the valence of audio.
+    felt_valence : 10 floats
+        Weights of the GEMS logits in felt valence, and a shift.
+    felt_scale, felt_shift : 9 floats
+        Slope and shift of the GEMS logits before the sigmoid, fit on held-out songs.
     """
 
-    audio_dim: int = 3581
+    audio_dim: int = 1825
     text_dim: int = 384
+    audio_columns: int = 1486
     descriptor_dim: int = 69
     members: int = 4
     text_width: int = 256
@@ -62,7 +86,18 @@ class AffettiConfig:
     affect_scale: tuple[float, float] = (1.0, 1.0)
     affect_shift: tuple[float, float] = (0.0, 0.0)
     spread_scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),) * 8
-    kinds: tuple[str, ...] = ()
+    interval_factors: tuple[float, float] = (1.645, 1.645)
+    kinds: tuple[str, ...] = KINDS
+    components: int = 48
+    kind_temperatures: tuple[float, ...] = (1.0,) * len(KINDS)
+    novelty_edge: float = 2.0
+    novelty_width: float = 1.0
+    novelty_heat: float = 0.0
+    context_shift: float = 0.0
+    felt_blend: float = 0.0
+    felt_valence: tuple[float, ...] = (0.0,) * (len(GEMS) + 1)
+    felt_scale: tuple[float, ...] = (1.0,) * len(GEMS)
+    felt_shift: tuple[float, ...] = (0.0,) * len(GEMS)
 
 
 class AffettiBatch(NamedTuple):

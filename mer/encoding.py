@@ -1,12 +1,11 @@
 """Encodes songs with the frozen encoders: audio patches and texts to the inputs of a network.
 
-The row of a patch has 3581 columns in three blocks, in the order of `AUDIO_BLOCKS`:
+The row of a patch has 1825 columns in two blocks, in the order of `AUDIO_BLOCKS`:
 
 =============== ======= ==========================================
 block           columns source
 =============== ======= ==========================================
 ``MSD_musicnn`` 1756    `mer.encoders.musicnn`, Million Song Dataset
-``MTT_musicnn`` 1756    `mer.encoders.musicnn`, MagnaTagATune
 ``descriptors`` 69      `mer.audio.descriptors`
 =============== ======= ==========================================
 """
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import torch
 
 from mer.audio.descriptors import describe
-from mer.encoders.musicnn import AUDIO_ENCODER, SECOND_AUDIO_ENCODER, MusicnnEncoder
+from mer.encoders.musicnn import AUDIO_ENCODER, MusicnnEncoder
 from mer.encoders.text import MAX_TOKENS, TEXT_ENCODER, TextEncoder
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 DESCRIPTORS: Final = "descriptors"
 """Name of the block of descriptors."""
-AUDIO_BLOCKS: Final = (AUDIO_ENCODER, SECOND_AUDIO_ENCODER, DESCRIPTORS)
+AUDIO_BLOCKS: Final = (AUDIO_ENCODER, DESCRIPTORS)
 """Names of the blocks of columns, in their order."""
 
 _BATCH_TEXTS: Final = 128
@@ -128,7 +127,7 @@ class SongEncoder:
 
         Returns
         -------
-        list of (patches, 3581) float32 Tensor
+        list of (patches, 1825) float32 Tensor
             In the order of `songs`.
 
         Raises
@@ -138,12 +137,10 @@ class SongEncoder:
         """
         if not songs:
             return []
-        first = self.audio_block(AUDIO_ENCODER, songs)
-        second = self.audio_block(SECOND_AUDIO_ENCODER, songs)
         described = [torch.from_numpy(rows) for rows in descriptors]
         return [
             joined(dict(zip(AUDIO_BLOCKS, blocks, strict=True)))
-            for blocks in zip(first, second, described, strict=True)
+            for blocks in zip(self.audio_block(AUDIO_ENCODER, songs), described, strict=True)
         ]
 
     def texts(self, texts: Sequence[str]) -> list[EncodedText]:

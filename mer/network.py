@@ -14,6 +14,7 @@ Any modality may be missing, so a single sentence is a valid input. `mer.researc
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from torch import nn
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.batches import AffettiOutput
 from mer.errors import ShapeError
+from mer.kinds import HeardAudio, KindStatistics
 from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
@@ -30,25 +32,22 @@ if TYPE_CHECKING:
 
     from mer.batches import AffettiBatch, AffettiConfig
 
-_EMPHASIS: Final = 3.0
-"""Factor on the few descriptors; with it they contribute a fifth of the sum over columns."""
-_CLIP: Final = 12.0
-"""Standardised columns are clipped here, in standard deviations."""
 _CUED: Final = MODALITIES[:2]
 """Modalities that `AffettiNetwork.cues` are about, in the same order."""
 _MATCHED_TOKENS: Final = 3
 """Tokens of title and artist that are matched in the lyrics; few lyrics contain all of them."""
 _LIKENESS: Final = (0.70, 0.12)
 """Mean and standard deviation for training songs; lyrics of another song lie 2 deviations lower."""
-_ODDNESS: Final = (-1.07, 0.5)
-"""Mean and standard deviation of the oddness of training songs."""
 _CUE_LIMIT: Final = 1.5
 """Cues are clipped here, in deviations: an unknown genre is unusual, but not a bad recording."""
+_KIND_EMPHASIS: Final = 5.0
+"""Factor on the assignment to kinds of music, which is an input beside the audio."""
 _COUNTS: Final = (1, 2, 4)
 """Bits of audio, lyrics and context in the index of a set of modalities."""
 _CALIBRATION: Final = (
     *("quadrant_temperatures", "cluster_temperatures"),
-    *("affect_scale", "affect_shift", "spread_scales"),
+    *("affect_scale", "affect_shift", "spread_scales", "interval_factors"),
+    *("felt_scale", "felt_shift", "felt_valence", "kind_temperatures"),
 )
 
 
@@ -62,11 +61,17 @@ class MemberStates(NamedTuple):
     present : (songs, 3) bool Tensor
     cues : (songs, 2) float Tensor
         Of `AffettiNetwork.cues`.
+    kinds : (songs, kinds) float Tensor
+        Assignment to kinds of music; 0 without audio.
+    novelty : (songs,) float Tensor
+        Of the audio, in deviations of training songs; 0 without audio.
     """
 
     states: Tensor
     present: Tensor
     cues: Tensor
+    kinds: Tensor
+    novelty: Tensor
 
 
 def _present(batch: AffettiBatch) -> Tensor:
@@ -90,6 +95,11 @@ def _likeness(batch: AffettiBatch) -> Tensor:
     likeness = masked_mean(best.where(known, 0.0).unsqueeze(2), known).squeeze(1)
     mean, deviation = _LIKENESS
     return torch.where(known.any(dim=1), (likeness - mean) / deviation, 0.0)
+
+
+def _set_index(present: Tensor) -> Tensor:
+    """Index (songs,) of the set of modalities, from (songs, 3) bool."""
+    return (present * torch.tensor(_COUNTS, device=present.device)).sum(dim=1)
 
 
 def _log_odds(quadrant_logits: Tensor) -> Tensor:
@@ -129,35 +139,36 @@ class MemberLinear(nn.Module):
 class AffettiNetwork(nn.Module):
     """Computes embedding, quadrant, cluster, affect and emotions from encoded songs.
 
-    The standardisation of the audio is stored with the weights, as buffers.
+    The statistics of the audio (`mer.kinds`) are stored with the weights, as buffers.
 
     Parameters
     ----------
     config : AffettiConfig
     """
 
-    patch_mean: Tensor
-    patch_std: Tensor
-    spread_mean: Tensor
-    spread_std: Tensor
     affect_scale: Tensor
     affect_shift: Tensor
     quadrant_temperatures: Tensor
     cluster_temperatures: Tensor
     spread_scales: Tensor
+    interval_factors: Tensor
+    felt_scale: Tensor
+    felt_shift: Tensor
+    felt_valence: Tensor
+    kind_temperatures: Tensor
 
     def __init__(self, config: AffettiConfig) -> None:
         super().__init__()
         self.config = config
         members, audio_dim, text_dim = config.members, config.audio_dim, config.text_dim
         share = EMBEDDING_DIM // members
-        for name in ("patch_mean", "spread_mean"):
-            self.register_buffer(name, torch.zeros(audio_dim))
-        for name in ("patch_std", "spread_std"):
-            self.register_buffer(name, torch.ones(audio_dim))
+        columns = min(2 * audio_dim, config.audio_columns)
+        self.statistics = KindStatistics(
+            2 * audio_dim, columns, len(config.kinds), config.components
+        )
         for name in _CALIBRATION:
             self.register_buffer(name, torch.tensor(getattr(config, name)), persistent=False)
-        self.audio_in = MemberLinear(members, 2 * audio_dim, share)
+        self.audio_in = MemberLinear(members, columns + len(config.kinds), share)
         self.lyrics_in = MemberLinear(members, text_dim, config.text_width)
         self.lyrics_out = MemberLinear(members, config.text_width, share)
         self.context_in = MemberLinear(members, text_dim, share)
@@ -170,25 +181,6 @@ class AffettiNetwork(nn.Module):
         self.affect_head = MemberLinear(members, share, 2)
         self.emotion_head = MemberLinear(members, share, len(EMOTIONS))
         self.gems_head = MemberLinear(members, share, len(GEMS))
-
-    def standardise_to(self, audio: list[Tensor]) -> None:
-        """Fit the standardisation of the audio to training songs.
-
-        Parameters
-        ----------
-        audio : list of (patches, audio_dim) float Tensors
-            One for each song.
-        """
-        patches = torch.cat(audio).float()
-        descriptors = slice(self.config.audio_dim - self.config.descriptor_dim, None)
-        self.patch_mean.copy_(patches.mean(dim=0))
-        self.patch_std.copy_(patches.std(dim=0).clamp(min=1e-4))
-        self.patch_std[descriptors] /= _EMPHASIS
-        scaled = map(self._standardised, map(torch.Tensor.float, audio))
-        spread = torch.stack([song.std(dim=0, correction=0) for song in scaled])
-        self.spread_mean.copy_(spread.mean(dim=0))
-        self.spread_std.copy_(spread.std(dim=0).clamp(min=1e-2))
-        self.spread_std[descriptors] /= _EMPHASIS
 
     def forward(self, batch: AffettiBatch) -> AffettiOutput:
         """Compute the calibrated outputs, averaged over members.
@@ -207,30 +199,68 @@ class AffettiNetwork(nn.Module):
         ShapeError
             If a width differs from the configuration, or a song has no modality.
         """
-        members = self.members(batch)
+        known = self.states(batch)
+        members = self.fuse(known)
         config = self.config
         quadrant_logits = members.quadrant_logits.mean(dim=0)
+        gems_logits = members.gems_logits.mean(dim=0)
+        gates = members.gates.mean(dim=0)
         affect = members.affect.logit().mean(dim=0)
         affect = affect + config.affect_blend * (_log_odds(quadrant_logits) - affect)
-        fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
-        known = (_present(batch) * torch.tensor(_COUNTS, device=fused.device)).sum(dim=1)
-        quadrant_logits = quadrant_logits / self.quadrant_temperatures[known, None]
+        affect = self._with_felt(affect, gems_logits, gates)
+        affect = torch.sigmoid(affect * self.affect_scale + self.affect_shift)
+        quadrant_logits = quadrant_logits / self._temperature(known, gates)[:, None]
         cluster_logits = members.cluster_logits.mean(dim=0)
-        nothing = fused[:, :0]
+        index = _set_index(known.present)
+        spread = _side_deviation(quadrant_logits) * self.spread_scales[index]
+        fused = members.fused_embedding.transpose(0, 1).flatten(1)  # (songs, 256)
         return AffettiOutput(
             fused_embedding=fused / config.members**0.5,
             quadrant_logits=quadrant_logits,
-            cluster_logits=cluster_logits / self.cluster_temperatures[known, None],
-            affect=torch.sigmoid(affect * self.affect_scale + self.affect_shift),
-            affect_spread=_side_deviation(quadrant_logits) * self.spread_scales[known],
+            cluster_logits=cluster_logits / self.cluster_temperatures[index, None],
+            affect=affect,
+            affect_spread=spread,
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
-            gems_logits=members.gems_logits.mean(dim=0),
-            gates=members.gates.mean(dim=0),
-            felt=nothing,
-            kinds=nothing,
-            novelty=nothing,
-            intervals=nothing,
+            gems_logits=gems_logits,
+            gates=gates,
+            felt=torch.sigmoid(gems_logits * self.felt_scale + self.felt_shift),
+            kinds=known.kinds,
+            novelty=self._novelty(known)[:, None],
+            intervals=self._intervals(affect, spread),
         )
+
+    def _with_felt(self, affect: Tensor, gems_logits: Tensor, gates: Tensor) -> Tensor:
+        """Blend listeners' felt valence into the valence, as far as the audio has weight.
+
+        Felt valence is a weighted sum of joy, sadness and tension among the GEMS logits, in the
+        unit of the valence logit.
+        """
+        weights, shift = self.felt_valence[:-1], self.felt_valence[-1]
+        share = self.config.felt_blend * gates[:, 0]
+        felt = gems_logits @ weights + shift
+        valence = affect[:, 0] + share * (felt - affect[:, 0])
+        return torch.stack([valence, affect[:, 1]], dim=1)
+
+    def _temperature(self, known: MemberStates, gates: Tensor) -> Tensor:
+        """Temperature (songs,) of the quadrants: of the inputs, the kind and the novelty."""
+        config = self.config
+        # Music that is unlike the training songs is uncertain, whatever the logits are.
+        beyond = torch.relu(known.novelty)
+        of_audio = (known.kinds @ self.kind_temperatures).clamp(min=0.1)
+        of_audio = of_audio.log() + torch.log1p(config.novelty_heat * beyond)
+        factor = torch.where(known.present[:, 0], gates[:, 0] * of_audio, 0.0).exp()
+        return factor * self.quadrant_temperatures[_set_index(known.present)]
+
+    def _novelty(self, known: MemberStates) -> Tensor:
+        """Novelty (songs,) in [0, 1]; 0.5 at the edge of the training songs, 0 without audio."""
+        scaled = (known.novelty - self.config.novelty_edge) / self.config.novelty_width
+        return torch.where(known.present[:, 0], torch.sigmoid(scaled), 0.0)
+
+    def _intervals(self, affect: Tensor, spread: Tensor) -> Tensor:
+        """Lowest and highest valence, lowest and highest arousal, (songs, 4)."""
+        width = spread * self.interval_factors
+        bounds = torch.stack([affect - width, affect + width], dim=2)
+        return bounds.clamp(0.0, 1.0).flatten(1)
 
     def members(self, batch: AffettiBatch, *, are_texts: bool = False) -> AffettiOutput:
         """Compute the outputs of each member, without calibration; errors as `forward`.
@@ -245,19 +275,26 @@ class AffettiNetwork(nn.Module):
         present = _present(batch)
         self._check(batch, present)
         rate = self.config.text_dropout if are_texts else self.config.dropout
+        heard = self._heard(batch)
         parts = self.null_parts.expand(-1, len(present), -1, -1).unbind(dim=2)
-        embeds = (self._embed_audio, self._embed_lyrics, self._embed_context)
+        embeds = (
+            partial(self._embed_audio, heard),
+            partial(self._embed_lyrics, batch),
+            partial(self._embed_context, batch),
+        )
         states = torch.stack(
             [
                 # A modality that no song has is not computed.
-                torch.where(there[:, None], F.normalize(embed(batch, rate), dim=-1), null)
+                torch.where(there[:, None], F.normalize(embed(rate), dim=-1), null)
                 if bool(there.any())
                 else null
                 for embed, there, null in zip(embeds, present.unbind(dim=1), parts, strict=True)
             ],
             dim=2,
         )
-        return MemberStates(states, present, self.cues(batch))
+        there = present[:, :1].to(heard.kinds.dtype)
+        kinds, novelty = heard.kinds * there, heard.novelty * there[:, 0]
+        return MemberStates(states, present, self._cues(batch, novelty), kinds, novelty)
 
     def fuse(self, known: MemberStates) -> AffettiOutput:
         """Weight the states of each member with its gate, and classify their sum."""
@@ -267,18 +304,26 @@ class AffettiNetwork(nn.Module):
     def cues(self, batch: AffettiBatch) -> Tensor:
         """Cues about the reliability of the input, (songs, 2); 0 where a modality is missing.
 
-        The first is the oddness of the audio: the logarithm of the mean squared distance from the
-        training songs, above 0 for unusual audio. The second is the match of the lyrics with title
-        and artist, below 0 for lyrics of another song. Both are in standard deviations of training
-        songs, and clipped.
+        The first is the novelty of the audio, above 0 for unusual audio. The second is the match
+        of the lyrics with title and artist, below 0 for lyrics of another song. Both are in
+        standard deviations of training songs, and clipped.
         """
-        oddness = batch.audio.new_zeros(len(batch.audio))
-        if bool(batch.audio_mask.any()):
-            audio = masked_mean(self._standardised(batch.audio), batch.audio_mask)
-            mean, deviation = _ODDNESS
-            oddness = ((audio**2).mean(dim=1).clamp(min=1e-6).log() - mean) / deviation
-            oddness = torch.where(batch.audio_mask.any(dim=1), oddness, 0.0)
-        return torch.stack([oddness, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
+        there = batch.audio_mask.any(dim=1)
+        return self._cues(batch, torch.where(there, self._heard(batch).novelty, 0.0))
+
+    def _cues(self, batch: AffettiBatch, novelty: Tensor) -> Tensor:
+        return torch.stack([novelty, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
+
+    def _heard(self, batch: AffettiBatch) -> HeardAudio:
+        """Pool the audio and relate it to its kind of music; zeros if no song has audio."""
+        if not bool(batch.audio_mask.any()):
+            nothing = batch.audio.new_zeros(len(batch.audio), 0)
+            kinds = batch.audio.new_zeros(len(batch.audio), len(self.config.kinds))
+            return HeardAudio(nothing, kinds, kinds[:, 0])
+        several = batch.audio_mask.sum(dim=1) > 1
+        pooled = torch.cat(masked_mean_and_std(batch.audio, batch.audio_mask), dim=1)
+        heard: HeardAudio = self.statistics(pooled, several)
+        return heard
 
     def scores(self, known: MemberStates) -> Tensor:
         """Gate scores (members, songs, 3) from the states, without the cues."""
@@ -292,6 +337,8 @@ class AffettiNetwork(nn.Module):
     def weigh(self, known: MemberStates) -> Tensor:
         """Gate weights (members, songs, 3); a missing modality has exactly 0."""
         scores = self.scores(known) + self.doubt(known.cues)
+        context = scores[..., 2:] + self.config.context_shift
+        scores = torch.cat([scores[..., :2], context], dim=-1)
         return F.softmax(scores.masked_fill(~known.present, -torch.inf), dim=-1)
 
     def _check(self, batch: AffettiBatch, present: Tensor) -> None:
@@ -304,22 +351,17 @@ class AffettiNetwork(nn.Module):
         if not bool(present.any(dim=1).all()):
             raise ShapeError("a song of the batch has neither audio, lyrics nor context")
 
-    def _standardised(self, patches: Tensor) -> Tensor:
-        return ((patches - self.patch_mean) / self.patch_std).clamp(-_CLIP, _CLIP)
-
     def _drop(self, states: Tensor, rate: float) -> Tensor:
         """Apply dropout, different for each member."""
         if states.ndim == 2:
             states = states.expand(self.config.members, -1, -1)
         return F.dropout(states, rate, self.training)
 
-    def _embed_audio(self, batch: AffettiBatch, rate: float) -> Tensor:
-        """Embed mean and standard deviation over patches, (members, songs, share)."""
-        mean, spread = masked_mean_and_std(self._standardised(batch.audio), batch.audio_mask)
-        # A single patch has no deviation; 0 stands for an average one.
-        several = (batch.audio_mask.sum(dim=1, keepdim=True) > 1).to(spread.dtype)
-        spread = (spread - self.spread_mean) / self.spread_std * several
-        embedded: Tensor = self.audio_in(self._drop(torch.cat([mean, spread], dim=1), rate))
+    def _embed_audio(self, heard: HeardAudio, rate: float) -> Tensor:
+        """Embed the pooled audio and its kind of music, (members, songs, share)."""
+        columns = self._drop(heard.features, rate)
+        kinds = _KIND_EMPHASIS * heard.kinds.expand(len(columns), -1, -1)
+        embedded: Tensor = self.audio_in(torch.cat([columns, kinds], dim=2))
         return embedded
 
     def _embed_lyrics(self, batch: AffettiBatch, rate: float) -> Tensor:

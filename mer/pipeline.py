@@ -78,7 +78,7 @@ class PreparedSong:
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """Encoded song: audio (patches, 3581), lyrics and context (tokens, 384) each."""
+    """Encoded song: audio (patches, 1825), lyrics and context (tokens, 384) each."""
 
     audio: Tensor | None
     lyrics: Tensor | None

@@ -12,8 +12,10 @@ from mer import network as affetti
 from mer.batches import AffettiBatch, AffettiConfig, AffettiOutput, collate
 from mer.errors import ShapeError
 from mer.network import AffettiNetwork
+from mer.research.datasets.base import AffectLabels, Track
+from mer.research.house import kinds
 
-CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=2, text_width=8)
+CONFIG = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=2, text_width=8, components=4)
 PRESENCE = [
     (audio, lyrics, context)
     for audio in (True, False)
@@ -23,11 +25,18 @@ PRESENCE = [
 ]
 
 
+def fit_to(network: AffettiNetwork, songs: list[torch.Tensor]) -> None:
+    """Fit the statistics to songs of one kind of music."""
+    pooled = torch.stack([torch.cat([s.mean(dim=0), s.std(dim=0, correction=0)]) for s in songs])
+    track = Track("mirex", "1", "train", AffectLabels())
+    kinds.fit(network.statistics, pooled, [track] * len(songs), CONFIG.descriptor_dim)
+
+
 @pytest.fixture(scope="module")
 def network() -> AffettiNetwork:
     torch.manual_seed(0)
     network = AffettiNetwork(CONFIG)
-    network.standardise_to([torch.randn(5, 12) * 3 + 1 for _ in range(6)])
+    fit_to(network, [torch.randn(5, 12) * 3 + 1 for _ in range(40)])
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)  # null tokens too: zeros would hide mistakes
     return network.eval()
@@ -187,16 +196,22 @@ def test_audio_is_the_odder_the_farther_it_lies_from_the_training_songs(
     monkeypatch.setattr(affetti, "_CUE_LIMIT", 100.0)
     network = AffettiNetwork(CONFIG).eval()
     generator = torch.Generator().manual_seed(1)
-    songs = [torch.randn(5, CONFIG.audio_dim, generator=generator) for _ in range(8)]
-    network.standardise_to(songs)
-    away = [songs[0] + by for by in (0.0, 1.0, 2.0, 4.0)]
-    odd = network.cues(collate(away, [None] * 4, [None] * 4, CONFIG))[:, 0]
+    songs = [torch.randn(5, CONFIG.audio_dim, generator=generator) for _ in range(40)]
+    fit_to(network, songs)
+    away = [songs[0] + by for by in (0.0, 2.0, 4.0, 8.0)]
+    away_batch = collate(away, [None] * 4, [None] * 4, CONFIG)
+    odd = network.cues(away_batch)[:, 0]
     assert (odd.diff() > 0).all()
-    mean, deviation = affetti._ODDNESS
-    distance = ((songs[0].mean(dim=0) - network.patch_mean) / network.patch_std).square().mean()
-    assert float(odd[0]) == pytest.approx((float(distance.log()) - mean) / deviation, abs=1e-5)
+    novelty = network(away_batch).novelty[:, 0]
+    assert (novelty.diff() > 0).all()
+    assert novelty[0] < 0.5 < novelty[-1]
+    trained = network.cues(collate(songs, [None] * 40, [None] * 40, CONFIG))[:, 0]
+    assert float(trained.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(trained.std()) == pytest.approx(1, abs=1e-4)
     deaf = collate([None], [songs[0][:, : CONFIG.text_dim]], [None], CONFIG)
     assert float(network.cues(deaf)[0, 0]) == 0
+    assert float(network(deaf).novelty) == 0
+    assert network(deaf).kinds.tolist() == [[0.0] * len(CONFIG.kinds)]
 
 
 def test_gates_see_states_and_their_products(network: AffettiNetwork) -> None:
@@ -239,17 +254,6 @@ def test_members_are_states_weighted_and_classified(network: AffettiNetwork) -> 
     torch.testing.assert_close(alone.affect, by_itself.affect)
 
 
-def test_audio_is_standardised_by_the_training_songs() -> None:
-    network = AffettiNetwork(CONFIG).eval()
-    songs = [torch.randn(5, 12) * 3 + 1 for _ in range(6)]
-    network.standardise_to(songs)
-    patches = (torch.cat(songs) - network.patch_mean) / network.patch_std
-    torch.testing.assert_close(patches.mean(dim=0), torch.zeros(12), atol=1e-5, rtol=0)
-    emphasised = torch.tensor([1.0] * 10 + [3.0] * 2)  # the last two are descriptors
-    torch.testing.assert_close(patches.std(dim=0), emphasised)
-    assert {"patch_mean", "patch_std", "spread_mean", "spread_std"} <= set(network.state_dict())
-
-
 def test_members_are_averaged_and_share_the_embedding(network: AffettiNetwork) -> None:
     whole, members = network(batch()), network.members(batch())
     assert members.fused_embedding.shape == (4, 4, 64)
@@ -283,6 +287,7 @@ def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
         text_dim=10,
         descriptor_dim=2,
         text_width=8,
+        components=4,
         quadrant_temperatures=(2.0,) * 8,
         affect_scale=(3.0, 1.0),
         affect_shift=(0.0, 0.5),

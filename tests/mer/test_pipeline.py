@@ -401,7 +401,7 @@ class FullNetwork(AffettiNetwork):
 
 
 def test_what_only_some_checkpoints_predict_is_the_whole_songs(songs):
-    network = FullNetwork(AffettiConfig(kinds=("solo piano", "band")))
+    network = FullNetwork(AffettiConfig(kinds=("solo piano", "band"), kind_temperatures=(1.0, 1.0)))
     pipeline = EmotionPipeline(network, "affetti-full", torch.device("cpu"))
     predictions = pipeline.predict(songs)
     for song, prediction in zip(songs, predictions, strict=True):
@@ -416,10 +416,19 @@ def test_what_only_some_checkpoints_predict_is_the_whole_songs(songs):
             assert prediction.novelty == arousal
 
 
-def test_a_checkpoint_without_them_says_so(predictions):
-    for prediction in predictions:
-        assert (prediction.felt, prediction.kinds, prediction.novelty) == ({}, {}, None)
-        assert prediction.valence_interval is prediction.arousal_interval is None
+def test_kinds_and_novelty_are_of_the_audio_alone(songs, predictions):
+    for song, prediction in zip(songs, predictions, strict=True):
+        assert list(prediction.felt) == list(GEMS)
+        for low, high, place in (
+            (*prediction.valence_interval, prediction.valence),
+            (*prediction.arousal_interval, prediction.arousal),
+        ):
+            assert 0 <= low <= place <= high <= 1
+        if song.path is None:
+            assert (prediction.kinds, prediction.novelty) == ({}, None)
+        else:
+            assert sum(prediction.kinds.values()) == pytest.approx(1)
+            assert 0 <= prediction.novelty <= 1
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,8 @@ class Track:
     title, artist : str or None
     artist_group : str or None
         Tracks of one group are in one split. None if the artist is unknown.
+    genres : tuple of str
+        As released; empty if the set has none.
     """
 
     dataset: str
@@ -99,6 +101,7 @@ class Track:
     title: str | None = None
     artist: str | None = None
     artist_group: str | None = None
+    genres: tuple[str, ...] = ()
 
 
 def read_table(

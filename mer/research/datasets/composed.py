@@ -71,6 +71,7 @@ def load(root: Path) -> list[Track]:
                 ),
                 audio_path=audio_file(folder / row["file"]),
                 artist_group=row["id"],
+                genres=(row["instrumentation"],),
             )
         )
     return tracks

@@ -61,7 +61,7 @@ def load(root: Path) -> list[Track]:
 def _shares(folder: Path) -> list[Track]:
     path = folder / "songs.csv"
     tracks = []
-    columns = ("id", "raters", "split", *GEMS)
+    columns = ("id", "genre", "raters", "split", *GEMS)
     for number, row in enumerate(read_table(path, columns, licence=LICENCE), start=2):
         where = f"{path}, line {number}"
         felt = tuple(
@@ -80,6 +80,7 @@ def _shares(folder: Path) -> list[Track]:
                         raters=int(plain_id(row["raters"], where=f"{where}, column raters")),
                     ),
                     audio_path=audio_file(folder / "audio" / f"{row['id']}.opus"),
+                    genres=(row["genre"],),
                 )
             )
     return tracks
@@ -127,4 +128,5 @@ def _track(folder: Path, song_id: str, genre: str, players: Sequence[tuple[int, 
             raters=len(players),
         ),
         audio_path=find_audio(folder / "emotifymusic" / genre, str(number)),
+        genres=(genre,),
     )

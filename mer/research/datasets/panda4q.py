@@ -29,7 +29,9 @@ SCALE: Final = UNIT
 """Valence and arousal are mean norms of the mood words, on this scale, not ratings."""
 ANNOTATION_KIND: Final[AnnotationKind] = "editorial"
 
-_COLUMNS: Final = ("id", "artist", "title", "quadrant", "moods", "split", "artist_group")
+_COLUMNS: Final = (
+    *("id", "artist", "title", "quadrant", "moods", "genres", "split", "artist_group"),
+)
 
 
 def load(root: Path) -> list[Track]:
@@ -71,6 +73,7 @@ def load(root: Path) -> list[Track]:
                 title=row["title"] or None,
                 artist=row["artist"] or None,
                 artist_group=row["artist_group"] or None,
+                genres=_names(row["genres"]),
             )
         )
     return tracks
@@ -90,7 +93,8 @@ def genres(root: Path) -> dict[str, tuple[str, ...]]:
         If the table is absent or has no genres.
     """
     rows = read_table(root / "panda4q" / "songs.csv", ("id", "genres"), licence=LICENCE)
-    return {
-        row["id"]: tuple(name.strip() for name in row["genres"].split(";") if name.strip())
-        for row in rows
-    }
+    return {row["id"]: _names(row["genres"]) for row in rows}
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in cell.split(";") if name.strip())

@@ -19,19 +19,20 @@ from mer.batches import AffettiConfig
 from mer.errors import PackageMissingError
 from mer.metrics import bootstrap_ci, pearson, spearman
 from mer.research.datasets import panda4q
-from mer.research.evaluation import breakdown, neighbours, reliability, rivals
+from mer.research.evaluation import breakdown, by_domain, neighbours, reliability, rivals
 from mer.research.evaluation.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.research.evaluation.probes import fit_and_predict, pooled
 from mer.research.evaluation.report import markdown
 from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
 from mer.research.files import finite, write_json, write_page
+from mer.research.house.calibration import calibrate
 from mer.research.house.trainer import Recipe
-from mer.research.house.training import Material, add_data_arguments, train_final
+from mer.research.house.training import Material, add_data_arguments, text_start, train_final
 from mer.research.house.validation import (
     FoldNetwork,
-    calibrate,
     cross_validate,
     fold_of,
+    leave_domains_out,
     out_of_fold,
     predict,
     recalibrated,
@@ -172,18 +173,46 @@ def measure_neighbours(
 
 
 def calibrated_folds(
-    config: AffettiConfig, folds: Sequence[FoldNetwork], plane: Plane
+    config: AffettiConfig,
+    folds: Sequence[FoldNetwork],
+    plane: Plane,
+    left_out: Sequence[FoldNetwork] = (),
 ) -> list[FoldNetwork]:
     """Networks of all folds, each calibrated on the songs of the other folds."""
     return [
         FoldNetwork(
             recalibrated(
-                fold.network, calibrate(config, [*folds[:index], *folds[index + 1 :]], plane)
+                fold.network,
+                calibrate(config, [*folds[:index], *folds[index + 1 :]], plane, left_out),
             ),
             fold.held_out,
         )
         for index, fold in enumerate(folds)
     ]
+
+
+def calibrated_domains(
+    config: AffettiConfig,
+    folds: Sequence[FoldNetwork],
+    plane: Plane,
+    left_out: Mapping[str, FoldNetwork],
+) -> dict[str, FoldNetwork]:
+    """Networks without a domain, each calibrated without the songs of that domain."""
+    calibrated = {}
+    for name, domain in left_out.items():
+        sets = {song.track.dataset for song in domain.held_out}
+        known = [
+            FoldNetwork(
+                fold.network, tuple(s for s in fold.held_out if s.track.dataset not in sets)
+            )
+            for fold in folds
+        ]
+        others = [other for key, other in left_out.items() if key != name]
+        # Places and temperatures of popular music have no substitute.
+        fitted = folds if "panda4q" in sets else known
+        network = recalibrated(domain.network, calibrate(config, fitted, plane, others))
+        calibrated[name] = FoldNetwork(network, domain.held_out)
+    return calibrated
 
 
 def held_out_folds(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork]]:
@@ -204,23 +233,35 @@ def held_out_folds(args: argparse.Namespace) -> tuple[Material, list[FoldNetwork
         torch.set_num_threads(args.threads)
     recipe, config = Recipe(), AffettiConfig()
     material = Material.load(args.data, args.cache, args.work)
-    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
+    start = text_start(recipe, config, material, args.work)
+    shared = (recipe, config, material.development, material.plane, args.work)
+    folds = cross_validate(*shared, start=start)
     return material, calibrated_folds(config, folds, material.plane)
 
 
 def train_all(
     recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
-) -> tuple[list[FoldNetwork], list[AffettiNetwork]]:
-    """Train or read the network of each fold and of each of `SEEDS`, and calibrate them."""
-    folds = cross_validate(recipe, config, material.development, material.plane, folder)
-    calibrated = calibrate(config, folds, material.plane)
+) -> tuple[list[FoldNetwork], dict[str, FoldNetwork], list[AffettiNetwork]]:
+    """Train or read the networks of all folds, domains and `SEEDS`, and calibrate them."""
+    start = text_start(recipe, config, material, folder)
+    plane = material.plane
+    shared = (recipe, config, material.development, plane, folder)
+    folds = cross_validate(*shared, start=start)
+    left_out = leave_domains_out(*shared, start=start)
+    without = list(left_out.values())
+    calibrated = calibrate(config, folds, plane, without)
     networks = [
         recalibrated(
-            train_final(replace(recipe, seed=seed), config, material, folder / "final"), calibrated
+            train_final(replace(recipe, seed=seed), config, material, folder / "final", start),
+            calibrated,
         )
         for seed in SEEDS
     ]
-    return calibrated_folds(config, folds, material.plane), networks
+    return (
+        calibrated_folds(config, folds, plane, without),
+        calibrated_domains(config, folds, plane, left_out),
+        networks,
+    )
 
 
 def predict_all(
@@ -355,7 +396,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"no rivals in {name}: {args.rivals} holds no predictions")  # noqa: T201
     genres = {"panda4q": panda4q.genres(args.data)}
     recipe, config = Recipe(), AffettiConfig()
-    folds, networks = train_all(recipe, config, material, args.work)
+    folds, left_out, networks = train_all(recipe, config, material, args.work)
     parts = predict_all(folds, networks, material.development, tests)
     keep_predictions(args.predictions, parts)
     report: dict[str, Any] = {
@@ -363,6 +404,7 @@ def run(args: argparse.Namespace) -> int:
         "calibration": asdict(networks[0].config),
         "seeds": list(SEEDS),
     }
+    report["domains"] = finite(by_domain.measure(folds, left_out, material.plane))
     for name, section in sections(parts, networks, material, genres, others).items():
         report[name] = finite(section())
         # Finished sections are kept if a later one fails.

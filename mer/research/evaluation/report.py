@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from mer.research.evaluation import by_domain
 from mer.research.tables import command_block, grid, interval, number
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def _lines(report: Mapping[str, Any], picture: str | None) -> Iterator[str]:
     yield ""
     for name, figures in report["cross_validation"].items():
         yield from _task(name, figures)
+    if "domains" in report:
+        yield from by_domain.markdown(report["domains"])
     yield f"## Test split: networks of seeds {seeds}, trained on training and validation splits"
     yield ""
     for name, figures in report["test"].items():

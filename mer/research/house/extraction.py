@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mer.research.house.mixture import SONG_SETS, load_tracks
+from mer.research.house.mixture import DISTORTED_SETS, SONG_SETS, load_tracks
 from mer.research.house.trainer import Recipe
 from mer.research.inputs.distortions import augmentation
 from mer.research.inputs.features import FeatureCache, add_data_arguments
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     features = cache.features(tracks)
     patches = sum(len(f.audio) for f in features if f.audio is not None)
     print(f"{len(features)} songs, {patches} patches")  # noqa: T201
-    songs = [track for track in tracks if track.split != "test"]
+    songs = [t for t in tracks if t.dataset in DISTORTED_SETS and t.split != "test"]
     for copy in range(1, copies + 1):
         cache.features(songs, augmentation(copy))
         print(f"augmented copy {copy}: {len(songs)} songs")  # noqa: T201

@@ -7,6 +7,9 @@ set            quadrant cluster valence/arousal emotions  gems inputs
 ============== ======== ======= =============== ========= ==== ============================
 panda4q        yes              by its words    by words       audio and context
 mirex                   yes     by its word     by word        audio, lyrics and context
+emopia         yes              by quadrant                    audio
+emotify                         by felt                   yes  audio
+composed       yes              as composed                    audio
 mood_words     yes      yes     by the words    by words       lyrics: the songs' mood words
 warriner       soft             rated                          lyrics: one word
 emobank        soft             rated                          lyrics: one sentence
@@ -22,7 +25,13 @@ not converted to quadrants, because that lowers quadrant accuracy.
 Valence and arousal are mapped to one plane by ``sigmoid((x - mean) / deviation)``. The moments are
 those of panda4q's training clips for all labels by word norms (their quadrants are balanced, so 0.5
 is the boundary between quadrants in music). EmoBank and Deezer have their own. The polarity of a
-verse is a valence of 0.2, 0.5 or 0.8, without arousal.
+verse is a valence of 0.2, 0.5 or 0.8, without arousal. A clip of emopia lies at the middle of its
+quadrant.
+
+GEMS targets are shares of listeners who feel each emotion. Counts on lyrics are scaled to as many
+marks a listener as Emotify has. Felt shares are mapped to the plane by a crosswalk: valence is
+``z(joy) - z(sadness) - z(tension) / 2``, arousal ``z(power) + z(joy) - z(calmness) -
+z(tenderness)``, each divided by its deviation.
 """
 
 from __future__ import annotations
@@ -34,11 +43,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from mer.affect import EMOTIONS, GEMS, QUADRANTS
+from mer.affect import EMOTIONS, GEMS, QUADRANTS, Quadrant
 from mer.errors import DatasetError
 from mer.research.datasets import (
+    composed,
     deezer_va,
     emobank,
+    emopia,
+    emotify,
     gems_lyrics,
     goemotions,
     mirex,
@@ -49,12 +61,14 @@ from mer.research.datasets import (
 from mer.research.datasets.base import AffectLabels, Track, drop_overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
-SONG_SETS: Final = ("panda4q", "mirex")
+SONG_SETS: Final = ("panda4q", "mirex", "emopia", "emotify", "composed")
+DISTORTED_SETS: Final = ("panda4q", "mirex", "emopia", "emotify")
+"""Sets whose songs are also trained on as distorted copies."""
 TEXT_SETS: Final = (
     "mood_words",
     "warriner",
@@ -64,22 +78,36 @@ TEXT_SETS: Final = (
     "deezer_va",
     "poem_sentiment",
 )
+GENERAL_TEXTS: Final = ("warriner", "emobank", "goemotions", "poem_sentiment")
+"""Sets of texts that are about no song of `SONG_SETS`."""
 GOEMOTIONS_TRACKS: Final = 8000
 
 TASKS: Final = ("quadrant", "cluster", "valence", "arousal", "emotions", "gems")
 LOSS_WEIGHTS: Final = {  # in the order of TASKS
-    "panda4q": (1.0, 0.0, 1.0, 1.0, 0.3, 0.0),
-    "mirex": (0.0, 1.0, 0.3, 0.3, 0.1, 0.0),
+    "panda4q": (2.0, 0.0, 2.0, 2.0, 0.6, 0.0),
+    "mirex": (0.0, 2.0, 0.6, 0.6, 0.2, 0.0),
+    "emopia": (1.0, 0.0, 0.5, 0.5, 0.0, 0.0),
+    "emotify": (0.0, 0.0, 0.3, 0.5, 0.0, 1.5),
+    "composed": (0.5, 0.0, 0.5, 0.5, 0.0, 0.0),
     "mood_words": (1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
     "warriner": (0.5, 0.0, 4.0, 4.0, 0.0, 0.0),
     "emobank": (0.5, 0.0, 4.0, 4.0, 0.0, 0.0),
     "goemotions": (0.0, 0.0, 0.25, 0.25, 1.0, 0.0),
-    "gems_lyrics": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "gems_lyrics": (0.0, 0.0, 0.0, 0.0, 0.0, 0.5),
     "deezer_va": (0.0, 0.0, 0.5, 0.5, 0.0, 0.0),
     "poem_sentiment": (0.0, 0.0, 0.5, 0.0, 0.0, 0.0),
 }
 _POLARITY_STEP: Final = 0.3
 _RATED_TEXTS: Final = ("warriner", "emobank")
+_BY_QUADRANT: Final = ("emopia",)
+_MIDDLE: Final = 0.23
+"""Distance of a quadrant's middle from neutral: one deviation on the plane."""
+FELT_VALENCE: Final = {"joyful_activation": 1.0, "sadness": -1.0, "tension": -0.5}
+"""Crosswalk from standardised felt emotions to valence."""
+FELT_AROUSAL: Final = {
+    "power": 1.0, "joyful_activation": 1.0, "calmness": -1.0, "tenderness": -1.0
+}  # fmt: skip
+"""Crosswalk from standardised felt emotions to arousal."""
 
 
 class Targets(NamedTuple):
@@ -87,8 +115,10 @@ class Targets(NamedTuple):
 
     Attributes
     ----------
-    quadrant, cluster, emotions, gems : (songs, 4), (songs, 5), (songs, 8), (songs, 9) float Tensors
+    quadrant, cluster, emotions : (songs, 4), (songs, 5), (songs, 8) float Tensors
         Distributions.
+    gems : (songs, 9) float Tensor in [0, 1]
+        Shares of listeners.
     affect : (songs, 2) float Tensor in (0, 1)
         Valence and arousal on the plane (see the module).
     weights : (songs, 6) float Tensor
@@ -113,11 +143,17 @@ class Plane:
     Parameters
     ----------
     words, emobank, deezer : ((mean, deviation) of valence, of arousal)
+    felt : 2 tuples of 10 floats
+        For valence and arousal, weights of the nine felt shares and a shift.
+    marks : float
+        Mean number of felt emotions that a listener marks.
     """
 
     words: Moments
     emobank: Moments
     deezer: Moments
+    felt: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0,) * (len(GEMS) + 1),) * 2
+    marks: float = 1.0
 
     @classmethod
     def of(cls, tracks: Iterable[Track]) -> Plane:
@@ -129,15 +165,51 @@ class Plane:
             If panda4q, EmoBank or Deezer has no labelled training track among them.
         """
         tracks = list(tracks)
-        return cls(*(_moments(tracks, name) for name in ("panda4q", "emobank", "deezer_va")))
+        words, sentences, tags = (
+            _moments(tracks, name) for name in ("panda4q", "emobank", "deezer_va")
+        )
+        rows = [t.labels.felt for t in tracks if t.labels.felt is not None and t.split == "train"]
+        if len(rows) < 2:
+            return cls(words, sentences, tags)
+        shares = torch.tensor(rows, dtype=torch.float64)
+        felt = _felt_weights(shares, FELT_VALENCE), _felt_weights(shares, FELT_AROUSAL)
+        return cls(words, sentences, tags, felt, float(shares.sum(dim=1).mean()))
 
     def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
         """Valence and arousal of `labels` on the plane; None if they have none."""
+        if labels.felt is not None:
+            return self._felt_place(labels.felt)
+        if dataset in _BY_QUADRANT and labels.quadrant is not None:
+            return _middle(labels.quadrant)
         if labels.valence is None or labels.arousal is None:
             return None
+        if dataset == "composed":
+            return labels.valence, labels.arousal
         own = {"emobank": self.emobank, "deezer_va": self.deezer}
         valence, arousal = own.get(dataset, self.words)
         return _squash(labels.valence, *valence), _squash(labels.arousal, *arousal)
+
+    def _felt_place(self, felt: Sequence[float]) -> tuple[float, float]:
+        valence, arousal = (
+            _squash(sum(w * share for w, share in zip(weights, (*felt, 1.0), strict=True)), 0, 1)
+            for weights in self.felt
+        )
+        return valence, arousal
+
+
+def _middle(quadrant: Quadrant) -> tuple[float, float]:
+    valence = _MIDDLE if quadrant in (Quadrant.Q1, Quadrant.Q4) else -_MIDDLE
+    arousal = _MIDDLE if quadrant in (Quadrant.Q1, Quadrant.Q2) else -_MIDDLE
+    return 0.5 + valence, 0.5 + arousal
+
+
+def _felt_weights(shares: Tensor, crosswalk: Mapping[str, float]) -> tuple[float, ...]:
+    """Weights of the shares, and a shift, that give the crosswalk with mean 0 and deviation 1."""
+    wanted = torch.tensor([crosswalk.get(name, 0.0) for name in GEMS], dtype=torch.float64)
+    weights = wanted / shares.std(dim=0).clamp(min=1e-6)
+    places = shares @ weights
+    weights = weights / places.std().clamp(min=1e-6)
+    return (*weights.tolist(), -float((shares @ weights).mean()))
 
 
 def _moments(tracks: Sequence[Track], dataset: str) -> Moments:
@@ -177,6 +249,7 @@ def load_tracks(root: Path) -> list[Track]:
         If a data set is missing or damaged.
     """
     songs = drop_overlaps([*panda4q.load(root), *mirex.load(root)], root)
+    others = [*emopia.load(root), *emotify.load(root), *composed.load(root)]
     words = [
         Track("mood_words", f"{song.dataset}-{song.track_id}", song.split, song.labels,
               lyrics=", ".join(song.labels.mood_words), artist_group=song.artist_group)
@@ -195,7 +268,7 @@ def load_tracks(root: Path) -> list[Track]:
         if track.artist_group not in tested and (track.lyrics or track.dataset == "deezer_va")
     ]
     texts = (*lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS])
-    return [*songs, *words, *texts, *weak, *poem_sentiment.load(root)]
+    return [*songs, *others, *words, *texts, *weak, *poem_sentiment.load(root)]
 
 
 def _without_context(track: Track) -> Track:
@@ -251,8 +324,40 @@ def _known(track: Track, plane: Plane) -> dict[str, list[float]]:
         known["cluster"] = [float(cluster == labels.cluster) for cluster in range(5)]
     if labels.emotions is not None:
         known["emotions"] = list(labels.emotions)
-    if labels.gems is not None:
-        known["gems"] = list(labels.gems)
+    if labels.felt is not None:
+        known["gems"] = list(labels.felt)
+    elif labels.gems is not None:
+        known["gems"] = [min(1.0, plane.marks * share) for share in labels.gems]
     if labels.polarity is not None:
         known["valence"] = [0.5 + _POLARITY_STEP * labels.polarity]
     return known
+
+
+class TextSet(NamedTuple):
+    """Indices of the texts of one set, and the set's share of a batch."""
+
+    indices: Tensor
+    share: float
+
+
+def text_sets(tracks: Sequence[Track]) -> list[TextSet]:
+    """Find the texts of each set of `TEXT_SETS` that has any, and the set's share of a batch.
+
+    Texts about no song were met before (`house.reading`), so that a quarter as many are enough.
+    """
+    names = [track.dataset for track in tracks]
+    indices = {name: [i for i, other in enumerate(names) if other == name] for name in TEXT_SETS}
+    share = {name: 1.0 if name in GENERAL_TEXTS else 4.0 for name in TEXT_SETS if indices[name]}
+    return [
+        TextSet(torch.tensor(indices[name]), weight / sum(share.values()))
+        for name, weight in share.items()
+    ]
+
+
+def drawn_texts(sets: Sequence[TextSet], texts: int) -> Tensor:
+    """Draw the indices of about `texts` random texts."""
+    drawn = [
+        part.indices[torch.randint(len(part.indices), (round(texts * part.share),))]
+        for part in sets
+    ]
+    return torch.cat([torch.empty(0, dtype=torch.int64), *drawn])

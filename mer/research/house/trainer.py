@@ -21,11 +21,19 @@ from tqdm import trange
 from mer.batches import AffettiBatch, AffettiConfig, AffettiOutput, collate
 from mer.errors import CheckpointCorruptError
 from mer.files import written_aside
-from mer.network import AffettiNetwork, MemberStates
-from mer.research.house.mixture import LOSS_WEIGHTS, TEXT_SETS, Plane, Targets, targets
+from mer.network import AffettiNetwork, MemberStates, masked_mean_and_std
+from mer.research.house import kinds
+from mer.research.house.mixture import (
+    LOSS_WEIGHTS,
+    Plane,
+    Targets,
+    drawn_texts,
+    targets,
+    text_sets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
 _AFFECT_LOSS_SCALE: Final = 8.0
 """Scales a squared error on the unit square to the size of a cross-entropy."""
 
-_GRADIENT_NORM: Final = 2.0
+GRADIENT_NORM: Final = 2.0
 _FALL: Final = 0.2
 """Required fall of a gate's logarithm for a modified modality."""
 
@@ -49,7 +57,7 @@ class Recipe:
     seed, epochs : int
         An epoch is one pass over the songs.
     batch_songs, batch_texts : int
-        Per step; every data set of texts contributes an equal number.
+        Per step; the sets of texts contribute by `mixture.text_sets`.
     learning_rate, weight_decay : float
         Of AdamW, with a cosine to zero.
     label_smoothing : float in [0, 1)
@@ -69,12 +77,15 @@ class Recipe:
         Weight of the gate loss (distorted audio and another song's lyrics).
     averaging : float in [0, 1)
         Decay per step of the running average of weights.
+    reading_steps, reading_texts : int
+        Steps of `house.reading.read_texts`, which precedes the training of all networks, and
+        texts in each.
     """
 
     seed: int = 0
-    epochs: int = 12
-    batch_songs: int = 32
-    batch_texts: int = 1344
+    epochs: int = 14
+    batch_songs: int = 64
+    batch_texts: int = 640
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
@@ -86,6 +97,8 @@ class Recipe:
     consistency: float = 0.3
     wariness: float = 0.3
     averaging: float = 0.99
+    reading_steps: int = 450
+    reading_texts: int = 1344
 
 
 class ContrastiveCues(NamedTuple):
@@ -151,7 +164,7 @@ def _error(output: AffettiOutput, wanted: Targets, smooth: float) -> Tensor:
             valence,
             arousal,
             _cross_entropy(output.emotion_logits, wanted.emotions, 0.0),
-            _cross_entropy(output.gems_logits, wanted.gems, 0.0),
+            _share_error(output.gems_logits, wanted.gems),
         ],
         dim=-1,
     )  # (members, songs, tasks)
@@ -211,6 +224,12 @@ def _cross_entropy(logits: Tensor, wanted: Tensor, smooth: float) -> Tensor:
     return -(smoothed * F.log_softmax(logits, dim=-1)).sum(dim=-1)
 
 
+def _share_error(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Sum of binary cross-entropies (members, songs) between logits and shares."""
+    shares = wanted.expand_as(logits)
+    return F.binary_cross_entropy_with_logits(logits, shares, reduction="none").sum(dim=-1)
+
+
 def withhold(batch: AffettiBatch, recipe: Recipe) -> AffettiBatch:
     """Modality dropout and patch dropout; every song keeps a modality and a patch.
 
@@ -250,6 +269,8 @@ class Trainer:
     folder : Path or None
         For the state and the history (one JSON object per epoch), with file names that contain a
         digest of all other arguments. None keeps neither.
+    start : mapping of str to Tensor or None
+        Weights of `house.reading.read_texts` to start from. None starts from random weights.
     """
 
     def __init__(
@@ -260,19 +281,20 @@ class Trainer:
         texts: Sequence[TrackFeatures],
         plane: Plane,
         folder: Path | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.recipe = recipe
-        self.songs, self.texts = list(songs), _condensed(texts)
+        self.songs, self.texts = list(songs), condensed(texts)
         self._song_targets = targets([song.track for song in songs], plane)
         self._text_targets = targets([text.track for text in texts], plane)
         self.plane = plane
         self._folder = folder
         torch.manual_seed(recipe.seed)
         self.network = AffettiNetwork(config)
+        if start is not None:
+            self.network.load_state_dict(start)
         self._digest = self._fingerprint(config)
-        self.network.standardise_to(
-            [song.audio.float() for song in self.songs if song.audio is not None]
-        )
+        fit_statistics(self.network, self.songs)
         self.averaged = torch.optim.swa_utils.AveragedModel(
             self.network,
             multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
@@ -310,34 +332,33 @@ class Trainer:
         for step, (songs, texts) in enumerate(steps):
             progress = (self.epoch + step / len(steps)) / self.recipe.epochs
             for group in self.optimizer.param_groups:
-                group["lr"] = self.recipe.learning_rate * _cosine(progress)
+                group["lr"] = self.recipe.learning_rate * cosine(progress)
             whole, is_copy = self._with_copies(songs)
             batch = withhold(whole, self.recipe)
-            wanted = _chosen(self._song_targets, songs)
+            wanted = chosen_targets(self._song_targets, songs)
             contrast = self._contrast(batch, songs, is_copy) if self.recipe.wariness else None
             error = loss(self.network, batch, wanted, self.recipe, contrast=contrast)
             if len(texts):
-                batch, wanted = self._batch(self.texts, texts), _chosen(self._text_targets, texts)
+                batch, wanted = (
+                    self._batch(self.texts, texts),
+                    chosen_targets(self._text_targets, texts),
+                )
                 error = error + self.recipe.text_weight * loss(
                     self.network, batch, wanted, self.recipe, are_texts=True
                 )
             self.optimizer.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), _GRADIENT_NORM)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimizer.step()
             self.averaged.update_parameters(self.network)
             errors.append(error.item())
         return sum(errors) / len(errors)
 
     def _steps(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of songs in a random order, each with equally many texts of every set."""
-        names = [text.track.dataset for text in self.texts]
-        sets = [[i for i, name in enumerate(names) if name == wanted] for wanted in TEXT_SETS]
-        members = [torch.tensor(indices) for indices in sets if indices]
+        """Batches of songs in a random order, each with random texts of every set."""
+        sets = text_sets([text.track for text in self.texts])
         for songs in torch.split(torch.randperm(len(self.songs)), self.recipe.batch_songs):
-            count = self.recipe.batch_texts // max(1, len(members))
-            drawn = [part[torch.randint(len(part), (count,))] for part in members]
-            yield songs, torch.cat([torch.empty(0, dtype=torch.int64), *drawn])
+            yield songs, drawn_texts(sets, self.recipe.batch_texts)
 
     def _with_copies(self, chosen: Tensor) -> tuple[AffettiBatch, Tensor]:
         """Batch of songs, some with the audio of a distorted copy, and whether each is a copy."""
@@ -388,6 +409,8 @@ class Trainer:
         shapes = [(name, tuple(part.shape)) for name, part in self.network.state_dict().items()]
         parts = (self.recipe, config, self.plane, LOSS_WEIGHTS, tracks, shapes)
         digest = hashlib.sha256(repr(parts).encode())
+        for part in self.network.state_dict().values():
+            digest.update(part.contiguous().numpy().tobytes())
         for example in examples:
             for rows in (example.audio, example.lyrics, example.context, *example.copies):
                 digest.update(b"-" if rows is None else rows.contiguous().numpy().tobytes())
@@ -424,11 +447,25 @@ class Trainer:
             history.write(json.dumps({"epoch": self.epoch, "loss": error}) + "\n")
 
 
+def fit_statistics(network: AffettiNetwork, songs: Sequence[TrackFeatures]) -> None:
+    """Fit the audio statistics of `network` to the songs that have audio (`house.kinds`)."""
+    heard = [(song.track, song.audio) for song in songs if song.audio is not None]
+    pooled = torch.stack([_pooled(audio) for _, audio in heard])
+    tracks = [track for track, _ in heard]
+    kinds.fit(network.statistics, pooled, tracks, network.config.descriptor_dim)
+
+
+def _pooled(rows: Tensor) -> Tensor:
+    """Mean and deviation over patches, as the network pools them."""
+    there = torch.ones(1, len(rows), dtype=torch.bool)
+    return torch.cat(masked_mean_and_std(rows.float().unsqueeze(0), there), dim=1).squeeze(0)
+
+
 def _any_copy(song: TrackFeatures) -> Tensor:
     return song.copies[int(torch.randint(len(song.copies), ()))]
 
 
-def _condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
+def condensed(examples: Sequence[TrackFeatures]) -> list[TrackFeatures]:
     """Replace the tokens of each text by their mean, which is all that the network uses."""
     return [
         replace(example, lyrics=_mean_row(example.lyrics), context=_mean_row(example.context))
@@ -440,7 +477,8 @@ def _mean_row(states: Tensor | None) -> Tensor | None:
     return None if states is None else states.float().mean(dim=0, keepdim=True)
 
 
-def _chosen(wanted: Targets, songs: Tensor) -> Targets:
+def chosen_targets(wanted: Targets, songs: Tensor) -> Targets:
+    """Targets of the songs with these indices."""
     return Targets(*(part[songs] for part in wanted))
 
 
@@ -454,5 +492,6 @@ def feature_batch(examples: Sequence[TrackFeatures], config: AffettiConfig) -> A
     )
 
 
-def _cosine(progress: float) -> float:
+def cosine(progress: float) -> float:
+    """Fall from 1 to 0 along half a cosine, for `progress` from 0 to 1."""
     return 0.5 * (1 + math.cos(math.pi * progress))

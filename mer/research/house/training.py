@@ -1,25 +1,32 @@
 """``python -m mer.research train``: train the packaged checkpoint from the data sets.
 
-Five networks are trained on folds with disjoint artists, for calibration on held-out songs. Then
-one network is trained on all songs outside the test split, with the same recipe. Every network
-keeps its state, so that a killed command can be repeated.
+First the text path is trained on texts alone; every network starts from its weights. Then five
+networks are trained on folds with disjoint artists, for calibration on held-out songs, and one
+without each domain, for the confidence on unfamiliar music. At last one network is trained on all
+songs outside the test split, with the same recipe. Every network keeps its state, so that a killed
+command can be repeated.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from mer import checkpoint
 from mer.batches import AffettiConfig
 from mer.encoders.low_rank import bundled
-from mer.research.house.mixture import SONG_SETS, Plane, load_tracks
+from mer.files import written_aside
+from mer.research.house.calibration import calibrate
+from mer.research.house.mixture import DISTORTED_SETS, GENERAL_TEXTS, SONG_SETS, Plane, load_tracks
+from mer.research.house.reading import read_texts
 from mer.research.house.text_adaptation import adapter
 from mer.research.house.trainer import Recipe, Trainer
-from mer.research.house.validation import calibrate, cross_validate, is_song
+from mer.research.house.validation import cross_validate, is_song, leave_domains_out
 from mer.research.inputs import features
 from mer.research.inputs.distortions import augmentation
 from mer.research.inputs.features import FeatureCache
@@ -27,6 +34,8 @@ from mer.research.inputs.features import FeatureCache
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+
+    from torch import Tensor
 
     from mer.network import AffettiNetwork
     from mer.research.datasets.base import Track
@@ -50,7 +59,7 @@ class Material:
 
     examples: tuple[TrackFeatures, ...]
     plane: Plane
-    adapter: Mapping[str, torch.Tensor]
+    adapter: Mapping[str, Tensor]
 
     @classmethod
     def load(
@@ -65,7 +74,8 @@ class Material:
         """Read the data sets under `data`, with features from `cache` (computed if missing).
 
         The text encoder's adapter is kept in `work` (trained if missing). Songs outside the test
-        split have the audio of `copies` distorted copies in addition to their own.
+        split have the audio of `copies` distorted copies in addition to their own. Composed pieces
+        have none, because they were written with various recording conditions.
         `only_development` leaves everything else out.
         """
         tracks = load_tracks(data)
@@ -75,7 +85,7 @@ class Material:
         if only_development:
             tracks = [track for track in tracks if _is_development(track)]
         examples = store.features(tracks)
-        songs = [i for i, e in enumerate(examples) if is_song(e) and e.track.split != "test"]
+        songs = [i for i, e in enumerate(examples) if _has_copies(e.track)]
         for copy in range(1, copies + 1):
             distorted = store.features([tracks[i] for i in songs], augmentation(copy))
             for i, copied in zip(songs, distorted, strict=True):
@@ -90,18 +100,42 @@ class Material:
         return [example for example in self.examples if _is_development(example.track)]
 
 
+def _has_copies(track: Track) -> bool:
+    return track.dataset in DISTORTED_SETS and track.split != "test"
+
+
 def _is_development(track: Track) -> bool:
     return track.split == "train" or (track.dataset in SONG_SETS and track.split == "val")
 
 
-def train_final(
+def text_start(
     recipe: Recipe, config: AffettiConfig, material: Material, folder: Path
+) -> dict[str, Tensor]:
+    """Weights after `read_texts` on the texts about no song of the song sets; kept in `folder`."""
+    texts = [e for e in material.development if e.track.dataset in GENERAL_TEXTS]
+    parts = (recipe, config, material.plane, [(t.track.track_id, t.track.labels) for t in texts])
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+    path = folder / f"text-start-{digest}.safetensors"
+    if not path.is_file():
+        weights = read_texts(recipe, config, texts, material.plane)
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as part:
+            save_file(weights, part)
+    return load_file(path)
+
+
+def train_final(
+    recipe: Recipe,
+    config: AffettiConfig,
+    material: Material,
+    folder: Path,
+    start: Mapping[str, Tensor] | None = None,
 ) -> AffettiNetwork:
     """Train on all data outside the test splits; the state is kept in `folder`."""
     examples = material.development
     songs = [example for example in examples if is_song(example)]
     texts = [example for example in examples if not is_song(example)]
-    return Trainer(recipe, config, songs, texts, material.plane, folder).train()
+    return Trainer(recipe, config, songs, texts, material.plane, folder, start).train()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,9 +173,12 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
     material = Material.load(args.data, args.cache, args.work)
-    folds = cross_validate(recipe, config, material.development, material.plane, args.work)
-    calibrated = calibrate(config, folds, material.plane)
-    network = train_final(recipe, config, material, args.work / "final")
+    start = text_start(recipe, config, material, args.work)
+    shared = (recipe, config, material.development, material.plane, args.work)
+    folds = cross_validate(*shared, start=start)
+    left_out = leave_domains_out(*shared, start=start)
+    calibrated = calibrate(config, folds, material.plane, list(left_out.values()))
+    network = train_final(recipe, config, material, args.work / "final", start)
     card: dict[str, Any] = {
         "licence": "CC BY-NC-SA 4.0; see docs/model-card.md",
         "model_card": "docs/model-card.md",

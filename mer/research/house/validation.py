@@ -1,4 +1,4 @@
-"""Out-of-fold predictions, and the calibration that is fitted on them.
+"""Out-of-fold predictions, and networks that were trained without a domain.
 
 Folds have disjoint artists, so that no network predicts an artist on which it was trained.
 """
@@ -6,21 +6,19 @@ Folds have disjoint artists, so that no network predicts an artist on which it w
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
-import torch.nn.functional as F
 
 from mer.batches import AffettiOutput
 from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES
-from mer.research.house.mixture import SONG_SETS, TASKS, Plane, targets
+from mer.research.house.mixture import SONG_SETS, Plane
 from mer.research.house.trainer import Trainer, feature_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -49,6 +47,12 @@ class FoldNetwork:
     held_out: tuple[TrackFeatures, ...]
 
 
+def group_of(example: TrackFeatures) -> str:
+    """Group of a track that is held out as one: its artist, or the track if that is unknown."""
+    track = example.track
+    return track.artist_group or f"{track.dataset} {track.track_id}"
+
+
 def fold_of(artist_group: str | None, folds: int = FOLDS) -> int:
     """Fold, from 0, in which an artist's songs are held out; determined by a hash."""
     return int.from_bytes(hashlib.sha256(f"{artist_group}".encode()).digest()[:4], "big") % folds
@@ -62,6 +66,7 @@ def cross_validate(
     folder: Path | None = None,
     folds: int = FOLDS,
     first: int | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> list[FoldNetwork]:
     """Train one network per fold, on all data without the fold's artists.
 
@@ -77,6 +82,8 @@ def cross_validate(
     folds : int
     first : int or None
         Train the first folds only; None trains all.
+    start : mapping of str to Tensor or None
+        As `Trainer`.
 
     Returns
     -------
@@ -85,10 +92,8 @@ def cross_validate(
     networks = []
     for fold in range(folds if first is None else min(first, folds)):
         # Texts by an artist or about a song (its mood words are its label) are held out with it.
-        # Of the nine clips of unknown artists, only the songs are held out.
         held = [
-            (is_song(e) or e.track.artist_group is not None)
-            and fold_of(e.track.artist_group, folds) == fold
+            (is_song(e) or e.track.artist_group is not None) and fold_of(group_of(e), folds) == fold
             for e in examples
         ]
         kept = [e for e, h in zip(examples, held, strict=True) if not h]
@@ -99,9 +104,57 @@ def cross_validate(
             [e for e in kept if not is_song(e)],
             plane,
             folder / f"fold-{fold}" if folder else None,
+            start,
         ).train()
         songs = tuple(e for e, h in zip(examples, held, strict=True) if h and is_song(e))
         networks.append(FoldNetwork(network, songs))
+    return networks
+
+
+DOMAINS: Final = {
+    "popular music": ("panda4q", "mirex", "mood_words"),
+    "solo piano": ("emopia",),
+    "four genres, felt": ("emotify",),
+    "composed pieces": ("composed",),
+}
+"""Domains that are left out one at a time, and their sets."""
+
+
+def leave_domains_out(
+    recipe: Recipe,
+    config: AffettiConfig,
+    examples: Sequence[TrackFeatures],
+    plane: Plane,
+    folder: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
+) -> dict[str, FoldNetwork]:
+    """Train a network without each domain; its songs are the held-out ones.
+
+    Parameters
+    ----------
+    recipe, config, examples, plane, folder, start
+        As `cross_validate`.
+
+    Returns
+    -------
+    dict of str to FoldNetwork
+        By the names in `DOMAINS`; domains without songs are left out.
+    """
+    networks = {}
+    for name, sets in DOMAINS.items():
+        kept = [e for e in examples if e.track.dataset not in sets]
+        held = tuple(e for e in examples if e.track.dataset in sets and is_song(e))
+        if held:
+            network = Trainer(
+                recipe,
+                config,
+                [e for e in kept if is_song(e)],
+                [e for e in kept if not is_song(e)],
+                plane,
+                folder / f"without-{sets[0]}" if folder else None,
+                start,
+            ).train()
+            networks[name] = FoldNetwork(network, held)
     return networks
 
 
@@ -175,126 +228,8 @@ def out_of_fold(
     return AffettiOutput(*(torch.cat(column)[back] for column in zip(*outputs, strict=True)))
 
 
-def calibrate(
-    config: AffettiConfig, networks: Sequence[FoldNetwork], plane: Plane
-) -> AffettiConfig:
-    """Fit temperatures and the spread of valence and arousal on held-out songs.
-
-    A temperature minimises the cross-entropy of its head. Each set of modalities has its own,
-    because predictions from fewer modalities should be less confident. Regression shrinks valence
-    and arousal of uncertain songs towards the mean; slope and shift before the sigmoid restore the
-    labels' mean and deviation. Spreads are scaled so that errors, divided by them, have a mean
-    square of 1.
-
-    Parameters
-    ----------
-    config : AffettiConfig
-        Of `networks`, without calibration.
-    networks : sequence of FoldNetwork
-    plane : Plane
-
-    Returns
-    -------
-    AffettiConfig
-    """
-    songs = [song for fold in networks for song in fold.held_out]
-    output = out_of_fold(networks, songs)
-    wanted = targets([song.track for song in songs], plane)
-    clips = torch.tensor([song.track.dataset == "panda4q" for song in songs])
-    predicted, true = output.affect[clips].logit(), wanted.affect[clips].logit()
-    scale = true.std(dim=0) / predicted.std(dim=0)
-    shift = true.mean(dim=0) - scale * predicted.mean(dim=0)
-    fitted = [_temperatures(networks, songs, plane, parts) for parts in SETS]
-    has_emotions = wanted.weights[:, TASKS.index("emotions")] > 0
-    config = replace(
-        config,
-        quadrant_temperatures=_filled([quadrant for quadrant, _ in fitted], 1.0),
-        cluster_temperatures=_filled([cluster for _, cluster in fitted], 1.0),
-        emotion_temperature=_temperature(
-            output.emotion_logits[has_emotions], wanted.emotions[has_emotions]
-        ),
-        affect_scale=_pair(scale),
-        affect_shift=_pair(shift),
-    )
-    networks = [replace(fold, network=recalibrated(fold.network, config)) for fold in networks]
-    spreads = [_spread_scale(networks, songs, plane, parts) for parts in SETS]
-    return replace(config, spread_scales=_filled(spreads, (1.0, 1.0)))
-
-
 def recalibrated(network: AffettiNetwork, config: AffettiConfig) -> AffettiNetwork:
     """Copy of a network with another calibration."""
     copy = AffettiNetwork(config).eval()
     copy.load_state_dict(network.state_dict())
     return copy
-
-
-SETS: Final = tuple(
-    tuple(name for bit, name in enumerate(MODALITIES) if number >> bit & 1) for number in range(8)
-)
-"""Sets of modalities, in the order of `AffettiConfig`; the first is empty."""
-_FEWEST: Final = 20
-
-
-def _having(songs: Sequence[TrackFeatures], parts: Sequence[str]) -> list[TrackFeatures]:
-    return [s for s in songs if parts and all(getattr(s, part) is not None for part in parts)]
-
-
-def _temperatures(
-    networks: Sequence[FoldNetwork],
-    songs: Sequence[TrackFeatures],
-    plane: Plane,
-    parts: tuple[str, ...],
-) -> tuple[float | None, float | None]:
-    """Temperatures of quadrants and clusters for the inputs `parts`; None with too few songs."""
-    songs = _having(songs, parts)
-    if not songs:
-        return None, None
-    output = out_of_fold(networks, songs, parts)
-    wanted = targets([song.track for song in songs], plane)
-    quadrant, cluster = (wanted.weights[:, TASKS.index(t)] > 0 for t in ("quadrant", "cluster"))
-    return (
-        _fitted(output.quadrant_logits, wanted.quadrant, quadrant),
-        _fitted(output.cluster_logits, wanted.cluster, cluster),
-    )
-
-
-def _spread_scale(
-    networks: Sequence[FoldNetwork],
-    songs: Sequence[TrackFeatures],
-    plane: Plane,
-    parts: tuple[str, ...],
-) -> tuple[float, float] | None:
-    songs = _having(songs, parts)
-    if len(songs) < _FEWEST:
-        return None
-    output = out_of_fold(networks, songs, parts)
-    wanted = targets([song.track for song in songs], plane)
-    known = wanted.weights[:, TASKS.index("valence")] > 0
-    errors = ((output.affect - wanted.affect) / output.affect_spread)[known]
-    return _pair((errors**2).mean(dim=0).sqrt())
-
-
-def _fitted(logits: Tensor, wanted: Tensor, rows: Tensor) -> float | None:
-    return _temperature(logits[rows], wanted[rows]) if int(rows.sum()) >= _FEWEST else None
-
-
-def _filled(by_set: Sequence[T | None], otherwise: T) -> tuple[T, ...]:
-    """Replace the missing value of a set of modalities by that of the most similar set."""
-    known = {number: found for number, found in enumerate(by_set) if found is not None}
-
-    def nearest(number: int) -> T:
-        most_similar = sorted(known, key=lambda other: ((other ^ number).bit_count(), other))
-        return known[most_similar[0]] if most_similar else otherwise
-
-    return tuple(nearest(number) for number in range(len(by_set)))
-
-
-def _pair(both: Tensor) -> tuple[float, float]:
-    valence, arousal = both.tolist()
-    return valence, arousal
-
-
-def _temperature(logits: Tensor, wanted: Tensor) -> float:
-    """Minimise the cross-entropy over a fine grid."""
-    grid = [math.exp(step / 50) for step in range(-100, 101)]  # 0.14 to 7.4
-    return min(grid, key=lambda t: float(F.cross_entropy(logits / t, wanted)))

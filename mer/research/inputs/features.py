@@ -10,7 +10,6 @@ shard.
 ::
 
     CACHE/MSD_musicnn/1f0e….npz         rows (all patches, 1756), lengths and keys (inputs,)
-    CACHE/MTT_musicnn/1f0e….npz         the same of the second network
     CACHE/descriptors/1f0e….npz         rows (all patches, 69), lengths and keys (inputs,)
     CACHE/all-MiniLM-L6-v2/8c21….npz    rows (all tokens, 384), lengths and keys (inputs,)
     CACHE/all-MiniLM-L6-v2-5d01…/…      the same of the adapted text encoder
@@ -54,7 +53,7 @@ class TrackFeatures:
     Parameters
     ----------
     track : Track
-    audio : (patches, 1756 or 3581) float16 Tensor or None
+    audio : (patches, 1756 or 1825) float16 Tensor or None
         Rows of MusiCNN. Wide rows add those of the second MusiCNN and the descriptors.
         None if the track has no audio.
     lyrics, context : (tokens, 384) float16 Tensor or None
@@ -78,7 +77,7 @@ class FeatureCache:
     folder : Path
         Created when needed. It may be deleted at any time.
     is_wide : bool
-        True gives audio rows of the full input of `mer.network`, 3581 numbers.
+        True gives audio rows of the full input of `mer.network`, 1825 numbers.
         False gives the 1756 numbers of the first MusiCNN.
     adapter : mapping of str to Tensor or None
         Low-rank corrections of the text encoder (`house.text_adaptation`).

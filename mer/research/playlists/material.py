@@ -22,7 +22,7 @@ from mer.research.evaluation.evaluate import calibrated_folds
 from mer.research.evaluation.neighbours import mfcc_statistics, musicnn_embeddings
 from mer.research.house.mixture import Plane, load_tracks
 from mer.research.house.trainer import Recipe
-from mer.research.house.training import Material
+from mer.research.house.training import Material, text_start
 from mer.research.house.validation import cross_validate, predict
 from mer.research.inputs.features import FeatureCache
 from mer.research.playlists.queries import queries_of
@@ -116,7 +116,9 @@ def out_of_fold_catalogues(
     """
     recipe, config = Recipe(copies=copies), AffettiConfig()
     material = Material.load(data, cache, work, copies, only_development=True)
-    folds = cross_validate(recipe, config, material.development, material.plane, work, first=first)
+    start = text_start(recipe, config, material, work)
+    shared = (recipe, config, material.development, material.plane, work)
+    folds = cross_validate(*shared, first=first, start=start)
     folds = calibrated_folds(config, folds, material.plane)
     return list(_by_fold(folds)), material.plane
 

@@ -23,18 +23,19 @@ from mer.research.evaluation.probes import fit_and_predict, pooled
 from mer.research.evaluation.report import markdown
 from mer.research.evaluation.tasks import TASKS, compare, predict_task, scores
 from mer.research.files import write_json
+from mer.research.house.calibration import calibrate
 from mer.research.house.mixture import Plane
 from mer.research.house.trainer import Recipe
 from mer.research.house.training import Material
 from mer.research.house.validation import (
     FOLDS,
     FoldNetwork,
-    calibrate,
     cross_validate,
     fold_of,
     is_song,
     out_of_fold,
     predict,
+    recalibrated,
 )
 from mer.research.inputs.features import TrackFeatures
 
@@ -145,10 +146,17 @@ def test_mood_words_of_a_held_out_song_are_held_out() -> None:
     assert sum(seen) == 2 * len(SONGS)
 
 
+def with_context_of(config: AffettiConfig, fold: FoldNetwork) -> FoldNetwork:
+    """Return a fold without calibration, but for the weight of the context."""
+    only = replace(CONFIG, context_shift=config.context_shift)
+    return replace(fold, network=recalibrated(fold.network, only))
+
+
 def test_calibration_gives_the_labels_spread() -> None:
     folds = cross_validate(RECIPE, CONFIG, SONGS, PLANE, folds=3)
     config = calibrate(CONFIG, folds, PLANE)
-    raw = out_of_fold(folds, SONGS).affect.logit()
+    shifted = [with_context_of(config, fold) for fold in folds]
+    raw = out_of_fold(shifted, SONGS).affect.logit()
     places = [PLANE.place("panda4q", song.track.labels) for song in SONGS]
     wanted = torch.tensor([place for place in places if place is not None]).logit()
     scaled = raw * torch.tensor(config.affect_scale) + torch.tensor(config.affect_shift)
@@ -205,7 +213,8 @@ def test_a_fold_is_calibrated_on_the_others() -> None:
     first = calibrated_folds(CONFIG, folds, PLANE)[0]
     assert first.network.config == others != calibrate(CONFIG, folds, PLANE)
     assert first.held_out == folds[0].held_out
-    raw, calibrated = (predict(n, SONGS[:3]) for n in (folds[0].network, first.network))
+    shifted = with_context_of(others, folds[0])
+    raw, calibrated = (predict(n, SONGS[:3]) for n in (shifted.network, first.network))
     torch.testing.assert_close(
         calibrated.quadrant_logits * others.quadrant_temperatures[5], raw.quadrant_logits
     )
@@ -254,7 +263,7 @@ def guess(
 
 
 def deal(recipe: Recipe, config: AffettiConfig, songs: Sequence[TrackFeatures],
-         *rest: object) -> list[FoldNetwork]:  # fmt: skip
+         *rest: object, start: object = None) -> list[FoldNetwork]:  # fmt: skip
     held = [
         tuple(e for e in songs if is_song(e) and fold_of(e.track.artist_group) == fold)
         for fold in range(FOLDS)
@@ -277,7 +286,9 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None) 
 
     for name, replacement in {
         "AffettiConfig": lambda: CONFIG,
+        "text_start": lambda *_: {},
         "cross_validate": deal,
+        "leave_domains_out": lambda *_, start: {},
         "train_final": lambda recipe, *rest: untrained(recipe.seed),
         "fit_and_predict": guess,
         "mfcc_statistics": lambda _: np.random.default_rng(0).normal(size=(16, 3)),

@@ -21,6 +21,7 @@ from mer.research.house.trainer import (
     Trainer,
     _gate_loss,
     feature_batch,
+    fit_statistics,
     loss,
     withhold,
 )
@@ -198,7 +199,7 @@ def contrast_of(songs: Sequence[TrackFeatures]) -> tuple[AffettiBatch, Contrasti
 
 def cues(songs: Sequence[TrackFeatures]) -> torch.Tensor:
     network = AffettiNetwork(CONFIG)
-    network.standardise_to([one.audio.float() for one in WITH_LYRICS if one.audio is not None])
+    fit_statistics(network, WITH_LYRICS)
     return network.cues(feature_batch(songs, CONFIG))
 
 
@@ -264,7 +265,7 @@ def untrained() -> AffettiNetwork:
     """Without dropout, so that two passes are the same."""
     torch.manual_seed(2)
     network = AffettiNetwork(CONFIG)
-    network.standardise_to([one.audio.float() for one in WITH_LYRICS if one.audio is not None])
+    fit_statistics(network, WITH_LYRICS)
     return network.eval()
 
 
@@ -327,7 +328,8 @@ def test_gates_learn_to_mistrust_lyrics_that_do_not_meet_the_title() -> None:
         lesson = _gate_loss(network, known, contrast)
         lesson.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    own, strange = network.weigh(known), network.weigh(known._replace(cues=contrast.modified))
+    own = network.weigh(known._replace(cues=contrast.original))
+    strange = network.weigh(known._replace(cues=contrast.modified))
     assert (strange[..., 1] < own[..., 1]).all()
     assert (strange[..., 1] < 0.9 * own[..., 1]).float().mean() > 0.8
 

@@ -122,7 +122,9 @@ def test_the_checkpoint_carries_the_corrections(
 ) -> None:
     config = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8)
     network = AffettiNetwork(config)
-    monkeypatch.setattr(training, "cross_validate", lambda *_: [])
+    monkeypatch.setattr(training, "text_start", lambda *_: {})
+    monkeypatch.setattr(training, "cross_validate", lambda *_, start: [])
+    monkeypatch.setattr(training, "leave_domains_out", lambda *_, start: {})
     monkeypatch.setattr(training, "calibrate", lambda *_: config)
     monkeypatch.setattr(training, "train_final", lambda *_: network)
     stale = tmp_path / "affetti-00000000.safetensors"

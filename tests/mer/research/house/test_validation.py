@@ -12,12 +12,10 @@ from mer.batches import AffettiConfig
 from mer.network import AffettiNetwork
 from mer.prediction import MODALITIES
 from mer.research.datasets.base import AffectLabels, Track
+from mer.research.house.calibration import SETS, _filled, calibrate
 from mer.research.house.mixture import Plane, targets
 from mer.research.house.validation import (
-    SETS,
     FoldNetwork,
-    _filled,
-    calibrate,
     out_of_fold,
     predict,
     recalibrated,

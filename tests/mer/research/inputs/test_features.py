@@ -150,20 +150,20 @@ def test_an_interrupted_extraction_resumes(tmp_path: Path) -> None:
     assert len(CountingText.read) == 100 - kept > 0
 
 
-def test_wide_rows_hold_both_networks_and_the_descriptors(tmp_path: Path) -> None:
+def test_wide_rows_hold_the_network_and_the_descriptors(tmp_path: Path) -> None:
     path = tmp_path / "a.opus"
     path.write_text("2")
     track = Track("mirex", "1", "train", AffectLabels(), path)
     (narrow,) = FeatureCache(tmp_path / "cache").features([track])
     assert CountingAudio.names == ["MSD_musicnn"]
     (wide,) = FeatureCache(tmp_path / "cache", is_wide=True).features([track])
-    assert CountingAudio.names == ["MSD_musicnn", "MTT_musicnn"]  # the first is kept
+    assert CountingAudio.names == ["MSD_musicnn"]  # its rows are kept
     assert narrow.audio is not None
     assert wide.audio is not None
-    assert wide.audio.tolist() == [[2.0] * 12 + [7.0] * 3] * 2
+    assert wide.audio.tolist() == [[2.0] * 6 + [7.0] * 3] * 2
     assert torch.equal(wide.audio[:, :6], narrow.audio)
     FeatureCache(tmp_path / "cache", is_wide=True).features([track])
-    assert len(CountingAudio.names) == 2
+    assert len(CountingAudio.names) == 1
 
 
 def folders(cache: Path) -> set[str]:
@@ -284,4 +284,4 @@ def test_songs_are_decoded_once_for_all_that_is_missing(
     FeatureCache(tmp_path / "cache").features(tracks[:1])
     FeatureCache(tmp_path / "cache", is_wide=True).features(tracks)
     assert decoded == ["a", "a", "b"]
-    assert CountingAudio.encoded == [2] * 4  # the first network encoded `a` once
+    assert CountingAudio.encoded == [2] * 2  # `a` was encoded once
