@@ -91,12 +91,13 @@ _CREDIT: Final = re.compile(
     re.IGNORECASE,
 )
 _REPEATED: Final = re.compile(r"(.)\1+")
-_VOCABLE: Final = re.compile(
+_SYLLABLE: Final = re.compile(
     r"(?:[lndbrtp]a|sh?a|do|du|di|dam|[dbrp]um|be|shu|sho|bop|wop|dip|ding|dong|tra|[aeou]h?|h?m"
     r"|h[aeo]|h?ey|h?ay|oy|yeh?|yeah?|w[hu]?oa?h?|uhu|ла|на|та|о|а|э|эй|ай|ой"
-    r"|라|나|아|오|우|워|예|ラ|ナ|ア|オ|ら|な|あ|お|啦|啊|哦)+"
+    r"|라|나|아|오|우|워|예|ラ|ナ|ア|オ|ら|な|あ|お|啦|啊|哦)"
 )
 """Syllables of singing without words; repeated letters count once."""
+_LONGEST_SYLLABLE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,21 @@ def lyric_lines(text: str) -> tuple[str, ...]:
 def is_wordless(text: str) -> bool:
     """Return whether a text has no words, but syllables such as "la la la" at most."""
     tokens = re.findall(r"[^\W\d_]+", text.casefold())
-    return all(_VOCABLE.fullmatch(_REPEATED.sub(r"\1", token)) for token in tokens)
+    return all(_is_vocable(_REPEATED.sub(r"\1", token)) for token in tokens)
+
+
+def _is_vocable(token: str) -> bool:
+    """Return whether a token consists of syllables.
+
+    The time is proportional to the length. A repeated group in a pattern would try all ways to
+    divide "yeahyeahyeah", whose number doubles with each "yeah".
+    """
+    reached = {0}
+    for start in range(len(token)):
+        if start in reached:
+            ends = range(start + 1, min(start + _LONGEST_SYLLABLE, len(token)) + 1)
+            reached.update(end for end in ends if _SYLLABLE.fullmatch(token, start, end))
+    return len(token) in reached
 
 
 def parse_lrc(text: str) -> tuple[TimedLine, ...]:

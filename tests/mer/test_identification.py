@@ -139,6 +139,13 @@ def test_wordless(text: str, *, expected: bool) -> None:
     assert is_wordless(text) is expected
 
 
+@pytest.mark.parametrize("syllable", ["yeah", "dum", "dip", "uhuh", "whoah"])
+def test_a_long_token_is_divided_in_one_way_at_a_time(syllable: str) -> None:
+    # A pattern that tries all ways would not end.
+    assert is_wordless(500 * syllable)
+    assert not is_wordless(500 * syllable + "x")
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [
