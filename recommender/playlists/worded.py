@@ -273,7 +273,8 @@ def _felt_blended(parts: Sequence[tuple[float, Target]]) -> NDArray[np.float64] 
         ],
         0,
     )
-    return np.asarray(felt / felt.sum())
+    # A text may refuse every emotion that its moods stress.
+    return np.asarray(felt / felt.sum()) if felt.any() else None
 
 
 def felt_weights(

@@ -171,3 +171,17 @@ class TestCatalogue:
         SongEmotion.objects.filter(song=ids[0]).update(felt={"nostalgia": 0.9})
         version = SongEmotion.objects.get(song=ids[0]).model_version
         assert changes.changes_since(before, model_version=version).song_ids == (ids[0],)
+
+
+@pytest.mark.django_db
+def test_a_text_may_refuse_all_emotions_of_its_moods() -> None:
+    snapshot = snapshot_of(np.random.default_rng(1).random((9, len(GEMS))))
+    reading = understand("nostalgic, but not sad and not calm")
+    assert reading.felt
+    assert not reading.emotions
+    request = PlaylistRequest(text="nostalgic, but not sad and not calm")
+    aim = plan_of_request(request, snapshot, None).aim
+    assert aim is not None
+    assert aim.target is not None
+    assert aim.target.felt is None
+    assert np.isfinite(aim.scores(snapshot, np.arange(9))[0]).all()
