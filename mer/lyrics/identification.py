@@ -50,6 +50,8 @@ _ENOUGH_LINES: Final = 4
 _ENOUGH_WORDS: Final = 20
 """English lines of a song in another language count if there are so many."""
 _MOST_CHARACTERS: Final = 20_000
+_MOST_LINES: Final = 400
+"""Only so many different lines are identified one by one, a millisecond each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,9 @@ def _kept(lines: Sequence[str], kept: frozenset[str], language: str | None) -> R
 
 
 def _foreign(lines: Sequence[str], *, is_read: bool) -> frozenset[str]:
-    """Return the lines that are not read; unclear ones go with the whole lyrics."""
-    foreign: set[str] = set()
-    for start in range(0, len(lines), _STANZA):
+    """Return the lines that are not read; unclear and late ones go with the whole lyrics."""
+    foreign = set() if is_read else set(lines[_MOST_LINES:])
+    for start in range(0, min(len(lines), _MOST_LINES), _STANZA):
         stanza = lines[start : start + _STANZA]
         # Among English lines, a line has to be clearer.
         is_sure = is_read and _probabilities("\n".join(stanza)).get("en", 0.0) >= _SURE_FROM

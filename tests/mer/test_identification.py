@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mer.lyrics import (
     clean_lyrics,
+    identification,
     language_code,
     language_name,
     lyric_lines,
@@ -203,3 +204,21 @@ def test_a_clear_hook_in_another_language_is_withheld(text: str) -> None:
     readable = readable_lyrics(text)
     assert readable.are_withheld
     assert not readable.text
+
+
+def test_only_so_many_lines_are_identified_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    probabilities = identification._probabilities
+
+    def counted(text: str) -> dict[str, float]:
+        asked.append(text)
+        return probabilities(text)
+
+    monkeypatch.setattr(identification, "_probabilities", counted)
+    english = [f"I walk alone along the river in the night of {number}" for number in range(2_000)]
+    assert len(readable_lyrics("\n".join(english)).places) == 2_000
+    assert len(asked) < 2_000
+    german = [f"Ich gehe in der Nacht allein am Fluss entlang {number}" for number in range(2_000)]
+    assert not readable_lyrics("\n".join(german)).text
+    mixed = [*english[:20], *german]
+    assert len(readable_lyrics("\n".join(mixed)).places) == 20
