@@ -139,7 +139,8 @@ class AffettiOutput(NamedTuple):
     gates : (songs, 3) float Tensor
         Weights of audio, lyrics and context. They sum to 1; a missing modality has exactly 0.
     felt : (songs, 9) float Tensor in [0, 1]
-        Expected shares of listeners who feel each of `mer.affect.GEMS`, calibrated.
+        Expected shares of listeners who feel each of `mer.affect.GEMS`, calibrated. No columns if
+        the configuration has no share of felt valence (`felt_blend`): nothing calibrated them.
     kinds : (songs, kinds) float Tensor in [0, 1]
         Soft assignment of the audio to `AffettiConfig.kinds`; rows sum to 1.
     novelty : (songs, 1) float Tensor in [0, 1]

@@ -223,11 +223,17 @@ class AffettiNetwork(nn.Module):
             emotion_logits=members.emotion_logits.mean(dim=0) / config.emotion_temperature,
             gems_logits=gems_logits,
             gates=gates,
-            felt=torch.sigmoid(gems_logits * self.felt_scale + self.felt_shift),
+            felt=self._felt(gems_logits),
             kinds=known.kinds,
             novelty=self._novelty(known)[:, None],
             intervals=self._intervals(affect, spread),
         )
+
+    def _felt(self, gems_logits: Tensor) -> Tensor:
+        """Compute listeners' shares (songs, 9); no columns if no such ratings calibrated them."""
+        if not self.config.felt_blend:
+            return gems_logits[:, :0]
+        return torch.sigmoid(gems_logits * self.felt_scale + self.felt_shift)
 
     def _with_felt(self, affect: Tensor, gems_logits: Tensor, gates: Tensor) -> Tensor:
         """Blend listeners' felt valence into the valence, as far as the audio has weight.

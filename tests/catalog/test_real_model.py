@@ -13,7 +13,7 @@ from catalog.analysis import model_version, songs_analyse, text_analyse
 from catalog.models import Song, SongEmotion
 from catalog.results import embedding_from_bytes
 from mer.affect import EMOTIONS
-from mer.checkpoint import load, save
+from mer.checkpoint import load, packaged_version, save
 from mer.errors import CheckpointError
 from mer.prediction import MODALITIES
 from tests.catalog.conftest import write_tone
@@ -84,3 +84,9 @@ def test_a_checkpoint_is_loaded_once_and_a_new_one_anew(
     settings.AFFETTI_CHECKPOINT = "no-such-checkpoint"
     with pytest.raises(CheckpointError):
         analysis.pipeline()
+
+
+def test_the_open_checkpoint_is_chosen_by_its_name(settings: SettingsWrapper) -> None:
+    settings.AFFETTI_CHECKPOINT = "affetti-open"
+    assert model_version() == packaged_version("affetti-open")
+    assert model_version().startswith("affetti-open-")

@@ -301,6 +301,16 @@ def test_calibration_is_part_of_the_output(network: AffettiNetwork) -> None:
     torch.testing.assert_close(output.affect[:, 1], torch.sigmoid(arousal + 0.5))
 
 
+def test_felt_shares_are_given_only_where_they_were_calibrated() -> None:
+    plain = AffettiNetwork(CONFIG).eval()
+    assert plain(batch()).felt.shape == (4, 0)
+    rated = AffettiNetwork(
+        dataclasses.replace(CONFIG, felt_blend=0.3, felt_scale=(2.0,) * 9, felt_shift=(-1.0,) * 9)
+    ).eval()
+    output = rated(batch())
+    torch.testing.assert_close(output.felt, torch.sigmoid(2 * output.gems_logits - 1))
+
+
 def test_collate_pads_and_marks_what_is_missing(network: AffettiNetwork) -> None:
     whole = batch()
     audio = [whole.audio[0], None, whole.audio[2, :2]]

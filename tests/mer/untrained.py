@@ -29,7 +29,8 @@ def save_untrained(
     """Checkpoint of the house network as it is before training."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = AffettiNetwork(config or AffettiConfig())
+        # With a share of felt valence, as the house model: it predicts felt emotions.
+        network = AffettiNetwork(config or AffettiConfig(felt_blend=0.3))
     values = dataclasses.asdict(network.config)
     state = bundled(network.state_dict(), adapter or {})
     return checkpoint.save(state, values, {}, folder, "affetti")

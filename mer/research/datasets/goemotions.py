@@ -38,10 +38,11 @@ CHECKSUMS: Final = {
 }
 
 
-def load(root: Path) -> list[Track]:
+def load(root: Path, *, has_norms: bool = True) -> list[Track]:
     """Comments with a distribution over the eight emotions, in the official splits.
 
     Valence and arousal are the word norms of the emotions' names, not ratings of the comment.
+    Without `has_norms` comments have neither, and the norms are not read.
     Comments without any of the eight emotions are left out. Their only labels are neutral,
     surprise, confusion or realization.
 
@@ -52,7 +53,7 @@ def load(root: Path) -> list[Track]:
     """
     folder = root / "text/goemotions"
     names = _label_names(folder / "emotions.txt")
-    crosswalk = Crosswalk(warriner.load_norms(root))
+    crosswalk = Crosswalk(warriner.load_norms(root)) if has_norms else None
     return [
         track
         for split in ("train", "dev", "test")
@@ -69,7 +70,9 @@ def _label_names(path: Path) -> list[str]:
     return names
 
 
-def _load_split(path: Path, split: str, names: list[str], crosswalk: Crosswalk) -> Iterator[Track]:
+def _load_split(
+    path: Path, split: str, names: list[str], crosswalk: Crosswalk | None
+) -> Iterator[Track]:
     known_ids = {str(index): name for index, name in enumerate(names)}
     for number, row in enumerate(read_tsv(path, licence=LICENCE), start=1):
         try:
@@ -81,7 +84,7 @@ def _load_split(path: Path, split: str, names: list[str], crosswalk: Crosswalk) 
             ) from error
         known = [label for label in labels if GOEMOTIONS[label]]
         if known:
-            point = crosswalk.point(known)
+            point = crosswalk.point(known) if crosswalk else None
             yield Track(
                 dataset="goemotions",
                 track_id=track_id,

@@ -1,7 +1,7 @@
 """``python -m mer.research domains``: a packaged checkpoint on each set of songs, by audio alone.
 
-Every song goes the whole way from its file. Sets without rated valence and arousal have the
-quadrants' sides as binary labels; felt emotions have Spearman's rank correlation.
+Every song goes the whole way from its file. The sides of the quadrants are binary labels. Valence
+and arousal, by mood words or as composed, and felt emotions have Spearman's rank correlation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Judged = Sequence[tuple[Track, EmotionPrediction]]
 
-SETS: Final = ("panda4q", "emopia", "emotify", "composed")
+SETS: Final = ("panda4q", "mirex", "emopia", "emotify", "composed")
 _BATCH: Final = 8
 _FELT: Final = ("joyful_activation", "sadness", "tension", "calmness", "power")
 
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     pipeline = EmotionPipeline.from_pretrained(args.model)
     sides: list[list[str | float | None]] = []
+    places: list[list[str | float | None]] = []
     felt: list[list[str | float | None]] = []
     for name in args.sets:
         songs = [
@@ -66,14 +67,17 @@ def run(args: argparse.Namespace) -> int:
         kinds = composed.instrumentations(args.data) if name == "composed" else {}
         for title, part in _parts(name, with_sides, kinds):
             sides.append([title, *side_figures(part)])
+        if placed := [(song, p) for song, p in judged if song.labels.valence is not None]:
+            places.append([name, *place_figures(placed)])
         if shares := [(song, p) for song, p in judged if song.labels.gems is not None]:
             felt.append([name, *felt_figures(shares)])
     columns = ("set", "songs", "accuracy", "macro-F1", "AUC valence", "AUC arousal", "confidence",
                "ECE", "arousal sd", *(f"recall {q}" for q in QUADRANTS))  # fmt: skip
     lines = [f"{pipeline.model_version}, audio alone, {' and '.join(args.split)}", ""]
-    lines += grid(columns, sides) if sides else []
-    if felt:
-        lines += ["", *grid(("set", "songs", *(f"{a}: {g}" for a, g in _pairs())), felt)]
+    correlated = ("set", "songs", *_AXES)
+    asked = ("set", "songs", *(f"{axis}: {name}" for axis, name in _pairs()))
+    for names, rows in ((columns, sides), (correlated, places), (asked, felt)):
+        lines += [*grid(names, rows), ""] if rows else []
     print("\n".join(lines))  # noqa: T201
     return 0
 
@@ -123,6 +127,20 @@ _AXES: Final = ("valence", "arousal")
 
 def _pairs() -> list[tuple[str, str]]:
     return [(axis, name) for axis in _AXES for name in _FELT]
+
+
+def place_figures(judged: Judged) -> list[str | float | None]:
+    """Rank correlation of valence and arousal with their labels."""
+    return [
+        str(len(judged)),
+        *(
+            spearman(
+                np.array([getattr(p, axis) for _, p in judged]),
+                np.array([getattr(song.labels, axis) for song, _ in judged]),
+            )
+            for axis in _AXES
+        ),
+    ]
 
 
 def felt_figures(judged: Judged) -> list[str | float | None]:

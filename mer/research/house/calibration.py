@@ -110,6 +110,8 @@ def _with_context(
     deserve. Both tasks count alike, each at its best temperature.
     """
     told = _having(songs, ("audio", "context"))
+    if len(told) < _FEWEST:
+        return config
     wanted = targets([song.track for song in told], plane)
     classed = wanted.weights[:, TASKS.index("quadrant")] > 0
     clustered = wanted.weights[:, TASKS.index("cluster")] > 0
@@ -128,8 +130,6 @@ def _with_context(
             if int(rows.sum()) >= _FEWEST
         )
 
-    if len(told) < _FEWEST:
-        return config
     return replace(config, context_shift=min(_SHIFTS, key=error))
 
 
@@ -184,16 +184,15 @@ def _with_places(
     """Fit slope and shift of valence and arousal, and the temperature of the emotions."""
     output = out_of_fold(networks, songs)
     wanted = targets([song.track for song in songs], plane)
-    clips = torch.tensor([song.track.dataset == "panda4q" for song in songs])
+    placed = {id(song) for song in _placed(songs, ("panda4q",))}
+    clips = torch.tensor([id(song) in placed for song in songs])
     predicted, true = output.affect[clips].logit(), wanted.affect[clips].logit()
     scale = true.std(dim=0) / predicted.std(dim=0)
     shift = true.mean(dim=0) - scale * predicted.mean(dim=0)
     has_emotions = wanted.weights[:, TASKS.index("emotions")] > 0
     return replace(
         config,
-        emotion_temperature=_temperature(
-            output.emotion_logits[has_emotions], wanted.emotions[has_emotions]
-        ),
+        emotion_temperature=_fitted(output.emotion_logits, wanted.emotions, has_emotions) or 1.0,
         affect_scale=_pair(scale),
         affect_shift=_pair(shift),
     )
@@ -291,7 +290,7 @@ def _with_intervals(
     songs: Sequence[TrackFeatures],
     plane: Plane,
 ) -> AffettiConfig:
-    placed = [song for song in songs if song.track.dataset in PLACED_SETS]
+    placed = _placed(songs)
     if len(placed) < _FEWEST:
         return config
     output = out_of_fold(networks, placed)
@@ -310,6 +309,13 @@ SETS: Final = tuple(
 _FEWEST: Final = 20
 
 
+def _placed(
+    songs: Sequence[TrackFeatures], sets: Sequence[str] = PLACED_SETS
+) -> list[TrackFeatures]:
+    """Songs of `sets`; all songs where none is of them, as for the open checkpoint."""
+    return [song for song in songs if song.track.dataset in sets] or list(songs)
+
+
 def _having(songs: Sequence[TrackFeatures], parts: Sequence[str]) -> list[TrackFeatures]:
     return [s for s in songs if parts and all(getattr(s, part) is not None for part in parts)]
 
@@ -324,7 +330,7 @@ def _temperatures(
 
     Other sets than `PLACED_SETS` have factors of their own, by kind of music.
     """
-    songs = _having([s for s in songs if s.track.dataset in PLACED_SETS], parts)
+    songs = _having(_placed(songs), parts)
     if not songs:
         return None, None
     output = out_of_fold(networks, songs, parts)
@@ -342,7 +348,7 @@ def _spread_scale(
     plane: Plane,
     parts: tuple[str, ...],
 ) -> tuple[float, float] | None:
-    songs = _having([s for s in songs if s.track.dataset in PLACED_SETS], parts)
+    songs = _having(_placed(songs), parts)
     if len(songs) < _FEWEST:
         return None
     output = out_of_fold(networks, songs, parts)

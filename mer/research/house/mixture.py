@@ -175,6 +175,20 @@ class Plane:
         felt = _felt_weights(shares, FELT_VALENCE), _felt_weights(shares, FELT_AROUSAL)
         return cls(words, sentences, tags, felt, float(shares.sum(dim=1).mean()))
 
+    @classmethod
+    def of_sentences(cls, tracks: Iterable[Track]) -> Plane:
+        """Moments of EmoBank's training sentences; labels of no other set can be placed with it.
+
+        Composed pieces need none.
+
+        Raises
+        ------
+        DatasetError
+            If EmoBank has too few labelled training tracks.
+        """
+        unknown = ((0.5, 0.25), (0.5, 0.25))
+        return cls(unknown, _moments(list(tracks), "emobank"), unknown)
+
     def place(self, dataset: str, labels: AffectLabels) -> tuple[float, float] | None:
         """Valence and arousal of `labels` on the plane; None if they have none."""
         if labels.felt is not None:
@@ -259,16 +273,20 @@ def load_tracks(root: Path) -> list[Track]:
     for track in warriner.load(root):
         fold = _hash(track.track_id) % 20
         lemmas.append(replace(track, split="test" if fold < 4 else "val" if fold == 4 else "train"))
-    comments = [track for track in goemotions.load(root) if track.split == "train"]
-    comments.sort(key=lambda track: _hash(track.track_id))
     tested = {song.artist_group for song in songs if song.split == "test"}
     weak = [
         replace(track, lyrics=None) if track.dataset == "deezer_va" else _without_context(track)
         for track in (*deezer_va.load(root), *gems_lyrics.load(root))
         if track.artist_group not in tested and (track.lyrics or track.dataset == "deezer_va")
     ]
-    texts = (*lemmas, *emobank.load(root), *comments[:GOEMOTIONS_TRACKS])
+    texts = (*lemmas, *emobank.load(root), *some_comments(goemotions.load(root)))
     return [*songs, *others, *words, *texts, *weak, *poem_sentiment.load(root)]
+
+
+def some_comments(comments: Iterable[Track]) -> list[Track]:
+    """Choose `GOEMOTIONS_TRACKS` training comments by hash."""
+    training = [track for track in comments if track.split == "train"]
+    return sorted(training, key=lambda track: _hash(track.track_id))[:GOEMOTIONS_TRACKS]
 
 
 def _without_context(track: Track) -> Track:

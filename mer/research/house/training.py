@@ -21,6 +21,7 @@ from mer import checkpoint
 from mer.batches import AffettiConfig
 from mer.encoders.low_rank import bundled
 from mer.files import written_aside
+from mer.research.house import open_weights
 from mer.research.house.calibration import calibrate
 from mer.research.house.mixture import DISTORTED_SETS, GENERAL_TEXTS, SONG_SETS, Plane, load_tracks
 from mer.research.house.reading import read_texts
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mer.research.inputs.features import TrackFeatures
 
 CHECKPOINT_NAME: Final = "affetti"
+LICENCE: Final = "CC BY-NC-SA 4.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,19 @@ class Material:
         copies: int = Recipe().copies,
         *,
         only_development: bool = False,
+        is_open: bool = False,
     ) -> Material:
         """Read the data sets under `data`, with features from `cache` (computed if missing).
 
         The text encoder's adapter is kept in `work` (trained if missing). Songs outside the test
         split have the audio of `copies` distorted copies in addition to their own. Composed pieces
         have none, because they were written with various recording conditions.
-        `only_development` leaves everything else out.
+        `only_development` leaves everything else out. `is_open` reads the sets of `open_weights`
+        alone.
         """
-        tracks = load_tracks(data)
-        plane = Plane.of(tracks)
-        corrections = adapter(tracks, plane, work)
+        tracks = open_weights.load_tracks(data) if is_open else load_tracks(data)
+        plane = Plane.of_sentences(tracks) if is_open else Plane.of(tracks)
+        corrections = {} if is_open else adapter(tracks, plane, work)
         store = FeatureCache(cache, is_wide=True, adapter=corrections)
         if only_development:
             tracks = [track for track in tracks if _is_development(track)]
@@ -152,6 +156,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=int, help=f"default: {Recipe().epochs}, or the architecture's own number"
     )
     parser.add_argument("--seed", type=int, default=Recipe().seed, help="default: %(default)s")
+    parser.add_argument(
+        "--open",
+        action="store_true",
+        help=f"train {open_weights.NAME}, on openly licensed data alone",
+    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -172,16 +181,18 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     recipe, config = Recipe(seed=args.seed, epochs=args.epochs or Recipe().epochs), AffettiConfig()
-    material = Material.load(args.data, args.cache, args.work)
+    material = Material.load(args.data, args.cache, args.work, is_open=args.open)
     start = text_start(recipe, config, material, args.work)
     shared = (recipe, config, material.development, material.plane, args.work)
     folds = cross_validate(*shared, start=start)
-    left_out = leave_domains_out(*shared, start=start)
+    leave_out = open_weights.leave_instrumentations_out if args.open else leave_domains_out
+    left_out = leave_out(*shared, start=start)
     calibrated = calibrate(config, folds, material.plane, list(left_out.values()))
     network = train_final(recipe, config, material, args.work / "final", start)
+    page = f"docs/model-card{'-open' if args.open else ''}.md"
     card: dict[str, Any] = {
-        "licence": "CC BY-NC-SA 4.0; see docs/model-card.md",
-        "model_card": "docs/model-card.md",
+        "licence": f"{open_weights.LICENCE if args.open else LICENCE}; see {page}",
+        "model_card": page,
         "trained_on": "train and validation splits; no test split",
         "recipe": asdict(recipe),
     }
@@ -190,7 +201,7 @@ def run(args: argparse.Namespace) -> int:
         asdict(calibrated),
         card,
         args.out,
-        CHECKPOINT_NAME,
+        open_weights.NAME if args.open else CHECKPOINT_NAME,
     )
     _remove_others(path)
     print(path)  # noqa: T201
@@ -199,6 +210,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _remove_others(path: Path) -> None:
     """Delete other checkpoints of this name, because `mer.checkpoint` expects one."""
-    for other in path.parent.glob(f"{CHECKPOINT_NAME}-{'[0-9a-f]' * 8}.*"):
+    name = path.stem.rpartition("-")[0]
+    for other in path.parent.glob(f"{name}-{'[0-9a-f]' * 8}.*"):
         if other.stem != path.stem:
             other.unlink()

@@ -14,7 +14,7 @@ from mer.batches import AffettiConfig
 from mer.encoders.low_rank import unbundled
 from mer.network import AffettiNetwork
 from mer.research.datasets.base import AffectLabels, Track
-from mer.research.house import training
+from mer.research.house import open_weights, training
 from mer.research.house.mixture import Plane
 from mer.research.house.training import Material
 from mer.research.inputs.features import TrackFeatures
@@ -114,12 +114,14 @@ def test_copies_are_of_the_songs_that_may_be_trained_on(
     assert len(asked) == 1
 
 
-def test_the_checkpoint_carries_the_corrections(
-    asked: list[tuple[list[Track], Plane, Path]],
-    tmp_path: Path,
+def run_training(
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:
+    *,
+    is_open: bool,
+) -> tuple[AffettiNetwork, Path]:
+    """Save an untrained network; return it and the path of its checkpoint."""
     config = AffettiConfig(audio_dim=12, text_dim=10, descriptor_dim=0, text_width=8)
     network = AffettiNetwork(config)
     monkeypatch.setattr(training, "text_start", lambda *_: {})
@@ -127,17 +129,51 @@ def test_the_checkpoint_carries_the_corrections(
     monkeypatch.setattr(training, "leave_domains_out", lambda *_, start: {})
     monkeypatch.setattr(training, "calibrate", lambda *_: config)
     monkeypatch.setattr(training, "train_final", lambda *_: network)
-    stale = tmp_path / "affetti-00000000.safetensors"
-    stale.write_bytes(b"")
+    monkeypatch.setattr(open_weights, "load_tracks", lambda data: TRACKS)
+    monkeypatch.setattr(open_weights, "leave_instrumentations_out", lambda *_, start: {})
+    for name in ("affetti-00000000", "affetti-open-00000000"):
+        (folder / f"{name}.safetensors").write_bytes(b"")
     arguments = argparse.Namespace(
-        data=Path("data"), cache=Path("cache"), work=tmp_path / "work", out=tmp_path,
-        epochs=None, seed=0, threads=0,
+        data=Path("data"), cache=Path("cache"), work=folder / "work", out=folder,
+        epochs=None, seed=0, threads=0, open=is_open,
     )  # fmt: skip
     assert training.run(arguments) == 0
-    path = Path(capsys.readouterr().out.strip())
+    return network, Path(capsys.readouterr().out.strip())
+
+
+def names(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.safetensors")}
+
+
+def test_the_checkpoint_carries_the_corrections(
+    asked: list[tuple[list[Track], Plane, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    network, path = run_training(tmp_path, monkeypatch, capsys, is_open=False)
     weights, correction = unbundled(checkpoint.load(path)[0])
     assert correction.keys() == ADAPTER.keys()
     assert all(torch.equal(correction[name], part) for name, part in ADAPTER.items())
     network.load_state_dict(weights)
-    assert not stale.exists()
+    assert names(tmp_path) == {path.stem, "affetti-open-00000000"}
     assert asked[0][2] == tmp_path / "work"
+
+
+def test_the_open_checkpoint_has_its_own_name_licence_and_no_corrections(
+    asked: list[tuple[list[Track], Plane, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    network, path = run_training(tmp_path, monkeypatch, capsys, is_open=True)
+    assert path.stem.startswith("affetti-open-")
+    weights, correction = unbundled(checkpoint.load(path)[0])
+    network.load_state_dict(weights)
+    assert correction == {}
+    assert Store.made == [(Path("cache"), True, {})]
+    assert asked == []
+    card = checkpoint.read_card(path)
+    assert card["licence"] == "CC BY-SA 4.0; see docs/model-card-open.md"
+    assert card["model_card"] == "docs/model-card-open.md"
+    assert names(tmp_path) == {path.stem, "affetti-00000000"}

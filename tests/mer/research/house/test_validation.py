@@ -90,6 +90,32 @@ def test_errors_in_units_of_their_spreads_have_a_mean_square_of_one(
     torch.testing.assert_close(squares.mean(dim=0), torch.ones(2), atol=1e-3, rtol=0)
 
 
+def test_composed_pieces_alone_calibrate_the_open_checkpoint() -> None:
+    pieces = []
+    for index in range(40):
+        labels = AffectLabels(
+            quadrant=QUADRANTS[index % 4], valence=0.1 + 0.02 * index, arousal=0.9 - 0.02 * index
+        )
+        track = Track("composed", str(index), "train", labels, artist_group=str(index))
+        pieces.append(replace(song(index), track=track, context=None))
+    networks = [
+        FoldNetwork(AffettiNetwork(CONFIG).eval(), tuple(pieces[:20])),
+        FoldNetwork(AffettiNetwork(CONFIG).eval(), tuple(pieces[20:])),
+    ]
+    config = calibrate(CONFIG, networks, PLANE, networks)
+    numbers = torch.tensor(
+        [*config.affect_scale, *config.affect_shift, *config.interval_factors,
+         *config.quadrant_temperatures, *config.kind_temperatures, *sum(config.spread_scales, ())]
+    )  # fmt: skip
+    assert numbers.isfinite().all()
+    assert (config.emotion_temperature, config.felt_blend) == (1.0, 0.0)
+    calibrated = [replace(fold, network=recalibrated(fold.network, config)) for fold in networks]
+    output = out_of_fold(calibrated, pieces, ("audio",))
+    wanted = targets([each.track for each in pieces], PLANE).affect
+    squares = ((output.affect - wanted) / output.affect_spread) ** 2
+    torch.testing.assert_close(squares.mean(dim=0), torch.ones(2), atol=1e-3, rtol=0)
+
+
 def test_a_set_that_no_song_tells_about_is_lent_the_likest() -> None:
     # Quadrants are known by audio, context and both; lyrics are beside none of them.
     known = [None, 1.0, None, None, 4.0, 5.0, None, None]
