@@ -56,7 +56,7 @@ def _notes(frame: Frame, part: Part, rng: np.random.Generator) -> list[Note]:
 def _gain(part: Part, track: Sound, rng: np.random.Generator) -> float:
     """Return the gain that gives a track its share of the mix, whatever its instrument's level."""
     level = float(np.sqrt(np.mean(track**2))) + 1e-6
-    return part.gain * 2.0 ** rng.uniform(-0.4, 0.4) * (0.05 / level) ** 0.7
+    return float(part.gain * 2.0 ** rng.uniform(-0.4, 0.4) * (0.05 / level) ** 0.7)
 
 
 def _drums(frame: Frame, band: Band, music: Sound, rng: np.random.Generator) -> Sound:

@@ -213,7 +213,7 @@ class Player:
         level = np.minimum(time / max(attack, 0.001), 1.0)
         level *= np.clip(1.0 - (time - seconds) / timbre.release_seconds, 0.0, 1.0) ** 2
         gain = 10.0 ** (-1.2 * (1.0 - velocity))
-        return np.multiply(sound, gain * level, dtype=np.float32)
+        return np.asarray(sound * (gain * level), np.float32)
 
     def _partials(
         self, frequency: float, velocity: float
@@ -272,7 +272,7 @@ class Player:
         swing = np.sin(2 * np.pi * (hertz * time + self._rng.random()))
         late = depth * SAMPLE_RATE * np.minimum(time / 0.4, 1.0) * swing
         index = np.arange(len(sound))
-        return np.interp(index + late, index, sound).astype(np.float32)
+        return np.asarray(np.interp(index + late, index, sound), np.float32)
 
     def _noise(self, samples: int) -> Sound:
         start = int(self._rng.integers(2 * SAMPLE_RATE))
@@ -360,8 +360,8 @@ class Room:
 def recorded(dry: Sound, room: Room, rng: np.random.Generator) -> Sound:
     """Return the finished piece: in its room, at its level, without a clipped sample."""
     tail = int(room.seconds * SAMPLE_RATE)
-    echo = rng.standard_normal(tail) * np.exp(-6.9 * np.arange(tail) / tail)
-    echo = band(echo.astype(np.float32), low_hz=120, high_hz=3500)
+    faded = rng.standard_normal(tail) * np.exp(-6.9 * np.arange(tail) / tail)
+    echo = band(faded.astype(np.float32), low_hz=120, high_hz=3500)
     echo /= np.float32(np.sqrt(np.sum(echo**2)))
     size = _fast_size(len(dry) + tail)
     hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE).astype(np.float32)
