@@ -32,7 +32,7 @@ ENV PATH=/opt/affetti/bin:$PATH \
     AFFETTI_VAR_DIR=/var/lib/affetti
 # pg_dump, pg_restore and psql, for backups; they must not be older than the server.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && apt-get install --yes --no-install-recommends ffmpeg postgresql-client-17 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/affetti --create-home affetti
 COPY --from=build /opt/affetti /opt/affetti

@@ -41,8 +41,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.gpu.section import CONTEXT, LYRIC
 from mer.audio import patches as audio
-from mer.audio.descriptors import describe
+from mer.audio.descriptors import described
 from mer.audio.patches import MUSICNN
+from mer.audio.tempo_and_key import tempo_and_key
 from mer.batches import AffettiConfig
 from mer.encoders.musicnn import MusicnnEncoder
 from mer.encoders.text import TextEncoder, _has_bfloat16
@@ -62,7 +63,8 @@ if TYPE_CHECKING:
     from mer.encoders.text import TokenStates
 
 STAGES = (
-    "decode", "features", "descriptors", "audio networks", "text network", "fusion", "lyric lines",
+    "decode", "features", "descriptors", "tempo and key", "audio networks", "text network",
+    "fusion", "lyric lines",
 )  # fmt: skip
 NETWORKS = tuple(name for name in AUDIO_BLOCKS if name != DESCRIPTORS)
 
@@ -122,7 +124,9 @@ class Affetti:
             log_mel = np.stack([audio._uncentred_log_mel(part, MUSICNN) for part in segments])
         np.testing.assert_array_equal(log_mel, self.patches.log_mel)
         with watch.stage("descriptors"):
-            descriptors = describe(segments)
+            of_sound = described(segments)
+        with watch.stage("tempo and key"):
+            tempo_and_key(log_mel, of_sound.chroma)
         with watch.stage("audio networks"):
             encoded = [encoder.embed(torch.from_numpy(log_mel)) for encoder in self.audio_encoders]
         with watch.stage("text network"):
@@ -134,7 +138,7 @@ class Affetti:
         self.pipeline.encoder.__dict__["text_encoder"] = reader
         with watch.stage("fusion"):
             self.pipeline.predict_prepared(
-                [PreparedSong(self.patches, LYRIC, CONTEXT, descriptors)]
+                [PreparedSong(self.patches, LYRIC, CONTEXT, of_sound.rows)]
             )
         watch.seconds["fusion"][-1] -= watch.seconds["lyric lines"][-1]  # lies within it
 

@@ -44,6 +44,7 @@ for composing all pieces and analysing each twice on one CPU thread.
 *Intended* is the composer's target, *predicted* the model's output.
 Ensembles that a provisional checkpoint (affetti-d8588cdc) predicted on the wrong side were
 rearranged, and titles and lyrics were written for the mood.
+The composed pieces of the training (`catalog/composed`) follow the same cited cues as these.
 So the correlations show that the path from file to plane works, not how good the model is.
 """
 

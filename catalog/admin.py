@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 
-from catalog.ingest.songtags import song_credits_refresh
+from catalog.ingest.songtags import song_texts_refresh
 from catalog.models import (
     Album,
     Artist,
@@ -38,8 +38,9 @@ _TEXTS = ("title", "artist", "album", "genre", "year", "lyrics")
 _FACTS = (
     *("library", "relative_path", "duration_seconds", "lyrics_source", "lyrics_note"),
     *("album_artist", "album_entry", "track_number", "disc_number", "bpm", "replaygain_db"),
+    *("estimated_bpm", "tempo_confidence", "estimated_key", "key_confidence"),
     *("language", "is_explicit"),
-    *("mood_tags", "musicbrainz_recording_id", "tags_note", "is_available"),
+    *("mood_tags", "musicbrainz_recording_id", "tags_note", "is_available", "is_removed"),
     *("status", "failure_code", "failure_message", "deaths", "errors", "queued_at"),
     *("recording", "recording_rank", "is_recording_manual", "audio_sha256"),
     *("leased_by", "leased_at", "content_sha256", "created_at", "updated_at"),
@@ -150,8 +151,7 @@ class SongAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             obj.is_title_from_name = False
             changed.add("is_title_from_name")
         obj.save(update_fields=[*changed, "updated_at"])
-        if changed & {"title", "artist"}:
-            song_credits_refresh(song=obj)
+        song_texts_refresh(song=obj, changed=changed)
         if changed & {"title", "artist", "lyrics"}:
             songs_analyse_again(song_ids=[obj.pk])
 

@@ -50,6 +50,7 @@ from catalog.work.queue import (
     songs_suspect,
     songs_waiting,
 )
+from catalog.work.timings import Stage, timed
 from mer.checkpoint import check, packaged_path, packaged_version
 from mer.errors import (
     AudioCrashError,
@@ -84,6 +85,8 @@ _INSTALLATION_ERRORS: Final = (
     SoftTimeLimitExceeded,
 )
 _loading = threading.Lock()
+_unloadable: set[str] = set()
+"""Checkpoints of former versions that this process could not load."""
 
 if TYPE_CHECKING:
     _Prepared = tuple[Song, PreparedSong, float]
@@ -143,6 +146,15 @@ def has_gpu() -> bool:
     return find()
 
 
+def gpu_memory_bytes() -> dict[str, int]:
+    """Return the GPU memory ``total``, ``used`` and at its ``peak``; empty if this uses no GPU."""
+    if "torch" not in sys.modules:  # a process that has no networks must not load it
+        return {}
+    from mer.pipeline import gpu_memory_bytes as find  # noqa: PLC0415
+
+    return find()
+
+
 def pipeline() -> EmotionPipeline:
     """Return the process's pipeline, loaded on first use and again for a new model version."""
     with _loading:
@@ -171,23 +183,29 @@ def text_analyse(*, text: str, version: str) -> EmotionPrediction:
 
 
 def is_model_here(version: str) -> bool:
-    """Return whether the files of a version are here; it does not read them."""
+    """Return whether the files of a version are here; it does not read them.
+
+    Those that this process could not load, because they are damaged or of another network, count
+    as absent.
+    """
     checkpoint = _checkpoint_of(version)
-    return bool(checkpoint) and (
-        not checkpoint.endswith(".safetensors") or Path(checkpoint).is_file()
-    )
+    if not checkpoint or checkpoint in _unloadable:
+        return False
+    return not checkpoint.endswith(".safetensors") or Path(checkpoint).is_file()
 
 
 def _pipeline_of(version: str) -> EmotionPipeline:
     checkpoint = _checkpoint_of(version)
     if checkpoint == settings.AFFETTI_CHECKPOINT:
         return pipeline()
-    if not checkpoint:
+    if not checkpoint or checkpoint in _unloadable:
         raise ModelAwayError(version)
     try:
         with _loading:
             return _load_former(version, checkpoint)
     except CheckpointError as error:
+        logger.warning("%s cannot be loaded, and is not tried again: %s", checkpoint, error)
+        _unloadable.add(checkpoint)
         raise ModelAwayError(version) from error
 
 
@@ -245,9 +263,13 @@ def songs_analyse(*, song_ids: Sequence[int], worker: str) -> AnalysisReport:
 def held_songs_analyse(*, songs: Sequence[Song], worker: str) -> AnalysisReport:
     """Analyse songs that `worker` holds; as `songs_analyse`, which claims them first."""
     batch = Batch(worker, model_version())
-    _predict(batch, _prepare(batch, songs))
+    with timed(Stage.PREPARE, len(songs)):
+        prepared = _prepare(batch, songs)
+    with timed(Stage.PREDICT, len(prepared)):
+        _predict(batch, prepared)
     _analyse_for_lists(batch, songs)
-    report = batch_store(batch)
+    with timed(Stage.STORE, len(batch.rows)):
+        report = batch_store(batch)
     songs_postpone(song_ids=[song.pk for song in batch.away], worker=worker)
     return report
 
@@ -346,28 +368,29 @@ def _predict(batch: Batch, prepared: Sequence[_Prepared]) -> None:
     if not prepared:
         return
     try:
-        batch.rows += _predict_together(pipeline(), prepared)
+        _predict_together(batch, pipeline(), prepared)
     except _INSTALLATION_ERRORS:
         raise
     except Exception:
         logger.exception("A batch of %d songs failed; each is tried alone", len(prepared))
         for one in prepared:
             try:
-                batch.rows += _predict_together(pipeline(), [one])
+                _predict_together(batch, pipeline(), [one])
             except _INSTALLATION_ERRORS:
                 raise
             except Exception as error:  # the edge of one song
                 batch.blame(one[0], error)
 
 
-def _predict_together(model: EmotionPipeline, prepared: Sequence[_Prepared]) -> list[SongEmotion]:
+def _predict_together(batch: Batch, model: EmotionPipeline, prepared: Sequence[_Prepared]) -> None:
+    """Predict prepared songs, and put what was found into the batch."""
     start = time.perf_counter()
     predictions = model.predict_prepared([inputs for _, inputs, _ in prepared])
     share = (time.perf_counter() - start) / len(prepared)
-    return [
-        emotion_of(song, prediction, seconds + share)
-        for (song, _, seconds), prediction in zip(prepared, predictions, strict=True)
-    ]
+    for (song, _, seconds), prediction in zip(prepared, predictions, strict=True):
+        batch.rows.append(emotion_of(song, prediction, seconds + share))
+        if prediction.tempo_and_key is not None:
+            batch.estimates[song.pk] = prediction.tempo_and_key
 
 
 def _analyse_for_lists(batch: Batch, songs: Sequence[Song]) -> None:
@@ -398,7 +421,7 @@ def _analyse_for_lists(batch: Batch, songs: Sequence[Song]) -> None:
         start = time.perf_counter()
         try:
             inputs = model.prepare(_song_input(song))
-            batch.rows += _predict_together(model, [(song, inputs, time.perf_counter() - start)])
+            _predict_together(batch, model, [(song, inputs, time.perf_counter() - start)])
         except (TransientError, OperationalError, InterfaceError, SoftTimeLimitExceeded):
             raise
         except Exception as error:  # the edge of one song, which the other version has analysed

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections, router, transaction
+from django.db.migrations.operations import AddIndex, AlterModelOptions, CreateModel, RemoveIndex
 
 from catalog.models import Song, SongChange, SongCredit, SongEmotion
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.utils import CursorWrapper
     from django.db.migrations import Migration
+    from django.db.migrations.operations.base import Operation
 
 EVERY_SONG: Final = 0
 """`SongChange.song_id` of a line that stands for every song."""
@@ -31,8 +33,10 @@ _LOG: Final = SongChange._meta.db_table
 _SONGS: Final = Song._meta.db_table
 _EMOTIONS: Final = SongEmotion._meta.db_table
 _CREDITS: Final = SongCredit._meta.db_table
+_TRIGGER_MODELS: Final = {m._meta.model_name for m in (Song, SongEmotion, SongCredit, SongChange)}
 _SONG_COLUMNS: Final = (
     *("artist_key", "genre", "year", "duration_seconds", "bpm"),
+    *("estimated_bpm", "tempo_confidence", "estimated_key", "key_confidence"),
     *("library_id", "album_entry_id", "recording_id", "recording_rank"),
 )
 _EMOTION_COLUMNS: Final = (
@@ -157,15 +161,26 @@ def triggers_drop(*, using: str, plan: Sequence[tuple[Migration, bool]] = (), **
     """Remove the triggers before a migration that they would hinder.
 
     SQLite rebuilds and renames tables. PostgreSQL does not, so there they are removed only before a
-    step back, which may drop the log.
+    step back, which may drop the log. While they are absent every song counts as changed, so they
+    stay where no table of theirs is rebuilt.
     """
-    steps = [is_back for migration, is_back in plan if migration.app_label == Song._meta.app_label]
+    steps = [step for step in plan if step[0].app_label == Song._meta.app_label]
     with connections[using].cursor() as cursor:
-        if any(steps) or (steps and not _is_postgresql(cursor)):
+        is_back = any(is_back for _, is_back in steps)
+        is_rebuilt = any(_rebuilds(operation) for step, _ in steps for operation in step.operations)
+        if is_back or (is_rebuilt and not _is_postgresql(cursor)):
             there = connections[using].introspection.table_names(cursor)
             for name, table in _TABLES.items():
                 if table in there:
                     _execute(cursor, _drop_sql(cursor, name, table))
+
+
+def _rebuilds(operation: Operation) -> bool:
+    """Whether SQLite may rebuild a table with triggers, or the log, in an operation."""
+    if isinstance(operation, CreateModel | AddIndex | RemoveIndex | AlterModelOptions):
+        return False
+    model = getattr(operation, "model_name", None)
+    return model is None or str(model).lower() in _TRIGGER_MODELS
 
 
 def triggers_install(*, using: str, **_: object) -> None:

@@ -7,6 +7,7 @@
     └── PermanentError            recorded, and not tried again until the file changes
         ├── PathError             code PATH_INVALID: absent, unreadable, or outside
         ├── FilesVanishedError    code FILES_VANISHED
+        ├── UploadError           its own code, UPLOAD_…: a file from a browser is not taken
         ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
         ├── JobStateError         code JOB_STATE_INVALID
         ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
@@ -63,6 +64,18 @@ class FileUnusableError(PermanentError):
     def __reduce__(self) -> tuple[type[FileUnusableError], tuple[str, str]]:
         """Pickle by the arguments, so that a child process can raise it in its parent."""
         return type(self), (self.code, str(self))
+
+
+class UploadError(PermanentError):
+    """A file is not taken from a browser; `code` is the reason.
+
+    `offset` is how many bytes of it are here, if the browser may go on from there.
+    """
+
+    def __init__(self, code: str, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.offset = offset
 
 
 class JobStateError(PermanentError):

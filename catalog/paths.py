@@ -12,6 +12,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from django.utils.translation import gettext
+
 from catalog.errors import PathError
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def to_stored(path: Path) -> str:
     stored = _SURROGATE.sub(lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", text)
     if len(stored.encode()) > MAX_STORED_BYTES:
         raise PathError(
-            f"{stored[:100]}…: the path is longer than {MAX_STORED_BYTES} bytes; shorten its names"
+            gettext("%(path)s…: the path is longer than %(most)s bytes; shorten its names")
+            % {"path": stored[:100], "most": MAX_STORED_BYTES}
         )
     return stored
 
@@ -48,12 +51,16 @@ def resolve_inside(root: Path, path: Path) -> Path:
     """Return `path` with symlinks followed; PathError if it is absent or outside `root`."""
     try:
         resolved = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: a name with NUL
         raise PathError(
-            f"{_shown(path)}: there is no such file ({type(error).__name__})"
+            gettext("%(path)s: there is no such file (%(name)s)")
+            % {"path": _shown(path), "name": type(error).__name__}
         ) from error
     if not resolved.is_relative_to(root.resolve()):
-        raise PathError(f"{_shown(path)}: leads out of its library; copy the file into the library")
+        raise PathError(
+            gettext("%(path)s: leads out of its library; copy the file into the library")
+            % {"path": _shown(path)}
+        )
     return resolved
 
 
@@ -75,12 +82,15 @@ def open_inside(root: Path, path: Path) -> BinaryIO:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
         handle = os.open(name, flags, dir_fd=folder)
     except OSError as error:
-        raise PathError(f"{_shown(path)}: cannot be opened ({error.strerror})") from error
+        raise PathError(
+            gettext("%(path)s: cannot be opened (%(strerror)s)")
+            % {"path": _shown(path), "strerror": error.strerror}
+        ) from error
     finally:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise PathError(f"{_shown(path)}: is no regular file")
+        raise PathError(gettext("%(path)s: is no regular file") % {"path": _shown(path)})
     return os.fdopen(handle, "rb")
 
 
@@ -92,14 +102,17 @@ def ingest_root_check(path: Path, roots: Iterable[Path], *, may_be_gone: bool = 
     allowed = [root.resolve() for root in roots]
     try:
         resolved = path.resolve()
-    except (OSError, RuntimeError):  # links that lead in a circle
+    except (OSError, RuntimeError, ValueError):  # links that lead in a circle; a name with NUL
         resolved = None
     # The same answer whether or not the path exists: nobody may probe the file system outside.
     if resolved is None or not any(resolved.is_relative_to(root) for root in allowed):
         names = ", ".join(str(root) for root in allowed) or "none is set"
         raise PathError(
-            f"{_shown(path)}: not inside a catalogue root ({names}); name a folder inside one, or "
-            "add a root to AFFETTI_CATALOG_ROOTS"
+            gettext(
+                "%(path)s: not inside a catalogue root (%(names)s); name a folder inside "
+                "one, or add a root to AFFETTI_CATALOG_ROOTS"
+            )
+            % {"path": _shown(path), "names": names}
         )
     try:
         resolved.stat()
@@ -107,8 +120,11 @@ def ingest_root_check(path: Path, roots: Iterable[Path], *, may_be_gone: bool = 
         if may_be_gone and is_gone(resolved):
             return resolved
         raise PathError(
-            f"{_shown(path)}: there is no such file or folder here ({error.strerror}); check the "
-            "name, and the rights of the folders above it"
+            gettext(
+                "%(path)s: there is no such file or folder here (%(strerror)s); check the "
+                "name, and the rights of the folders above it"
+            )
+            % {"path": _shown(path), "strerror": error.strerror}
         ) from error
     return resolved
 
@@ -144,3 +160,21 @@ def holds_anything(folder: Path) -> bool:
 
 def _shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether a path is a folder and no link to one; False where the disk has an error."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_link(path: Path | str) -> bool:
+    """Whether a path is a symbolic link; False where the disk has an error."""
+    return stat.S_ISLNK(_mode(path))
+
+
+def _mode(path: Path | str) -> int:
+    # The methods of `Path` raise some errors of a disk, such as a stale handle.
+    try:
+        return os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return 0

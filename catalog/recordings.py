@@ -62,7 +62,7 @@ def recordings_link(*, model_version: str, most: int = 2_000) -> int:
         if not page:
             break
         # Fingerprints are made here, before the database is locked.
-        found = {song.pk: _matches(song, model_version) for song in page}
+        found = _found(page, model_version)
         done += _write(page, found)
     return done
 
@@ -70,7 +70,7 @@ def recordings_link(*, model_version: str, most: int = 2_000) -> int:
 @transaction.atomic
 def recordings_join(*, song_ids: Iterable[int]) -> Recording:
     """Make the songs one recording, by decision of staff; it leaves their other files alone."""
-    _recordings_lock()
+    recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)).order_by("pk"))
     left = {song.recording_id for song in songs if song.recording_id}
     recording = Recording.objects.create()
@@ -82,7 +82,7 @@ def recordings_join(*, song_ids: Iterable[int]) -> Recording:
 @transaction.atomic
 def recordings_split(*, song_ids: Iterable[int]) -> None:
     """Make each of the songs a recording of its own, by decision of staff."""
-    _recordings_lock()
+    recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)).order_by("pk"))
     left = {song.recording_id for song in songs if song.recording_id}
     # The others stay together by the same decision, or the next comparison would bring one back.
@@ -95,11 +95,18 @@ def recordings_split(*, song_ids: Iterable[int]) -> None:
 @transaction.atomic
 def recordings_release(*, song_ids: Iterable[int]) -> None:
     """Forget what staff decided about the songs; they are compared again."""
-    _recordings_lock()
+    recordings_lock()
     songs = list(Song.objects.select_for_update().filter(pk__in=list(song_ids)))
     left = {song.recording_id for song in songs if song.recording_id}
     _update(songs, recording=None, is_recording_manual=False, is_recording_checked=False)
     _settle(list(left))
+
+
+@transaction.atomic
+def recordings_settle(*, recording_ids: Iterable[int]) -> None:
+    """Rank the files that are left of recordings, after songs of them were deleted."""
+    recordings_lock()
+    _settle(recording_ids)
 
 
 def recording_files(song: Song) -> QuerySet[Song]:
@@ -113,20 +120,28 @@ def recording_files(song: Song) -> QuerySet[Song]:
 @transaction.atomic
 def _write(page: Sequence[Song], found: Mapping[int, Sequence[int]]) -> int:
     """Link the songs that have not changed since they were compared; return the length of page."""
-    _recordings_lock()
+    recordings_lock()
     locked = Song.objects.select_for_update().filter(pk__in=list(found)).in_bulk()
-    for song in page:
-        now = locked.get(song.pk)
-        if now is None or _compared(now) != _compared(song):
+    is_linked = False
+    unchanged = [
+        song.pk
+        for song in page
+        if song.pk in locked and _compared(locked[song.pk]) == _compared(song)
+    ]
+    for pk in unchanged:
+        now = locked[pk]
+        if not found[pk] and now.recording_id is None and not is_linked:
             continue
+        # Those before may have linked it.
         now.refresh_from_db(fields=["recording", "is_recording_manual"])
-        matches = Song.objects.select_related("recording").in_bulk(found[song.pk])
-        _link(now, [matches[pk] for pk in found[song.pk] if pk in matches])
-        Song.objects.filter(pk=song.pk).update(is_recording_checked=True)
+        matches = Song.objects.select_related("recording").in_bulk(found[pk])
+        _link(now, [matches[match] for match in found[pk] if match in matches])
+        is_linked = True
+    Song.objects.filter(pk__in=unchanged).update(is_recording_checked=True)
     return len(page)
 
 
-def _recordings_lock() -> None:
+def recordings_lock() -> None:
     """Wait until no other transaction links songs, or two could wait for each other's rows."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -167,6 +182,27 @@ def _recording_of(matches: Sequence[Song]) -> Recording | None:
     known = [match for match in matches if match.recording_id]
     first = next(iter(chosen or known), None)
     return first.recording if first else Recording.objects.create()
+
+
+def _found(page: Sequence[Song], model_version: str) -> dict[int, list[int]]:
+    """Return the matches of each song of a page; most songs share neither hash nor key."""
+    hashes = _shared("audio_sha256", [song.audio_sha256 for song in page if song.has_audio_hash])
+    keys = _shared("recording_key", [song.recording_key for song in page if song.recording_key])
+    return {
+        song.pk: _matches(song, model_version)
+        if song.audio_sha256 in hashes or song.recording_key in keys
+        else []
+        for song in page
+    }
+
+
+def _shared(field: str, values: Sequence[str]) -> set[str]:
+    """Return the values that more than one available song has."""
+    if not values:
+        return set()
+    songs = Song.objects.filter(is_available=True, **{f"{field}__in": values}).order_by()
+    counts = songs.values(field).annotate(n=Count("pk")).filter(n__gt=1)
+    return set(counts.values_list(field, flat=True))
 
 
 def _matches(song: Song, model_version: str) -> list[int]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from catalog.corrections import corrections_apply
 from catalog.errors import machine_errors_raise
+from catalog.estimates import estimates_store
 from catalog.models import Song, SongEmotion
 from catalog.storable import not_finite
 from catalog.versions import version_register
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mer.prediction import EmotionPrediction
+    from mer.prediction import EmotionPrediction, TempoAndKey
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ class Batch:
     blamed: list[tuple[Song, Exception]] = field(default_factory=list)
     rows: list[SongEmotion] = field(default_factory=list)
     """Results, at most one a song and version; those of `version` come first."""
+
+    estimates: dict[int, TempoAndKey] = field(default_factory=dict)
+    """Tempo and key, by song id."""
 
     def blame(self, song: Song, error: Exception) -> None:
         """Count an unexpected error against a song."""
@@ -143,7 +147,7 @@ def batch_store(batch: Batch) -> AnalysisReport:
         logger.exception("The results of %d songs cannot be stored together", len(finite))
     report = batch_store_together(batch, [])
     for song in {row.song for row in finite}:
-        alone = Batch(batch.worker, batch.version)
+        alone = Batch(batch.worker, batch.version, estimates=batch.estimates)
         try:
             rows = [row for row in finite if row.song_id == song.pk]
             report.analysed += batch_store_together(alone, rows).analysed
@@ -184,6 +188,7 @@ def batch_store_together(batch: Batch, rows: Sequence[SongEmotion]) -> AnalysisR
         unique_fields=["song", "model_version"],
         update_fields=_UPDATED_FIELDS,
     )
+    estimates_store({pk: found for pk, found in batch.estimates.items() if pk in done})
     if done:
         version_register(batch.version, checkpoint=settings.AFFETTI_CHECKPOINT)
     _outdated_delete(kept)
@@ -208,12 +213,17 @@ def batch_store_together(batch: Batch, rows: Sequence[SongEmotion]) -> AnalysisR
 
 def _outdated_delete(rows: Sequence[SongEmotion]) -> None:
     """Delete what former models said of songs that have changed since."""
-    for row in rows:
-        if not row.song.keeps_emotion:
-            others = SongEmotion.objects.filter(song=row.song_id).exclude(
-                model_version=row.model_version
-            )
-            others.exclude(input_sha256__in=("", row.input_sha256)).delete()
+    own = {row.song_id: row for row in rows if not row.song.keeps_emotion}
+    former = SongEmotion.objects.filter(song__in=own).values_list(
+        "pk", "song_id", "model_version", "input_sha256"
+    )
+    outdated = [
+        pk
+        for pk, song_id, version, inputs in former
+        if version != own[song_id].model_version and inputs not in {"", own[song_id].input_sha256}
+    ]
+    if outdated:
+        SongEmotion.objects.filter(pk__in=outdated).delete()
 
 
 def _settle(song_ids: set[int], **fields: Any) -> int:

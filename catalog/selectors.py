@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 RATE_SECONDS: Final = 60
 """The rate of analysis is measured over this time."""
+STAGES: Final = ("find", "read", "analyse", "done")
+"""The stages of an ingest, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,18 @@ class Scope:
 
     def failed_files(self) -> QuerySet[IngestFailure]:
         """Return the files inside that could not become songs."""
-        return IngestFailure.objects.filter(self.inside())
+        failures = IngestFailure.objects.filter(self.inside())
+        return failures.exclude(code=IngestFailure.REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
     """Progress of an ingest.
 
-    `done` counts the files that need no more work, failed files included. `songs_per_minute` and
-    `eta_seconds` are about the analysis; `eta_seconds` is None while the rate is zero.
+    `done` counts the files that need no more work, failed files included. `failed` counts files
+    that did not become songs and songs whose analysis failed. `songs_per_minute` and `eta_seconds`
+    follow from `rate_songs`, which were analysed in the last `rate_seconds`. `eta_seconds` is None
+    while the rate is zero. `stage` is one of `STAGES`, the one that the job has reached.
     """
 
     phase: str
@@ -64,6 +70,9 @@ class JobProgress:
     failed: int
     songs_per_minute: float
     eta_seconds: float | None
+    rate_songs: int
+    rate_seconds: float
+    stage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +114,76 @@ def job_scope(job: BackgroundJob) -> Scope | None:
     return scope_find(from_stored(job.arguments["path"]))
 
 
+def library_jobs(library: Library) -> list[BackgroundJob]:
+    """Return the ingests of a library, or of a part of it, that have not ended."""
+    jobs = BackgroundJob.objects.filter(
+        kind=BackgroundJob.Kind.INGEST, status__in=BackgroundJob.Status.open()
+    )
+    top = library.root.rstrip("/") + "/"
+    return [job for job in jobs if f"{job.arguments['path']}/".startswith(top)]
+
+
+def scopes_paused() -> list[Scope]:
+    """Return what the paused ingests cover."""
+    return _scopes(BackgroundJob.Status.PAUSED)
+
+
+def scopes_open() -> list[Scope]:
+    """Return what the ingests cover that have not ended."""
+    return _scopes(*BackgroundJob.Status.open())
+
+
+def _scopes(*statuses: str) -> list[Scope]:
+    jobs = BackgroundJob.objects.filter(kind=BackgroundJob.Kind.INGEST, status__in=statuses)
+    return [scope for job in jobs.only("arguments") if (scope := job_scope(job))]
+
+
+def roots_allowed() -> list[Path]:
+    """Return the folders that staff may add music from: those of the settings, and libraries.
+
+    A library outside the settings was added by somebody with a shell on this machine.
+    """
+    known = [library.path for library in Library.objects.order_by("root")]
+    roots = [*settings.AFFETTI_CATALOG_ROOTS, settings.AFFETTI_UPLOAD_DIR, *known]
+    return list(dict.fromkeys(roots))
+
+
 def job_progress(job: BackgroundJob) -> JobProgress:
     """Return the progress of an ingest; cheap enough for one call a second."""
     scope = job_scope(job)
-    if scope is None or job.finished_at:
-        seconds, analysed, failed = 1.0, 0, job.result.get("failed", 0)
-    else:
+    seconds, analysed = 0.0, 0
+    if scope is not None and not job.finished_at:
         now = timezone.now()
         since = max(now - timedelta(seconds=RATE_SECONDS), job.created_at)
         seconds = max(1.0, (now - since).total_seconds())
         analysed = SongEmotion.objects.filter(
             song__in=Song.objects.filter(scope.inside()), updated_at__gte=since
         ).count()
-        failed = scope.failed_songs().count() + scope.failed_files().count()
-    rate = analysed / seconds
+    is_counted = scope is None or job.status == BackgroundJob.Status.SUCCEEDED
+    rate = analysed / seconds if analysed else 0.0
     return JobProgress(
         phase=job.result.get("phase", "waiting"),
         done=job.progress_done,
         total=job.progress_total,
-        failed=failed,
+        failed=job.result.get("failed", 0) if is_counted else _failure_count(scope),
         songs_per_minute=60 * rate,
         eta_seconds=(job.progress_total - job.progress_done) / rate if rate else None,
+        rate_songs=analysed,
+        rate_seconds=seconds,
+        stage=_stage(job),
     )
+
+
+def _stage(job: BackgroundJob) -> str:
+    if job.status == BackgroundJob.Status.SUCCEEDED:
+        return "done"
+    if job.result.get("phase") == "analysing":
+        return "analyse"
+    return "read" if job.progress_total else "find"
+
+
+def _failure_count(scope: Scope | None) -> int:
+    return scope.failed_files().count() + scope.failed_songs().count() if scope else 0
 
 
 def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure]:
@@ -152,8 +209,7 @@ def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure
 
 def job_failure_count(*, job: BackgroundJob) -> int:
     """Return the number of files that `job_failures` returns without `most`."""
-    scope = _ingest_scope(job)
-    return scope.failed_files().count() + scope.failed_songs().count() if scope else 0
+    return _failure_count(_ingest_scope(job))
 
 
 def unread_lines(job: BackgroundJob) -> list[str]:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_ready
+from celery.signals import task_postrun, worker_ready
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
 from catalog.analysis import model_version, songs_analyse
 from catalog.errors import JobStateError, PermanentError, TransientError
+from catalog.ingest.libraries import KEEP_TASK, removed_delete, rescans_start
 from catalog.ingest.run import ingest_run, ingests_settle
+from catalog.online_lyrics import lyrics_portion
 from catalog.recordings import recordings_link
 from catalog.storable import storable_text
 from catalog.versions import version_register
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.messages import message_send
 from catalog.work.queue import (
+    batch_first,
     leases_release,
     messages_forget,
     songs_dispatch,
     songs_requeue_for_model,
 )
 from catalog.work.threads import until_done
+from catalog.work.timings import timings_write
 from catalog.work.workers import worker_name
 from mer.errors import CheckpointError
 
@@ -93,10 +98,10 @@ def _end(change: Callable[[], object]) -> None:
 
 @shared_task(name="catalog.analyse_songs", bind=True, **_RETRY)
 def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, int]:
-    """Analyse the waiting ones of the songs, then release the next batch."""
+    """Analyse the waiting ones of the songs, or more urgent ones; then release the next batch."""
     with transient_errors():
         worker = worker_name(self.request.hostname or "")
-        report = songs_analyse(song_ids=song_ids, worker=worker)
+        report = songs_analyse(song_ids=batch_first(song_ids), worker=worker)
         recordings_link(model_version=model_version())
         songs_dispatch()
         ingests_settle()
@@ -124,6 +129,31 @@ def reconcile() -> dict[str, int]:
         jobs = jobs_reconcile()
         ingests_settle()
     return {"released": released, "requeued": requeued, "dispatched": dispatched, "jobs": jobs}
+
+
+@shared_task(name="catalog.online_lyrics")
+def online_lyrics() -> dict[str, int]:
+    """Ask the lyrics server for some songs; it is a periodic task, so nothing is tried again."""
+    try:
+        with transient_errors():
+            return asdict(lyrics_portion())
+    except TransientError as error:
+        logger.warning("No lyrics: %s", error)
+        return {}
+
+
+@task_postrun.connect
+def _timings_write(**_: Any) -> None:
+    timings_write()
+
+
+@shared_task(name=KEEP_TASK, **_RETRY)
+def keep_libraries() -> dict[str, int]:
+    """Start the scheduled scans that are due, and go on with the removal of libraries."""
+    with transient_errors():
+        started = rescans_start()
+        deleted = removed_delete(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 10)
+    return {"started": started, "deleted": deleted}
 
 
 @worker_ready.connect

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.errors import VersionError
 from catalog.models import ModelVersion, Song, SongEmotion
@@ -141,11 +142,15 @@ def _of_use(name: str) -> ModelVersion:
     """Return the locked version; raise `VersionError` if its lists would be empty."""
     version = ModelVersion.objects.select_for_update().filter(name=name).first()
     if version is None:
-        raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
+        raise VersionError(
+            "VERSION_UNKNOWN",
+            gettext("no model version %(name)r has analysed songs") % {"name": name},
+        )
     is_empty = not emotions_visible(model_version=name).exists()
     if is_empty and _covered_songs():
         raise VersionError(
-            "VERSION_EMPTY", f"{name} covers no song that is here; lists would be empty"
+            "VERSION_EMPTY",
+            gettext("%(name)s covers no song that is here; lists would be empty") % {"name": name},
         )
     return version
 
@@ -163,7 +168,7 @@ def version_former() -> ModelVersion:
         .first()
     )
     if former is None:
-        raise VersionError("VERSION_NO_FORMER", "no other model version has served yet")
+        raise VersionError("VERSION_NO_FORMER", gettext("no other model version has served yet"))
     return former
 
 
@@ -201,9 +206,15 @@ def version_delete(name: str) -> int:
     with transaction.atomic():
         version = ModelVersion.objects.select_for_update().filter(name=name).first()
         if version is None:
-            raise VersionError("VERSION_UNKNOWN", f"no model version {name!r} has analysed songs")
+            raise VersionError(
+                "VERSION_UNKNOWN",
+                gettext("no model version %(name)r has analysed songs") % {"name": name},
+            )
         if version.is_serving:
-            raise VersionError("VERSION_SERVES", f"{name} serves; switch to another one first")
+            raise VersionError(
+                "VERSION_SERVES",
+                gettext("%(name)s serves; switch to another one first") % {"name": name},
+            )
         version.delete()
         rows = SongEmotion.objects.filter(model_version=name)
         count = rows.count()

@@ -135,7 +135,7 @@ class AffettiOutput(NamedTuple):
         Expected standard deviation of the error of `affect`, calibrated.
     emotion_logits : (songs, 8) float Tensor, calibrated
     gems_logits : (songs, 9) float Tensor
-        Geneva Emotional Music Scale, trained on lyrics only, not calibrated.
+        Geneva Emotional Music Scale, of lyrics and of audio, not calibrated; `felt` is.
     gates : (songs, 3) float Tensor
         Weights of audio, lyrics and context. They sum to 1; a missing modality has exactly 0.
     felt : (songs, 9) float Tensor in [0, 1]

@@ -261,7 +261,9 @@ def _remarks(prediction: EmotionPrediction) -> str:
         is_used = prediction.gates.get("lyrics", 0.0) > 0
         remarks.append(withheld_note(language, is_used=is_used).rstrip("."))
     elif language and language not in READ_LANGUAGES:
-        remarks.append(f"the text is in {language_name(language)}, the model reads English only")
+        remarks.append(
+            f"the text is in {language_name(language)}, the model was trained on English"
+        )
     return "".join(f"; {remark}" for remark in remarks)
 
 

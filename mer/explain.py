@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from mer.batches import AffettiBatch
+from mer.lyrics import line_key
 from mer.prediction import LyricLine
 
 if TYPE_CHECKING:
@@ -97,12 +98,6 @@ def read_lines(lyrics: str, offsets: Tensor) -> list[ReadLine]:
         replace(line, rest="\n".join(part for part, of in read if of != key).strip("\n"))
         for key, line in groups.items()
     ]
-
-
-def line_key(text: str) -> str:
-    """Reduce a line to its letters and digits, without case; repetitions have the same key."""
-    letters = "".join(sign if sign.isalnum() else " " for sign in text.casefold())
-    return " ".join(letters.split()) or text.strip()
 
 
 def without_each(

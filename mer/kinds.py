@@ -30,7 +30,7 @@ _FAR: Final = 6.0
 """Novelty, in deviations of training songs, at which a kind's statistics lose half their weight."""
 
 
-class HeardAudio(NamedTuple):
+class PooledAudio(NamedTuple):
     """Pooled audio of a batch of songs.
 
     Attributes
@@ -102,7 +102,7 @@ class KindStatistics(nn.Module):
         self.register_buffer("residual", torch.ones(()))
         self.register_buffer("novelty_moments", torch.tensor([0.0, 1.0]))
 
-    def forward(self, pooled: Tensor, several: Tensor) -> HeardAudio:
+    def forward(self, pooled: Tensor, several: Tensor) -> PooledAudio:
         """Assign and standardise.
 
         Parameters
@@ -115,7 +115,7 @@ class KindStatistics(nn.Module):
 
         Returns
         -------
-        HeardAudio
+        PooledAudio
         """
         known = (several[:, None] | ~self.is_spread).to(pooled.dtype)
         columns = self.standardised(pooled) * known
@@ -125,7 +125,7 @@ class KindStatistics(nn.Module):
         mean = near * (kinds @ self.kind_mean)
         deviation = near * (kinds @ self.kind_std) + 1 - near
         features = (columns - mean) / deviation.clamp(min=_NARROWEST) * known
-        return HeardAudio(features.clamp(-_CLIP, _CLIP), kinds, novelty)
+        return PooledAudio(features.clamp(-_CLIP, _CLIP), kinds, novelty)
 
     def standardised(self, pooled: Tensor) -> Tensor:
         """Compute the used columns (songs, columns) in deviations of all training songs."""

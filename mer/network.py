@@ -23,8 +23,8 @@ from torch import nn
 
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.batches import AffettiOutput
-from mer.errors import ShapeError
-from mer.kinds import HeardAudio, KindStatistics
+from mer.errors import InputError, ShapeError
+from mer.kinds import KindStatistics, PooledAudio
 from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
@@ -281,10 +281,10 @@ class AffettiNetwork(nn.Module):
         present = _present(batch)
         self._check(batch, present)
         rate = self.config.text_dropout if are_texts else self.config.dropout
-        heard = self._heard(batch)
+        audio = self._pool_audio(batch)
         parts = self.null_parts.expand(-1, len(present), -1, -1).unbind(dim=2)
         embeds = (
-            partial(self._embed_audio, heard),
+            partial(self._embed_audio, audio),
             partial(self._embed_lyrics, batch),
             partial(self._embed_context, batch),
         )
@@ -298,8 +298,8 @@ class AffettiNetwork(nn.Module):
             ],
             dim=2,
         )
-        there = present[:, :1].to(heard.kinds.dtype)
-        kinds, novelty = heard.kinds * there, heard.novelty * there[:, 0]
+        there = present[:, :1].to(audio.kinds.dtype)
+        kinds, novelty = audio.kinds * there, audio.novelty * there[:, 0]
         return MemberStates(states, present, self._cues(batch, novelty), kinds, novelty)
 
     def fuse(self, known: MemberStates) -> AffettiOutput:
@@ -315,21 +315,21 @@ class AffettiNetwork(nn.Module):
         standard deviations of training songs, and clipped.
         """
         there = batch.audio_mask.any(dim=1)
-        return self._cues(batch, torch.where(there, self._heard(batch).novelty, 0.0))
+        return self._cues(batch, torch.where(there, self._pool_audio(batch).novelty, 0.0))
 
     def _cues(self, batch: AffettiBatch, novelty: Tensor) -> Tensor:
         return torch.stack([novelty, _likeness(batch)], dim=1).clamp(-_CUE_LIMIT, _CUE_LIMIT)
 
-    def _heard(self, batch: AffettiBatch) -> HeardAudio:
+    def _pool_audio(self, batch: AffettiBatch) -> PooledAudio:
         """Pool the audio and relate it to its kind of music; zeros if no song has audio."""
         if not bool(batch.audio_mask.any()):
             nothing = batch.audio.new_zeros(len(batch.audio), 0)
             kinds = batch.audio.new_zeros(len(batch.audio), len(self.config.kinds))
-            return HeardAudio(nothing, kinds, kinds[:, 0])
+            return PooledAudio(nothing, kinds, kinds[:, 0])
         several = batch.audio_mask.sum(dim=1) > 1
         pooled = torch.cat(masked_mean_and_std(batch.audio, batch.audio_mask), dim=1)
-        heard: HeardAudio = self.statistics(pooled, several)
-        return heard
+        audio: PooledAudio = self.statistics(pooled, several)
+        return audio
 
     def scores(self, known: MemberStates) -> Tensor:
         """Gate scores (members, songs, 3) from the states, without the cues."""
@@ -363,10 +363,10 @@ class AffettiNetwork(nn.Module):
             states = states.expand(self.config.members, -1, -1)
         return F.dropout(states, rate, self.training)
 
-    def _embed_audio(self, heard: HeardAudio, rate: float) -> Tensor:
+    def _embed_audio(self, audio: PooledAudio, rate: float) -> Tensor:
         """Embed the pooled audio and its kind of music, (members, songs, share)."""
-        columns = self._drop(heard.features, rate)
-        kinds = _KIND_EMPHASIS * heard.kinds.expand(len(columns), -1, -1)
+        columns = self._drop(audio.features, rate)
+        kinds = _KIND_EMPHASIS * audio.kinds.expand(len(columns), -1, -1)
         embedded: Tensor = self.audio_in(torch.cat([columns, kinds], dim=2))
         return embedded
 
@@ -426,3 +426,14 @@ def masked_mean_and_std(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mean = masked_mean(states, mask)
     variance = masked_mean((states - mean.unsqueeze(1)) ** 2, mask)
     return mean, torch.sqrt(variance + 1e-8)
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device of ``auto``, ``cpu`` or ``cuda``; InputError if there is none."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: use cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
+    return torch.device(name)

@@ -16,8 +16,8 @@ import torch
 
 from mer import checkpoint
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
-from mer.audio.descriptors import describe
 from mer.audio.patches import song_patches
+from mer.audio.tempo_and_key import descriptors_and_estimate
 from mer.batches import AffettiConfig, AffettiOutput, collate, like_lengths
 from mer.encoders.low_rank import unbundled
 from mer.encoding import SongEncoder
@@ -30,7 +30,7 @@ from mer.lyrics import (
     readable_lyrics,
     withheld_note,
 )
-from mer.network import AffettiNetwork
+from mer.network import AffettiNetwork, device_of
 from mer.prediction import MODALITIES, EmotionPrediction, SongInput, TimelinePoint
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mer.audio.patches import AudioPatches
     from mer.encoding import EncodedText
     from mer.explain import ReadLine
-    from mer.prediction import LyricLine
+    from mer.prediction import LyricLine, TempoAndKey
 
 _BATCH_ROWS: Final = 128
 """Songs and passages in one batch of the network."""
@@ -62,8 +62,7 @@ class PreparedSong:
         Of `mer.audio.descriptors.describe`; required with patches.
     lyric_places : tuple of int
         Of `mer.lyrics.ReadableLyrics`, if lines were left out; empty stands for all lines.
-    lyrics_language : str or None
-    are_lyrics_withheld : bool
+    lyrics_language, are_lyrics_withheld, tempo_and_key
         As in `EmotionPrediction`.
     """
 
@@ -74,6 +73,7 @@ class PreparedSong:
     lyric_places: tuple[int, ...] = ()
     lyrics_language: str | None = None
     are_lyrics_withheld: bool = False
+    tempo_and_key: TempoAndKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class EmotionPipeline:
         InputError
             If the device is unknown or not available.
         """
-        chosen = _device(device)
+        chosen = device_of(device)
         is_file = isinstance(name_or_path, Path) or name_or_path.endswith(".safetensors")
         path = Path(name_or_path) if is_file else checkpoint.packaged_path(str(name_or_path))
         state, config = checkpoint.load(path)
@@ -215,15 +215,17 @@ class EmotionPipeline:
                 f"lyrics of {len(song.lyrics)} characters; give at most {MAX_LYRICS_BYTES}"
             )
         patches = song_patches(song.path) if song.path is not None else None
+        found = (None, None) if patches is None else descriptors_and_estimate(patches)
         lyrics = readable_lyrics(song.lyrics or "")
         prepared = PreparedSong(
             patches=patches,
-            descriptors=None if patches is None else describe(patches.segments),
+            descriptors=found[0],
             lyrics=lyrics.text or None,
             context=context_text(song.title, song.artist) or None,
             lyric_places=lyrics.places,
             lyrics_language=lyrics.language,
             are_lyrics_withheld=lyrics.are_withheld,
+            tempo_and_key=found[1],
         )
         if prepared.patches is None and not (prepared.lyrics or prepared.context):
             if lyrics.are_withheld:
@@ -430,6 +432,7 @@ class EmotionPipeline:
             felt=dict(zip(GEMS, output.felt[0].double().tolist(), strict=False)),
             lyrics_language=song.lyrics_language,
             are_lyrics_withheld=song.are_lyrics_withheld,
+            tempo_and_key=song.tempo_and_key,
             **self._of_audio(song, output),
             **_intervals(output),
         )
@@ -438,12 +441,9 @@ class EmotionPipeline:
         """Return kinds and novelty of a song with audio, if the checkpoint has them."""
         if song.patches is None:
             return {}
-        kinds = output.kinds[0].double().tolist()
+        shares = zip(self._network.config.kinds, output.kinds[0].double().tolist(), strict=True)
         novelty = output.novelty[0].double().tolist()
-        return {
-            "kinds": dict(zip(self._network.config.kinds, kinds, strict=True)),
-            "novelty": novelty[0] if novelty else None,
-        }
+        return {"kinds": dict(shares), "novelty": novelty[0] if novelty else None}
 
 
 def has_gpu() -> bool:
@@ -451,14 +451,12 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if has_gpu() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise InputError(f"device {name!r}: use cpu, cuda or auto")
-    if name == "cuda" and not has_gpu():
-        raise InputError("device 'cuda': PyTorch finds no CUDA device here; use cpu or auto")
-    return torch.device(name)
+def gpu_memory_bytes() -> dict[str, int]:
+    """Return ``total`` and ``used`` of the CUDA device in use, and this process's ``peak``."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return {}
+    free, total = torch.cuda.mem_get_info()
+    return {"total": total, "used": total - free, "peak": torch.cuda.max_memory_allocated()}
 
 
 def _read_lines(song: PreparedSong, offsets: Tensor) -> list[ReadLine]:

@@ -27,6 +27,22 @@ AMBIGUOUS_BELOW: Final = 0.5
 UNFAMILIAR_FROM: Final = 0.5
 """From this novelty on, the place of a song is a guess."""
 
+MODES: Final = ("major", "minor")
+"""The two modes of a key."""
+
+KEYS: Final = tuple(
+    (tonic, mode)
+    for mode, tonics in (
+        ("major", ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")),
+        ("minor", ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")),
+    )
+    for tonic in tonics
+)
+"""Tonic and mode of the 24 keys, each spelled with the fewer accidentals."""
+
+SURE_FROM: Final = 0.5
+"""Tempo and key of less confidence count as unknown (docs/results/tempo-and-key.md)."""
+
 TOLD_SHIFT: Final = 0.01
 """Smallest shift of a lyric line that is shown. Smaller ones are 0.00 in two decimals."""
 
@@ -90,6 +106,29 @@ class LyricLine:
 
 
 @dataclass(frozen=True, slots=True)
+class TempoAndKey:
+    """Tempo and key of a song, estimated from its sound.
+
+    Parameters
+    ----------
+    tempo_bpm : float or None
+        Beats a minute, from 40 to 240. None if nothing in the sound repeats.
+    tempo_confidence : float in [0, 1)
+    tonic : int or None
+        Semitones above C, 0 to 11. None if all pitch classes are equally strong.
+    mode : str
+        One of `MODES`; empty without a tonic.
+    key_confidence : float in [0, 1)
+    """
+
+    tempo_bpm: float | None
+    tempo_confidence: float
+    tonic: int | None
+    mode: str
+    key_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class EmotionPrediction:
     """The prediction of the model for one song.
 
@@ -139,6 +178,8 @@ class EmotionPrediction:
     are_lyrics_withheld : bool
         Whether lyrics, or lines of them, were left out because of their language. The gate of the
         lyrics is 0 if nothing is left.
+    tempo_and_key : TempoAndKey or None
+        Estimated without the network. None without audio.
     """
 
     model_version: str
@@ -163,6 +204,7 @@ class EmotionPrediction:
     arousal_interval: tuple[float, float] | None = None
     lyrics_language: str | None = None
     are_lyrics_withheld: bool = False
+    tempo_and_key: TempoAndKey | None = None
 
     @property
     def is_ambiguous(self) -> bool:

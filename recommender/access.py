@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from recommender.auth import request_token, scope_check
+from recommender.first_run import setup_is_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +24,21 @@ if TYPE_CHECKING:
     from recommender.models import Scope
 
 
+def may_listen(user: User | AnonymousUser | None) -> bool:
+    """Return whether someone may hear the music of this site."""
+    return settings.AFFETTI_PUBLIC or bool(user and user.is_authenticated)
+
+
 class IsListener(BasePermission):
     """Allows everybody; without AFFETTI_PUBLIC only users who are logged in."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return settings.AFFETTI_PUBLIC or bool(request.user and request.user.is_authenticated)
+        return may_listen(request.user)
 
 
 JOBS_PERMISSION: Final = "catalog.view_backgroundjob"
 INGEST_PERMISSION: Final = "catalog.add_backgroundjob"
+REMOVE_PERMISSION: Final = "catalog.delete_song"
 CORRECT_PERMISSION: Final = "catalog.add_emotioncorrection"
 
 
@@ -71,9 +78,9 @@ class PrivateMiddleware(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
 
-def site(request: HttpRequest) -> dict[str, bool]:
-    """Give every template whether visitors can sign up (a context processor)."""
-    return {"is_signup_open": settings.AFFETTI_SIGNUP}
+def site(request: HttpRequest) -> dict[str, bool | Callable[[], bool]]:
+    """Give every template whether visitors can sign up, and whether there is no admin yet."""
+    return {"is_signup_open": settings.AFFETTI_SIGNUP, "is_setup_open": setup_is_open}
 
 
 def _has_token(request: HttpRequest, scope: Scope | None) -> bool:

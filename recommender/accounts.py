@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.models import BackgroundJob
 from recommender.errors import AccountError, AccountErrorCode
-from recommender.models import ArtistBan, Listen, PlaylistEntry, Skip, SongFeedback, Token
+from recommender.models import (
+    ArtistBan,
+    Listen,
+    PlaylistEntry,
+    PlaylistVersion,
+    Skip,
+    SongFeedback,
+    Token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +54,9 @@ def token_create(
     scopes = list(dict.fromkeys(scopes))
     if expires_at is not None and expires_at <= now:
         raise AccountError(
-            AccountErrorCode.REQUEST_INVALID, "expires_at is in the past.", field="expires_at"
+            AccountErrorCode.REQUEST_INVALID,
+            gettext("expires_at is in the past."),
+            field="expires_at",
         )
     if by is not None:
         _within(by, scopes, expires_at)
@@ -67,13 +78,15 @@ def _within(by: Token, scopes: Iterable[str], expires_at: datetime | None) -> No
     if more:
         raise AccountError(
             AccountErrorCode.PERMISSION_DENIED,
-            f"This token cannot make one that may do more: {', '.join(more)}.",
+            gettext("This token cannot make one that may do more: %(more)s.")
+            % {"more": ", ".join(more)},
             field="scopes",
         )
     if by.expires_at is not None and (expires_at is None or expires_at > by.expires_at):
         raise AccountError(
             AccountErrorCode.PERMISSION_DENIED,
-            f"This token cannot make one that lasts longer than itself: {by.expires_at}.",
+            gettext("This token cannot make one that lasts longer than itself: %(expires_at)s.")
+            % {"expires_at": by.expires_at},
             field="expires_at",
         )
 
@@ -105,7 +118,7 @@ def password_check(*, user: User, password: str, field: str) -> None:
     """Raise `AccountError` unless it is the user's password."""
     if not user.check_password(password):
         raise AccountError(
-            AccountErrorCode.REQUEST_INVALID, "This is not your password.", field=field
+            AccountErrorCode.REQUEST_INVALID, gettext("This is not your password."), field=field
         )
 
 
@@ -117,8 +130,10 @@ def account_delete(*, user: User) -> None:
         if list(admins.values_list("pk", flat=True)) == [user.pk]:
             raise AccountError(
                 AccountErrorCode.LAST_ADMIN,
-                "This is the only account that administers this installation. Make another "
-                "superuser at /admin/ first.",
+                gettext(
+                    "This is the only account that administers this installation. Make "
+                    "another superuser at /admin/ first."
+                ),
             )
         users.get(pk=user.pk).delete()
 
@@ -160,6 +175,11 @@ def account_export(*, user: User) -> dict[str, Any]:
                 "id", "name", "scopes", "prefix", "created_at", "expires_at", "last_used_at"
             )
         ),
+        "invitations": list(
+            user.invitations.order_by("created_at", "id").values(
+                "id", "role", "note", "created_at", "expires_at", "used_at"
+            )
+        ),
         "jobs": list(
             BackgroundJob.objects.filter(created_by=user)
             .order_by("created_at")
@@ -196,12 +216,13 @@ def _feedback(user: User) -> dict[str, Any]:
 
 
 def _playlists(user: User) -> list[dict[str, Any]]:
-    """Return the user's playlists with their entries, in two queries."""
+    """Return the user's playlists with their entries and former versions, in three queries."""
     playlists: dict[Any, dict[str, Any]] = {
-        row["id"]: {**row, "entries": []}
+        row["id"]: {**row, "entries": [], "history": []}
         for row in user.playlists.order_by("created_at", "id").values(
             *("id", "name", "created_at", "request", "seed", "model_version", "notes"),
-            *("station_id", "station_version"),
+            *("station_id", "station_version", "version"),
+            is_shared=Q(share_token__isnull=False),
         )
     }
     entries = (
@@ -215,4 +236,13 @@ def _playlists(user: User) -> list[dict[str, Any]]:
     )
     for entry in entries:
         playlists[entry.pop("playlist_id")]["entries"].append(entry)
+    for version in PlaylistVersion.objects.filter(playlist__user=user).order_by("number"):
+        playlists[version.playlist_id]["history"].append(
+            {
+                "number": version.number,
+                "change": version.change,
+                "created_at": version.created_at,
+                "entries": version.entries,
+            }
+        )
     return list(playlists.values())

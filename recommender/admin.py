@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    AdminUserCreationForm,
+    UserChangeForm,
+)
 from django.contrib.auth.models import User
 
 from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry
@@ -24,6 +28,16 @@ class AccountForm(NameForm, UserChangeForm):  # type: ignore[type-arg]
     pass
 
 
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """It writes the password alone; the other columns may have changed meanwhile."""
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # as Django calls it
+        user: User = super().save(commit=False)
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
 admin.site.unregister(User)
 
 
@@ -33,6 +47,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
 
     add_form = NewAccountForm
     form = AccountForm
+    change_password_form = PasswordForm
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from rest_framework import exceptions
@@ -40,20 +41,23 @@ def request_token(request: HttpRequest | Request) -> Token | None:
     if not words or words[0].lower() != _KEYWORD.lower().encode():
         return None
     if len(words) != 2:
-        raise exceptions.AuthenticationFailed("Send the header as: Authorization: Token <token>")
+        raise exceptions.AuthenticationFailed(
+            gettext("Send the header as: Authorization: Token <token>")
+        )
     token = token_find(words[1])
     if token is None:
-        raise exceptions.AuthenticationFailed("The token is not valid. Log in again.")
+        raise exceptions.AuthenticationFailed(gettext("The token is not valid. Log in again."))
     return token
 
 
 def scope_check(token: Token, scope: Scope | None) -> None:
     """Raise PermissionDenied unless the token may do what needs `scope`; None takes no token."""
     if scope is None:
-        raise exceptions.PermissionDenied("This address takes no token.")
+        raise exceptions.PermissionDenied(gettext("This address takes no token."))
     if not token.allows(scope):
         raise exceptions.PermissionDenied(
-            f"The token needs the scope {scope}; it has {', '.join(token.scopes)}."
+            gettext("The token needs the scope %(scope)s; it has %(scopes)s.")
+            % {"scope": scope, "scopes": ", ".join(token.scopes)}
         )
 
 

@@ -1,4 +1,8 @@
-"""Which songs a list shows and in which order; pages and API share it."""
+"""Which songs a list shows and in which order; pages and API share it but for the mood.
+
+The page's filter of moods goes by the point of a song, as its rows and the map do
+(`selectors.song_list`); `quadrant` of the API goes by the most probable quadrant.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 _ID: Final[dict[str, Any]] = {"min_value": 1, "max_value": 2**63 - 1, "decimal_places": 0}
 
 
+class _IdsFilter(django_filters.BaseInFilter, django_filters.NumberFilter):  # type: ignore[misc]
+    """Ids with commas between them."""
+
+
 class _StableOrderingFilter(django_filters.OrderingFilter):  # type: ignore[misc]
     """Ordering that ends with the id, so that every song is on exactly one page."""
 
@@ -41,6 +49,7 @@ class SongFilter(django_filters.FilterSet):  # type: ignore[misc]
         max_length=200,
         label="Words of title, artist or album; all must occur. Near misses if no song has them",
     )
+    ids = _IdsFilter(field_name="id", **_ID, label="Songs with these ids")
     status = django_filters.ChoiceFilter(choices=Song.Status.choices)
     artist = django_filters.CharFilter(method="by_artist", max_length=300)
     genre = django_filters.CharFilter(method="by_genre", max_length=200)
@@ -55,7 +64,9 @@ class SongFilter(django_filters.FilterSet):  # type: ignore[misc]
         label="Songs of the album",
     )
     quadrant = django_filters.ChoiceFilter(
-        field_name="current_emotion__quadrant", choices=[(q.value, q.value) for q in Quadrant]
+        field_name="current_emotion__quadrant",
+        choices=[(q.value, q.value) for q in Quadrant],
+        label="Songs whose most probable quadrant this is; their point may lie in another",
     )
     ordering = _StableOrderingFilter(
         fields={

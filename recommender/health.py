@@ -23,7 +23,8 @@ from redis.retry import Retry
 from catalog import analysis
 from mer.errors import CheckpointError, EncoderMissingError
 from recommender.deadlines import silence_at_most
-from recommender.errors import RETRY_AFTER_SECONDS, RecommenderError
+from recommender.error_answers import RETRY_AFTER_SECONDS
+from recommender.errors import RecommenderError
 from recommender.index import index_status
 from recommender.operations import operation_warnings
 from recommender.throttles import throttled

@@ -1,4 +1,4 @@
-"""Signs of life of the workers and of the scheduler, written to the database by a thread of each.
+"""Signs of life of workers, scheduler and watcher, written to the database by a thread of each.
 
 A worker gives one while its process runs, also during a long task. The scheduler gives one only
 while it sends messages: one that runs and sends nothing is away.
@@ -6,6 +6,7 @@ while it sends messages: one that runs and sends nothing is away.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -13,6 +14,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil
 from celery.signals import after_task_publish, beat_init, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -65,7 +67,13 @@ class Heart(threading.Thread):
         now = timezone.now()
         ServiceHeartbeat.objects.update_or_create(
             name=self._node,
-            defaults={"kind": self.kind, "seen_at": now, "is_gpu_absent": self.is_gpu_absent()},
+            defaults={
+                "kind": self.kind,
+                "seen_at": now,
+                "is_gpu_absent": self.is_gpu_absent(),
+                "memory_bytes": _memory_bytes(),
+                "gpu_memory_bytes": analysis.gpu_memory_bytes(),
+            },
         )
         # Those of hosts that are no more; a container has a new name at each start.
         ServiceHeartbeat.objects.filter(seen_at__lt=now - _KEPT).delete()
@@ -75,6 +83,8 @@ class Heart(threading.Thread):
             write()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("No sign of life could be written: %s", error)
+        except Exception:  # such as a GPU's; the thread must go on
+            logger.exception("No sign of life could be written")
         finally:
             connections.close_all()
 
@@ -94,6 +104,25 @@ class SchedulerHeart(Heart):
 
     def is_beating(self) -> bool:
         return time.monotonic() - self._sent_at < SENT_SECONDS
+
+    def is_gpu_absent(self) -> bool:
+        return False
+
+
+def _memory_bytes() -> int:
+    """Return the resident memory of this process and its children."""
+    own = psutil.Process()
+    total = 0
+    for process in [own, *own.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            total += process.memory_info().rss
+    return total
+
+
+class WatcherHeart(Heart):
+    """Beats while the watcher of libraries runs."""
+
+    kind = ServiceHeartbeat.Kind.WATCHER
 
     def is_gpu_absent(self) -> bool:
         return False

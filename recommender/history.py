@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from catalog import analysis
 from catalog.models import Song
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.models import Listen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from django.contrib.auth.models import User
 
 HALF_LIFE: Final = timedelta(days=30)
 """The weight of a listen halves with every such time before the last listen."""
 LISTENS_USED: Final = 500
+SHOWN_DAYS: Final = 14
 SESSION_GAP: Final = timedelta(minutes=30)
 """A session ends where nothing is started for so long, beyond the length of usual songs."""
 HOUR_SPREAD: Final = 2.0
@@ -49,20 +52,21 @@ def listen_record(
     if moment > now + _CLOCK_SKEW:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"listened_at is in the future: {moment.isoformat()}",
+            gettext("listened_at is in the future: %(moment)s") % {"moment": moment.isoformat()},
             {"field": "listened_at"},
         )
     if seconds_played is not None and not (math.isfinite(seconds_played) and seconds_played >= 0):
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"seconds_played must be 0 or more, not {seconds_played}",
+            gettext("seconds_played must be 0 or more, not %(seconds_played)s")
+            % {"seconds_played": seconds_played},
             {"field": "seconds_played"},
         )
     with transaction.atomic():
         if not Song.objects.filter(pk=song_id).exists():
             raise PlaylistRequestError(
                 PlaylistErrorCode.SONG_NOT_FOUND,
-                f"There is no song {song_id}",
+                gettext("There is no song %(song_id)s") % {"song_id": song_id},
                 {"song_ids": [song_id]},
             )
         listen, is_new = Listen.objects.select_for_update().get_or_create(
@@ -105,13 +109,37 @@ def history_weights(
         listens = listens[: _session_length([moment for _, moment, _, _ in listens])]
     weights: dict[int, float] = defaultdict(float)
     for song_id, moment, seconds_played, duration in listens:
-        share = 1.0
-        if seconds_played is not None and duration:
-            share = min(1.0, seconds_played / duration)
+        share = share_played(seconds_played, duration)
         if hour is not None:
             share *= _nearness_of_hours(moment, hour)
         weights[song_id] += share * 0.5 ** ((listens[0][1] - moment) / half_life)
     return {song_id: weight for song_id, weight in weights.items() if weight > 0}
+
+
+def places_heard(*, user: User, days: int = SHOWN_DAYS) -> list[tuple[date, float, float]]:
+    """Return day, valence and arousal of what `user` heard in the last `days` days, oldest first.
+
+    The days are those of the server's time zone. At most the last `LISTENS_USED` listens count, of
+    songs that have an emotion by the model that serves.
+    """
+    since = timezone.now() - timedelta(days=days)
+    heard = (
+        Listen.objects.filter(user_id=user.pk, listened_at__gte=since)
+        .filter(song__emotions__model_version=analysis.serving_version_in_sql())
+        .order_by("-listened_at", "-pk")
+        .values_list("listened_at", "song__emotions__valence", "song__emotions__arousal")
+    )
+    return [
+        (timezone.localdate(moment), valence, arousal)
+        for moment, valence, arousal in reversed(heard[:LISTENS_USED])
+    ]
+
+
+def share_played(seconds_played: float | None, duration_seconds: float | None) -> float:
+    """Return which share of a song a listen played, from 0 to 1; 1 if it is not known."""
+    if seconds_played is None or not duration_seconds:
+        return 1.0
+    return min(1.0, seconds_played / duration_seconds)
 
 
 def history_mark(*, user: User) -> tuple[int, float | None] | None:

@@ -18,10 +18,14 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from catalog.models import BackgroundJob, Song
+from catalog.models import BackgroundJob, Song, StageTiming
 from catalog.work.queue import songs_waiting
 from recommender import operations
 from recommender.health import readiness
@@ -35,7 +39,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from prometheus_client.metrics_core import Metric
 
-_OWN_CODES: Final = ("WORKER_AWAY", "SCHEDULER_AWAY", "GPU_ABSENT", "DISK_NEARLY_FULL")
+_OWN_CODES: Final = (
+    *("WORKER_AWAY", "SCHEDULER_AWAY", "WATCHER_AWAY"),
+    *("GPU_ABSENT", "DISK_NEARLY_FULL"),
+)
 """Warnings that have the value 0 while all is well; another is there only while it holds."""
 
 
@@ -68,6 +75,8 @@ class _Collector:
         if checks["database"]["ok"] and checks["index"]["ok"]:
             yield from _catalogue()
             yield from _work()
+            yield _stages()
+            yield from _memory()
             yield from _index()
         yield _latency()
 
@@ -98,6 +107,37 @@ def _work() -> Iterator[Metric]:
         str(kind): operations.services_alive(kind).count() for kind in ServiceHeartbeat.Kind.values
     }
     yield _by("services", "Processes that show signs of life.", "kind", alive)
+
+
+def _stages() -> Metric:
+    metric = SummaryMetricFamily(
+        "affetti_stage_seconds",
+        "Seconds that stages of the work took, of all workers; counted are songs, or files.",
+        labels=["stage"],
+    )
+    known = {timing.stage: timing for timing in StageTiming.objects.all()}
+    for stage in StageTiming.Stage.values:
+        timing = known.get(stage, StageTiming(stage=stage))
+        metric.add_metric([stage], timing.items, timing.seconds)
+    return metric
+
+
+def _memory() -> Iterator[Metric]:
+    of_process = GaugeMetricFamily(
+        "affetti_service_memory_bytes", "Resident memory of a service.", labels=["service"]
+    )
+    of_gpu = GaugeMetricFamily(
+        "affetti_gpu_memory_bytes",
+        "Memory of a worker's GPU: of the whole card, in use, and the most that its networks used.",
+        labels=["service", "of"],
+    )
+    for service in operations.services_alive():
+        if service.memory_bytes:
+            of_process.add_metric([service.name], service.memory_bytes)
+        for of, amount in service.gpu_memory_bytes.items():
+            of_gpu.add_metric([service.name, of], amount)
+    yield of_process
+    yield of_gpu
 
 
 def _index() -> Iterator[Metric]:

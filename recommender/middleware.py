@@ -10,14 +10,13 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
+from django.middleware.gzip import GZipMiddleware
+from django.middleware.locale import LocaleMiddleware
+from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import Throttled
 
-from recommender.errors import (
-    BodyTooLargeError,
-    QueryTooLongError,
-    error_answer,
-    error_log,
-)
+from recommender.error_answers import error_answer, error_log
+from recommender.errors import BodyTooLargeError, QueryTooLongError
 from recommender.throttles import (
     address,
     is_counted,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-_POLICY = {
+_POLICY: Final = {
     "default-src": "'self'",
     "img-src": "'self' data:",
     "object-src": "'none'",
@@ -42,23 +41,41 @@ _POLICY = {
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
-# Swagger UI (and nothing else here) writes style attributes.
-_SWAGGER_POLICY = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
-_SWAGGER_PATH = "/api/docs/"
+_CONTENT_SECURITY_POLICY: Final = "; ".join(f"{name} {who}" for name, who in _POLICY.items())
+_WITH_WORDS: Final = (
+    "text/html",
+    "application/json",
+    "application/manifest+json",
+)
+_UNUSED: Final = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+_PERMISSIONS_POLICY: Final = ", ".join(f"{name}=()" for name in _UNUSED)
 
 
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Let pages load only Affetti's own files and run no inline script or style."""
+    """Let pages load only Affetti's own files, run no inline script or style, and use no device."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        policy = _SWAGGER_POLICY if request.path == _SWAGGER_PATH else _POLICY
-        response["Content-Security-Policy"] = "; ".join(f"{k} {v}" for k, v in policy.items())
+        response["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+        response["Permissions-Policy"] = _PERMISSIONS_POLICY
         return response
 
     return middleware
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Activates the language that was chosen on a page, else the one that the client prefers."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Say that words depend on the choice; pictures and sound do not."""
+        answer: HttpResponseBase = super().process_response(request, response)
+        if answer.get("Content-Type", "").startswith(_WITH_WORDS):
+            patch_vary_headers(answer, ("Cookie",))
+        return answer
 
 
 def personal_answers(
@@ -79,6 +96,36 @@ def personal_answers(
         return response
 
     return middleware
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses pages and JSON that were read; no audio, and no answer to a form.
+
+    The length of a compressed answer tells a listener on the line whether a guess is in it, if it
+    can make the browser ask and puts the guess in (BREACH). Secrets are told in answers to POST and
+    by views with the attribute `tells_secrets`. Cookies are not sent with requests of other sites
+    (SameSite), each token of a form is masked anew, and Django adds up to `max_random_bytes` to
+    each answer.
+    """
+
+    _TYPES = (
+        "text/html",
+        "text/javascript",
+        "application/javascript",
+        "application/json",
+        "application/yaml",
+    )
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Return the response, compressed if that is safe and worth it."""
+        kind = response.get("Content-Type", "").partition(";")[0]
+        view = getattr(request.resolver_match, "func", None)
+        is_safe = request.method == "GET" and not getattr(view, "tells_secrets", False)
+        if not is_safe or response.streaming or kind not in self._TYPES:
+            return response
+        return super().process_response(request, response)
 
 
 MAX_QUERY_BYTES: Final = 28_000

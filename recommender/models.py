@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.dispatch import receiver
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Artist, Song
 
@@ -43,18 +44,18 @@ class Station(models.Model):
     """A request of a user whose list is made again, each time as another version."""
 
     class Schedule(models.TextChoices):
-        BY_HAND = "by_hand", "By hand"
-        DAILY = "daily", "Daily"
-        WEEKLY = "weekly", "Weekly"
+        BY_HAND = "by_hand", _("By hand")
+        DAILY = "daily", _("Daily")
+        WEEKLY = "weekly", _("Weekly")
 
     class Weekday(models.IntegerChoices):
-        MONDAY = 0
-        TUESDAY = 1
-        WEDNESDAY = 2
-        THURSDAY = 3
-        FRIDAY = 4
-        SATURDAY = 5
-        SUNDAY = 6
+        MONDAY = 0, _("Monday")
+        TUESDAY = 1, _("Tuesday")
+        WEDNESDAY = 2, _("Wednesday")
+        THURSDAY = 3, _("Thursday")
+        FRIDAY = 4, _("Friday")
+        SATURDAY = 5, _("Saturday")
+        SUNDAY = 6, _("Sunday")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -64,16 +65,16 @@ class Station(models.Model):
     request = models.JSONField(help_text="The PlaylistRequest of every version, without a seed")
     schedule = models.CharField(max_length=10, choices=Schedule.choices, default=Schedule.BY_HAND)
     hour = models.PositiveSmallIntegerField(
-        default=6, validators=[MaxValueValidator(23)], help_text="Of the day, in the time zone"
+        default=6, validators=[MaxValueValidator(23)], help_text=_("Of the day, in the time zone")
     )
     weekday = models.PositiveSmallIntegerField(
-        choices=Weekday.choices, default=Weekday.MONDAY, help_text="Of a weekly station"
+        choices=Weekday.choices, default=Weekday.MONDAY, help_text=_("Of a weekly station")
     )
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="Such as Europe/Rome")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text=_("Such as Europe/Rome"))
     fresh_versions = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(10)],
-        help_text="Songs of so many last versions are left out of a new one",
+        help_text=_("Songs of so many last versions are left out of a new one"),
     )
     next_at = models.DateTimeField(null=True, blank=True, db_index=True)
     version = models.PositiveIntegerField(default=0, help_text="Number of the newest version")
@@ -109,6 +110,16 @@ class Playlist(models.Model):
         Station, null=True, blank=True, on_delete=models.CASCADE, related_name="versions"
     )
     station_version = models.PositiveIntegerField(null=True, blank=True)
+    version = models.PositiveIntegerField(
+        default=1, help_text="Number of the version in use, of those changed by hand"
+    )
+    share_token = models.CharField(
+        max_length=43,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="Part of the address under which anyone may read it; null: nobody",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -129,8 +140,8 @@ class PlaylistEntry(models.Model):
     playlist = models.ForeignKey(Playlist, on_delete=models.CASCADE, related_name="entries")
     position = models.PositiveIntegerField()
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
-    score = models.FloatField()
-    reason = models.JSONField(default=dict)
+    score = models.FloatField(null=True, blank=True, help_text="Null if it was added by hand")
+    reason = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering: ClassVar = ["playlist", "position"]
@@ -140,6 +151,26 @@ class PlaylistEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.song_id}"
+
+
+class PlaylistVersion(models.Model):
+    """The songs that a playlist had after a change by hand, or before the first one."""
+
+    playlist = models.ForeignKey(Playlist, on_delete=models.CASCADE, related_name="history")
+    number = models.PositiveIntegerField()
+    parent = models.PositiveIntegerField(null=True, help_text="The version that was changed")
+    change = models.CharField(max_length=200, help_text="In words")
+    entries = models.JSONField(help_text="song_id, score and reason of each")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["playlist", "-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["playlist", "number"], name="one_version_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.playlist_id} {self.number}"
 
 
 class Listen(models.Model):
@@ -264,17 +295,24 @@ class FeedbackRevision(models.Model):
 
 
 class ServiceHeartbeat(models.Model):
-    """When a worker or the scheduler last showed that it works."""
+    """When a worker, the scheduler or the watcher last showed that it works."""
 
     class Kind(models.TextChoices):
         WORKER = "worker"
         SCHEDULER = "scheduler"
+        WATCHER = "watcher"
 
     name = models.CharField(max_length=200, primary_key=True, help_text="Its node name")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     seen_at = models.DateTimeField()
     is_gpu_absent = models.BooleanField(
         default=False, help_text="It was asked for a GPU and found none"
+    )
+    memory_bytes = models.BigIntegerField(
+        default=0, db_default=0, help_text="Resident, of its process and its children"
+    )
+    gpu_memory_bytes = models.JSONField(
+        default=dict, db_default={}, help_text="total, used and peak; empty without a GPU"
     )
 
     def __str__(self) -> str:
@@ -284,11 +322,11 @@ class ServiceHeartbeat(models.Model):
 class Scope(models.TextChoices):
     """What a token may do; `ADMIN` includes all others."""
 
-    READ = "read", "Look at songs and moods"
-    LISTEN = "listen", "Play songs, and read and write the listening history"
-    PLAYLISTS = "playlists", "Make, read, export and delete playlists"
-    INGEST = "ingest", "Read ingest jobs and start them, if the account may"
-    ADMIN = "admin", "Everything, the account itself and its tokens included"
+    READ = "read", _("Look at songs and moods")
+    LISTEN = "listen", _("Play songs, and read and write the listening history")
+    PLAYLISTS = "playlists", _("Make, read, export and delete playlists")
+    INGEST = "ingest", _("Read ingest jobs and start them, if the account may")
+    ADMIN = "admin", _("Everything, the account itself and its tokens included")
 
 
 class Token(models.Model):
@@ -315,6 +353,37 @@ class Token(models.Model):
     def allows(self, scope: str) -> bool:
         """Whether the token may do what needs `scope`."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class Role(models.TextChoices):
+    """What an account may do on this installation."""
+
+    LISTENER = "listener", _("Listener")
+    MANAGER = "manager", _("Manager")
+    ADMIN = "admin", _("Admin")
+
+
+class Invitation(models.Model):
+    """A link by which one person makes an account; `recommender.people` signs and checks it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.LISTENER)
+    note = models.CharField(max_length=100, blank=True, help_text="Whom it is for")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="invitations"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.note or self.id}"
 
 
 class NameLook(models.Model):

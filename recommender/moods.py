@@ -14,11 +14,14 @@ References
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mer.affect import AffectPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,18 @@ _TABLE: Final = (
 MOODS: Final[Mapping[str, Mood]] = {mood.name: mood for mood in _TABLE}
 """All moods by name, the eight emotions first."""
 
+_ADJECTIVES: Final = {
+    "anger": "angry",
+    "joy": "happy",
+    "sadness": "sad",
+    "fear": "scary",
+    "calmness": "calm",
+    "excitement": "exciting",
+    "disgust": "bitter",
+    "anticipation": "hopeful",
+}
+"""What the emotions of the model are called of music; each is also an alias."""
+
 _BY_WORD: Final = {
     word: mood for mood in _TABLE for word in (mood.name, *mood.aliases)
 }  # a test checks that no word names two moods
@@ -101,3 +116,17 @@ _BY_WORD: Final = {
 def mood_find(name: str) -> Mood | None:
     """Return the mood with this name or alias, ignoring case; None if there is none."""
     return _BY_WORD.get(name.strip().casefold())
+
+
+def mood_nearest(point: AffectPoint) -> str:
+    """Return the name of the mood whose place is nearest to a point, as listeners would say it."""
+    nearest = min(
+        MOODS.values(),
+        key=lambda mood: math.hypot(mood.valence - point.valence, mood.arousal - point.arousal),
+    )
+    return said(nearest)
+
+
+def said(mood: Mood) -> str:
+    """Return what a mood is called of music; it is the name of the mood or an alias."""
+    return _ADJECTIVES.get(mood.name, mood.name)

@@ -14,6 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from recommender.looks import name_looks
 from recommender.models import NameLook
@@ -34,21 +36,21 @@ _TOGETHER: Final = (
     {"LATIN", "HAN", "BOPOMOFO"},
 )
 """Scripts that are written together (Unicode Technical Standard 39, "highly restrictive")."""
-NAME_TAKEN: Final = "This name is taken, or looks like one that is. Choose another."
+NAME_TAKEN: Final = _("This name is taken, or looks like one that is. Choose another.")
 
 
 def name_problem(name: str, *, may_be_reserved: bool = False, of: User | None = None) -> str:
     """Return why nobody but `of` may take `name` now; empty if it may be taken."""
     scripts = categories.unique_aliases(name) - {"COMMON", "INHERITED"}
     if len(scripts) > 1 and not any(scripts <= together for together in _TOGETHER):
-        return "Letters of different alphabets are mixed. Use one alphabet."
+        return gettext("Letters of different alphabets are mixed. Use one alphabet.")
     looks = name_looks(name)
     if not may_be_reserved and any(looks & name_looks(reserved) for reserved in RESERVED):
-        return "This name is reserved. Choose another."
+        return gettext("This name is reserved. Choose another.")
     taken = NameLook.objects.filter(look__in=looks)
     if of is not None and of.pk is not None:
         taken = taken.exclude(user_id=of.pk)
-    return NAME_TAKEN if taken.exists() else ""
+    return str(NAME_TAKEN) if taken.exists() else ""
 
 
 class NameForm:

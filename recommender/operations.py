@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from catalog.models import Library
 from recommender.models import ServiceHeartbeat
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def _asked(check: Callable[[], OperationWarning | None]) -> OperationWarning | N
         return check()
     except OSError as error:
         return OperationWarning(
-            "CHECK_FAILED", f"The state of the installation cannot be read in full: {error}."
+            "CHECK_FAILED",
+            gettext("The state of the installation cannot be read in full: %(error)s.")
+            % {"error": error},
         )
 
 
@@ -77,8 +81,10 @@ def worker_away() -> OperationWarning | None:
         return None
     return OperationWarning(
         "WORKER_AWAY",
-        "No worker is running: songs are not scanned and not analysed. Start one: make run, or "
-        "the services worker-io and worker-analysis.",
+        gettext(
+            "No worker is running: songs are not scanned and not analysed. Start one: make "
+            "run, or the services worker-io and worker-analysis."
+        ),
     )
 
 
@@ -88,8 +94,24 @@ def scheduler_away() -> OperationWarning | None:
         return None
     return OperationWarning(
         "SCHEDULER_AWAY",
-        "The scheduler is not running: interrupted work is not taken up again and the index is "
-        "not built anew. Start it: make run, or the service beat.",
+        gettext(
+            "The scheduler is not running: interrupted work is not taken up again and the "
+            "index is not built anew. Start it: make run, or the service beat."
+        ),
+    )
+
+
+@operation_check
+def watcher_away() -> OperationWarning | None:
+    watched = Library.objects.exclude(watch=Library.Watch.OFF).filter(is_going=False)
+    if services_alive(ServiceHeartbeat.Kind.WATCHER).exists() or not watched.exists():
+        return None
+    return OperationWarning(
+        "WATCHER_AWAY",
+        gettext(
+            "A library should be watched, but the watcher is not running: what changes in the "
+            "library is not seen. Start it: make run, or the service watch."
+        ),
     )
 
 
@@ -102,11 +124,20 @@ def gpu_absent() -> OperationWarning | None:
         is_wanted_here = settings.AFFETTI_DEVICE == "cuda" and not workers.exists()
         if not is_wanted_here or any(node.exists() for node in _GPU_NODES):
             return None
-    where = f" by {', '.join(blind)}" if blind else ""
+    message = (
+        gettext(
+            "AFFETTI_DEVICE is cuda, but no GPU is found by %(workers)s: songs wait. Repair the "
+            "driver, or set AFFETTI_DEVICE to auto or cpu."
+        )
+        if blind
+        else gettext(
+            "AFFETTI_DEVICE is cuda, but no GPU is found: songs wait. Repair the driver, or set "
+            "AFFETTI_DEVICE to auto or cpu."
+        )
+    )
     return OperationWarning(
         "GPU_ABSENT",
-        f"AFFETTI_DEVICE is cuda, but no GPU is found{where}: songs wait. Repair the driver, or "
-        "set AFFETTI_DEVICE to auto or cpu.",
+        message % {"workers": ", ".join(blind)},
     )
 
 
@@ -117,16 +148,23 @@ def disk_nearly_full() -> OperationWarning | None:
         return None
     return OperationWarning(
         "DISK_NEARLY_FULL",
-        f"{free / 1024**3:.1f} GiB are free on the disk of AFFETTI_VAR_DIR, less than "
-        f"{settings.AFFETTI_DISK_FREE_BYTES / 1024**3:.1f} GiB (AFFETTI_DISK_FREE_BYTES). Free "
-        "some space before the database cannot be written.",
+        gettext(
+            "%(free)s GiB are free on the disk of AFFETTI_VAR_DIR, less than %(least)s "
+            "GiB (AFFETTI_DISK_FREE_BYTES). Free some space before the database cannot be "
+            "written."
+        )
+        % {
+            "free": format(free / 1024**3, ".1f"),
+            "least": format(settings.AFFETTI_DISK_FREE_BYTES / 1024**3, ".1f"),
+        },
     )
 
 
-def services_alive(kind: str) -> QuerySet[ServiceHeartbeat]:
-    """Return the signs of life of services that count as running.
+def services_alive(kind: str = "") -> QuerySet[ServiceHeartbeat]:
+    """Return the signs of life of services, of one kind or all, that count as running.
 
     One from the future was written before the clock was set back, and says nothing.
     """
     now, most = timezone.now(), timedelta(seconds=AWAY_SECONDS)
-    return ServiceHeartbeat.objects.filter(kind=kind, seen_at__range=(now - most, now + most))
+    alive = ServiceHeartbeat.objects.filter(seen_at__range=(now - most, now + most))
+    return alive.filter(kind=kind) if kind else alive

@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,9 @@ from django.utils import timezone
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from catalog.models import Song
-from catalog.texts import search_words
+from catalog.files.names import folded
+from catalog.models import Artist, Song
+from catalog.texts import search_words, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +39,9 @@ MOST_ALTERNATIVES: Final = 10
 COUNT_SECONDS: Final = 10.0
 LONGEST_TRANSACTION: Final = timedelta(minutes=1)
 """A song that is committed longer after its change is not in near misses until it changes again."""
+MOST_SONGS: Final = 5
+MOST_ARTISTS: Final = 3
+MOST_LOOKED_AT: Final = 50
 MOST_FUZZY_WORDS: Final = 8
 """A search of more words has no near misses: each word is compared with all of the catalogue's."""
 
@@ -58,6 +63,35 @@ def songs_search(songs: QuerySet[Song], text: str) -> tuple[QuerySet[Song], bool
     if not all(alternatives):
         return songs.none(), False
     return songs.filter(_having(alternatives)), True
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """Songs and artists that the beginning of a search may mean."""
+
+    songs: list[Song]
+    artists: list[Artist]
+
+
+def suggest(text: str) -> Suggested:
+    """Return a few songs that have every word of `text`, and artists whose names begin with it.
+
+    Songs whose titles begin with it come first. No more than `MOST_LOOKED_AT` matches are read, so
+    that a short text costs little in a large catalogue.
+    """
+    words = search_words(text)
+    if not words:
+        return Suggested([], [])
+    start = sort_key(" ".join(words))
+    songs = (
+        Song.objects.filter(_having([word] for word in words), is_available=True)
+        .only("title", "artist", "title_sort", "relative_path")
+        .order_by()[:MOST_LOOKED_AT]
+    )
+    ranked = sorted(songs, key=lambda song: not bytes(song.title_sort).startswith(start))
+    key = folded(text)
+    artists = Artist.objects.filter(key__startswith=key).order_by("key")
+    return Suggested(ranked[:MOST_SONGS], list(artists[:MOST_ARTISTS]) if key else [])
 
 
 def _having(words: Iterable[Iterable[str]]) -> Q:

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Count, F, FilteredRelation, Prefetch, Q
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    OuterRef,
+    Prefetch,
+    Q,
+    Subquery,
+    Sum,
+    When,
+)
+from django.db.models.functions import Coalesce, Lower
 
 from catalog import analysis
 from catalog import selectors as catalog_selectors
-from catalog.models import BackgroundJob, Song, SongEmotion
-from recommender.models import Listen, Playlist, Station, Token
+from catalog.models import BackgroundJob, Library, Song, SongEmotion
+from mer.affect import AffectPoint
+from recommender.models import (
+    Listen,
+    Playlist,
+    PlaylistEntry,
+    PlaylistVersion,
+    SongFeedback,
+    Station,
+    Token,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from uuid import UUID
 
     from django.contrib.auth.models import AnonymousUser, User
     from django.db.models import Expression, QuerySet
 
-MAP_SONGS: Final = 2000
-"""The most songs that the map of the plane shows."""
 FAILURES_SHOWN: Final = 200
 """The most failures of a job that are shown at once."""
+
+COVERS: Final = 4
+"""Songs whose covers make the picture of a list."""
+_NEWEST: Final = ("-created_at", "id")
+PLAYLIST_ORDERS: Final[Mapping[str, tuple[Expression | str, ...]]] = {
+    "name": (Lower("name"), "id"),
+    "length": ("-entry_count", *_NEWEST),
+}
 
 _LISTED: Final = frozenset(
     (
         *("id", "title", "artist", "album", "genre", "year", "duration_seconds", "status"),
-        *("library", "relative_path", "media_type"),
+        *("library", "relative_path", "is_available", "media_type", "album_entry"),
+        *("bpm", "estimated_bpm", "tempo_confidence", "estimated_key", "key_confidence"),
     )
 )
 _LISTED_EMOTION: Final = frozenset(
@@ -45,24 +75,24 @@ _NOT_LISTED: Final = (
 )
 
 
-class SongPlace(TypedDict):
-    """A song on the plane."""
-
-    id: int
-    title: str
-    artist: str
-    valence: float
-    arousal: float
-
-
-def song_list(*, model_version: str | None = None) -> QuerySet[Song]:
+def song_list(*, model_version: str | None = None, quadrant: str = "") -> QuerySet[Song]:
     """Return the songs whose files are there, with what lists and exports of them show.
 
-    Emotions are those of the model that serves, if no version is named.
+    Emotions are those of the model that serves, if no version is named. With a `quadrant`, only
+    the songs whose point lies there: it may be another one than the most probable, which is
+    `current_emotion.quadrant`.
 
     `current_emotion` and `Song.path` cost no query. Any other column costs one for each song.
     """
-    return _songs(model_version or analysis.serving_version_in_sql()).defer(*_NOT_LISTED)
+    version = model_version or analysis.serving_version_in_sql()
+    songs = _songs(version).defer(*_NOT_LISTED)
+    if not quadrant:
+        return songs
+    sides = {"valence": quadrant in {"Q1", "Q4"}, "arousal": quadrant in {"Q1", "Q2"}}
+    steps = {f"{name}__{'gte' if is_high else 'lt'}": 0.5 for name, is_high in sides.items()}
+    # Not by the join: a database would begin with all emotions of the quadrant, and sort them.
+    there = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=version, **steps)
+    return songs.filter(Exists(there))
 
 
 def song_details(*, model_version: str | None = None) -> QuerySet[Song]:
@@ -90,9 +120,24 @@ def song_files() -> QuerySet[Song]:
         .select_related("library")
         .only(
             *("relative_path", "library__root", "media_type"),
-            *("content_sha256", "file_size_bytes", "file_mtime_ns"),
+            *("content_sha256", "audio_sha256", "file_size_bytes", "file_mtime_ns"),
         )
     )
+
+
+def song_place(song_id: int) -> AffectPoint | None:
+    """Return where a song lies on the plane; None if it is not analysed."""
+    place = _emotions_of(song_id).values_list("valence", "arousal").first()
+    return None if place is None else AffectPoint(*place)
+
+
+def song_timeline(song_id: int) -> list[dict[str, float]]:
+    """Return the timeline of a song, in order; empty if it is not analysed."""
+    return _emotions_of(song_id).values_list("timeline", flat=True).first() or []
+
+
+def _emotions_of(song_id: int) -> QuerySet[SongEmotion]:
+    return SongEmotion.objects.filter(song=song_id, model_version=analysis.serving_version_in_sql())
 
 
 def current_emotion(song: Song) -> SongEmotion | None:
@@ -107,33 +152,36 @@ def songs_by_id(song_ids: Iterable[int], *, model_version: str | None = None) ->
     return {song.pk: song for song in songs.filter(pk__in=list(song_ids))}
 
 
-def song_map() -> list[SongPlace]:
-    """Return where the analysed songs lie, at most `MAP_SONGS` of them.
-
-    From a large catalogue every n-th id is taken, so that the map stays much the same.
-    """
-    songs = song_list().filter(current_emotion__isnull=False)  # type: ignore[misc]
-    step = max(1, math.ceil(analysed_song_count() / MAP_SONGS))
+def song_places(*, model_version: str, step: int, most: int) -> list[tuple[int, float, float]]:
+    """Return id, valence and arousal of the songs whose id `step` divides, in the order of ids."""
     places = (
-        songs.annotate(remainder=F("pk") % step)
+        SongEmotion.objects.filter(model_version=model_version, song__is_available=True)
+        .annotate(remainder=F("song_id") % step)
         .filter(remainder=0)
-        .order_by("pk")
-        .values(
-            "id",
-            "title",
-            "artist",
-            valence=F("current_emotion__valence"),
-            arousal=F("current_emotion__arousal"),
-        )
+        .order_by("song_id")
+        .values_list("song_id", "valence", "arousal")
     )
-    return cast("list[SongPlace]", list(places[:MAP_SONGS]))
+    return list(places[:most])
 
 
-def analysed_song_count() -> int:
-    """Return how many songs can be played and have an emotion by the model now in use."""
+def songs_are_analysed() -> bool:
+    """Whether a song can be played and has an emotion by the model now in use."""
     return SongEmotion.objects.filter(
         model_version=analysis.serving_version_in_sql(), song__is_available=True
-    ).count()
+    ).exists()
+
+
+def songs_newest(count: int) -> QuerySet[Song]:
+    """Return the analysed songs that were added last, the newest first."""
+    # Two queries: a join of all songs in this order is not stopped early by every database.
+    newest = (
+        SongEmotion.objects.filter(
+            model_version=analysis.serving_version_in_sql(), song__is_available=True
+        )
+        .order_by("-song_id")
+        .values_list("song_id", flat=True)[:count]
+    )
+    return song_list().filter(pk__in=list(newest)).order_by("-pk")
 
 
 def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
@@ -143,19 +191,52 @@ def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
     """
     if not user.is_authenticated:
         return Playlist.objects.none()
-    return (
-        Playlist.objects.filter(user=user)
-        .annotate(
-            entry_count=Count("entries", filter=Q(entries__song__is_available=True)),
-            kept_count=Count("entries"),
-        )
-        .order_by("-created_at", "id")
+    return _counted(Playlist.objects.filter(user=user)).order_by("-created_at", "id")
+
+
+def _counted(playlists: QuerySet[Playlist]) -> QuerySet[Playlist]:
+    return playlists.annotate(
+        entry_count=Count("entries", filter=Q(entries__song__is_available=True)),
+        kept_count=Count("entries"),
     )
 
 
-def playlists_saved(user: User | AnonymousUser) -> QuerySet[Playlist]:
-    """Return those of `playlist_list` that are no versions of a station."""
-    return playlist_list(user).filter(station__isnull=True)
+def playlists_saved(user: User | AnonymousUser, *, order: str = "") -> QuerySet[Playlist]:
+    """Return those of `playlist_list` that are no versions of a station, with `total_seconds`.
+
+    `order` is a name of `PLAYLIST_ORDERS`; without one the newest is first.
+    """
+    saved = playlist_list(user).filter(station__isnull=True)
+    seconds = Sum(
+        "entries__song__duration_seconds", filter=Q(entries__song__is_available=True), default=0.0
+    )
+    return saved.annotate(total_seconds=seconds).order_by(*PLAYLIST_ORDERS.get(order, _NEWEST))
+
+
+def playlist_covers(playlist_ids: Iterable[UUID]) -> dict[UUID, list[int]]:
+    """Return the first songs of lists whose files are there, `COVERS` of each at most."""
+    entries = PlaylistEntry.objects.filter(
+        playlist__in=list(playlist_ids), position__lt=3 * COVERS, song__is_available=True
+    )
+    covers: dict[UUID, list[int]] = defaultdict(list)
+    for playlist_id, song_id in entries.order_by("position").values_list("playlist_id", "song_id"):
+        if len(covers[playlist_id]) < COVERS:
+            covers[playlist_id].append(song_id)
+    return covers
+
+
+def playlist_versions(playlist: Playlist) -> QuerySet[PlaylistVersion]:
+    """Return the versions of a playlist without their songs, newest first."""
+    return (
+        playlist.history.defer("entries")
+        .annotate(is_current=Case(When(number=playlist.version, then=True), default=False))
+        .order_by("-number")
+    )
+
+
+def playlist_shared(token: str) -> QuerySet[Playlist]:
+    """Return the playlist of an address that was shared, with the numbers of `playlist_list`."""
+    return _counted(Playlist.objects.filter(share_token=token, user__is_active=True))
 
 
 def station_list(user: User | AnonymousUser) -> QuerySet[Station]:
@@ -185,6 +266,8 @@ def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:
         .only(
             *("song", "listened_at", "seconds_played"),
             *("song__title", "song__artist", "song__relative_path"),
+            *("song__media_type", "song__is_available", "song__status", "song__duration_seconds"),
+            *("song__album", "song__album_entry"),
         )
         .order_by("-listened_at", "-id")
     )
@@ -226,6 +309,33 @@ def job_detail(job: BackgroundJob) -> JobDetail:
         unread_files=job.result.get("unread_files", []),
         notes=job.result.get("notes", []),
     )
+
+
+def library_list(*, with_all: bool = False) -> QuerySet[Library]:
+    """Return the libraries by name, with ``song_count``: the songs whose files are there.
+
+    `with_all` adds what goes with a library: ``all_songs``, also those whose files are gone,
+    ``list_places``, their places in saved lists, and ``marks``, their likes and bans.
+    """
+    songs = Song.objects.filter(library=OuterRef("pk"))
+    libraries = Library.objects.annotate(
+        song_count=_count(songs.filter(is_available=True), "library")
+    ).order_by(Lower("name"), "pk")
+    if not with_all:
+        return libraries
+    places = PlaylistEntry.objects.filter(song__library=OuterRef("pk"))
+    marks = SongFeedback.objects.filter(song__library=OuterRef("pk"))
+    return libraries.annotate(
+        all_songs=_count(songs, "library"),
+        list_places=_count(places, "song__library"),
+        marks=_count(marks, "song__library"),
+    )
+
+
+def _count(rows: QuerySet[Any], by: str) -> Coalesce:
+    """Return the number of rows of a subquery that belong to the outer row."""
+    counted = rows.order_by().values(by).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
 
 
 def job_list() -> QuerySet[BackgroundJob]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from whitenoise.compress import Compressor
 
 if TYPE_CHECKING:
     import logging
@@ -90,10 +91,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "recommender.logs.request_log_middleware",
     "django.middleware.security.SecurityMiddleware",
     "recommender.middleware.content_security_policy",
     # What comes before it is not counted: static files, and redirects to HTTPS.
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "recommender.middleware.CompressionMiddleware",
+    # Before whatever answers with words.
+    "recommender.middleware.LanguageMiddleware",
     "recommender.latency.latency_middleware",
     "recommender.middleware.ThrottleMiddleware",
     "recommender.middleware.personal_answers",
@@ -199,16 +204,49 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     for name, task, seconds in (
         ("reconcile", "catalog.reconcile", 20.0),
         ("build-index-if-stale", "recommender.build_index_if_stale", 60.0),
+        ("keep-libraries", "catalog.keep_libraries", 60.0),
         ("refresh-stations", "recommender.refresh_stations", 60.0),
     )
 }
 
+
+AFFETTI_LRCLIB_URL = env.str("AFFETTI_LRCLIB_URL", default="").rstrip("/")
+"""Address of a lyrics server that is asked for songs without lyrics; empty: none is."""
+if AFFETTI_LRCLIB_URL and not AFFETTI_LRCLIB_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured(
+        f"AFFETTI_LRCLIB_URL is {AFFETTI_LRCLIB_URL!r}; it must be an address such as "
+        "https://lrclib.net, or empty."
+    )
+if AFFETTI_LRCLIB_URL:
+    CELERY_BEAT_SCHEDULE["online-lyrics"] = {
+        "task": "catalog.online_lyrics",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    }
+
+
 # --- Catalogue and model -----------------------------------------------------------------------
+def _own_music() -> list[Path]:
+    """Return the folder in which desktops keep music, if there is one."""
+    with contextlib.suppress(RuntimeError):  # an account without a home
+        folder = Path.home() / "Music"
+        return [folder] if folder.is_dir() else []
+    return []
+
+
 AFFETTI_CATALOG_ROOTS = [
     Path(root).resolve()
-    for root in env.list("AFFETTI_CATALOG_ROOTS", default=[str(VAR_DIR / "demo")])
+    for root in env.list(
+        "AFFETTI_CATALOG_ROOTS", default=[str(VAR_DIR / "demo"), *map(str, _own_music())]
+    )
 ]
 """Folders that staff may ingest from the web and the API; the command line may name any folder."""
+AFFETTI_UPLOAD_DIR = Path(env.str("AFFETTI_UPLOAD_DIR", default=str(VAR_DIR / "uploads"))).resolve()
+"""Where songs lie that staff upload in the browser; staff may ingest from it."""
+AFFETTI_UPLOAD_MEMORY_DIR = VAR_DIR / "upload_memory"
+"""Locks of uploads, and the names that uploaded files got; not among the songs."""
+AFFETTI_UPLOAD_MAX_BYTES = env.int("AFFETTI_UPLOAD_MAX_BYTES", default=1024**3)
+"""A larger file is not taken from a browser."""
 AFFETTI_CHECKPOINT = env.str("AFFETTI_CHECKPOINT", default="affetti")
 """Name of a packaged checkpoint, or a path to a .safetensors file."""
 AFFETTI_DEVICE = env.str("AFFETTI_DEVICE", default="auto")
@@ -217,6 +255,10 @@ AFFETTI_ANALYSIS_BATCH_SIZE = env.int("AFFETTI_ANALYSIS_BATCH_SIZE", default=8)
 AFFETTI_ANALYSIS_LEASE_SECONDS = env.int("AFFETTI_ANALYSIS_LEASE_SECONDS", default=120)
 """A lease that was not renewed for this long is over; a live worker renews its leases."""
 AFFETTI_MAX_FILE_BYTES = env.int("AFFETTI_MAX_FILE_BYTES", default=2 * 1024**3)
+AFFETTI_WATCH_SETTLE_SECONDS = env.float("AFFETTI_WATCH_SETTLE_SECONDS", default=5.0)
+"""A file of a watched library is taken when it has not changed for this long."""
+AFFETTI_WATCH_POLL_SECONDS = env.float("AFFETTI_WATCH_POLL_SECONDS", default=30.0)
+"""The pause between two looks at a library that is watched by polling."""
 AFFETTI_INDEX_DIR = VAR_DIR / "indexes"
 AFFETTI_CHECKPOINTS_DIR = VAR_DIR / "checkpoints"
 AFFETTI_INDEX_ENGINE = env.str("AFFETTI_INDEX_ENGINE", default="faiss")
@@ -250,10 +292,25 @@ AFFETTI_MODEL_ROLLBACK_DAYS = env.int("AFFETTI_MODEL_ROLLBACK_DAYS", default=30)
 AFFETTI_DISK_FREE_BYTES = env.int("AFFETTI_DISK_FREE_BYTES", default=2 * 1024**3)
 """With less than this free below VAR_DIR, staff are warned that the disk is nearly full."""
 
+# --- Covers and converted songs ----------------------------------------------------------------
+AFFETTI_MEDIA_DIR = VAR_DIR / "media"
+"""What can be made again: covers and converted songs."""
+AFFETTI_COVER_CACHE_BYTES = env.int("AFFETTI_COVER_CACHE_BYTES", default=1024**3)
+AFFETTI_TRANSCODED_CACHE_BYTES = env.int("AFFETTI_TRANSCODED_CACHE_BYTES", default=4 * 1024**3)
+AFFETTI_FFMPEG = env.str("AFFETTI_FFMPEG", default="ffmpeg")
+"""Name or path of the program that converts songs; where it is absent, none is converted."""
+AFFETTI_TRANSCODES = env.int("AFFETTI_TRANSCODES", default=2)
+"""Songs that each web process converts at once; with 0, none is converted."""
+
 # --- Web ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
-USE_I18N = False
+USE_I18N = True
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [PROJECT_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [PROJECT_DIR / "web/static"]
@@ -262,8 +319,10 @@ FILE_UPLOAD_PERMISSIONS = 0o600  # of what collectstatic copies there
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of an absent folder; collectstatic fills it
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "recommender.web.static_files.HashedFilesStorage"},
 }
+# Only what a browser's debugger asks for is served as it is, besides what is compressed already.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 AFFETTI_PUBLIC = env.bool("AFFETTI_PUBLIC", default=True)
 """Whether pages, API and audio are open to everybody; otherwise they need a login."""
 # Empty is as good as unset: compose cannot leave a name out.
@@ -292,7 +351,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 AFFETTI_HTTPS = env.bool("AFFETTI_HTTPS", default=False)
 """Whether the site is served over HTTPS alone, by itself or by a proxy."""
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = AFFETTI_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = AFFETTI_HTTPS
+SECURE_SSL_REDIRECT = AFFETTI_HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AFFETTI_HTTPS else 0
 # Probes come from the same host, without the proxy.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
@@ -310,6 +370,8 @@ AFFETTI_THROTTLE_RATES = {
     "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
     "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
     "stream": env.str("AFFETTI_THROTTLE_STREAM", default="1200/min"),
+    "covers": env.str("AFFETTI_THROTTLE_COVERS", default="6000/min"),
+    "uploads": env.str("AFFETTI_THROTTLE_UPLOADS", default="12000/min"),
     "words": env.str("AFFETTI_THROTTLE_WORDS", default="60/min"),
 }
 
@@ -331,11 +393,13 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Affetti API",
-    "DESCRIPTION": "Songs, their emotions, and playlists that match a mood.",
+    "DESCRIPTION": "Songs, their emotions, and playlists that match a mood.\n\n"
+    "Messages, notes and reasons are in the language of the header `Accept-Language`: `en-gb` or "
+    "`de`; the language chosen on a page, which is the cookie `language`, comes first. "
+    "Codes, names of fields, moods and other values are the same in every language.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": [
@@ -357,13 +421,25 @@ def _is_brief(record: logging.LogRecord) -> bool:
     return True
 
 
+_LOG_FORMAT = env.str("AFFETTI_LOG_FORMAT", default="line")
+if _LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured(f"AFFETTI_LOG_FORMAT is {_LOG_FORMAT!r}; set it to line or json")
+AFFETTI_LOG_REQUESTS = env.bool("AFFETTI_LOG_REQUESTS", default=False)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"brief": {"()": "django.utils.log.CallbackFilter", "callback": _is_brief}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "recommender.logs.LineFormatter"},
+        "json": {"()": "recommender.logs.json_formatter"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": _LOG_FORMAT,
+            "filters": ["brief"],
+        }
     },
     "root": {
         "handlers": ["console"],
@@ -371,5 +447,11 @@ LOGGING = {
     },
     # It logs at every start which processor features are missing.
     # Waitress logs every request that waits for a thread.
-    "loggers": {"faiss.loader": {"level": "WARNING"}, "waitress.queue": {"level": "ERROR"}},
+    # watchfiles counts changes.
+    "loggers": {
+        "faiss.loader": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},  # it writes down every address, with what is asked
+        "waitress.queue": {"level": "ERROR"},
+        "watchfiles": {"level": "WARNING"},
+    },
 }

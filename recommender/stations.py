@@ -13,11 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop, override
 from rest_framework.exceptions import APIException
 
 from catalog.errors import machine_errors_raise
+from catalog.retold import kept
 from mer.errors import MerError
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError, RecommenderError
 from recommender.models import Playlist, PlaylistEntry, Station
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NOTHING_NEW: Final = kept(gettext_noop("No new version: %(why)s"))
+_NOT_UNDERSTOOD: Final = kept(
+    gettext_noop("No new version: this is not understood: %(texts)s. Change its words.")
+)
+_NO_GOOD_MATCH: Final = kept(gettext_noop("No new version: no song is a good match."))
 MAX_STATIONS: Final = 100
 """Of one listener."""
 KEPT_VERSIONS: Final = 10
@@ -125,7 +133,8 @@ def station_refresh(*, station: Station, due_at: datetime | None = None) -> bool
 
     With `due_at` nothing is made if the station is no longer due at that time.
     """
-    generated, notes, is_soon = _generated(station)
+    with override(settings.LANGUAGE_CODE):  # as notes are kept
+        generated, notes, is_soon = _generated(station)
     with transaction.atomic():
         held = Station.objects.select_for_update().filter(pk=station.pk).first()
         if held is None or (due_at is not None and held.next_at != due_at):
@@ -194,10 +203,19 @@ def _generated(station: Station) -> tuple[GeneratedPlaylist | None, list[str], b
         request = request.replace(exclude_song_ids=tuple(excluded)[:MAX_EXCLUDED])
         generated = playlist_generate(request=request, user=station.user)
     except PlaylistRequestError as error:
-        return None, [f"No new version: {error}"], error.code in _OF_THE_SERVER
+        return None, [_why_nothing(error)], error.code in _OF_THE_SERVER
     if not generated.entries:
-        return None, ["No new version: no song is a good match.", *generated.notes], False
+        return None, [_NO_GOOD_MATCH, *generated.notes], False
     return generated, [], False
+
+
+def _why_nothing(error: PlaylistRequestError) -> str:
+    """Return the note on a list that could not be made; it is retold later."""
+    texts = error.details.get("not_understood")
+    # The error itself ends with examples, which are no registered message.
+    if isinstance(texts, list) and texts:
+        return _NOT_UNDERSTOOD % {"texts": ", ".join(f"“{text}”" for text in texts)}
+    return _NOTHING_NEW % {"why": error}
 
 
 def _songs_lately(station: Station) -> list[int]:

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 
 from catalog import analysis
 from catalog.work import messages
-from recommender import throttles
+from recommender import first_run, throttles
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 from tests.fakes import FakePipeline
 from tests.integration.stack import Migrated
@@ -71,6 +71,15 @@ def quick_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def plain_static_names() -> Iterator[None]:
+    """Serve static files under their own names, whatever this checkout has collected."""
+    with pytest.MonkeyPatch.context() as patch:
+        plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+        patch.setitem(django_settings.STORAGES, "staticfiles", plain)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def memory_broker() -> None:
     """Messages sent by tests are kept in memory; no worker ever sees them."""
     current_app.conf.update(broker_url="memory://", broker_transport_options={})
@@ -103,8 +112,17 @@ def same_data_in_any_order() -> None:
 def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     """Nothing of a test is written to, or read from, the developer's own folders."""
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
+    settings.AFFETTI_UPLOAD_DIR = tmp_path / "uploads"
+    settings.AFFETTI_UPLOAD_MEMORY_DIR = tmp_path / "upload_memory"
     settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
     settings.AFFETTI_CHECKPOINTS_DIR = tmp_path / "checkpoints"
+    settings.AFFETTI_MEDIA_DIR = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def no_admin_is_remembered() -> None:
+    """No test takes the admin of another for one of its own."""
+    first_run.setup_forget()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from mer.audio.patches import song_patches
 from mer.lyrics import lyric_lines
-from mer.prediction import EmotionPrediction, LyricLine, SongInput, TimelinePoint
+from mer.prediction import EmotionPrediction, LyricLine, SongInput, TempoAndKey, TimelinePoint
 from tests.factories import MODEL_VERSION, random_embedding, random_probabilities, some_felt
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class FakePipeline:
             novelty=digest[5] / 255,
             valence_interval=(max(0.0, point.valence - 0.3), min(1.0, point.valence + 0.3)),
             arousal_interval=(max(0.0, point.arousal - 0.2), min(1.0, point.arousal + 0.2)),
+            tempo_and_key=TempoAndKey(60.0 + digest[6], 0.9, digest[7] % 12, "minor", 0.8),
             lyrics_language="en" if song.lyrics else None,
             lyric_lines=tuple(
                 LyricLine(line, text, 0.03, -0.04)

@@ -24,19 +24,24 @@ from catalog.models import (
     Genre,
     IngestFailure,
     KnownCopy,
+    LyricsLookup,
     ModelVersion,
     Recording,
     Song,
     SongChange,
     SongCredit,
+    SongWaveform,
+    StageTiming,
 )
 from recommender.accounts import token_create, token_find
 from recommender.feedback import artist_ban, song_like, song_skip
 from recommender.models import (
     IndexBuild,
+    Invitation,
     Listen,
     Playlist,
     PlaylistEntry,
+    PlaylistVersion,
     ServiceHeartbeat,
     Station,
     Token,
@@ -61,6 +66,7 @@ def rows() -> str:
 
 def fill_every_table() -> None:
     user, song = UserFactory(), SongEmotionFactory().song
+    Invitation.objects.create(created_by=user, expires_at=MOMENT)
     Station.objects.create(user=user, name="Mornings", request={})
     artist = Artist.objects.create(name="A", key="a")
     Album.objects.create(title="B", key="b", artist=artist)
@@ -74,6 +80,7 @@ def fill_every_table() -> None:
         code="AUDIO_DECODE",
         message="broken",
     )
+    StageTiming.objects.create(stage="read", items=1, seconds=1)
     KnownCopy.objects.create(
         library=song.library,
         relative_path="copy.mp3",
@@ -82,6 +89,8 @@ def fill_every_table() -> None:
         content_sha256=song.content_sha256,
     )
     Recording.objects.create()
+    LyricsLookup.objects.create(song=song, outcome="absent", asked_at=MOMENT)
+    SongWaveform.objects.create(song=song, sound_sha256=song.sound_sha256, peaks=b"\x07")
     emotion_correct(song_id=song.pk, valence=0.1, arousal=0.2, by=user)
     SongChange.objects.create(song_id=song.pk)
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
@@ -91,6 +100,7 @@ def fill_every_table() -> None:
     )
     playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
+    PlaylistVersion.objects.create(playlist=playlist, number=1, change="c", entries=[])
     Listen.objects.create(user=user, song=song, listened_at=MOMENT)
     song_like(user=user, song_id=song.pk)
     song_skip(user=user, song_id=song.pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -152,8 +153,9 @@ def test_installed_code_is_that_of_the_wheel(installed: Path, home: Path) -> Non
 def test_home_page_has_its_style(port: int) -> None:
     status, _, page = get(port, "/")
     assert status == 200
-    _, _, rest = page.partition('<link rel="stylesheet" href="')
-    status, media_type, style = get(port, rest.partition('"')[0])
+    address = re.search(r'href="(/static/recommender/affetti\.\w+\.css)"', page)
+    assert address, "its name has the hash of its content"
+    status, media_type, style = get(port, address[1])
     assert (status, media_type) == (200, "text/css")
     assert style == (ROOT / "recommender/web/static/recommender/affetti.css").read_text()
 

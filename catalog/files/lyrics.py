@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SUFFIXES: Final = ("lrc", *SUBTITLES, "txt")
+ONLINE: Final = "lrclib"
+"""`Song.lyrics_source` of lyrics that a server had; those of the file win."""
+ONLINE_REFUSED: Final = "the lyrics of LRCLIB ignored: "
+LYRICS_SUFFIXES: Final = ("lrc", *SUBTITLES, "txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def _sidecars(path: Path) -> Iterator[tuple[str, Path]]:
     except OSError:
         return
     names = _lyrics_files(path.parent, stamp)
-    for suffix in _SUFFIXES:
+    for suffix in LYRICS_SUFFIXES:
         for stem in (path.stem, path.name):
             for name in names.get(f"{stem}.{suffix}".casefold(), ()):
                 yield suffix, path.parent / name
@@ -85,7 +88,7 @@ def _lyrics_files(folder: Path, _stamp: int) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     try:
         for path in sorted(folder.iterdir(), key=lambda path: path.name):
-            if path.suffix[1:].lower() in _SUFFIXES and path.is_file():
+            if path.suffix[1:].lower() in LYRICS_SUFFIXES and path.is_file():
                 names.setdefault(path.name.casefold(), []).append(path.name)
     except OSError:
         return {}

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext
+
 from catalog.errors import FileUnusableError, PathError
 from catalog.files.left_out import HIDDEN, LeftOut
 from catalog.files.lyrics import Lyrics, lyrics_find
@@ -111,7 +113,10 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
     try:
         stack = [_entries(start)]
     except OSError as error:
-        raise PathError(f"{start}: cannot be read ({error.strerror}); check its rights") from error
+        raise PathError(
+            gettext("%(start)s: cannot be read (%(strerror)s); check its rights")
+            % {"start": start, "strerror": error.strerror}
+        ) from error
     while stack:
         entry = next(stack[-1], None)
         if entry is None:

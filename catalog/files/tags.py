@@ -261,8 +261,13 @@ def _read(path: Path) -> list[_Values]:
     return kinds
 
 
+def tagged_file(path: Path) -> Any:
+    """Return mutagen's view of a file, None if it knows no such format; call it in a child."""
+    return mutagen.File(path)
+
+
 def _own_tags(path: Path) -> _Values:
-    file = mutagen.File(path)
+    file = tagged_file(path)
     tags = file.tags if file is not None else None
     if tags is None:
         return {}

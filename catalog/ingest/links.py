@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import transaction
 
 from catalog.errors import PathError
 from catalog.ingest.upsert import library_ensure
 from catalog.models import BackgroundJob, Library
 from catalog.paths import ingest_root_check, to_stored
+from catalog.selectors import roots_allowed
 from catalog.work.jobs import job_create
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def link_refusal(job: BackgroundJob, library: Library, found: Found) -> str:
     """Return why the folder behind a link must not be ingested; empty if it may be."""
     target = (library.path / found.relative).resolve()
     is_anywhere_allowed = job.arguments.get("is_anywhere_allowed", False)
-    roots = [target] if is_anywhere_allowed else settings.AFFETTI_CATALOG_ROOTS
+    roots = [target] if is_anywhere_allowed else roots_allowed()
     try:
         ingest_root_check(target, roots)
     except PathError as error:
@@ -57,5 +57,8 @@ def linked_job(job: BackgroundJob, library: Library, found: Found) -> Background
             created_at__gte=since or job.created_at,
         )
         return known.first() or job_create(
-            kind=BackgroundJob.Kind.INGEST, arguments=arguments, user=job.created_by
+            kind=BackgroundJob.Kind.INGEST,
+            arguments=arguments,
+            user=job.created_by,
+            priority=job.priority,
         )

@@ -10,21 +10,29 @@ from django.utils import timezone
 
 from catalog.errors import FilesVanishedError
 from catalog.files.left_out import LeftOut
-from catalog.models import KnownCopy, Song
+from catalog.ingest.state import Fate, fate_ignore
+from catalog.models import IngestFailure, KnownCopy, Song
 from catalog.paths import can_be_seen, from_stored, holds_anything, is_gone
+from catalog.selectors import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from catalog.ingest.state import IngestState
     from catalog.models import BackgroundJob
-    from catalog.selectors import Scope
 
 LOST_FOLDER_SONGS: Final = 30
 """A lost folder with more songs may be a disk that is missing; an album has fewer."""
 
 
-def missing_mark(job: BackgroundJob, scope: Scope, start: Path, state: IngestState) -> int:
+def missing_mark(
+    job: BackgroundJob,
+    scope: Scope,
+    start: Path,
+    state: IngestState,
+    on_file: Callable[[Fate], object] = fate_ignore,
+) -> int:
     """Mark the songs, and delete the failures, whose file is gone or left out now.
 
     Returns the number of songs. Raises FilesVanishedError, and marks none, if more than half of
@@ -42,7 +50,7 @@ def missing_mark(job: BackgroundJob, scope: Scope, start: Path, state: IngestSta
                 gone.append(pk)
                 lost.count(relative)
         last = page[-1][0]
-    _vanished_check(job, start, gone=len(gone), of=scope.songs().count(), lost=lost)
+    _vanished_check(job, scope, start, gone=len(gone), lost=lost)
     if left_out:
         state.note(f"{len(left_out)} songs are left out now (.affettiignore, .nomedia, system)")
     missing = [*gone, *left_out]
@@ -50,6 +58,10 @@ def missing_mark(job: BackgroundJob, scope: Scope, start: Path, state: IngestSta
         Song.objects.filter(pk__in=missing[at : at + 500]).update(
             is_available=False, updated_at=timezone.now()
         )
+        for name in Song.objects.filter(pk__in=missing[at : at + 500]).values_list(
+            "relative_path", flat=True
+        ):
+            on_file(Fate("missing", name))
     _rows_forget(job, scope)
     return len(missing)
 
@@ -72,11 +84,17 @@ class _LostFolders:
 
 
 def _vanished_check(
-    job: BackgroundJob, start: Path, *, gone: int, of: int, lost: _LostFolders
+    job: BackgroundJob, scope: Scope, start: Path, *, gone: int, lost: _LostFolders
 ) -> None:
     """Raise FilesVanishedError if so many files are gone that a disk may be missing."""
     job.refresh_from_db(fields=["arguments"])
     is_lost = not start.is_file() and not holds_anything(start)
+    if "unasked" in job.arguments:
+        # Its scope is as small as the change: a deleted album is all of it. The library is judged.
+        of = Scope(scope.library, "").songs().count()
+        is_lost &= not holds_anything(scope.library.path)
+    else:
+        of = scope.songs().count()
     folder, songs = next(iter(lost.songs.most_common(1)), (start, 0))
     if is_lost or songs > LOST_FOLDER_SONGS:
         what = f"{start if is_lost else folder}: is empty or absent"
@@ -96,7 +114,7 @@ def _vanished_check(
 def _rows_forget(job: BackgroundJob, scope: Scope) -> None:
     """Delete the failures and copies that are gone, and failures that this scan did not meet."""
     root = scope.library.path
-    for failure in scope.failed_files():
+    for failure in IngestFailure.objects.filter(scope.inside()):
         path = root / from_stored(failure.relative_path)
         is_unmet = failure.updated_at < job.created_at and can_be_seen(path)
         if is_gone(path) or is_unmet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from catalog.errors import FileUnusableError, PathError, machine_errors_raise
-from catalog.files.lyrics import Lyrics, lyrics_find
+from catalog.files.lyrics import ONLINE, ONLINE_REFUSED, Lyrics, lyrics_find
 from catalog.files.scan import FileFacts, FileStamp, Found, Kind, audio_hash, read_file, stamp_of
 from catalog.files.tags import TAGS_VERSION, Tags, read_tags
-from catalog.ingest.upsert import PASSING_CODES, copy_has_its_song, songs_lost
+from catalog.ingest.upsert import PASSING_CODES, Alike, copy_has_its_song, songs_alike
 from catalog.models import IngestFailure, KnownCopy, Library, Song
 from catalog.paths import is_gone
 from catalog.storable import not_finite, storable_text
@@ -56,8 +56,7 @@ class Reading:
     """The result of reading one file.
 
     At most one of `facts`, `failure` and `kept` is set; none if the file is gone, or is an
-    unchanged copy. `known` is what the catalogue says of the path. `lost` are songs with
-    the same audio that lost their files.
+    unchanged copy. `known` is what the catalogue says of the path, and `alike` of the audio.
     """
 
     name: str
@@ -67,7 +66,12 @@ class Reading:
     facts: FileFacts | None = None
     failure: tuple[str, str] | None = None
     kept: _Kept | None = None
-    lost: frozenset[int] = frozenset()
+    alike: Alike = field(default_factory=Alike)
+
+    @property
+    def is_vanished(self) -> bool:
+        """Whether there is no such file any more."""
+        return not (self.kept or self.facts or self.failure or self.is_copy)
 
     @property
     def unread_tags(self) -> str:
@@ -89,7 +93,20 @@ def files_read(library: Library, batch: Sequence[tuple[str, Found]], end: float)
         readings.append(_read_one(library, name, found, known))
         if time.monotonic() > end:
             break
-    return readings
+    return _compared(readings)
+
+
+def _compared(readings: list[Reading]) -> list[Reading]:
+    """Return the readings with what songs have the same audio; most have none."""
+    hashes = {reading.facts.audio_sha256 for reading in readings if reading.facts} - {""}
+    songs = Song.objects.filter(audio_sha256__in=hashes).order_by()
+    known = set(songs.values_list("audio_sha256", flat=True).distinct()) if hashes else set()
+    return [
+        replace(reading, alike=songs_alike(here=reading.known.song, facts=reading.facts))
+        if reading.facts and reading.facts.audio_sha256 in known
+        else reading
+        for reading in readings
+    ]
 
 
 def _read_one(library: Library, name: str, found: Found, known: _Known) -> Reading:
@@ -100,6 +117,11 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> Readi
     song, failure, stamp = known.song, known.failure, _NO_STAMP
     try:
         stamp = stamp_of(path)
+        is_known = failure is not None and stamp == _stamp_in(failure)
+        is_removed = failure is not None and is_known and failure.code == IngestFailure.REMOVED
+        if is_removed or (song and song.is_removed and stamp == _stamp_in(song)):
+            removed = IngestFailure.REMOVED, IngestFailure.REMOVED_MESSAGE
+            return Reading(name, stamp, known, failure=removed)
         if song and stamp == _stamp_in(song):
             # Songs from before that column get the hash once, at a time when nothing else is read.
             audio = None if song.audio_sha256 else audio_hash(path)
@@ -110,7 +132,6 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> Readi
             return Reading(name, stamp, known, kept=kept)
         if known.copy and stamp == _stamp_in(known.copy) and copy_has_its_song(known.copy):
             return Reading(name, stamp, known, is_copy=True)
-        is_known = failure is not None and stamp == _stamp_in(failure)
         if failure and is_known and failure.code not in PASSING_CODES:
             return Reading(name, stamp, known, failure=(failure.code, failure.message))
         facts = read_file(root, found.relative, max_bytes=settings.AFFETTI_MAX_FILE_BYTES)
@@ -123,7 +144,7 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> Readi
     if field_name := not_finite(facts):
         reason = f"its {field_name} is not a finite number; write its tags again, or convert it"
         return Reading(name, stamp, known, failure=("FILE_NOT_FINITE", reason))
-    return Reading(name, stamp, known, facts=facts, lost=songs_lost(here=song, facts=facts))
+    return Reading(name, stamp, known, facts=facts)
 
 
 def _media_type(path: Path) -> str:
@@ -161,6 +182,9 @@ def _new_lyrics(song: Song, root: Path, path: Path, tags: Tags | None) -> Lyrics
     if song.lyrics_source == "admin" or (song.lyrics_source == "tag" and tags is None):
         return None
     lyrics = lyrics_find(path=path, root=root, tag_lyrics=tags.lyrics if tags else "")
+    is_online = song.lyrics_source == ONLINE or song.lyrics_note.startswith(ONLINE_REFUSED)
+    if is_online and not lyrics.text:
+        return None
     is_same = (lyrics.text, lyrics.note) == (song.lyrics, song.lyrics_note)
     is_refused = not tags and lyrics.text == song.lyrics and "in the tags" in song.lyrics_note
     return None if is_same or is_refused else lyrics

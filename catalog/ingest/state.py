@@ -11,17 +11,36 @@ from catalog.storable import storable_text
 MAX_NOTES: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What an ingest does with one file; `what` is a key of `IngestState` that counts files.
+
+    `name` is below the library's root. `code` is that of a failure. `reason` says why the file
+    failed or is left out; it is empty for a file that becomes or stays a song.
+    """
+
+    what: str
+    name: str
+    code: str = ""
+    reason: str = ""
+
+
+def fate_ignore(_: Fate) -> None:
+    """Do nothing: an ingest that nobody looks at counts files and names only some."""
+
+
 @dataclass(slots=True)
 class IngestState:
     """The state of an ingest, as `BackgroundJob.result` stores it.
 
     `phase` is scanning, analysing or done. `cursor` is the last file written, below the path of the
     job. The other numbers count files. `failed` counts the files that did not become songs; once
-    the ingest is done it also counts the songs whose analysis failed. `ignored` files are no audio.
-    `unread` files are audio of formats that are not read: all are counted by suffix, the first are
-    named. `left_out` counts names that `LeftOut` names. `vanished` files went during the scan.
-    Of `tags_unread` files the reader of tags crashed or hung; they keep the tags that are stored.
-    `missing` songs are gone, or left out now. `linked` are the jobs of folders behind links.
+    the ingest is done it also counts the songs whose analysis failed. `removed` files are of songs
+    that staff removed. `ignored` files are no audio. `unread` files are audio of formats that are
+    not read: all are counted by suffix, the first are named. `left_out` counts names that `LeftOut`
+    names. `vanished` files went during the scan. Of `tags_unread` files the reader of tags crashed
+    or hung; they keep the tags that are stored. `missing` songs are gone, or left out now. `linked`
+    are the jobs of folders behind links.
     """
 
     phase: str = "scanning"
@@ -33,6 +52,7 @@ class IngestState:
     moved: int = 0
     restored: int = 0
     failed: int = 0
+    removed: int = 0
     ignored: int = 0
     unread: int = 0
     unread_suffixes: dict[str, int] = field(default_factory=dict)

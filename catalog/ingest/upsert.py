@@ -18,32 +18,48 @@ only, and no longer    has lost its file now           the new tags
 there
 known by its audio     none                            added: two songs that sound the same
 only, and still there
+known, and removed     any                             removed: the file adds nothing
+by staff
 =====================  ==============================  =======================================
+
+Of several songs that a file may be by its audio, it is the one at its path, else one of the same
+album, title, or that was in the library until now; else a removed one. A removed song that still
+has its own file elsewhere is passed over if another song in the library has the audio.
 
 A song is analysed again only if `Song.input_sha256` differs.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
 from catalog.errors import PathError
+from catalog.estimates import ESTIMATED
+from catalog.files.lyrics import ONLINE
 from catalog.files.scan import FileStamp, audio_hash, stamp_of
 from catalog.files.tags import UNREAD_NOTE
-from catalog.ingest.songtags import song_tags_store
-from catalog.models import NO_AUDIO_HASH, IngestFailure, KnownCopy, Library, Song
+from catalog.ingest.songtags import Names, SongTags, song_tags_store
+from catalog.models import (
+    NO_AUDIO_HASH,
+    IngestFailure,
+    KnownCopy,
+    Library,
+    LyricsLookup,
+    Song,
+)
 from catalog.paths import to_stored
 from catalog.selectors import library_find, song_path
 from catalog.work.queue import PENDING_AGAIN
 from mer.lyrics import clean_lyrics, mend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from catalog.files.lyrics import Lyrics
@@ -69,14 +85,15 @@ class Outcome(StrEnum):
     MOVED = "moved"
     RESTORED = "restored"
     FAILED = "failed"
+    REMOVED = "removed"
 
 
 @transaction.atomic
 def library_ensure(*, folder: Path) -> Library:
     """Return the library that contains `folder`, which is resolved; create it if there is none.
 
-    Libraries inside the new one become part of it, with their songs. Calls wait for each other, so
-    that no library can lie inside another.
+    Libraries inside the new one become part of it, with their songs; it is watched as one of them
+    was. Calls wait for each other, so that no library can lie inside another.
     """
     _libraries_lock()
     if library := library_find(folder):
@@ -93,6 +110,10 @@ def library_ensure(*, folder: Path) -> Library:
         inner.songs.update(**moved)
         inner.failures.update(**moved)
         inner.copies.update(**moved)
+        if library.watch == Library.Watch.OFF:
+            library.watch = inner.watch
+            library.rescan_hours = library.rescan_hours or inner.rescan_hours
+            library.save(update_fields=["watch", "rescan_hours"])
         inner.delete()
     return library
 
@@ -110,15 +131,19 @@ def song_upsert(
     library: Library,
     relative_path: str,
     facts: FileFacts,
-    lost: frozenset[int] = frozenset(),
+    alike: Alike,
+    names: Names,
 ) -> Outcome:
-    """Write a file that could be read, by the table above; `lost` is from `songs_lost`."""
-    here = Song.objects.filter(
-        library=library, relative_path=relative_path, is_available=True
-    ).first()
-    same = Song.objects.filter(content_sha256=facts.content_sha256).first()
-    IngestFailure.objects.filter(library=library, relative_path=relative_path).delete()
-    if same is None and (moved := _retagged(here, facts, lost)):
+    """Write a file that could be read, by the table above; `alike` is from `songs_alike`.
+
+    A failure of the file that is stored stays; `failures_forget` deletes it.
+    """
+    here, same = _here_and_same(library, relative_path, facts.content_sha256)
+    at = library.pk, relative_path
+    moved = _retagged(here, at, facts, alike.lost) if same is None and alike.is_any else None
+    if (known := same or moved) and known.is_removed:
+        return _stay_away(known, library, relative_path, facts.stamp)
+    if moved:
         if here:
             _lose(here)
         outcome, song = Outcome.MOVED, moved
@@ -133,8 +158,25 @@ def song_upsert(
         if same.is_available and _is_in_place(same):
             return Outcome.DUPLICATE
         outcome, song = Outcome.MOVED, same
-    is_changed = _fill(song, library, relative_path, facts)
+    is_changed = _fill(song, library, relative_path, facts, names)
     return Outcome.CHANGED if outcome is Outcome.UNCHANGED and is_changed else outcome
+
+
+def _here_and_same(
+    library: Library, relative_path: str, content_sha256: str
+) -> tuple[Song | None, Song | None]:
+    """Return the available song at a path and the song with these bytes, which may be one."""
+    at = {"library": library, "relative_path": relative_path, "is_available": True}
+    found = list(Song.objects.filter(Q(**at) | Q(content_sha256=content_sha256)).order_by("pk"))
+    same = next((song for song in found if song.content_sha256 == content_sha256), None)
+    place = library.pk, relative_path
+    here = [s for s in found if s.is_available and (s.library_id, s.relative_path) == place]
+    return (same if same in here else next(iter(here), None)), same
+
+
+def failures_forget(*, library: Library, relative_paths: Collection[str]) -> None:
+    """Delete the failures of files that have become songs."""
+    IngestFailure.objects.filter(library=library, relative_path__in=relative_paths).delete()
 
 
 def song_keep(
@@ -152,11 +194,14 @@ def song_keep(
     reader has read. Tags that could not be read change nothing.
     """
     tags = None if tags and tags.is_unread else tags
+    if song.is_available and audio_sha256 is None and not (lyrics or tags or media_type):
+        return Outcome.UNCHANGED
     if media_type:
         song.media_type = media_type
         Song.objects.filter(pk=song.pk).update(media_type=media_type)
     outcome = Outcome.UNCHANGED if song.is_available else Outcome.RESTORED
-    values: dict[str, object] = {"is_available": True}
+    # Not of a song that was available: staff may have removed it since it was read.
+    values: dict[str, object] = {} if song.is_available else {"is_available": True}
     if audio_sha256 is not None:
         song.audio_learn(audio_sha256)
         Song.objects.filter(pk=song.pk).update(
@@ -178,7 +223,7 @@ def song_keep(
     if before != song.input_sha256:
         values |= PENDING_AGAIN
         outcome = Outcome.CHANGED
-    if outcome is not Outcome.UNCHANGED or len(values) > 1:
+    if outcome is not Outcome.UNCHANGED or values:
         _save(song, values)
     if tags:
         song_tags_store(song=song, tags=tags)
@@ -235,18 +280,25 @@ def copy_has_its_song(copy: KnownCopy) -> bool:
 
 
 def failure_upsert(
-    *, library: Library, relative_path: str, stamp: FileStamp, code: str, message: str
+    *,
+    library: Library,
+    relative_path: str,
+    stamp: FileStamp,
+    code: str,
+    message: str,
+    removed: Song | None = None,
 ) -> Outcome:
-    """Write that a file cannot become a song.
+    """Write that a file cannot become a song, or may not, because staff removed the song `removed`.
 
-    A song at that path becomes unavailable, unless the failure may pass: a disk with errors must
-    not empty the catalogue.
+    A row that names that song keeps it if it is not given again. A song at that path becomes
+    unavailable, unless the failure may pass: a disk with errors must not empty the catalogue.
     """
     if code not in PASSING_CODES:
         for song in Song.objects.filter(
             library=library, relative_path=relative_path, is_available=True
         ):
             _lose(song)
+    named = {} if code == IngestFailure.REMOVED and removed is None else {"song": removed}
     IngestFailure.objects.update_or_create(
         library=library,
         relative_path=relative_path,
@@ -255,17 +307,44 @@ def failure_upsert(
             "file_mtime_ns": stamp.mtime_ns,
             "code": code,
             "message": message,
+            **named,
         },
     )
-    return Outcome.FAILED
+    return Outcome.REMOVED if code == IngestFailure.REMOVED else Outcome.FAILED
 
 
-def songs_lost(*, here: Song | None, facts: FileFacts) -> frozenset[int]:
-    """Return the ids of the songs with the audio of a file that have lost their own files.
+def _stay_away(song: Song, library: Library, relative_path: str, stamp: FileStamp) -> Outcome:
+    """Write that a file is of a removed song; the song follows its file, to be restored there."""
+    if (song.library_id, song.relative_path) != (library.pk, relative_path) and not _is_in_place(
+        song
+    ):
+        _save(song, {"library": library, "relative_path": relative_path})
+    return failure_upsert(
+        library=library,
+        relative_path=relative_path,
+        stamp=stamp,
+        code=IngestFailure.REMOVED,
+        message=IngestFailure.REMOVED_MESSAGE,
+        removed=song,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Whether songs have the audio of a file, and the ids of those that lost their own files."""
+
+    is_any: bool = False
+    lost: frozenset[int] = frozenset()
+
+
+def songs_alike(*, here: Song | None, facts: FileFacts) -> Alike:
+    """Return what songs have the audio of a file, if that is not the song `here` at its path.
 
     It may hash files, so call it before the transaction of `song_upsert`.
     """
-    return frozenset(song.pk for song in _alike(here, facts) if not _has_its_audio(song))
+    alike = _alike(here, facts)
+    lost = frozenset(song.pk for song in alike if not _has_its_audio(song))
+    return Alike(is_any=bool(alike), lost=lost)
 
 
 def _alike(here: Song | None, facts: FileFacts) -> list[Song]:
@@ -278,30 +357,39 @@ def _alike(here: Song | None, facts: FileFacts) -> list[Song]:
     return list(songs.order_by("pk")[:_MOST_ALIKE])
 
 
-def _retagged(here: Song | None, facts: FileFacts, lost_before: frozenset[int]) -> Song | None:
-    """Return the song that lost its file and has the audio of this one, which has other tags.
+def _retagged(
+    here: Song | None, at: tuple[int, str], facts: FileFacts, lost_before: frozenset[int]
+) -> Song | None:
+    """Return the song that has the audio of the file at `at` and lost its own, or was removed.
 
     Songs of `lost_before` may have been found again since, elsewhere.
     """
-    lost = [
-        song
-        for song in _alike(here, facts)
-        if not song.is_available or (song.pk in lost_before and not _is_in_place(song))
-    ]
-    tags = facts.tags
+    alike = _alike(here, facts)
+    has_another = any(song.is_available for song in alike)
 
-    def difference(song: Song) -> tuple[bool, bool, int]:
-        return song.album != tags.album, song.title != tags.title, song.pk
+    def is_at(song: Song) -> bool:
+        return (song.library_id, song.relative_path) == at
 
-    return min(lost, key=difference, default=None)
+    def is_lost(song: Song) -> bool:
+        if song.is_removed:
+            return is_at(song) or not has_another or not _is_in_place(song)
+        return not song.is_available or (song.pk in lost_before and not _is_in_place(song))
+
+    def difference(song: Song) -> tuple[object, ...]:
+        differs = song.album != facts.tags.album, song.title != facts.tags.title
+        return not is_at(song), *differs, not song.is_available, not song.is_removed, song.pk
+
+    return min(filter(is_lost, alike), key=difference, default=None)
 
 
-def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) -> bool:
+def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts, names: Names) -> bool:
     """Save the facts of a file; return whether the song must be analysed again."""
     if song.content_sha256 == facts.content_sha256 and not song.audio_sha256:
         song.audio_learn(facts.audio_sha256)
     before = song.input_sha256
-    is_same_audio = song.has_audio_hash and song.audio_sha256 == facts.audio_sha256
+    is_same_audio = song.content_sha256 == facts.content_sha256 or (
+        song.has_audio_hash and song.audio_sha256 == facts.audio_sha256
+    )
     values: dict[str, object] = {
         "fingerprint": song.fingerprint if is_same_audio else b"",
         "library": library,
@@ -315,11 +403,19 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
         "media_type": facts.media_type,
         "is_recording_checked": False,
     }
+    if not is_same_audio:
+        values |= dict.fromkeys(ESTIMATED)  # of another sound
     # Tags that could not be read take nothing away from a song that has some.
     keeps_tags = song.pk is not None and facts.tags.is_unread
     if not keeps_tags:
         values |= _texts(facts.tags)
-    if not (keeps_tags and song.lyrics_source == "tag"):
+    names_before = (song.title, song.artist)
+    names_after = names_before if keeps_tags else (facts.tags.title, facts.tags.artist)
+    is_same_song = is_same_audio and names_before == names_after
+    if song.pk is not None and not is_same_song:
+        LyricsLookup.objects.filter(song=song).delete()  # it is another question
+    keeps_online = song.lyrics_source == ONLINE and is_same_song and not facts.lyrics.text
+    if not keeps_online and not (keeps_tags and song.lyrics_source == "tag"):
         values |= {
             "lyrics_note": facts.lyrics.note,
             "lyrics": facts.lyrics.text,
@@ -330,10 +426,14 @@ def _fill(song: Song, library: Library, relative_path: str, facts: FileFacts) ->
     if keeps_tags:
         values |= {"tags_note": facts.tags.note, "tags_version": 0}
     _set(song, values)
+    told = None if keeps_tags else SongTags(song, facts.tags, names)
+    if told:
+        values |= told.values
     is_changed = before != song.input_sha256 or song.status == Song.Status.FAILED
+    is_new = song.pk is None
     _save(song, {**values, **PENDING_AGAIN} if is_changed else values)
-    if not keeps_tags:
-        song_tags_store(song=song, tags=facts.tags)
+    if told:
+        told.write(is_new=is_new)
     return is_changed
 
 

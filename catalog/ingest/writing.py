@@ -1,4 +1,4 @@
-"""What was read of a file, written to the database."""
+"""What was read of files, written to the database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Final
 from django.db import DataError, IntegrityError, transaction
 
 from catalog.ingest.reading import Reading
-from catalog.ingest.upsert import Outcome, copy_upsert, failure_upsert, song_keep, song_upsert
+from catalog.ingest.songtags import Names
+from catalog.ingest.upsert import (
+    Outcome,
+    copy_upsert,
+    failure_upsert,
+    failures_forget,
+    song_keep,
+    song_upsert,
+)
 from catalog.models import KnownCopy
 from catalog.storable import storable_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catalog.models import Library
 
 logger = logging.getLogger(__name__)
@@ -21,12 +31,36 @@ logger = logging.getLogger(__name__)
 _VALUE_ERRORS: Final = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 
 
-def file_write(library: Library, reading: Reading) -> Outcome:
-    """Write one file; if its values cannot be stored, write that as its failure."""
+def files_write(library: Library, readings: Sequence[Reading]) -> list[Outcome]:
+    """Write files; one whose values cannot be stored gets that as its failure.
+
+    They are written together. Only if that fails, each has a transaction of its own inside this
+    one, so a batch of good files costs few statements.
+    """
+    try:
+        with transaction.atomic():
+            names = Names()
+            outcomes = [_write_one(library, reading, names) for reading in readings]
+    except _VALUE_ERRORS:
+        outcomes = [_write_alone(library, reading) for reading in readings]
+    failures_forget(
+        library=library,
+        relative_paths=[
+            reading.name
+            for reading, outcome in zip(readings, outcomes, strict=True)
+            if reading.facts and outcome not in {Outcome.REMOVED, Outcome.FAILED}
+        ],
+    )
+    return outcomes
+
+
+def _write_alone(library: Library, reading: Reading) -> Outcome:
     for is_last in (False, True):
+        if reading.kept:  # an attempt has changed the object, and no row
+            reading.kept.song.refresh_from_db()
         try:
             with transaction.atomic():
-                return _write_one(library, reading)
+                return _write_one(library, reading, Names())
         except _VALUE_ERRORS as error:
             # Another process may have stored the same content just now; once more, it is found.
             if isinstance(error, IntegrityError) and not is_last:
@@ -39,13 +73,13 @@ def file_write(library: Library, reading: Reading) -> Outcome:
     failed = Reading(
         reading.name, reading.stamp, reading.known, failure=("FILE_NOT_STORED", reason)
     )
-    return _write_one(library, failed)
+    return _write_one(library, failed, Names())
 
 
-def _write_one(library: Library, reading: Reading) -> Outcome:
+def _write_one(library: Library, reading: Reading, names: Names) -> Outcome:
     if reading.is_copy:
         return Outcome.DUPLICATE
-    outcome = _write_changed(library, reading)
+    outcome = _write_changed(library, reading, names)
     if outcome is Outcome.DUPLICATE and reading.facts:
         copy_upsert(library=library, relative_path=reading.name, facts=reading.facts)
     elif reading.known.copy:
@@ -53,7 +87,7 @@ def _write_one(library: Library, reading: Reading) -> Outcome:
     return outcome
 
 
-def _write_changed(library: Library, reading: Reading) -> Outcome:
+def _write_changed(library: Library, reading: Reading, names: Names) -> Outcome:
     if reading.kept:
         kept = reading.kept
         return song_keep(
@@ -65,7 +99,11 @@ def _write_changed(library: Library, reading: Reading) -> Outcome:
         )
     if reading.facts:
         return song_upsert(
-            library=library, relative_path=reading.name, facts=reading.facts, lost=reading.lost
+            library=library,
+            relative_path=reading.name,
+            facts=reading.facts,
+            alike=reading.alike,
+            names=names,
         )
     code, message = reading.failure or ("", "")
     return failure_upsert(

@@ -1,4 +1,4 @@
-"""Libraries, recordings, artists, albums, genres and songs."""
+"""Recordings, artists, albums, genres and songs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from catalog.files.credits import FEATURED, MAIN, main_key
 from catalog.files.names import is_no_artist, is_no_title
+from catalog.models.libraries import Library
 from catalog.paths import from_stored, to_stored
 from catalog.texts import fold, recording_key, search_text, sort_key
 from mer.lyrics import clean_lyrics
+from mer.prediction import KEYS, SURE_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,31 +23,9 @@ if TYPE_CHECKING:
 
 NO_AUDIO_HASH: Final = "none"
 """`Song.audio_sha256` of a file whose audio cannot be told apart from the rest."""
+NORMAL_RANK: Final = 20
+"""`Song.queue_rank` of a new song of an ingest of normal priority; see `catalog.work.queue`."""
 _SEARCHED: Final = frozenset({"title", "artist", "album"})
-
-
-class Library(models.Model):
-    """A folder that songs come from. No path outside `root` is read, streamed or listed.
-
-    No library's root lies inside another's. `root`, like every path in the database, is in the
-    form of `catalog.paths.to_stored`.
-    """
-
-    name = models.CharField(max_length=200)
-    root = models.CharField(max_length=2000, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name_plural = "libraries"
-        ordering: ClassVar = ["name", "id"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def path(self) -> Path:
-        """`root` as a path."""
-        return from_stored(self.root)
 
 
 class Recording(models.Model):
@@ -129,9 +110,9 @@ class Song(models.Model):
     """
 
     class Status(models.TextChoices):
-        PENDING = "pending"
-        ANALYSED = "analysed"
-        FAILED = "failed"
+        PENDING = "pending", _("Pending")
+        ANALYSED = "analysed", _("Analysed")
+        FAILED = "failed", _("Failed")
 
     content_sha256 = models.CharField(max_length=64, unique=True)
     audio_sha256 = models.CharField(
@@ -154,7 +135,9 @@ class Song(models.Model):
         max_length=100, blank=True, help_text="By content; empty if ingested before it was stored"
     )
     lyrics = models.TextField(blank=True)
-    lyrics_source = models.CharField(max_length=20, blank=True, help_text="tag, lrc, txt or admin")
+    lyrics_source = models.CharField(
+        max_length=20, blank=True, help_text="tag, lrc, txt, lrclib or admin"
+    )
     lyrics_note = models.TextField(blank=True, help_text="Lyrics that were refused, and why")
     tags_note = models.TextField(blank=True, help_text="What was mended in the tags")
     tags_version = models.PositiveSmallIntegerField(
@@ -172,7 +155,19 @@ class Song(models.Model):
     genres = models.ManyToManyField(Genre, blank=True, related_name="songs")
     track_number = models.PositiveSmallIntegerField(null=True, blank=True)
     disc_number = models.PositiveSmallIntegerField(null=True, blank=True)
-    bpm = models.FloatField(null=True, blank=True)
+    bpm = models.FloatField(null=True, blank=True, help_text="By the tag")
+    estimated_bpm = models.FloatField(
+        null=True, blank=True, help_text="By the sound; null if nothing in it repeats"
+    )
+    tempo_confidence = models.FloatField(
+        null=True, blank=True, help_text="0 to 1; null if tempo and key were not estimated yet"
+    )
+    estimated_key = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="By the sound: semitones above C, plus 12 for a minor key",
+    )
+    key_confidence = models.FloatField(null=True, blank=True, help_text="0 to 1")
     language = models.CharField(
         max_length=3, blank=True, default="", db_index=True, help_text="ISO 639, by the tag"
     )
@@ -206,6 +201,10 @@ class Song(models.Model):
         default=False, help_text="False until it was compared with other songs"
     )
     is_available = models.BooleanField(default=True, help_text="False when the file is gone")
+    is_removed = models.BooleanField(
+        default=False,
+        help_text="Staff removed it; it is not available, wherever a file of it is found",
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_code = models.CharField(max_length=50, blank=True)
     failure_message = models.TextField(blank=True)
@@ -227,6 +226,11 @@ class Song(models.Model):
         default=False,
         help_text="Analysed before, and queued again only for a new model: the emotion still holds",
     )
+    queue_rank = models.PositiveSmallIntegerField(
+        default=NORMAL_RANK,
+        db_default=NORMAL_RANK,
+        help_text="Of waiting songs the one with the smallest is analysed first",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
@@ -242,7 +246,27 @@ class Song(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["library", "relative_path"]),
+            # The order of lists of all songs: a late page is found without reading the songs.
+            models.Index(
+                fields=["artist_sort", "title_sort", "id"],
+                condition=models.Q(is_available=True),
+                name="song_shown_in_order",
+            ),
+            models.Index(
+                fields=["title_sort", "artist_sort", "id"],
+                condition=models.Q(is_available=True),
+                name="song_shown_by_title",
+            ),
+            models.Index(
+                fields=["album_sort", "title_sort", "id"],
+                condition=models.Q(is_available=True),
+                name="song_shown_by_album",
+            ),
             models.Index(fields=["status", "leased_at"]),
+            # Each query of `catalog.work.queue` reads only the songs that it is about.
+            models.Index(fields=["status", "queue_rank", "id"], name="song_queue_order"),
+            models.Index(fields=["status", "queued_at"], name="song_queue_sent"),
+            models.Index(fields=["status", "errors"], name="song_queue_errors"),
             models.Index(fields=["recording_key", "duration_seconds"]),
             models.Index(
                 fields=["status", "id"],
@@ -304,6 +328,40 @@ class Song(models.Model):
         return self.is_available and (self.status == self.Status.ANALYSED or self.keeps_emotion)
 
     @property
+    def tempo_bpm(self) -> float | None:
+        """Beats a minute: by the tag, else estimated if the estimate is sure enough."""
+        return self.bpm or (
+            self.estimated_bpm if (self.tempo_confidence or 0.0) >= SURE_FROM else None
+        )
+
+    @property
+    def tempo_source(self) -> str:
+        """Where `tempo_bpm` is from: tag, estimate, or empty without one."""
+        if self.bpm:
+            return "tag"
+        return "" if self.tempo_bpm is None else "estimate"
+
+    @property
+    def key_code(self) -> int | None:
+        """The estimated key as in `estimated_key`, if the estimate is sure enough."""
+        return self.estimated_key if (self.key_confidence or 0.0) >= SURE_FROM else None
+
+    @property
+    def key(self) -> str:
+        """The tonic of the estimated key, such as F#; empty if it is not sure."""
+        return "" if self.key_code is None else KEYS[self.key_code][0]
+
+    @property
+    def mode(self) -> str:
+        """major or minor; empty without a key."""
+        return "" if self.key_code is None else KEYS[self.key_code][1]
+
+    @property
+    def key_name(self) -> str:
+        """The estimated key, such as F# minor; empty if it is not sure."""
+        return f"{self.key} {self.mode}".strip()
+
+    @property
     def model_title(self) -> str:
         """The title as the model gets it; none if it is a stand-in, such as "Track 01"."""
         return "" if is_no_title(self.title, from_name=self.is_title_from_name) else self.title
@@ -326,6 +384,11 @@ class Song(models.Model):
         else:
             parts = (self.content_sha256, self.lyrics, self.model_title, self.model_artist)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def sound_sha256(self) -> str:
+        """Hash of what is heard: the same after a retagging, if the audio can be told apart."""
+        return self.audio_sha256 if self.has_audio_hash else self.content_sha256
 
     @property
     def has_audio_hash(self) -> bool:
@@ -367,3 +430,41 @@ class SongCredit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"
+
+
+class SongWaveform(models.Model):
+    """How loud a song is through time; `catalog.waveforms` measures it.
+
+    It is a table of its own, so that lists read none of it and no index changes with it.
+    """
+
+    song = models.OneToOneField(
+        Song, primary_key=True, on_delete=models.CASCADE, related_name="waveform"
+    )
+    sound_sha256 = models.CharField(max_length=64, help_text="`Song.sound_sha256` when measured")
+    peaks = models.BinaryField(help_text="`mer.audio.peaks.Waveform.peaks`; empty if it failed")
+    duration_seconds = models.FloatField(null=True, blank=True)
+    failure = models.TextField(blank=True, help_text="Why there is none")
+
+    def __str__(self) -> str:
+        return f"waveform of {self.song_id}"
+
+
+class LyricsLookup(models.Model):
+    """What a lyrics server had of a song when it was asked last."""
+
+    class Outcome(models.TextChoices):
+        FOUND = "found"
+        INSTRUMENTAL = "instrumental"
+        REFUSED = "refused"
+        ABSENT = "absent"
+
+    song = models.OneToOneField(
+        Song, primary_key=True, on_delete=models.CASCADE, related_name="lyrics_lookup"
+    )
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    reason = models.TextField(blank=True, help_text="Why lyrics were refused")
+    asked_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"lyrics of {self.song_id}: {self.outcome}"

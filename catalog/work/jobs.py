@@ -2,19 +2,24 @@
 
 A started job belongs to the worker that it names. A change is made only if status and worker are
 still as the caller read them; otherwise it raises JobStateError. So a slow worker whose job was
-given to another stops at its next step. A started job without a worker waits for other work, such
-as the analysis of its songs.
+given to another, paused or revoked stops at its next step. A started job without a worker waits for
+other work, such as the analysis of its songs. While a job is paused, its songs are not analysed:
+`catalog.work.queue.songs_waiting` leaves them out.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
+from structlog.contextvars import bound_contextvars
 
 from catalog.errors import JobStateError
 from catalog.models import BackgroundJob
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
 
 Status = BackgroundJob.Status
 
@@ -49,8 +56,9 @@ _ALLOWED_FROM: Final[dict[str, tuple[str, ...]]] = {
     Status.PENDING: (Status.STARTED,),
     Status.STARTED: (Status.PENDING,),
     Status.SUCCEEDED: (Status.STARTED,),
+    Status.PAUSED: (Status.PENDING, Status.STARTED),
     Status.FAILED: (Status.PENDING, Status.STARTED),
-    Status.REVOKED: (Status.PENDING, Status.STARTED),
+    Status.REVOKED: (Status.PENDING, Status.STARTED, Status.PAUSED),
 }
 
 
@@ -59,9 +67,14 @@ def job_create(
     kind: BackgroundJob.Kind,
     arguments: Mapping[str, Any],
     user: User | None = None,
+    priority: str = BackgroundJob.Priority.NORMAL,
 ) -> BackgroundJob:
     """Create a pending job; the message to a worker is sent after the commit."""
-    job = BackgroundJob.objects.create(kind=kind, arguments=dict(arguments), created_by=user)
+    job = BackgroundJob.objects.create(
+        kind=kind, arguments=dict(arguments), created_by=user, priority=priority
+    )
+    with bound_contextvars(job_id=str(job.pk)):
+        logger.info("Job asked for: %s", kind)
     message_send(TASK_OF_KIND[kind], str(job.pk))
     return job
 
@@ -71,7 +84,9 @@ def job_start(*, job_id: UUID | str, worker: str) -> BackgroundJob:
     now = timezone.now()
     job = BackgroundJob.objects.filter(pk=job_id).first()
     if job is None:
-        raise JobStateError(f"There is no job {job_id}; it may have been deleted")
+        raise JobStateError(
+            gettext("There is no job %(job_id)s; it may have been deleted") % {"job_id": job_id}
+        )
     _move(
         job,
         Status.STARTED,
@@ -101,14 +116,14 @@ def job_advance(
 
 @contextmanager
 def job_held(*, job: BackgroundJob) -> Iterator[None]:
-    """Record that the job's worker is alive while the block runs."""
+    """Record that the job's worker is alive while the block runs; the log names the job."""
     worker = job.worker
     mine = BackgroundJob.objects.filter(pk=job.pk, status=Status.STARTED, worker=worker)
 
     def beat() -> None:
         mine.update(heartbeat_at=timezone.now())
 
-    with repeated(beat, every_seconds=BEAT_SECONDS):
+    with repeated(beat, every_seconds=BEAT_SECONDS), bound_contextvars(job_id=str(job.pk)):
         yield
 
 
@@ -154,10 +169,29 @@ def job_fail(*, job: BackgroundJob, code: str, message: str) -> None:
     )
 
 
+@transaction.atomic
 def job_revoke(*, job: BackgroundJob) -> None:
     """End an open job at a user's request; its worker stops at its next step."""
-    job.refresh_from_db(fields=["worker"])
+    _lock(job)
     _move(job, Status.REVOKED, worker="", finished_at=timezone.now())
+
+
+@transaction.atomic
+def job_pause(*, job: BackgroundJob) -> None:
+    """Stop an open job until `job_resume`; its worker stops at its next step and loses nothing."""
+    _lock(job)
+    _move(job, Status.PAUSED, worker="", heartbeat_at=None)
+
+
+@transaction.atomic
+def job_resume(*, job: BackgroundJob, is_waiting: bool) -> None:
+    """Let a paused job go on; one that `is_waiting` for other work needs no worker of its own."""
+    _lock(job)
+    if is_waiting:
+        _move(job, Status.STARTED, allowed=(Status.PAUSED,), heartbeat_at=timezone.now())
+    else:
+        _move(job, Status.PENDING, allowed=(Status.PAUSED,), heartbeat_at=timezone.now())
+        message_send(TASK_OF_KIND[job.kind], str(job.pk))
 
 
 def jobs_reconcile(*, restarted_node: str = "") -> int:
@@ -194,6 +228,13 @@ def _revive(job: BackgroundJob) -> None:
         message_send(TASK_OF_KIND[job.kind], str(job.pk))
     else:
         job_requeue(job=job)
+
+
+def _lock(job: BackgroundJob) -> None:
+    """Read the worker of a job anew; until the transaction ends, nobody else changes the job."""
+    locked = BackgroundJob.objects.select_for_update().filter(pk=job.pk).first()
+    if locked is not None:
+        job.worker = locked.worker
 
 
 def _move(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from celery import current_app
 from django.db import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Celery
 
 logger = logging.getLogger(__name__)
@@ -20,12 +24,27 @@ SEND_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 10.0
 """No message is sent for this long after the broker has not taken one."""
 
+_are_withheld: ContextVar[bool] = ContextVar("messages are withheld", default=False)
+
+
+@contextmanager
+def messages_withheld() -> Iterator[None]:
+    """Send no message from inside the block, for a run that only shows what it would do."""
+    token = _are_withheld.set(True)
+    try:
+        yield
+    finally:
+        _are_withheld.reset(token)
+
 
 def message_send(task: str, *arguments: object) -> None:
     """Send a message for `task` after the commit; never raises, and soon returns.
 
     A message that cannot be sent is logged. `catalog.reconcile` sends it again.
     """
+
+    if _are_withheld.get():
+        return
 
     def send() -> None:  # not a `partial`: Django logs the function's name on failure
         broker.send(task, arguments)

@@ -5,6 +5,11 @@ holds an unexpired lease on it. Messages only wake workers, so they may be lost 
 most `WINDOW_BATCHES` batches are under way at once, and a finished batch releases the next one. So
 a large catalogue never floods the broker.
 
+Songs are analysed in the order of `Song.queue_rank`, then of their ids. The rank follows from the
+priority of the ingest (`RANKS`). Songs that only a new model version analyses again are in lists
+meanwhile, so they come after new songs of the same priority (`_LATER`). A message may be older than
+a song with a smaller rank; `batch_first` gives the worker that song in its place.
+
 A song counts two things apart, by the rule of decision 15. `Song.deaths`: a claim of the song alone
 adds one, and every end of it that is no death takes it back. Deaths may come from outside, so they
 never fail a song. `Song.errors` are the song's own: `MAX_ERRORS` of them fail it.
@@ -18,11 +23,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Value, When
+from django.db.models import Case, Exists, F, Min, OuterRef, PositiveIntegerField, Q, Value, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
-from catalog.models import Song, SongEmotion
+from catalog.models import NORMAL_RANK, BackgroundJob, Song, SongEmotion
+from catalog.retold import kept
+from catalog.selectors import scopes_paused
 from catalog.storable import storable_text
 from catalog.work.messages import message_send
 from catalog.work.threads import repeated, until_done
@@ -43,6 +51,18 @@ MAX_ERRORS: Final = 3
 APART_FROM: Final = 6
 """After so many deaths alone a song is analysed in a child process, whose deaths are errors."""
 
+RANKS: Final[dict[str, int]] = {
+    BackgroundJob.Priority.NEXT: 0,
+    BackgroundJob.Priority.HIGH: 10,
+    BackgroundJob.Priority.NORMAL: NORMAL_RANK,
+    BackgroundJob.Priority.LOW: 30,
+}
+"""`Song.queue_rank` of the songs of an ingest by its priority."""
+_LATER: Final = 15
+"""Added to the rank of songs whose former emotion still holds."""
+_ASKED_AGAIN: Final = 25
+"""The rank of analysed songs that somebody has analysed again: between normal and low."""
+
 PENDING_AGAIN: Final[dict[str, Any]] = {
     "status": Song.Status.PENDING,
     "failure_code": "",
@@ -53,8 +73,17 @@ PENDING_AGAIN: Final[dict[str, Any]] = {
     "deaths": 0,
     "errors": 0,
     "keeps_emotion": False,
+    "queue_rank": NORMAL_RANK,
 }
 """The values of a song that waits for analysis."""
+_ABANDONED: Final = kept(
+    gettext_noop(
+        "its analysis ended the process each time, alone too. Check the worker's memory and log; "
+        "convert the file to another format, or ask for it again"
+    )
+)
+_IDS_AT_ONCE: Final = 5000
+"""Ids in one statement; PostgreSQL takes 65,535 and SQLite may take 32,766."""
 _ALIVE: Final[dict[str, Any]] = {
     "leased_by": "",
     "leased_at": None,
@@ -67,9 +96,12 @@ _SUSPECT: Final = Greatest("deaths", Value(1), output_field=PositiveIntegerField
 
 
 def songs_waiting() -> QuerySet[Song]:
-    """Return the songs that a worker can claim now."""
+    """Return the songs that a worker can claim now; those of a paused job are none."""
     pending = Song.objects.filter(status=Song.Status.PENDING, is_available=True)
-    return pending.filter(Q(leased_at=None) | _is_expired())
+    waiting = pending.filter(Q(leased_at=None) | _is_expired())
+    for scope in scopes_paused():
+        waiting = waiting.exclude(scope.inside())
+    return waiting
 
 
 def _is_expired() -> Q:
@@ -86,10 +118,11 @@ def songs_claim(*, song_ids: Sequence[int], worker: str) -> list[Song]:
     the worker says how it ended.
     """
     now = timezone.now()
-    waiting = songs_waiting().filter(pk__in=song_ids).order_by("pk")
+    everything = songs_waiting()  # it asks for the paused jobs
+    waiting = everything.filter(pk__in=song_ids).order_by("pk")
     fresh = list(waiting.filter(deaths=0, errors=0, leased_by="").values_list("pk", flat=True))
     ids = fresh or list(waiting.values_list("pk", flat=True)[:1])
-    songs_waiting().filter(pk__in=ids).update(
+    everything.filter(pk__in=ids).update(
         leased_by=worker, leased_at=now, deaths=F("deaths") + int(len(ids) == 1)
     )
     mine = Song.objects.filter(pk__in=ids, leased_by=worker, leased_at=now)
@@ -172,7 +205,8 @@ def leases_release(*, restarted_node: str = "") -> int:
 
     The songs are tried alone from now on.
     """
-    held = Song.objects.filter(status=Song.Status.PENDING).exclude(leased_by="")
+    leased = Song.objects.filter(status=Song.Status.PENDING, leased_at__isnull=False)
+    held = leased.exclude(leased_by="")
     names = held.order_by().values_list("leased_by", flat=True).distinct()
     gone = workers_gone(names, restarted_node=restarted_node)
     return held.filter(Q(leased_by__in=gone) | _is_expired()).update(
@@ -194,12 +228,14 @@ def messages_forget() -> int:
 
 
 def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
-    """Cut up to `limit` waiting songs into batches for analysis.
+    """Cut up to `limit` waiting songs into batches for analysis, in the order of the queue.
 
     A song with failed tries gets a batch of its own: if it is the cause, no other song fails with
     it.
     """
-    rows = list(songs.order_by("pk").values_list("pk", F("deaths") + F("errors"))[:limit])
+    rows = list(
+        songs.order_by("queue_rank", "pk").values_list("pk", F("deaths") + F("errors"))[:limit]
+    )
     fresh = [pk for pk, failures in rows if failures == 0]
     size = settings.AFFETTI_ANALYSIS_BATCH_SIZE
     batches = [fresh[start : start + size] for start in range(0, len(fresh), size)]
@@ -207,20 +243,45 @@ def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:
     return batches + [[pk] for _, pk in suspects]
 
 
+def batch_first(song_ids: Sequence[int]) -> list[int]:
+    """Return the songs to analyse in place of those of a message: waiting ones of a smaller rank.
+
+    There may be none: then the songs of the message are returned. Otherwise those get another
+    message. The broker delivers in the order of sending, so a new song would wait for up to
+    `WINDOW_BATCHES` batches of songs that are analysed again.
+    """
+    waiting = songs_waiting()
+    ranks = waiting.filter(pk__in=song_ids).aggregate(first=Min("queue_rank"))
+    if ranks["first"] is None:
+        return list(song_ids)
+    before = waiting.filter(queue_rank__lt=ranks["first"], deaths=0, errors=0)
+    size = settings.AFFETTI_ANALYSIS_BATCH_SIZE
+    first = list(before.order_by("queue_rank", "pk").values_list("pk", flat=True)[:size])
+    if first:
+        waiting.filter(pk__in=song_ids).update(queued_at=None)
+    return first or list(song_ids)
+
+
+def songs_rank(*, songs: QuerySet[Song], priority: str) -> int:
+    """Give waiting songs their place in the queue by a priority; return their number."""
+    rank = RANKS[priority]
+    place = Case(When(keeps_emotion=True, then=rank + _LATER), default=rank)
+    return songs.filter(status=Song.Status.PENDING).order_by().update(queue_rank=place)
+
+
 def songs_dispatch() -> int:
     """Send messages for the waiting songs that fit the window; return the number of songs."""
-    songs_abandon()
+    waiting = songs_waiting()
+    _abandon(waiting)
     now = timezone.now()
     # A time in the future is of a clock that was set back since, and counts as none.
     fresh = Q(queued_at__gte=now - timedelta(seconds=STALE_SECONDS), queued_at__lte=now)
     with transaction.atomic():
-        under_way = songs_waiting().filter(fresh).count()
+        under_way = waiting.filter(fresh).count()
         room = WINDOW_BATCHES * settings.AFFETTI_ANALYSIS_BATCH_SIZE - under_way
         if room <= 0:
             return 0
-        unsent = (
-            songs_waiting().filter(Q(queued_at=None) | ~fresh).select_for_update(skip_locked=True)
-        )
+        unsent = waiting.filter(Q(queued_at=None) | ~fresh).select_for_update(skip_locked=True)
         batches = batches_next(songs=unsent, limit=room)
         for batch in batches:
             Song.objects.filter(pk__in=batch).update(queued_at=now)
@@ -230,27 +291,31 @@ def songs_dispatch() -> int:
 
 def songs_abandon() -> int:
     """Fail the waiting songs whose analysis ends every process; see `MAX_ERRORS`."""
-    return (
-        songs_waiting()
-        .filter(errors__gte=MAX_ERRORS)
-        .update(
-            status=Song.Status.FAILED,
-            failure_code="ANALYSIS_ABANDONED",
-            failure_message="its analysis ended the process each time, alone too. Check the "
-            "worker's memory and log; convert the file to another format, or ask for it again",
-            leased_by="",
-            leased_at=None,
-            updated_at=timezone.now(),
-        )
+    return _abandon(songs_waiting())
+
+
+def _abandon(waiting: QuerySet[Song]) -> int:
+    return waiting.filter(errors__gte=MAX_ERRORS).update(
+        status=Song.Status.FAILED,
+        failure_code="ANALYSIS_ABANDONED",
+        failure_message=_ABANDONED,
+        leased_by="",
+        leased_at=None,
+        updated_at=timezone.now(),
     )
 
 
 def songs_analyse_again(*, song_ids: Iterable[int]) -> int:
     """Queue songs for a new analysis; until then they are shown, but not recommended."""
-    ids = list(song_ids)
-    SongEmotion.objects.filter(song__in=ids).update(input_sha256="")
-    songs = Song.objects.filter(pk__in=ids)
-    count = songs.update(**PENDING_AGAIN, updated_at=timezone.now())
+    ids, count = list(song_ids), 0
+    for first in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[first : first + _IDS_AT_ONCE]
+        SongEmotion.objects.filter(song__in=some).update(input_sha256="")
+        songs = Song.objects.filter(pk__in=some)
+        # A song that failed is in no list, as a new one is not.
+        rank = Case(When(status=Song.Status.FAILED, then=NORMAL_RANK), default=_ASKED_AGAIN)
+        values = {**PENDING_AGAIN, "queue_rank": rank}
+        count += songs.update(**values, updated_at=timezone.now())
     songs_dispatch()
     return count
 
@@ -263,5 +328,6 @@ def songs_requeue_for_model(*, model_version: str) -> int:
     known = SongEmotion.objects.filter(song=OuterRef("pk"), model_version=model_version)
     analysed = Song.objects.filter(status=Song.Status.ANALYSED, is_available=True)
     return analysed.filter(~Exists(known)).update(
-        **{**PENDING_AGAIN, "keeps_emotion": True}, updated_at=timezone.now()
+        **{**PENDING_AGAIN, "keeps_emotion": True, "queue_rank": NORMAL_RANK + _LATER},
+        updated_at=timezone.now(),
     )

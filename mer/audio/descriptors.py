@@ -54,6 +54,22 @@ _CHORDS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Descriptors of a song, and the chroma that they were computed from.
+
+    Parameters
+    ----------
+    rows : (patches, 69) float32 ndarray
+        Of `describe`.
+    chroma : (patches, 12) float64 ndarray
+        Mean share of each pitch class, from C to B, corrected for the tuning of the song.
+    """
+
+    rows: NDArray[np.float32]
+    chroma: Floats
+
+
 def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute the descriptors of each patch of one song.
 
@@ -70,6 +86,21 @@ def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
         of the chroma (3), chord qualities (17), roughness (2), register (2), tuning strength (1),
         spectral contrast by octave (21).
     """
+    return described(segments).rows
+
+
+def described(segments: NDArray[np.float32]) -> Described:
+    """Compute the descriptors of each patch of one song, and keep its chroma.
+
+    Parameters
+    ----------
+    segments : (patches, samples) float32 ndarray
+        As for `describe`.
+
+    Returns
+    -------
+    Described
+    """
     power = _power(segments)
     peaks = _Peaks.of(np.sqrt(power[..., _PITCHED]))
     chroma = peaks.chroma()
@@ -82,7 +113,8 @@ def describe(segments: NDArray[np.float32]) -> NDArray[np.float32]:
         peaks.register(),
         _contrast(power),
     ]
-    return np.nan_to_num(np.concatenate(rows, axis=1)).astype(np.float32)
+    finite = np.nan_to_num(np.concatenate(rows, axis=1)).astype(np.float32)
+    return Described(finite, np.nan_to_num(chroma.mean(axis=1)))
 
 
 def _power(segments: NDArray[np.float32]) -> NDArray[np.float32]:

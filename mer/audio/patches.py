@@ -92,7 +92,7 @@ MUSICNN: Final = LogMelPreset(
 )
 """Front end of MusiCNN (Pons & Serra, 2019)."""
 MAX_PATCHES: Final = 16
-"""Most patches of one song; fewer move predictions by more than .01 (docs/results/patches.md)."""
+"""Most patches of one song; fewer move valence by .02 or more (docs/results/patches.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,11 @@ MAX_DURATION_SECONDS: Final = 12 * 3600.0
 LENGTH_TOLERANCE_SECONDS: Final = 0.2
 """Between the header and the packets of a sound file."""
 
-# Only these FFmpeg demuxers are used. Others, such as playlists, would open further files.
-_DEMUXERS: Final = (
+DEMUXERS: Final = (
     "aac,ac3,aiff,ape,asf,au,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta,w64,"
     "wav,wv"
 )
+"""FFmpeg's readers that are used. Others, such as those of playlists, would open further files."""
 # Media types of containers, by the names of libsndfile in lower case and those of FFmpeg.
 _MEDIA_TYPES: Final = {
     "aac": "audio/aac",
@@ -262,7 +262,7 @@ def _container(
     # FFmpeg opens no other file: it gets a handle, few demuxers and no protocol. `max_size` is an
     # option of WAV alone.
     options = {
-        "format_whitelist": _DEMUXERS,
+        "format_whitelist": DEMUXERS,
         "protocol_whitelist": "none",
         "max_size": str(_PCM_PACKET_BYTES),
     }

@@ -148,6 +148,12 @@ def lyric_lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in clean_lyrics(text).split("\n") if line)
 
 
+def line_key(text: str) -> str:
+    """Reduce a line to its letters and digits, without case; repetitions have the same key."""
+    letters = "".join(sign if sign.isalnum() else " " for sign in text.casefold())
+    return " ".join(letters.split()) or text.strip()
+
+
 def is_wordless(text: str) -> bool:
     """Return whether a text has no words, but syllables such as "la la la" at most."""
     tokens = re.findall(r"[^\W\d_]+", text.casefold())

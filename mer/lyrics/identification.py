@@ -143,7 +143,7 @@ def withheld_note(language: str | None, *, is_used: bool) -> str:
     if is_used:
         is_foreign = name and language not in READ_LANGUAGES
         what = f"Lines of the lyrics in {name}" if is_foreign else "Lines that are not in English"
-    return f"{what} were not used: the model reads English only."
+    return f"{what} were not used: the model was trained on English lyrics."
 
 
 def _kept(lines: Sequence[str], kept: frozenset[str], language: str | None) -> ReadableLyrics:

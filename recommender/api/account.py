@@ -58,7 +58,7 @@ class PasswordView(StrictQuery, APIView):
         except ValidationError as error:
             raise serializers.ValidationError({"new_password": error.messages}) from error
         user.set_password(data["new_password"])
-        user.save()
+        user.save(update_fields=["password"])
         if request.auth is None:
             update_session_auth_hash(request._request, user)
         return Response(status=HTTPStatus.NO_CONTENT)

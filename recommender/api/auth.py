@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import get_authorization_header
@@ -54,7 +55,7 @@ class LoginView(StrictQuery, APIView):
             request._request, username=data.pop("username"), password=data.pop("password")
         )
         if user is None:
-            raise exceptions.AuthenticationFailed("User name and password do not match.")
+            raise exceptions.AuthenticationFailed(gettext("User name and password do not match."))
         token, secret = token_create(
             user=user,
             name=data.get("name") or LOGIN_TOKEN_NAME,
@@ -80,7 +81,7 @@ class LogoutView(StrictQuery, APIView):
         if request.auth:
             request.auth.delete()
         elif not get_authorization_header(request):
-            raise exceptions.NotAuthenticated("Send the token to revoke.")
+            raise exceptions.NotAuthenticated(gettext("Send the token to revoke."))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

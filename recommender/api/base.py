@@ -6,15 +6,17 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from django.utils.translation import gettext
 from django_filters import CharFilter
 from rest_framework import serializers
 from rest_framework.fields import SkipField
 from rest_framework.permissions import AllowAny
 
 from recommender.access import IsListener
+from recommender.terms import told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from django.contrib.auth.models import User
     from rest_framework.request import Request
@@ -42,15 +44,19 @@ class StrictQuery:
         if not hasattr(self, str(request.method).lower()):
             return  # the framework answers 405
         known = self._query_names()
-        these = f"these are: {', '.join(known)}" if known else "there are none here"
+        unknown = (
+            gettext("This is not a query parameter; these are: %(names)s.")
+            if known
+            else gettext("This is not a query parameter; there are none here.")
+        ) % {"names": ", ".join(known)}
         problems = {}
         for name, values in request.query_params.lists():
             if name not in known:
-                problems[name] = [f"This is not a query parameter; {these}."]
+                problems[name] = [unknown]
             elif len(values) > 1:
-                problems[name] = ["Give it once."]
+                problems[name] = [gettext("Give it once.")]
             elif self._is_no_text(name) and "" in values[0].split(","):
-                problems[name] = ["Give a value, or leave it out."]
+                problems[name] = [gettext("Give a value, or leave it out.")]
         if problems:
             raise serializers.ValidationError(problems)
 
@@ -97,19 +103,29 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
         if unknown:
-            known = ", ".join(self.fields)
-            raise serializers.ValidationError(
-                {name: [f"This is not a field; these are: {known}."] for name in unknown}
-            )
+            problem = gettext("This is not a field; these are: %(names)s.")
+            known = {"names": ", ".join(self.fields)}
+            raise serializers.ValidationError({name: [problem % known] for name in unknown})
         if isinstance(data, dict):
             problems = {
-                name: ["This is not of the right type, or is no finite number."]
+                name: [gettext("This is not of the right type, or is no finite number.")]
                 for name, value in data.items()
                 if not _is_of_its_type(self.fields[name], value)
             }
             if problems:
                 raise serializers.ValidationError(problems)
         return super().to_internal_value(data)
+
+
+class ToldField(serializers.CharField):
+    """A sentence that is stored in English and answered in the language of the request."""
+
+    def __init__(self, *, told: Callable[[str], str] = told, **kwargs: Any) -> None:
+        self._told = told
+        super().__init__(**kwargs)
+
+    def to_representation(self, value: str) -> str:
+        return self._told(value)
 
 
 # Without a docstring, which would be the description of outputs in the schema. Numbers and texts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.signals import got_request_exception
 from rest_framework.views import set_rollback
 
-from recommender.errors import error_answer, error_log
+from recommender.error_answers import error_answer, error_log
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, JsonResponse

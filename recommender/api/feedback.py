@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.shortcuts import get_object_or_404
 from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
@@ -45,12 +46,12 @@ class MoodInput(StrictSerializer):
             mood = mood_find(attrs["mood"])
             if mood is None:
                 raise serializers.ValidationError(
-                    {"mood": ["There is no such mood; /api/v1/moods/ lists them."]}
+                    {"mood": [gettext("There is no such mood; /api/v1/moods/ lists them.")]}
                 )
             return {"valence": mood.valence, "arousal": mood.arousal}
         missing = {"valence", "arousal"} - set(attrs)
         if "mood" in attrs or missing:
-            problem = ["Give valence and arousal, or mood."]
+            problem = [gettext("Give valence and arousal, or mood.")]
             raise serializers.ValidationError(
                 {name: problem for name in sorted(missing) or ["mood"]}  # noqa: C420  see RUF024
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
@@ -30,7 +31,7 @@ class RequestField(serializers.Field[Any, Any, Any, Any]):
         try:
             return self.kind.check(data)
         except FieldError as error:
-            problem = f"This {error.problem}."
+            problem = gettext("This %(problem)s.") % {"problem": error.problem}
             raise serializers.ValidationError(
                 {error.part: [problem]} if error.part else [problem]
             ) from error

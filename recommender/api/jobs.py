@@ -1,7 +1,8 @@
-"""Background jobs: list, progress, and starting an ingest."""
+"""Background jobs: list, progress, and what staff do with an ingest."""
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +11,29 @@ import django_filters
 from django.urls import path
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from catalog.ingest.control import (
+    failures_retry,
+    ingest_cancel,
+    ingest_pause,
+    ingest_prioritise,
+    ingest_resume,
+)
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob
+from catalog.selectors import STAGES
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
-from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
 from recommender.models import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
@@ -38,6 +50,19 @@ class IngestInput(StrictSerializer):
         default=False,
         help_text="Mark songs as gone even if more than half, or all, of the files are gone. "
         "Without it such an ingest ends with `FILES_VANISHED`, because a disk may be missing.",
+    )
+    priority = serializers.ChoiceField(
+        choices=BackgroundJob.Priority.choices,
+        default=BackgroundJob.Priority.NORMAL,
+        help_text="Of its songs in the queue for analysis.",
+    )
+
+
+class PriorityInput(StrictSerializer):
+    priority = serializers.ChoiceField(
+        choices=BackgroundJob.Priority.choices,
+        help_text="`next` comes before `high`. New songs come before songs that a new model "
+        "version analyses again.",
     )
 
 
@@ -60,11 +85,12 @@ class JobOutput(serializers.Serializer[BackgroundJob]):
     url = serializers.HyperlinkedIdentityField(view_name="api:job-detail")
     kind = serializers.ChoiceField(choices=BackgroundJob.Kind.choices)
     status = serializers.ChoiceField(choices=BackgroundJob.Status.choices)
+    priority = serializers.ChoiceField(choices=BackgroundJob.Priority.choices)
     arguments = serializers.DictField()
     progress = ProgressOutput(source="*")
     result = serializers.DictField()
     error_code = serializers.CharField()
-    error_message = serializers.CharField()
+    error_message = ToldField()
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(
@@ -75,16 +101,25 @@ class JobOutput(serializers.Serializer[BackgroundJob]):
 class FailureOutput(serializers.Serializer[Any]):
     path = serializers.CharField()
     code = serializers.CharField()
-    message = serializers.CharField()
+    message = ToldField()
 
 
 class DetailedProgressOutput(serializers.Serializer[Any]):
     phase = serializers.CharField()
     done = serializers.IntegerField(help_text="Files that need no more work, failed ones too.")
     total = serializers.IntegerField()
-    failed = serializers.IntegerField()
+    failed = serializers.IntegerField(
+        help_text="Files that did not become songs, and songs whose analysis failed."
+    )
     songs_per_minute = serializers.FloatField()
-    eta_seconds = serializers.FloatField(allow_null=True, help_text="Null while unknown.")
+    eta_seconds = serializers.FloatField(
+        allow_null=True, help_text="Null while no song was analysed in the last `rate_seconds`."
+    )
+    rate_songs = serializers.IntegerField(
+        help_text="Songs analysed in the last `rate_seconds`; the speed and the time follow."
+    )
+    rate_seconds = serializers.FloatField(help_text="0 after the job has ended.")
+    stage = serializers.ChoiceField(choices=STAGES, help_text="The stage that the job has reached.")
 
 
 class JobDetailOutput(serializers.Serializer[Any]):
@@ -102,7 +137,16 @@ class JobDetailOutput(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="The first 100 of them, below the library's root."
     )
     notes = serializers.ListField(
-        child=serializers.CharField(), help_text="What else the scan met: the first 100 notes."
+        child=ToldField(), help_text="What else the scan met: the first 100 notes."
+    )
+
+
+class RetryInput(StrictSerializer):
+    path = serializers.CharField(
+        max_length=2000,
+        default="",
+        allow_blank=True,
+        help_text="Of one failure of the job; without it all are tried again.",
     )
 
 
@@ -115,12 +159,70 @@ class JobViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Bac
     filterset_class = JobFilter
 
     def get_queryset(self) -> QuerySet[BackgroundJob]:
-        return selectors.job_list()
+        jobs = selectors.job_list()
+        # Only ingests are paused, cancelled and tried again.
+        is_act = self.request.method == "POST"
+        return jobs.filter(kind=BackgroundJob.Kind.INGEST) if is_act else jobs
 
     @extend_schema(summary="A background job, its progress and failures", responses=JobDetailOutput)
     def retrieve(self, request: Request, pk: str) -> Response:
         answer = selectors.job_detail(self.get_object())
         return Response(JobDetailOutput(answer, context={"request": request}).data)
+
+    @extend_schema(
+        summary="Pause an ingest",
+        description="Songs that a worker has begun are analysed to their end.",
+        request=None,
+        responses=JobOutput,
+    )
+    @action(detail=True, methods=["post"], permission_classes=[_MayStart])
+    def pause(self, request: Request, pk: str) -> Response:
+        return self._done(ingest_pause)
+
+    @extend_schema(summary="Let a paused ingest go on", request=None, responses=JobOutput)
+    @action(detail=True, methods=["post"], permission_classes=[_MayStart])
+    def resume(self, request: Request, pk: str) -> Response:
+        return self._done(ingest_resume)
+
+    @extend_schema(
+        summary="Move the songs of an ingest in the queue",
+        description="Songs that a worker has begun are not interrupted.",
+        request=PriorityInput,
+        responses=JobOutput,
+    )
+    @action(detail=True, methods=["post"], permission_classes=[_MayStart])
+    def priority(self, request: Request, pk: str) -> Response:
+        data = valid_data(PriorityInput(data=request.data))
+        return self._done(partial(ingest_prioritise, priority=data["priority"]))
+
+    @extend_schema(
+        summary="Cancel an ingest",
+        description="Songs that it found stay in the library, with the failure `CANCELLED` until "
+        "they are tried again.",
+        request=None,
+        responses=JobOutput,
+    )
+    @action(detail=True, methods=["post"], permission_classes=[_MayStart])
+    def cancel(self, request: Request, pk: str) -> Response:
+        return self._done(ingest_cancel)
+
+    @extend_schema(
+        summary="Try the failures of an ingest again",
+        description="Answers with a new job; follow it at its `url`, also given as `Location`.",
+        request=RetryInput,
+        responses={202: JobOutput},
+    )
+    @action(detail=True, methods=["post"], permission_classes=[_MayStart])
+    def retry(self, request: Request, pk: str) -> Response:
+        data = valid_data(RetryInput(data=request.data))
+        job = failures_retry(job=self.get_object(), path=data["path"], user=account(request))
+        return job_accepted(job, request)
+
+    def _done(self, service: Callable[..., object]) -> Response:
+        job = self.get_object()
+        service(job=job)
+        job.refresh_from_db()
+        return Response(JobOutput(job, context={"request": self.request}).data)
 
 
 class IngestJobView(StrictQuery, APIView):
@@ -137,10 +239,18 @@ class IngestJobView(StrictQuery, APIView):
     def post(self, request: Request) -> Response:
         data = valid_data(IngestInput(data=request.data))
         job = ingest_start(
-            path=Path(data["path"]), user=account(request), accept_empty=data["accept_empty"]
+            path=Path(data["path"]),
+            user=account(request),
+            accept_empty=data["accept_empty"],
+            priority=data["priority"],
         )
-        output = JobOutput(job, context={"request": request}).data
-        return Response(output, status=HTTPStatus.ACCEPTED, headers={"Location": output["url"]})
+        return job_accepted(job, request)
+
+
+def job_accepted(job: BackgroundJob, request: Request) -> Response:
+    """Answer 202 with a job that goes on in the background."""
+    output = JobOutput(job, context={"request": request}).data
+    return Response(output, status=HTTPStatus.ACCEPTED, headers={"Location": output["url"]})
 
 
 _router = SimpleRouter()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils.translation import gettext
 from rest_framework import pagination, serializers
+
+from recommender.paging import LatePaginator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,7 @@ _MOST_PAGE: Final = 2**31 - 1
 class PageNumberPagination(pagination.PageNumberPagination):
     """`?page=` from 1, and `?page_size=` from 1 to 200; other values are errors."""
 
+    django_paginator_class = LatePaginator
     page_size_query_param = "page_size"
     max_page_size = 200
 
@@ -58,5 +62,7 @@ def _number(request: Request, name: str, *, default: int, most: int) -> int:
         return default
     number = int(given) if given.isascii() and given.isdecimal() and len(given) <= 10 else 0
     if not 1 <= number <= most:
-        raise serializers.ValidationError({name: [f"Give a whole number from 1 to {most}."]})
+        raise serializers.ValidationError(
+            {name: [gettext("Give a whole number from 1 to %(most)s.") % {"most": most}]}
+        )
     return number

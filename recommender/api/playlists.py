@@ -1,4 +1,4 @@
-"""Playlists: make, keep, read, delete, export."""
+"""Playlists: make, keep, read, change, share, delete, export."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiResponse,
@@ -13,6 +14,7 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 from rest_framework import exceptions, mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
@@ -26,6 +28,7 @@ from recommender.api.base import (
     LISTENERS,
     PlainOutput,
     StrictQuery,
+    ToldField,
     account,
     unit_field,
     valid_data,
@@ -35,17 +38,27 @@ from recommender.api.songs import SongOutput, song_context
 from recommender.exports import FORMATS
 from recommender.models import Playlist, Scope
 from recommender.playlists import (
+    EDIT_KINDS,
     FIELDS,
+    MAX_EDITS,
+    Edit,
     PlaylistRequest,
     gone_notes,
     last_target,
+    playlist_edit,
     playlist_generate,
     playlist_listed,
     playlist_name,
+    playlist_restore,
     playlist_save,
+    playlist_share,
+    playlist_unshare,
     worded,
 )
+from recommender.playlists.edits import MAX_ENTRIES
 from recommender.playlists.kinds import Flag, Text
+from recommender.playlists.reasons import reason_told
+from recommender.terms import told
 from recommender.throttles import words_limit
 
 if TYPE_CHECKING:
@@ -81,7 +94,7 @@ class ReasonOutput(PlainOutput):
     arousal = unit_field()
     shared_emotions = serializers.ListField(child=serializers.CharField())
     modality = serializers.ChoiceField(choices=[(m, m) for m in MODALITIES])
-    sentence = serializers.CharField(help_text="The same in plain words.")
+    sentence = ToldField(told=reason_told, help_text="The same in plain words.")
     taste = serializers.FloatField(
         required=False,
         help_text="How much you like it by your feedback, -1 to 1; absent without feedback.",
@@ -112,8 +125,10 @@ class PartOutput(serializers.Serializer[Any]):
 
 class EntryOutput(PlainOutput):
     position = serializers.IntegerField(help_text="Counted from 0.")
-    score = unit_field(help_text="How well it matches the target.")
-    reason = ReasonOutput()
+    score = unit_field(
+        allow_null=True, help_text="How well it matches the target; null if you added it."
+    )
+    reason = ReasonOutput(allow_null=True, help_text="Null if you added it.")
     song = SongOutput()
 
 
@@ -136,7 +151,46 @@ class PlaylistOutput(serializers.Serializer[Any]):
     )
     understood = PartOutput(many=True, help_text="What words were taken for, in their order.")
     not_understood = serializers.ListField(child=serializers.CharField())
+    version = serializers.IntegerField(
+        allow_null=True, help_text="Of those made by your changes; null if it is not kept."
+    )
+    share_url = serializers.URLField(
+        allow_null=True, help_text="Where anyone may read it; null: nobody but you."
+    )
     entries = EntryOutput(many=True)
+
+
+class EditInput(serializers.Serializer[Any]):
+    """A song moves, goes or comes; a change of a song that is not there changes nothing."""
+
+    kind = serializers.ChoiceField(choices=EDIT_KINDS)
+    song_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    position = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_ENTRIES,
+        required=False,
+        allow_null=True,
+        help_text="Where it comes to lie, counted from 0; the end if absent.",
+    )
+
+
+class EditsInput(serializers.Serializer[Any]):
+    edits = serializers.ListField(child=EditInput(), min_length=1, max_length=MAX_EDITS)
+
+
+class PlaylistVersionInput(serializers.Serializer[Any]):
+    version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+class PlaylistVersionOutput(serializers.Serializer[Any]):
+    version = serializers.IntegerField(source="number")
+    change = ToldField(help_text="What was changed, in words.")
+    created_at = serializers.DateTimeField()
+    is_current = serializers.BooleanField()
+
+
+class ShareOutput(serializers.Serializer[Any]):
+    share_url = serializers.URLField(help_text="Anyone who has it may read the list.")
 
 
 class JourneyFitOutput(serializers.Serializer[Any]):
@@ -194,8 +248,61 @@ class PlaylistViewSet(
         return selectors.playlist_list(self.request.user)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        playlist = self.get_object()
-        return Response(self._output(PlaylistOutput, _kept_answer(playlist)))
+        return self._kept(self.get_object())
+
+    @extend_schema(
+        summary="Change one of your playlists",
+        description="The former list stays as a version, so that a change can be taken back.",
+        request=EditsInput,
+        responses=PlaylistOutput,
+    )
+    @action(detail=True, methods=["post"])
+    def edit(self, request: Request, pk: str) -> Response:
+        playlist = self._own_list()
+        given = valid_data(EditsInput(data=request.data))["edits"]
+        edits = [Edit(one["kind"], one["song_id"], one.get("position")) for one in given]
+        playlist_edit(playlist=playlist, edits=edits)
+        return self._kept(self.get_object())
+
+    @extend_schema(
+        summary="The versions of one of your playlists",
+        description="Empty before its first change.",
+        responses=PlaylistVersionOutput(many=True),
+    )
+    @action(detail=True, pagination_class=None)
+    def versions(self, request: Request, pk: str) -> Response:
+        versions = selectors.playlist_versions(self.get_object())
+        return Response(PlaylistVersionOutput(versions, many=True).data)
+
+    @extend_schema(
+        summary="Let a version of a playlist be the current one",
+        request=PlaylistVersionInput,
+        responses=PlaylistOutput,
+    )
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        playlist = self._own_list()
+        version = valid_data(PlaylistVersionInput(data=request.data))["version"]
+        if not playlist_restore(playlist=playlist, version=version):
+            raise exceptions.NotFound(gettext("The playlist has no such version."))
+        return self._kept(self.get_object())
+
+    @extend_schema(
+        summary="Share one of your playlists",
+        description="Anyone who has the address may read the names of its songs.",
+        request=None,
+        responses=ShareOutput,
+    )
+    @action(detail=True, methods=["put"])
+    def share(self, request: Request, pk: str) -> Response:
+        token = playlist_share(playlist=self.get_object())
+        return Response({"share_url": _share_url(request, token)})
+
+    @extend_schema(summary="Stop sharing one of your playlists", responses={204: None})
+    @share.mapping.delete
+    def unshare(self, request: Request, pk: str) -> Response:
+        playlist_unshare(playlist=self.get_object())
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(
         summary="Make a playlist",
@@ -213,7 +320,9 @@ class PlaylistViewSet(
         if is_kept is None:
             is_kept = request.user.is_authenticated
         if is_kept and not request.user.is_authenticated:
-            raise exceptions.NotAuthenticated("Log in to keep a playlist, or leave `save` out.")
+            raise exceptions.NotAuthenticated(
+                gettext("Log in to keep a playlist, or leave `save` out.")
+            )
         wanted = PlaylistRequest.from_json(data)
         words = worded(wanted)
         if words.is_relative and wanted.last_target is None:
@@ -231,9 +340,25 @@ class PlaylistViewSet(
             status=HTTPStatus.OK if kept is None else HTTPStatus.CREATED,
         )
 
+    def _own_list(self) -> Playlist:
+        """Return the list that is to be changed; a station makes its own versions by itself."""
+        playlist = self.get_object()
+        if playlist.station_id is not None:
+            raise exceptions.ValidationError({"id": [gettext("This is a version of a station.")]})
+        return playlist
+
+    def _kept(self, playlist: Playlist) -> Response:
+        answer = _kept_answer(playlist)
+        answer["share_url"] = _share_url(self.request, playlist.share_token)
+        return Response(self._output(PlaylistOutput, answer))
+
     def _output(self, serializer: type[BaseSerializer[Any]], answer: dict[str, Any]) -> Any:
         songs = [entry.song for entry in answer["entries"]]
         return serializer(answer, context=song_context(self.request, songs)).data
+
+
+def _share_url(request: Request, token: str | None) -> str | None:
+    return reverse("shared-playlist", args=[token], request=request) if token else None
 
 
 def _kept_answer(playlist: Playlist) -> dict[str, Any]:
@@ -244,9 +369,10 @@ def _kept_answer(playlist: Playlist) -> dict[str, Any]:
         "request": playlist.request,
         "seed": playlist.seed,
         "model_version": playlist.model_version,
-        "notes": [*playlist.notes, *gone_notes(playlist)],
+        "notes": [*map(told, playlist.notes), *gone_notes(playlist)],
         "understood": playlist.understood,
         "not_understood": playlist.not_understood,
+        "version": playlist.version,
         "entries": playlist_listed(playlist),
     }
 
@@ -262,9 +388,11 @@ def _generated_answer(
         "seed": generated.seed,
         "model_version": generated.model_version,
         "target": generated,
-        "notes": generated.notes,
+        "notes": [told(note) for note in generated.notes],
         "understood": [part.to_json() for part in generated.understood],
         "not_understood": generated.not_understood,
+        "version": kept and kept.version,
+        "share_url": None,
         "weaker_left_out": generated.weaker_left_out,
         "relaxed": generated.relaxed,
         "fit": generated.fit,
@@ -290,7 +418,7 @@ class ExportView(StrictQuery, APIView):
     def get(self, request: Request, pk: str, suffix: str) -> Response:
         playlist = selectors.playlist_list(request.user).filter(pk=pk).first()
         if playlist is None:
-            raise exceptions.NotFound("You have no such playlist.")
+            raise exceptions.NotFound(gettext("You have no such playlist."))
         text = self.export_format.write(
             playlist_listed(playlist),
             location=lambda song: reverse("song-audio", args=[song.pk], request=request),
@@ -316,9 +444,11 @@ def _export_view(export_format: ExportFormat) -> type[ExportView]:
             "export_format": export_format,
         },
     )
+    is_json = export_format.media_type.endswith("json")
+    content = OpenApiTypes.OBJECT if is_json else OpenApiTypes.STR
     documented = extend_schema(
         summary=f"One of your playlists as {export_format.name}",
-        responses={(200, export_format.media_type): OpenApiTypes.STR},
+        responses={(200, export_format.media_type): content},
     )
     return extend_schema_view(get=documented)(view)
 

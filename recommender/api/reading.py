@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from django.utils.translation import gettext
 from rest_framework import exceptions, parsers
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class JSONParser(parsers.JSONParser):
         try:
             data = super().parse(stream, media_type, parser_context)
         except RecursionError as error:
-            raise exceptions.ParseError("JSON parse error - nested too deeply") from error
+            raise exceptions.ParseError(gettext("JSON parse error - nested too deeply")) from error
         _check_shape(data)
         return data
 
@@ -63,4 +64,4 @@ def _check_keys(container: dict[str, Any]) -> None:
 
 
 def _reject(problem: str) -> None:
-    raise exceptions.ParseError(f"JSON parse error - {problem}")
+    raise exceptions.ParseError(gettext("JSON parse error - %(problem)s") % {"problem": problem})

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from recommender.errors import ErrorCode
+from recommender.error_answers import ErrorCode
 
 _ERROR = {
     "type": "object",

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.translation import gettext
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from catalog.errors import PathError
 from catalog.models import Song, SongCredit, SongEmotion
 from catalog.recordings import recording_files
-from mer.affect import EMOTIONS, GEMS, Quadrant
-from mer.prediction import MODALITIES, UNFAMILIAR_FROM
-from recommender import selectors
+from mer.affect import EMOTIONS, GEMS, AffectPoint, Quadrant
+from mer.audio.peaks import PEAKS
+from mer.prediction import KEYS, MODALITIES, MODES, SURE_FROM, UNFAMILIAR_FROM
+from recommender import selectors, song_map
 from recommender.api.base import LISTENERS, PlainOutput, StrictQuery, unit_field, valid_data
 from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
+from recommender.media.waveforms import song_waveform
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
+from recommender.terms import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import QuerySet
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
 
@@ -164,6 +176,20 @@ class SongOutput(PlainOutput):
     genre = serializers.CharField()
     year = serializers.IntegerField(allow_null=True)
     duration_seconds = serializers.FloatField(allow_null=True)
+    tempo_bpm = serializers.FloatField(
+        allow_null=True, help_text="By the tag, else estimated; null if no estimate is sure."
+    )
+    tempo_source = serializers.ChoiceField(
+        choices=["tag", "estimate", ""], help_text="Where the tempo is from; empty without one."
+    )
+    key = serializers.ChoiceField(
+        choices=[*dict.fromkeys(tonic for tonic, _ in KEYS), ""],
+        help_text="Tonic of the estimated key; empty if no estimate is sure.",
+    )
+    mode = serializers.ChoiceField(choices=[*MODES, ""], help_text="Empty without a key.")
+    key_confidence = unit_field(
+        allow_null=True, help_text=f"From {SURE_FROM} on the key is given; null if not estimated."
+    )
     status = serializers.ChoiceField(choices=Song.Status.choices)
     audio_url = serializers.HyperlinkedIdentityField(view_name="song-audio", lookup_url_kwarg="pk")
     emotion = EmotionSummaryOutput(
@@ -213,7 +239,10 @@ class SongDetailOutput(SongOutput):
     album_artist = serializers.CharField()
     track_number = serializers.IntegerField(allow_null=True)
     disc_number = serializers.IntegerField(allow_null=True)
-    bpm = serializers.FloatField(allow_null=True)
+    bpm = serializers.FloatField(allow_null=True, help_text="By the tag.")
+    tempo_confidence = unit_field(
+        allow_null=True, help_text="Of the estimate of the tempo; null if not estimated."
+    )
     language = serializers.CharField(help_text="ISO 639, by the tag; empty if it has none.")
     explicit = serializers.BooleanField(
         source="is_explicit", allow_null=True, help_text="By the tag; null if it says nothing."
@@ -231,22 +260,31 @@ class SongDetailOutput(SongOutput):
     created_at = serializers.DateTimeField()
 
     def get_failure_message(self, song: Song) -> str:
-        return song.failure_message if self.context["request"].user.is_staff else song.shown_failure
+        is_staff = self.context["request"].user.is_staff
+        return told(song.failure_message if is_staff else song.shown_failure)
 
     def get_same_recording(self, song: Song) -> list[int]:
         return list(recording_files(song).values_list("pk", flat=True))
 
 
-class SongMapPointOutput(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    title = serializers.CharField()
-    artist = serializers.CharField()
+class MoodSectionOutput(serializers.Serializer[Any]):
+    start_seconds = serializers.FloatField(min_value=0)
     valence = unit_field()
     arousal = unit_field()
+    quadrant = serializers.ChoiceField(choices=list(Quadrant))
 
 
-class SongMapOutput(serializers.Serializer[Any]):
-    songs = SongMapPointOutput(many=True)
+class WaveformOutput(serializers.Serializer[Any]):
+    duration_seconds = serializers.FloatField()
+    peaks = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=255),
+        min_length=PEAKS,
+        max_length=PEAKS,
+        help_text="How loud each of equally long parts is, relative to the loudest moment.",
+    )
+    sections = MoodSectionOutput(
+        many=True, help_text="The mood from each start to the next; empty if not analysed."
+    )
 
 
 class SimilarSongOutput(serializers.Serializer[Any]):
@@ -298,14 +336,56 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
         return Response(output.data)
 
     @extend_schema(
-        summary="Places of the songs on the plane",
-        description=f"At most {selectors.MAP_SONGS} songs; an even choice of a larger catalogue.",
-        responses=SongMapOutput,
+        summary="How loud a song is through time, and its mood",
+        description="Measured at the first request, which takes about a second; then kept. "
+        "409 if the file cannot be decoded, 503 if too many are being measured.",
+        responses=WaveformOutput,
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None)
+    def waveform(self, request: Request, pk: str) -> Response:
+        song = get_object_or_404(selectors.song_files(), pk=self.get_object().pk)
+        try:
+            waveform = song_waveform(song=song)
+        except PathError as error:
+            raise NotFound(gettext("The file of this song is not there.")) from error
+        sections = [
+            {**point, "quadrant": AffectPoint(point["valence"], point["arousal"]).quadrant}
+            for point in selectors.song_timeline(song.pk)
+        ]
+        answer = {
+            "duration_seconds": waveform.duration_seconds,
+            "peaks": list(bytes(waveform.peaks)),
+            "sections": sections,
+        }
+        response = Response(WaveformOutput(answer).data)
+        patch_cache_control(response, private=True, max_age=3600)
+        return response
+
+    @extend_schema(
+        summary="Places of all songs on the plane",
+        description=(
+            "Little-endian numbers. First `ASM1`, the number of songs here and that of all songs "
+            "(uint32 each). Then three columns in the order of ids: the distance to the id before "
+            "(uint32), valence and arousal (uint16, of which 65,535 is 1). Of more than "
+            f"{song_map.MAP_SONGS} songs these are an even choice."
+        ),
+        responses={(HTTPStatus.OK, "application/octet-stream"): OpenApiTypes.BINARY},
         filters=False,
     )
     @action(detail=False, pagination_class=None)
-    def map(self, request: Request) -> Response:
-        return Response(SongMapOutput({"songs": selectors.song_map()}).data)
+    def map(self, request: Request) -> HttpResponseBase:
+        made = song_map.song_map()
+        is_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+        etag = f'"{made.etag}{"-gzip" if is_gzip else ""}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        if is_gzip:
+            headers["Content-Encoding"] = "gzip"
+        whole = HttpResponse(
+            made.compressed if is_gzip else made.body, "application/octet-stream", headers=headers
+        )
+        # Django answers 304 in place of it where the client has this map.
+        return get_conditional_response(request._request, etag=etag, response=whole) or whole
 
 
 _router = SimpleRouter()

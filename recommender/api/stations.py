@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import exceptions, mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from recommender import selectors, stations
-from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
 from recommender.models import Playlist, Scope, Station
 from recommender.playlists import PlaylistRequest
 from recommender.throttles import words_limit
@@ -64,7 +65,7 @@ class StationOutput(serializers.Serializer[Any]):
     fresh_versions = serializers.IntegerField()
     next_at = serializers.DateTimeField(allow_null=True, help_text="Null if it is made by hand.")
     notes = serializers.ListField(
-        child=serializers.CharField(), help_text="Why the last try made no new version."
+        child=ToldField(), help_text="Why the last try made no new version."
     )
     version = serializers.SerializerMethodField(help_text="The current one; null before any.")
     playlist_id = serializers.SerializerMethodField(help_text="The list of the current version.")
@@ -171,7 +172,7 @@ class StationViewSet(
         station = self.get_object()
         data = valid_data(RestoreInput(data=request.data))
         if not stations.station_restore(station=station, version=data["version"]):
-            raise exceptions.NotFound("The station has no such version.")
+            raise exceptions.NotFound(gettext("The station has no such version."))
         return Response(StationOutput(station).data)
 
 

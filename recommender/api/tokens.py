@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
@@ -28,7 +29,9 @@ class ScopesField(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, list) and len(data) > len(Scope):
-            raise serializers.ValidationError(f"There are only {len(Scope)} scopes.")
+            raise serializers.ValidationError(
+                gettext("There are only %(count)s scopes.") % {"count": len(Scope)}
+            )
         return super().to_internal_value(data)
 
 

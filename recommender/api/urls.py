@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import include, path, re_path
+from django.utils.translation import gettext
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -17,6 +18,7 @@ from recommender.api import (
     facets,
     feedback,
     jobs,
+    libraries,
     listens,
     moods,
     playlists,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 _RESOURCES: Final = (
     *(songs, moods, facets, playlists, stations, listens, feedback, profile, corrections),
-    *(jobs, auth, tokens, account),
+    *(jobs, libraries, auth, tokens, account),
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]
@@ -51,8 +53,11 @@ class UnknownAddressView(APIView):
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> NoReturn:
         raise NotFound(
-            f"The API has no address {request.path}; addresses end with a slash and are listed "
-            "at /api/docs/."
+            gettext(
+                "The API has no address %(path)s; addresses end with a slash and are listed "
+                "at /api/docs/."
+            )
+            % {"path": request.path}
         )
 
 

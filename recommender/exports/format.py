@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from catalog.models import Song
+
+
+_NO_TEXT: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+"""What XML 1.0 cannot hold, and the control characters that it discourages."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def plain_text(text: str) -> str:
+    """Return a text without control characters, for formats that may hold several lines."""
+    return _NO_TEXT.sub("", text).strip()
+
+
+def location_uri(location: str) -> str:
+    """Return an address as it is, and a path of this machine as a URI."""
+    if _SCHEME.match(location):
+        return location
+    path = quote(location)
+    return f"file://{path}" if path.startswith("/") else path
 
 
 class ExportEntry(Protocol):
@@ -19,9 +39,9 @@ class ExportEntry(Protocol):
     @property
     def song(self) -> Song: ...
     @property
-    def score(self) -> float: ...
+    def score(self) -> float | None: ...
     @property
-    def reason(self) -> Mapping[str, object]: ...
+    def reason(self) -> Mapping[str, object] | None: ...
 
 
 class Write(Protocol):

@@ -113,7 +113,11 @@ def _of_artists(user: User) -> Iterator[_Key]:
         yield _Key(when, FeedbackKind.ARTIST_BAN, pk)
 
 
-_SHOWN = ("song__title", "song__artist", "song__relative_path")
+_SHOWN = (
+    *("song__title", "song__artist", "song__relative_path"),
+    *("song__media_type", "song__is_available", "song__status", "song__duration_seconds"),
+    *("song__album", "song__album_entry"),
+)
 
 
 def _loaded(keys: Sequence[_Key]) -> Iterator[FeedbackItem]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog import analysis
 from catalog.models import Song, SongEmotion
@@ -87,7 +88,8 @@ def song_place(*, user: User, song_id: int, valence: float, arousal: float) -> N
         _song(song_id)
         raise PlaylistRequestError(
             PlaylistErrorCode.SONG_NOT_ANALYSED,
-            f"Song {song_id} is not analysed yet, so it has no mood to correct",
+            gettext("Song %(song_id)s is not analysed yet, so it has no mood to correct")
+            % {"song_id": song_id},
             {"song_ids": [song_id]},
         )
     values = {
@@ -224,7 +226,7 @@ def _song(song_id: int) -> Song:
     if found is None:
         raise PlaylistRequestError(
             PlaylistErrorCode.SONG_NOT_FOUND,
-            f"There is no song {song_id}",
+            gettext("There is no song %(song_id)s") % {"song_id": song_id},
             {"song_ids": [song_id]},
         )
     return found
@@ -245,5 +247,7 @@ def _revise(user: User) -> None:
 
 def _invalid(field: str, problem: str) -> PlaylistRequestError:
     return PlaylistRequestError(
-        PlaylistErrorCode.REQUEST_INVALID, f"{field} {problem}", {"field": field}
+        PlaylistErrorCode.REQUEST_INVALID,
+        f"{field} {problem}",
+        {"field": field},
     )

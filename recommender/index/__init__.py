@@ -13,7 +13,12 @@ Import from here. The modules behind this face, lowest first:
 
 from __future__ import annotations
 
-from recommender.index.builds import IndexStatus, index_build, index_status
+from recommender.index.builds import (
+    IndexStatus,
+    index_build,
+    index_build_request,
+    index_status,
+)
 from recommender.index.protocol import VectorIndex
 from recommender.index.reader import index_snapshot, index_snapshot_of
 from recommender.index.snapshot import IndexSnapshot
@@ -23,6 +28,7 @@ __all__ = [
     "IndexStatus",
     "VectorIndex",
     "index_build",
+    "index_build_request",
     "index_snapshot",
     "index_snapshot_of",
     "index_status",

@@ -20,6 +20,8 @@ from catalog import analysis
 from catalog.changes import changes_since, changes_trim, position_now
 from catalog.models import ModelVersion
 from catalog.versions import emotions_visible, version_serving
+from catalog.work.messages import message_send
+from catalog.work.timings import Stage, timed
 from recommender.errors import (
     DiskShortError,
     IndexBusyError,
@@ -100,7 +102,8 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
         position, made_at = position_now(), timezone.now()
         former, changed = (None, ()) if is_full else _former(version)
         visible = emotions_visible(model_version=version)
-        space_check(visible.count() if former is None else len(former) + len(changed))
+        songs = visible.count() if former is None else len(former) + len(changed)
+        space_check(songs)
         build_id = uuid.uuid4()
         name = f"{made_at:%Y%m%d-%H%M%S}-{build_id.hex[:8]}"
         directory = Path(settings.AFFETTI_INDEX_DIR) / name
@@ -111,15 +114,16 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
             else:
                 fresh = rows_of_songs(visible, changed, genres)
                 chunks = rows_updated(former.blocks(), fresh, changed)
-            manifest = EmbeddingIndex.build(
-                directory,
-                _streamed(chunks),
-                genres,
-                model_version=version,
-                position=position,
-                former=former,
-            )
-            EmbeddingIndex.open(directory)
+            with timed(Stage.INDEX, songs):
+                manifest = EmbeddingIndex.build(
+                    directory,
+                    _streamed(chunks),
+                    genres,
+                    model_version=version,
+                    position=position,
+                    former=former,
+                )
+                EmbeddingIndex.open(directory)
             build = _activate(build_id, name, manifest)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
@@ -128,6 +132,11 @@ def index_build(*, model_version: str | None = None, is_full: bool = False) -> I
         log_trim()
     _log(name, manifest)
     return build
+
+
+def index_build_request() -> None:
+    """Ask a worker to build the index of the version that serves, whether or not it is stale."""
+    message_send("recommender.build_index")
 
 
 def _remote_build(version: str, *, is_full: bool) -> IndexBuild:

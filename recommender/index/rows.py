@@ -12,7 +12,7 @@ import numpy as np
 from catalog.models import SongCredit
 from catalog.results import embedding_from_bytes
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
-from mer.prediction import EMBEDDING_DIM
+from mer.prediction import EMBEDDING_DIM, SURE_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -104,7 +104,8 @@ _VALUES: Final = (
     *("song_id", "valence", "arousal", "valence_spread", "arousal_spread", "confidence"),
     *("emotions", "quadrants", "alone", "felt", "fused_embedding"),
     *("song__artist_key", "song__album_entry_id", "song__genre", "song__year"),
-    *("song__duration_seconds", "song__bpm", "song__library_id"),
+    *("song__duration_seconds", "song__library_id"),
+    *("song__bpm", "song__estimated_bpm", "song__tempo_confidence"),
     *("song__recording_id", "song__recording_rank"),
 )
 
@@ -183,7 +184,13 @@ def _rows(chunk: Sequence[tuple[object, ...]], genres: Genres) -> Rows:
         "genres": [genres.code(name) for name in held["song__genre"]],
         "years": [year or 0 for year in held["song__year"]],
         "durations": [_or_nan(seconds) for seconds in held["song__duration_seconds"]],
-        "tempos": [_or_nan(bpm) for bpm in held["song__bpm"]],
+        "tempos": [
+            _or_nan(bpm or (estimate if (confidence or 0.0) >= SURE_FROM else None))
+            for bpm, estimate, confidence in zip(
+                *(held[f"song__{name}"] for name in ("bpm", "estimated_bpm", "tempo_confidence")),
+                strict=True,
+            )
+        ],
         "libraries": held["song__library_id"],
         "recordings": [-song_id if pk is None else pk for pk, song_id in recordings],
         "recording_ranks": held["song__recording_rank"],

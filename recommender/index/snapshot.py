@@ -165,7 +165,7 @@ class IndexSnapshot:
     genres = _column("genres", "Positions in `genre_names`.")
     years = _column("years", "0 where unknown.")
     durations = _column("durations", "Seconds; NaN where unknown.")
-    tempos = _column("tempos", "Beats a minute by the tag; NaN where unknown.")
+    tempos = _column("tempos", "Beats a minute, `Song.tempo_bpm`; NaN where unknown.")
     libraries = _column("libraries", "Id of the `Library` row.")
     recordings = _column("recordings", "Equal for the files of one recording; else below 0.")
     recording_ranks = _column("recording_ranks", "The lowest file of a recording is shown.")

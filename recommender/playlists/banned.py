@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext_noop
+
 from catalog.models import SongCredit
+from catalog.retold import kept
 from recommender.feedback import feedback_of
 from recommender.index.protocol import SAME_RECORDING, Condition
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from recommender.index import IndexSnapshot
 
-BANNED_NOUN: Final = "songs and artists that you banned"
+BANNED_NOUN: Final = kept(gettext_noop("songs and artists that you banned"))
 """What is left out, in messages."""
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
+from catalog.retold import kept
 from recommender.playlists.scoring import side_at
 
 if TYPE_CHECKING:
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from recommender.index import IndexSnapshot
 
 CONTRASTS: Final[Mapping[str, str]] = {
-    "": "any",
-    "bright_sound_sad_words": "bright sound, sad words",
-    "dark_sound_bright_words": "dark sound, bright words",
+    "": kept(gettext_noop("any")),
+    "bright_sound_sad_words": kept(gettext_noop("bright sound, sad words")),
+    "dark_sound_bright_words": kept(gettext_noop("dark sound, bright words")),
 }
 """The contrasts that a request may ask for, with what each is called; "" asks for none."""
 

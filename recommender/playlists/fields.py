@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+    from django_stubs_ext import StrOrPromise
+
     from recommender.playlists.kinds import Kind
 
 T = TypeVar("T")
@@ -57,7 +59,7 @@ class Field(Generic[T]):
     default: T
     help: str
     """One line, without a full stop, for the API, the command and the docs."""
-    label: str = ""
+    label: StrOrPromise = ""
     """Label of the input on the page; if empty, it is made from the name."""
     word: str = ""
     """Name in addresses and, with dashes, of the command's option; the name if empty."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext, gettext_noop
 
+from catalog.retold import kept
 from mer.affect import EMOTIONS
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.index import index_snapshot
@@ -19,9 +21,12 @@ from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.credited import song_titles
 from recommender.playlists.journeys import JourneyFit, journey_fit
 from recommender.playlists.listener import listener_of
-from recommender.playlists.naming import stop_name
+from recommender.playlists.naming import stop_kept
 from recommender.playlists.nearby import Search, needed_songs, place_of_words
 from recommender.playlists.reasons import (
+    BY_BOTH,
+    BY_SOUND,
+    BY_WORDS,
     REASON_FIELDS,
     Judged,
     Personal,
@@ -35,6 +40,7 @@ from recommender.playlists.scoring import Target
 from recommender.playlists.targets import plan_of_request
 from recommender.playlists.views import WeighedSnapshot
 from recommender.playlists.worded import notes_of, worded
+from recommender.terms import shown, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +59,34 @@ if TYPE_CHECKING:
     from recommender.words import Part
 
 _DRAWN_SEEDS: Final = 2**31
-_BY: Final = {0.0: "by its sound", 1.0: "by its words"}
+_BY: Final = {0.0: BY_SOUND, 1.0: BY_WORDS}
+_FEW_ARTISTS: Final = kept(
+    gettext_noop("%(count)s of %(wanted)s songs: at most %(most)s by one artist.")
+)
+_NO_CATALOG: Final = kept(
+    gettext_noop(
+        "No song has been analysed yet; ingest a folder of music and wait for its analysis"
+    )
+)
+_NO_SONG: Final = kept(gettext_noop("No song is left; ask for less"))
+_NO_SONG_WITH: Final = kept(
+    gettext_noop("No song is left with these constraints: %(constraints)s; ask for less")
+)
+_NO_MORE: Final = kept(gettext_noop("%(count)s of %(wanted)s songs: no more are left."))
+_CLOSER: Final = kept(
+    gettext_noop(
+        "Too few artists: the spacing of songs by one artist is %(spacing)s, not %(wanted)s."
+    )
+)
+_LENGTH: Final = kept(gettext_noop("It lasts %(minutes)s minutes, not %(wanted)s."))
+_RELAXED: Final = kept(gettext_noop("Too few songs, so this was relaxed: %(nouns)s."))
+_GOOD: Final = (
+    kept(gettext_noop("No good match")),
+    kept(gettext_noop("%(count)s good match")),
+    kept(gettext_noop("%(count)s good matches")),
+)
+_WEAKER: Final = kept(gettext_noop("%(good)s; %(weaker)s weaker one is left out."))
+_WEAKER_MANY: Final = kept(gettext_noop("%(good)s; %(weaker)s weaker ones are left out."))
 _LENGTH_MINUTES: Final = 4.0
 """A list whose length differs by more, about a song, says so."""
 
@@ -160,7 +193,10 @@ def _allowed_by_words(
         return None, []
     allowed, nouns = rows_of_filters(words.filters, snapshot)
     refused = refused_rows(words.exclusions, place_of_words(plan, words), snapshot)
-    return allowed & ~refused, [*nouns, *(f"not {mood}" for mood in words.exclusions)]
+    return allowed & ~refused, [
+        *nouns,
+        *(gettext("not %(mood)s") % {"mood": shown(mood)} for mood in words.exclusions),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,15 +307,16 @@ def _with_songs(snapshot: IndexSnapshot) -> IndexSnapshot:
     if not snapshot.song_count:
         raise PlaylistRequestError(
             PlaylistErrorCode.CATALOG_EMPTY,
-            "No song has been analysed yet; ingest a folder of music and wait for its analysis",
+            gettext(_NO_CATALOG),
         )
     return snapshot
 
 
 def _no_song_error(nouns: Sequence[str]) -> PlaylistRequestError:
-    constraints = f" with these constraints: {', '.join(nouns)}" if nouns else ""
+    words = gettext(_NO_SONG_WITH if nouns else _NO_SONG)
     return PlaylistRequestError(
-        PlaylistErrorCode.NO_SONG_MATCHES, f"No song is left{constraints}; ask for less"
+        PlaylistErrorCode.NO_SONG_MATCHES,
+        words % {"constraints": ", ".join(told(noun) for noun in nouns)},
     )
 
 
@@ -291,35 +328,29 @@ def _notes(
     if chosen.weaker:
         notes.append(_weaker_note(count, chosen.weaker))
     if count + chosen.weaker < wanted:
-        note = f"{count + chosen.weaker} of {wanted} songs: "
         rows = np.flatnonzero(allowed)
-        if count + chosen.weaker < len(snapshot.one_per_recording(rows, allowed)):
-            note += f"at most {request.max_per_artist} by one artist."
-        else:
-            note += "no more are left."
-        notes.append(note)
+        is_by_artist = count + chosen.weaker < len(snapshot.one_per_recording(rows, allowed))
+        note = _FEW_ARTISTS if is_by_artist else _NO_MORE
+        told = {"count": count + chosen.weaker, "wanted": wanted, "most": request.max_per_artist}
+        notes.append(note % told)
     if chosen.spacing < request.artist_spacing:
-        notes.append(
-            f"Too few artists: the spacing of songs by one artist is {chosen.spacing}, not "
-            f"{request.artist_spacing}."
-        )
+        notes.append(_CLOSER % {"spacing": chosen.spacing, "wanted": request.artist_spacing})
     if request.minutes is not None and not notes:
         minutes = float(np.nansum(snapshot.durations[chosen.rows])) / 60
         if abs(minutes - request.minutes) > _LENGTH_MINUTES:
-            notes.append(f"It lasts {minutes:.0f} minutes, not {request.minutes}.")
+            notes.append(_LENGTH % {"minutes": f"{minutes:.0f}", "wanted": request.minutes})
     return tuple(notes)
 
 
 def _relaxed_notes(relaxed: Sequence[Constraint]) -> tuple[str, ...]:
     if not relaxed:
         return ()
-    nouns = ", ".join(constraint.noun for constraint in relaxed)
-    return (f"Too few songs, so this was relaxed: {nouns}.",)
+    return (_RELAXED % {"nouns": ", ".join(constraint.noun for constraint in relaxed)},)
 
 
 def _weaker_note(count: int, weaker: int) -> str:
-    good = f"{count or 'No'} good match{'es' if count > 1 else ''}"
-    return f"{good}; {weaker} weaker {'ones are' if weaker > 1 else 'one is'} left out."
+    good = _GOOD[min(count, 2)] % {"count": count}
+    return (_WEAKER if weaker == 1 else _WEAKER_MANY) % {"good": good, "weaker": weaker}
 
 
 def _entries(
@@ -366,7 +397,7 @@ def _wanted(
             )
             for song_id, told, said, by in zip(alike, felt, personal, judged, strict=True)
         ]
-    way = f", from {stop_name(request.journey[0])} to {stop_name(request.journey[-1])}"
+    stops = (stop_kept(request.journey[0]), stop_kept(request.journey[-1]))
     emotions = plan.aim.emotions if plan.aim is not None else np.zeros(len(EMOTIONS))
     return [
         Wanted(
@@ -374,7 +405,7 @@ def _wanted(
             emotions,
             progress=progress,
             step=(number, len(alike)),
-            way=way,
+            stops=stops,
             like=titles.get(song_id, ""),
             felt=told,
             personal=said,
@@ -396,7 +427,7 @@ def _judged(
     contrast = CONTRASTS[request.contrast] if request.contrast and is_wanted else ""
     if not contrast and words is None:
         return [None] * len(chosen.rows)
-    by = "" if words is None else _BY.get(words, "by its sound and words")
+    by = "" if words is None else _BY.get(words, BY_BOTH)
     valences = zip(
         snapshot.by_sound[chosen.rows, 0].tolist(),
         snapshot.by_words[chosen.rows, 0].tolist(),
@@ -404,7 +435,7 @@ def _judged(
     )
     return [
         # A song without words is judged by its sound.
-        Judged(contrast, one, "by its sound" if by and math.isnan(one[1]) else by)
+        Judged(contrast, one, BY_SOUND if by and math.isnan(one[1]) else by)
         for one in valences
     ]
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext_noop
+
+from catalog.retold import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES: Final[Mapping[str, str]] = {
-    "linear": "straight, in equal steps",
-    "valence_first": "first more or less pleasant, then livelier or calmer",
-    "arousal_first": "first livelier or calmer, then more or less pleasant",
-    "iso": "stays at the first stop for a fifth of the list, then goes on, and ends resting",
+    "linear": kept(gettext_noop("straight, in equal steps")),
+    "valence_first": kept(gettext_noop("first more or less pleasant, then livelier or calmer")),
+    "arousal_first": kept(gettext_noop("first livelier or calmer, then more or less pleasant")),
+    "iso": kept(
+        gettext_noop(
+            "stays at the first stop for a fifth of the list, then goes on, and ends resting"
+        )
+    ),
 }
 """The ways from stop to stop, with what each means.
 

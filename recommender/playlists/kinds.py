@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
+from django.utils.translation import gettext
+
 from mer.affect import AffectPoint
 
 if TYPE_CHECKING:
@@ -92,9 +94,14 @@ class WholeNumber(Kind[int]):
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise FieldError(f"must be a whole number, not {shown(value)}")
+            raise FieldError(
+                gettext("must be a whole number, not %(value)s") % {"value": shown(value)}
+            )
         if not self.low <= value <= self.high:
-            raise FieldError(f"must be from {self.low} to {self.high}, not {shown(value)}")
+            raise FieldError(
+                gettext("must be from %(low)s to %(high)s, not %(value)s")
+                % {"low": self.low, "high": self.high, "value": shown(value)}
+            )
         return value
 
     def parse(self, words: Sequence[str]) -> object:
@@ -104,7 +111,9 @@ class WholeNumber(Kind[int]):
                 raise ValueError(rest)
             return int(whole)
         except ValueError as error:
-            raise FieldError(f"must be a whole number, not {shown(words[-1])}") from error
+            raise FieldError(
+                gettext("must be a whole number, not %(value)s") % {"value": shown(words[-1])}
+            ) from error
 
     def schema(self) -> Schema:
         plain: Schema = {"type": "integer", "maximum": self.high, "minimum": self.low}
@@ -125,18 +134,25 @@ class Number(Kind[float]):
 
     def check(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise FieldError(f"must be a number, not {shown(value)}")
+            raise FieldError(gettext("must be a number, not %(value)s") % {"value": shown(value)})
         is_inside = self.low <= value <= self.high and math.isfinite(value)
         if not is_inside or (self.is_low_excluded and value == self.low):
-            limits = f"{'above' if self.is_low_excluded else 'from'} {self._range()}"
-            raise FieldError(f"must be {limits}, not {shown(value)}")
+            problem = (
+                gettext("must be above %(low)g and at most %(high)g, not %(value)s")
+                if self.is_low_excluded
+                else gettext("must be from %(low)g to %(high)g, not %(value)s")
+            )
+            given = {"low": self.low, "high": self.high, "value": shown(value)}
+            raise FieldError(problem % given)
         return float(value)
 
     def parse(self, words: Sequence[str]) -> object:
         try:
             return float(words[-1])
         except ValueError as error:
-            raise FieldError(f"must be a number, not {shown(words[-1])}") from error
+            raise FieldError(
+                gettext("must be a number, not %(value)s") % {"value": shown(words[-1])}
+            ) from error
 
     def schema(self) -> Schema:
         plain: Schema = {
@@ -163,14 +179,19 @@ class Text(Kind[str]):
 
     def check(self, value: object) -> str:
         if not isinstance(value, str):
-            raise FieldError(f"must be text, not {shown(value)}")
+            raise FieldError(gettext("must be text, not %(value)s") % {"value": shown(value)})
         text = value.strip()
         if len(text) > self.longest:
-            raise FieldError(f"has {len(text)} characters; the limit is {self.longest}")
+            raise FieldError(
+                gettext("has %(count)s characters; the limit is %(longest)s")
+                % {"count": len(text), "longest": self.longest}
+            )
         if "\x00" in text:
-            raise FieldError("contains a NUL character; leave it out")
+            raise FieldError(gettext("contains a NUL character; leave it out"))
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise FieldError("contains a lone surrogate, which is no character; leave it out")
+            raise FieldError(
+                gettext("contains a lone surrogate, which is no character; leave it out")
+            )
         return text
 
     def parse(self, words: Sequence[str]) -> object:
@@ -189,13 +210,17 @@ class Flag(Kind[bool]):
 
     def check(self, value: object) -> bool:
         if not isinstance(value, bool):
-            raise FieldError(f"must be true or false, not {shown(value)}")
+            raise FieldError(
+                gettext("must be true or false, not %(value)s") % {"value": shown(value)}
+            )
         return value
 
     def parse(self, words: Sequence[str]) -> object:
         word = words[-1].strip().casefold()
         if word not in _TRUE | _FALSE:
-            raise FieldError(f"must be true or false, not {shown(words[-1])}")
+            raise FieldError(
+                gettext("must be true or false, not %(value)s") % {"value": shown(words[-1])}
+            )
         return word in _TRUE
 
     def words(self, value: Any) -> list[str]:
@@ -220,17 +245,24 @@ class Ids(Kind[tuple[int, ...]]):
     def check(self, value: object) -> tuple[int, ...]:
         listed = listed_of(value)
         if len(listed) > self.most:
-            raise FieldError(f"has {len(listed)} songs; the limit is {self.most}")
+            raise FieldError(
+                gettext("has %(count)s songs; the limit is %(most)s")
+                % {"count": len(listed), "most": self.most}
+            )
         try:
             return tuple([self._one.check(song_id) for song_id in listed])
         except FieldError as error:
-            raise FieldError(f"has an id that {error.problem}") from error
+            raise FieldError(
+                gettext("has an id that %(problem)s") % {"problem": error.problem}
+            ) from error
 
     def parse(self, words: Sequence[str]) -> object:
         try:
             return [self._one.parse([word]) for word in words]
         except FieldError as error:
-            raise FieldError(f"has an id that {error.problem}") from error
+            raise FieldError(
+                gettext("has an id that %(problem)s") % {"problem": error.problem}
+            ) from error
 
     def plain(self, value: Any) -> object:
         return list(value)
@@ -254,7 +286,10 @@ class Choice(Kind[str]):
 
     def check(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.options:
-            raise FieldError(f"must be one of {', '.join(self._names())}, not {shown(value)}")
+            raise FieldError(
+                gettext("must be one of %(names)s, not %(value)s")
+                % {"names": ", ".join(self._names()), "value": shown(value)}
+            )
         return value
 
     def parse(self, words: Sequence[str]) -> object:
@@ -288,13 +323,15 @@ class Point(Kind[AffectPoint]):
         if isinstance(value, AffectPoint):
             return value
         if not isinstance(value, Mapping) or set(value) != set(self.parts):
-            raise FieldError("must be an object with valence and arousal, each from 0 to 1")
+            raise FieldError(
+                gettext("must be an object with valence and arousal, each from 0 to 1")
+            )
         return AffectPoint(**{name: self._part(self.axis.check, name, value) for name in value})
 
     def parse(self, words: Sequence[str]) -> object:
         given = dict(zip(self.parts, words, strict=True))
         if not all(given.values()):
-            raise FieldError("needs valence and arousal together, each from 0 to 1")
+            raise FieldError(gettext("needs valence and arousal together, each from 0 to 1"))
         return {name: self._part(self._parse_axis, name, given) for name in given}
 
     def _parse_axis(self, word: str) -> object:
@@ -353,7 +390,7 @@ class LastPoint(Point):
 def listed_of(value: object) -> Sequence[object]:
     """Return a list or tuple as it is; raise `FieldError` for anything else."""
     if not isinstance(value, (list, tuple)):
-        raise FieldError(f"must be a list, not {shown(value)}")
+        raise FieldError(gettext("must be a list, not %(value)s") % {"value": shown(value)})
     return value
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
+from catalog.retold import is_english, kept
 from mer.affect import EMOTIONS, GEMS, GEMS_WORDS
 from mer.prediction import TOLD_SHIFT
+from recommender import terms
 from recommender.index.rows import FELT_DIM
 
 if TYPE_CHECKING:
@@ -41,31 +45,60 @@ MODALITY_WORDS: Final = {
     "context": "title and artist",
 }
 _CHARACTERS: Final = (
-    ("Sad and quiet", "Calm", "Calm and warm"),
-    ("Dark", "Even", "Bright"),
-    ("Dark and intense", "Lively", "Bright and lively"),
+    (
+        kept(gettext_noop("Sad and quiet")),
+        kept(gettext_noop("Calm")),
+        kept(gettext_noop("Calm and warm")),
+    ),
+    (kept(gettext_noop("Dark")), kept(gettext_noop("Even")), kept(gettext_noop("Bright"))),
+    (
+        kept(gettext_noop("Dark and intense")),
+        kept(gettext_noop("Lively")),
+        kept(gettext_noop("Bright and lively")),
+    ),
 )
 """By arousal, low to high, and within it by valence."""
 _SUPERLATIVES: Final = {
-    "anger": "angriest",
-    "joy": "happiest",
-    "sadness": "saddest",
-    "fear": "most fearful",
-    "calmness": "calmest",
-    "excitement": "most exciting",
-    "disgust": "harshest",
-    "anticipation": "most hopeful",
+    "anger": kept(gettext_noop("angriest")),
+    "joy": kept(gettext_noop("happiest")),
+    "sadness": kept(gettext_noop("saddest")),
+    "fear": kept(gettext_noop("most fearful")),
+    "calmness": kept(gettext_noop("calmest")),
+    "excitement": kept(gettext_noop("most exciting")),
+    "disgust": kept(gettext_noop("harshest")),
+    "anticipation": kept(gettext_noop("most hopeful")),
 }
 _COMPARATIVES: Final = {
-    "anger": "angrier",
-    "joy": "happier",
-    "sadness": "sadder",
-    "fear": "more fearful",
-    "calmness": "calmer",
-    "excitement": "more exciting",
-    "disgust": "harsher",
-    "anticipation": "more hopeful",
+    "anger": kept(gettext_noop("angrier")),
+    "joy": kept(gettext_noop("happier")),
+    "sadness": kept(gettext_noop("sadder")),
+    "fear": kept(gettext_noop("more fearful")),
+    "calmness": kept(gettext_noop("calmer")),
+    "excitement": kept(gettext_noop("more exciting")),
+    "disgust": kept(gettext_noop("harsher")),
+    "anticipation": kept(gettext_noop("more hopeful")),
 }
+BY_SOUND: Final = kept(gettext_noop("%(character)s by its sound"))
+BY_WORDS: Final = kept(gettext_noop("%(character)s by its words"))
+BY_BOTH: Final = kept(gettext_noop("%(character)s by its sound and words"))
+_MOVED: Final = kept(gettext_noop("you moved it here"))
+_LIKED: Final = kept(gettext_noop("you liked it"))
+_LIKE: Final = kept(gettext_noop("sounds like “%(title)s”"))
+_LIKE_LIKED: Final = kept(gettext_noop("sounds like “%(title)s”, which you liked"))
+_FELT: Final = kept(gettext_noop("%(share)s of listeners would feel %(feeling)s"))
+_MOST: Final = kept(gettext_noop("%(emotion)s than most of your library"))
+_TOP: Final = kept(gettext_noop("among the %(emotion)s %(percent)s of your library"))
+_STEP: Final = kept(gettext_noop("Step %(step)s of %(steps)s"))
+_STEP_OF_WAY: Final = kept(gettext_noop("Step %(step)s of %(steps)s, from %(first)s to %(last)s"))
+_WORDS: Final = kept(gettext_noop("its words make it %(change)s"))
+_CHANGES: Final = {
+    "valence": (kept(gettext_noop("sadder")), kept(gettext_noop("brighter"))),
+    "arousal": (kept(gettext_noop("calmer")), kept(gettext_noop("livelier"))),
+}
+_STOP: Final = r"(?:“[^”]*”|[^“.]*)"
+_START: Final = re.compile(rf"Step \d+ of \d+(?:, from {_STOP} to {_STOP})?(?=\. )")
+_BETWEEN: Final = re.compile(r"; (?![^“]*”)")
+"""Between two clauses; not in a title."""
 _WORDS_SHIFT: Final = 0.02
 """Lyric lines that move a song less along an axis are not mentioned."""
 
@@ -112,7 +145,7 @@ class Judged:
     """How sound and words of a song were told apart, if the request told them apart.
 
     `contrast` is what it was asked to be, such as "bright sound, sad words", with its `valences` by
-    sound and words alone. `by` is what its place is by, such as "by its words".
+    sound and words alone. `by` is the message on what its place is by, such as `BY_WORDS`.
     """
 
     contrast: str = ""
@@ -133,7 +166,7 @@ class Wanted:
     emotions: NDArray[np.float64]
     progress: float | None = None
     step: tuple[int, int] | None = None
-    way: str = ""
+    stops: tuple[str, str] = ("", "")
     like: str = ""
     felt: str = ""
     personal: Personal | None = None
@@ -156,22 +189,22 @@ def reason_of(
     # The emotions are those of sound and words together.
     shared = [] if judged.by else _shared_emotions(wanted.emotions, shares[2:])
     modality = max(emotion.gates, key=lambda name: float(emotion.gates[name]))
+    character = _character(affect[:2], shares[:2])
     clauses = [
         judged.contrast,
-        f"{_character(affect[:2], shares[:2])} {judged.by}".strip(),
+        judged.by % {"character": character} if judged.by else character,
         wanted.felt or _rank(shared, shares[2:], songs),
         _likeness(wanted),
-        "you moved it here" if wanted.personal and wanted.personal.is_moved else "",
+        _MOVED if wanted.personal and wanted.personal.is_moved else "",
         _words(emotion.lyric_lines),
     ]
-    start = f"Step {wanted.step[0]} of {wanted.step[1]}{wanted.way}. " if wanted.step else ""
     reason = EntryReason(
         distance=float(np.linalg.norm(affect[:2] - wanted.place)),
         valence=float(affect[0]),
         arousal=float(affect[1]),
         shared_emotions=[EMOTIONS[number] for number in shared],
         modality=modality,
-        sentence=f"{start}{_joined(clauses)}.",
+        sentence=f"{_start(wanted)}{_joined(clauses)}.",
     )
     if judged.contrast:
         reason["sound_valence"], reason["words_valence"] = judged.valences
@@ -199,7 +232,7 @@ def felt_told(
         share, number = max(below, default=(0.0, 0))
         if share > _SHARED_FROM:
             name = GEMS_WORDS[GEMS[number]]
-            told[place] = f"{felt[place, number]:.0%} of listeners would feel {name}"
+            told[place] = _FELT % {"share": f"{felt[place, number]:.0%}", "feeling": name}
     return told
 
 
@@ -221,6 +254,37 @@ def alike_from(snapshot: IndexSnapshot, rows: NDArray[np.int64], seeds: Sequence
     ]
 
 
+def reason_told(sentence: str) -> str:
+    """Return the sentence of a reason in the language of the reader."""
+    if is_english():
+        return sentence
+    start = _START.match(sentence)
+    rest = sentence[start.end() + 2 :] if start else sentence
+    clauses = [_clause_told(clause) for clause in _BETWEEN.split(rest.removesuffix("."))]
+    clauses[0] = f"{clauses[0][:1].upper()}{clauses[0][1:]}"
+    return f"{terms.told(start[0])}. {'; '.join(clauses)}." if start else f"{'; '.join(clauses)}."
+
+
+def _clause_told(clause: str) -> str:
+    """Return a clause in the language of the reader; the first letter does not count."""
+    first, rest = clause[:1], clause[1:]
+    if (told := terms.told(clause)) != clause:
+        return told
+    if (told := terms.told(first.upper() + rest)) != first.upper() + rest:
+        return f"{told[:1].lower()}{told[1:]}"
+    told = terms.told(first.lower() + rest)
+    return told if told != first.lower() + rest else clause
+
+
+def _start(wanted: Wanted) -> str:
+    """Return where in a journey a song is, as a sentence and a space; empty in other lists."""
+    if wanted.step is None:
+        return ""
+    (step, steps), (first, last) = wanted.step, wanted.stops
+    message = _STEP_OF_WAY if first else _STEP
+    return f"{message % {'step': step, 'steps': steps, 'first': first, 'last': last}}. "
+
+
 def _joined(clauses: Sequence[str]) -> str:
     first, *others = [clause for clause in clauses if clause]
     said = [f"{first[:1].upper()}{first[1:]}", *(f"{one[:1].lower()}{one[1:]}" for one in others)]
@@ -230,11 +294,11 @@ def _joined(clauses: Sequence[str]) -> str:
 def _likeness(wanted: Wanted) -> str:
     personal = wanted.personal
     if personal is not None and personal.is_liked:
-        return "you liked it"
+        return _LIKED
     if wanted.like:
-        return f"sounds like “{wanted.like}”"
+        return _LIKE % {"title": wanted.like}
     if personal is not None and personal.liked:
-        return f"sounds like “{personal.liked}”, which you liked"
+        return _LIKE_LIKED % {"title": personal.liked}
     return ""
 
 
@@ -264,9 +328,9 @@ def _rank(shared: Sequence[int], shares: NDArray[np.float64], songs: int) -> str
         return ""
     name, share = EMOTIONS[shared[0]], float(shares[shared[0]])
     if share < _RANKED_FROM:
-        return f"{_COMPARATIVES[name]} than most of your library"
+        return _MOST % {"emotion": _COMPARATIVES[name]}
     percent = max(1, math.ceil(round(100 * (1 - share), 6)))
-    return f"among the {_SUPERLATIVES[name]} {percent}% of your library"
+    return _TOP % {"emotion": _SUPERLATIVES[name], "percent": f"{percent}%"}
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -275,8 +339,8 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> str:
     valence = sum(float(line["valence"]) for line in told)
     arousal = sum(float(line["arousal"]) for line in told)
     moves = [
-        (abs(valence), "brighter" if valence > 0 else "sadder"),
-        (abs(arousal), "livelier" if arousal > 0 else "calmer"),
+        (abs(valence), _CHANGES["valence"][valence > 0]),
+        (abs(arousal), _CHANGES["arousal"][arousal > 0]),
     ]
     words = [word for size, word in sorted(moves, reverse=True) if size >= _WORDS_SHIFT]
-    return f"its words make it {' and '.join(words)}" if words else ""
+    return _WORDS % {"change": " and ".join(words)} if words else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
+from catalog.retold import kept
 from catalog.texts import fold, genre_parts
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from recommender.index.protocol import Condition
@@ -25,6 +27,14 @@ QUADRANT_MOODS: Final = ("joy", "anger", "sadness", "calmness")
 """Moods that name a whole quadrant: "not sad" leaves out every song of Q3."""
 REGION_RADIUS: Final = 0.25
 """A song at most so far from a refused mood, in shares of the catalogue, is of that mood."""
+_GENRE: Final = kept(gettext_noop("genre %(name)s"))
+_NO_GENRE: Final = kept(gettext_noop("no genre %(name)s"))
+_ARTIST: Final = kept(gettext_noop("artist %(name)s"))
+_NO_ARTIST: Final = kept(gettext_noop("no artist %(name)s"))
+_ALBUM: Final = kept(gettext_noop("album %(name)s"))
+_YEARS: Final = kept(gettext_noop("years"))
+_LENGTH: Final = kept(gettext_noop("length"))
+"""What words filter by. A name is translated by no catalogue, whatever it means as a word."""
 
 
 def refused_rows(
@@ -105,32 +115,37 @@ def rows_of_filters(
     allowed = np.ones(len(snapshot), bool)
     nouns = []
     if filters.genres:
-        nouns.append(f"genre {' or '.join(filters.genres)}")
+        nouns.append(_GENRE % {"name": _named(filters.genres)})
         allowed &= _of_genres(filters.genres, snapshot)
     if filters.genres_not:
-        nouns.append(f"no {' and no '.join(filters.genres_not)}")
+        nouns += [_NO_GENRE % {"name": _named([name])} for name in filters.genres_not]
         allowed &= ~_of_genres(filters.genres_not, snapshot)
     if filters.year_from is not None or filters.year_to is not None:
-        nouns.append("years")
+        nouns.append(_YEARS)
         allowed &= snapshot.where(
             "years", low=max(1, filters.year_from or 0), high=filters.year_to or 9999
         )
     for field, names, noun in (
-        ("artists", filters.artists, "artist"),
-        ("albums", filters.albums, "album"),
+        ("artists", filters.artists, _ARTIST),
+        ("albums", filters.albums, _ALBUM),
     ):
         if names:
-            nouns.append(f"{noun} {' or '.join(names)}")
+            nouns.append(noun % {"name": _named(names)})
             allowed &= _of_names(field, names, snapshot)
     if filters.artists_not:
-        nouns.append(f"no {' and no '.join(filters.artists_not)}")
+        nouns += [_NO_ARTIST % {"name": _named([name])} for name in filters.artists_not]
         allowed &= ~_of_names("artists", filters.artists_not, snapshot)
     if filters.seconds_from is not None or filters.seconds_to is not None:
-        nouns.append("length")
+        nouns.append(_LENGTH)
         allowed &= snapshot.where(
             "durations", low=filters.seconds_from or 0, high=filters.seconds_to
         )
     return allowed, nouns
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return names as one; the nouns of filters are listed, so one with a comma is quoted."""
+    return " or ".join(f"“{name}”" if ", " in name else name for name in names)
 
 
 def conditions_of_words(

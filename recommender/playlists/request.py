@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from mer.affect import AffectPoint
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.playlists.constraints import CONSTRAINTS
@@ -140,7 +143,7 @@ class PlaylistRequest(Values):
         Choice(CONTRASTS),
         "",
         "Songs whose sound and words disagree",
-        label="Sound against words",
+        label=_("Sound against words"),
         group=Group.TARGET,
         is_tuning=True,
     )
@@ -148,7 +151,7 @@ class PlaylistRequest(Values):
         Number(0, 1),
         None,
         "Judge songs by their sound alone (0), by their words alone (1), or between the two",
-        label="Judged by: 0 sound alone to 1 words alone",
+        label=_("What counts: 0 the sound alone, 1 the words alone"),
         group=Group.TARGET,
         is_tuning=True,
     )
@@ -173,19 +176,20 @@ class PlaylistRequest(Values):
         group=Group.TARGET,
     )
     count = Field[int](
-        WholeNumber(1, MAX_COUNT), 20, "Number of songs", label="Songs", is_tuning=True
+        WholeNumber(1, MAX_COUNT), 20, "Number of songs", label=_("Songs"), is_tuning=True
     )
     minutes = Field[int | None](
         WholeNumber(1, MAX_MINUTES),
         None,
         "Length of the list in place of the number of songs",
+        label=_("Or minutes"),
         is_tuning=True,
     )
     diversity = Field[float](
         Number(0, 1),
         0.3,
         "0 best matches, 1 most different songs among good matches",
-        label="Variety: best matches to most different songs",
+        label=_("Variety: best matches to most different songs"),
         is_tuning=True,
     )
     seed = Field[int | None](
@@ -197,12 +201,13 @@ class PlaylistRequest(Values):
         Number(0, 1),
         MATCH_FLOOR,
         "The list ends where songs match less than this; 0 fills it with weaker matches",
-        label="Weakest match",
+        label=_("Weakest match"),
     )
     artist_spacing = Field[int](
         WholeNumber(0, MAX_COUNT),
         3,
         "At least this many songs by others between two songs by one artist",
+        label=_("Songs between two by one artist"),
         is_tuning=True,
     )
     max_per_artist = Field[int](
@@ -221,7 +226,11 @@ class PlaylistRequest(Values):
     def __init__(self, /, **given: object) -> None:
         for name in given:
             if name not in FIELDS:
-                _reject(name, f"is not a field; these are: {', '.join(sorted(FIELDS))}")
+                _reject(
+                    name,
+                    gettext("is not a field; these are: %(names)s")
+                    % {"names": ", ".join(sorted(FIELDS))},
+                )
         super().__init__({name: _checked(FIELDS[name], given.get(name)) for name in FIELDS})
         self._check_targets()
         for constraint in CONSTRAINTS:
@@ -234,17 +243,23 @@ class PlaylistRequest(Values):
         targets = [FIELDS[name] for name in TARGETS]
         if all(field.of(self) == field.default for field in targets):
             first, *others = (field.name for field in targets)
-            _reject(first, f"is empty, and so are {', '.join(others)}; give one of them")
+            _reject(
+                first,
+                gettext("is empty, and so are %(others)s; give one of them")
+                % {"others": ", ".join(others)},
+            )
         for field in FIELDS.values():
             if field.needs and field.of(self) != field.default:
                 needed = FIELDS[field.needs]
                 if needed.of(self) == needed.default and not (
                     field.needs == "history" and any(stop.history for stop in self.journey)
                 ):
-                    _reject(field.name, f"needs {field.needs}")
-        for name, _ in self.weights:
+                    _reject(field.name, gettext("needs %(needs)s") % {"needs": field.needs})
+        for name, _weight in self.weights:
             if FIELDS[name].of(self) == FIELDS[name].default:
-                _reject("weights", f"has a weight of {name}, which is empty")
+                _reject(
+                    "weights", gettext("has a weight of %(name)s, which is empty") % {"name": name}
+                )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PlaylistRequest) and self._values == other._values
@@ -271,7 +286,7 @@ class PlaylistRequest(Values):
     def from_json(cls, data: object) -> Self:
         """Return the request that plain JSON describes; the error names the invalid field."""
         if not isinstance(data, Mapping):
-            _reject("request", "must be a JSON object")
+            _reject("request", gettext("must be a JSON object"))
         return cls(**{str(name): value for name, value in data.items()})
 
     @classmethod
@@ -314,5 +329,7 @@ def _path(name: str, error: FieldError) -> str:
 
 def _reject(field: str, problem: str) -> NoReturn:
     raise PlaylistRequestError(
-        PlaylistErrorCode.REQUEST_INVALID, f"{field} {problem}", {"field": field}
+        PlaylistErrorCode.REQUEST_INVALID,
+        f"{field} {problem}.",
+        {"field": field},
     )

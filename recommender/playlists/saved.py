@@ -1,33 +1,68 @@
-"""Playlists that a user keeps."""
+"""Playlists that a user keeps: saved, changed by hand, restored, shared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from catalog.models import Song
+from catalog.retold import kept
 from mer.affect import AffectPoint
-from recommender.models import Playlist, PlaylistEntry
-from recommender.playlists.naming import playlist_name
+from recommender.models import Playlist, PlaylistEntry, PlaylistVersion
+from recommender.playlists.edits import edited
+from recommender.playlists.naming import playlist_name, song_kept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from django.contrib.auth.models import AnonymousUser, User
 
+    from recommender.playlists.edits import Edit
     from recommender.playlists.generate import GeneratedPlaylist
+
+KEPT_VERSIONS: Final = 50
+"""So many versions of a list can be restored."""
+_FIRST: Final = kept(gettext_noop("As it was saved"))
+_CHANGES: Final = {
+    "move": (
+        kept(gettext_noop("Moved %(song)s")),
+        kept(gettext_noop("Moved %(song)s, and %(count)s more")),
+    ),
+    "remove": (
+        kept(gettext_noop("Removed %(song)s")),
+        kept(gettext_noop("Removed %(song)s, and %(count)s more")),
+    ),
+    "add": (
+        kept(gettext_noop("Added %(song)s")),
+        kept(gettext_noop("Added %(song)s, and %(count)s more")),
+    ),
+}
+"""Of the first change, alone and with more."""
+_TOKEN_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is stored of an entry; a song that was added by hand has neither score nor reason."""
+
+    song_id: int
+    score: float | None = None
+    reason: Mapping[str, Any] | None = None
 
 
 @transaction.atomic
-def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -> Playlist:
+def playlist_save(
+    *, user: User, generated: GeneratedPlaylist, name: str = "", edits: Sequence[Edit] = ()
+) -> Playlist:
     """Keep a generated list for `user`, whole or not at all; without a name one is made up.
 
-    Songs deleted since it was generated are left out.
+    Songs deleted since it was generated are left out. `edits` are made before it is kept.
     """
-    there = set(
-        Song.objects.filter(pk__in=[entry.song_id for entry in generated.entries]).values_list(
-            "pk", flat=True
-        )
-    )
+    kept = [_Kept(entry.song_id, entry.score, entry.reason) for entry in generated.entries]
     playlist = Playlist.objects.create(
         user_id=user.pk,
         name=name.strip()[:200] or playlist_name(generated.request),
@@ -39,18 +74,77 @@ def playlist_save(*, user: User, generated: GeneratedPlaylist, name: str = "") -
         not_understood=list(generated.not_understood),
         target={"valence": generated.valence, "arousal": generated.arousal},
     )
-    kept = [entry for entry in generated.entries if entry.song_id in there]
-    PlaylistEntry.objects.bulk_create(
-        PlaylistEntry(
-            playlist=playlist,
-            position=position,
-            song_id=entry.song_id,
-            score=entry.score,
-            reason=dict(entry.reason),
-        )
-        for position, entry in enumerate(kept)
-    )
+    _entries_set(playlist, edited(kept, edits, made=_Kept))
     return playlist
+
+
+@transaction.atomic
+def playlist_edit(*, playlist: Playlist, edits: Sequence[Edit]) -> Playlist:
+    """Change a saved list; the former one stays as a version.
+
+    Raises `PlaylistRequestError` if the list would be too long.
+    """
+    playlist = _locked(playlist)
+    before = _entries_of(playlist)
+    is_gone = {"song__is_available": False}
+    hidden = set(playlist.entries.filter(**is_gone).values_list("song_id", flat=True))
+    there = _existing(edit.song_id for edit in edits if edit.kind == "add")
+    after = edited(before, edits, made=lambda pk: _Kept(pk) if pk in there else None, hidden=hidden)
+    if after == before:
+        return playlist
+    if not playlist.history.filter(number=playlist.version).exists():
+        _version_add(playlist, playlist.version, None, _FIRST, before)
+    last = playlist.history.order_by("-number").values_list("number", flat=True)[0]
+    _entries_set(playlist, after)
+    _version_add(playlist, last + 1, playlist.version, _change_in_words(edits), after)
+    _version_use(playlist, last + 1)
+    playlist.history.filter(number__lte=last + 1 - KEPT_VERSIONS).delete()
+    return playlist
+
+
+@transaction.atomic
+def playlist_restore(*, playlist: Playlist, version: int) -> bool:
+    """Let a version be the current one again; return whether it is there. None is lost by it."""
+    playlist = _locked(playlist)
+    held = playlist.history.filter(number=version).first()
+    if held is None:
+        return False
+    _entries_set(playlist, [_Kept(**entry) for entry in held.entries])
+    _version_use(playlist, version)
+    return True
+
+
+def playlist_undo(*, playlist: Playlist) -> bool:
+    """Take the last change back; return whether there was one."""
+    current = playlist.history.filter(number=playlist.version).first()
+    parent = current.parent if current else None
+    return parent is not None and playlist_restore(playlist=playlist, version=parent)
+
+
+def playlist_redo(*, playlist: Playlist) -> bool:
+    """Make the change again that was taken back last; return whether there was one."""
+    child = playlist.history.filter(parent=playlist.version).order_by("-number").first()
+    return child is not None and playlist_restore(playlist=playlist, version=child.number)
+
+
+def playlist_rename(*, playlist: Playlist, name: str) -> None:
+    """Give a list another name; what else changed since it was read stays."""
+    Playlist.objects.filter(pk=playlist.pk).update(name=name)
+    playlist.name = name
+
+
+def playlist_share(*, playlist: Playlist) -> str:
+    """Return the token of the address where anyone may read a list; it stays until it is ended."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    Playlist.objects.filter(pk=playlist.pk, share_token=None).update(share_token=token)
+    playlist.refresh_from_db(fields=["share_token"])
+    return playlist.share_token or ""
+
+
+def playlist_unshare(*, playlist: Playlist) -> None:
+    """End the address of a list for good; sharing it again makes another one."""
+    Playlist.objects.filter(pk=playlist.pk).update(share_token=None)
+    playlist.share_token = None
 
 
 def last_target(user: User | AnonymousUser) -> AffectPoint | None:
@@ -60,3 +154,56 @@ def last_target(user: User | AnonymousUser) -> AffectPoint | None:
     own = Playlist.objects.filter(user_id=user.pk, station__isnull=True)
     target = own.values_list("target", flat=True).first()
     return AffectPoint(target["valence"], target["arousal"]) if target else None
+
+
+def _locked(playlist: Playlist) -> Playlist:
+    """Return the list, which no other process changes until the transaction ends."""
+    return Playlist.objects.select_for_update().get(pk=playlist.pk)
+
+
+def _entries_of(playlist: Playlist) -> list[_Kept]:
+    rows = playlist.entries.order_by("position")
+    return [_Kept(row.song_id, row.score, row.reason or None) for row in rows]
+
+
+def _entries_set(playlist: Playlist, kept: Sequence[_Kept]) -> None:
+    """Let a list have these entries, without songs that are deleted."""
+    there = _existing(entry.song_id for entry in kept)
+    playlist.entries.all().delete()
+    PlaylistEntry.objects.bulk_create(
+        PlaylistEntry(
+            playlist=playlist,
+            position=position,
+            song_id=entry.song_id,
+            score=entry.score,
+            reason=dict(entry.reason or {}),
+        )
+        for position, entry in enumerate(entry for entry in kept if entry.song_id in there)
+    )
+
+
+def _existing(song_ids: Iterable[int]) -> set[int]:
+    return set(Song.objects.filter(pk__in=list(song_ids)).values_list("pk", flat=True))
+
+
+def _version_add(
+    playlist: Playlist, number: int, parent: int | None, change: str, kept: Sequence[_Kept]
+) -> None:
+    entries = [
+        {"song_id": entry.song_id, "score": entry.score, "reason": entry.reason} for entry in kept
+    ]
+    PlaylistVersion.objects.create(
+        playlist=playlist, number=number, parent=parent, change=change, entries=entries
+    )
+
+
+def _version_use(playlist: Playlist, number: int) -> None:
+    playlist.version = number
+    Playlist.objects.filter(pk=playlist.pk).update(version=number)
+
+
+def _change_in_words(edits: Sequence[Edit]) -> str:
+    """Name a change for people, such as "Removed “Song”"."""
+    first = edits[0]
+    message = _CHANGES[first.kind][len(edits) > 1]
+    return message % {"song": song_kept(first.song_id), "count": len(edits) - 1}

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from recommender.playlists.kinds import (
     FieldError,
     Flag,
@@ -28,6 +31,16 @@ if TYPE_CHECKING:
     from mer.affect import AffectPoint
 
 _LARGEST_ID: Final = 2**63 - 1
+_TOO_MANY: Final = {
+    "mood": _("has %(count)s moods; the limit is %(most)s"),
+    "artist": _("has %(count)s artists; the limit is %(most)s"),
+    "album": _("has %(count)s albums; the limit is %(most)s"),
+}
+_NAMELESS: Final = {
+    "mood": _("has a mood without a name"),
+    "artist": _("has an artist without a name"),
+    "album": _("has an album without a name"),
+}
 _NAME: Final = Text(100)
 
 
@@ -40,7 +53,7 @@ class Weight(Number):
 
     def check(self, value: object) -> float:
         if super().check(value) == 0:
-            raise FieldError("must not be 0; leave it out instead")
+            raise FieldError(gettext("must not be 0; leave it out instead"))
         return float(value)  # type: ignore[arg-type]  # `Number` has checked it
 
     def limits(self) -> str:
@@ -63,7 +76,7 @@ class Names(Kind[tuple[tuple[str, float], ...]]):
     def check(self, value: object) -> tuple[tuple[str, float], ...]:
         listed = listed_of(value)
         if len(listed) > self.most:
-            raise FieldError(f"has {len(listed)} {self.noun}s; the limit is {self.most}")
+            raise FieldError(_TOO_MANY[self.noun] % {"count": len(listed), "most": self.most})
         return tuple([self._named(one) for one in listed])
 
     def _named(self, one: object) -> tuple[str, float]:
@@ -72,13 +85,18 @@ class Names(Kind[tuple[tuple[str, float], ...]]):
         elif isinstance(one, tuple) and len(one) == 2:
             one = {"name": one[0], "weight": one[1]}
         if not isinstance(one, Mapping) or not {"name"} <= set(one) <= {"name", "weight"}:
-            raise FieldError(f"must hold names or {{name, weight}} objects, not {shown(one)}")
+            raise FieldError(
+                gettext("must hold names or {name, weight} objects, not %(one)s")
+                % {"one": shown(one)}
+            )
         try:
             name = _NAME.check(one["name"])
         except FieldError as error:
-            raise FieldError(f"has a name that {error.problem}") from error
+            raise FieldError(
+                gettext("has a name that %(problem)s") % {"problem": error.problem}
+            ) from error
         if not name:
-            raise FieldError(f"has a {self.noun} without a name")
+            raise FieldError(str(_NAMELESS[self.noun]))
         return name, _weight_of(one.get("weight"), name)
 
     def parse(self, words: Sequence[str]) -> object:
@@ -119,7 +137,10 @@ class SeedSongs(Kind[tuple[tuple[int, float], ...]]):
     def check(self, value: object) -> tuple[tuple[int, float], ...]:
         listed = listed_of(value)
         if len(listed) > self.most:
-            raise FieldError(f"has {len(listed)} songs; the limit is {self.most}")
+            raise FieldError(
+                gettext("has %(count)s songs; the limit is %(most)s")
+                % {"count": len(listed), "most": self.most}
+            )
         return tuple([self._seed(one) for one in listed])
 
     def _seed(self, one: object) -> tuple[int, float]:
@@ -128,11 +149,15 @@ class SeedSongs(Kind[tuple[tuple[int, float], ...]]):
         elif not isinstance(one, Mapping):
             one = {"id": one}
         if not {"id"} <= set(one) <= {"id", "weight"}:
-            raise FieldError(f"must hold ids or {{id, weight}} objects, not {shown(one)}")
+            raise FieldError(
+                gettext("must hold ids or {id, weight} objects, not %(one)s") % {"one": shown(one)}
+            )
         try:
             song_id = self._id.check(one["id"])
         except FieldError as error:
-            raise FieldError(f"has an id that {error.problem}") from error
+            raise FieldError(
+                gettext("has an id that %(problem)s") % {"problem": error.problem}
+            ) from error
         return song_id, _weight_of(one.get("weight"), f"song {song_id}")
 
     def parse(self, words: Sequence[str]) -> object:
@@ -143,7 +168,9 @@ class SeedSongs(Kind[tuple[tuple[int, float], ...]]):
         try:
             seed = {"id": self._id.parse([song_id])}
         except FieldError as error:
-            raise FieldError(f"has an id that {error.problem}") from error
+            raise FieldError(
+                gettext("has an id that %(problem)s") % {"problem": error.problem}
+            ) from error
         return seed | ({"weight": _number(weight, word)} if weight else {})
 
     def plain(self, value: Any) -> object:
@@ -181,10 +208,16 @@ class Weights(Kind[tuple[tuple[str, float], ...]]):
         if isinstance(value, tuple):
             value = dict(value)
         if not isinstance(value, Mapping):
-            raise FieldError(f"must be an object of fields and weights, not {shown(value)}")
+            raise FieldError(
+                gettext("must be an object of fields and weights, not %(value)s")
+                % {"value": shown(value)}
+            )
         for name in value:
             if name not in self.names:
-                raise FieldError(f"has {shown(name)}; these have a weight: {', '.join(self.names)}")
+                raise FieldError(
+                    gettext("has %(name)s; these have a weight: %(names)s")
+                    % {"name": shown(name), "names": ", ".join(self.names)}
+                )
         weights = {name: _weight_of(weight, name) for name, weight in value.items()}
         return tuple(sorted((name, weight) for name, weight in weights.items() if weight != 1))
 
@@ -236,17 +269,22 @@ class Box(Kind[Region]):
             value = {"valence": value.valence, "arousal": value.arousal}
         axes = {"valence", "arousal"}
         if not isinstance(value, Mapping) or not set(value) or not set(value) <= axes:
-            raise FieldError("must be an object with valence, arousal or both, each [from, to]")
+            raise FieldError(
+                gettext("must be an object with valence, arousal or both, each [from, to]")
+            )
         return Region(**{name: self._bounds(bounds, name) for name, bounds in value.items()})
 
     def _bounds(self, value: object, name: str) -> tuple[float, float]:
         try:
             listed = listed_of(value)
             if len(listed) != 2:
-                raise FieldError("must be [from, to]")
+                raise FieldError(gettext("must be [from, to]"))
             low, high = (self.axis.check(bound) for bound in listed)
             if low > high:
-                raise FieldError(f"begins at {low:g}, after its end, {high:g}")
+                raise FieldError(
+                    gettext("begins at %(low)g, after its end, %(high)g")
+                    % {"low": low, "high": high}
+                )
         except FieldError as error:
             raise FieldError(error.problem, part=name) from error
         return low, high
@@ -315,7 +353,10 @@ class Stops(Kind[tuple[Stop, ...]]):
     def check(self, value: object) -> tuple[Stop, ...]:
         listed = listed_of(value)
         if len(listed) > self.most:
-            raise FieldError(f"has {len(listed)} stops; the limit is {self.most}")
+            raise FieldError(
+                gettext("has %(count)s stops; the limit is %(most)s")
+                % {"count": len(listed), "most": self.most}
+            )
         stops = tuple([self._stop(one) for one in listed])
         if len(stops) == 1:
             stops = (Stop(history=True), *stops)
@@ -328,8 +369,11 @@ class Stops(Kind[tuple[Stop, ...]]):
             one = _stop_of_word(one)
         if not isinstance(one, Mapping) or len(one) != 1 or not set(one) <= set(self._kinds):
             raise FieldError(
-                "must hold moods, or objects with one of mood, point, song_id and history, "
-                f"not {shown(one)}"
+                gettext(
+                    "must hold moods, or objects with one of mood, point, song_id and "
+                    "history, not %(one)s"
+                )
+                % {"one": shown(one)}
             )
         checked = self._checked(*next(iter(one.items())))
         if isinstance(word := checked.get("mood"), str):
@@ -341,9 +385,12 @@ class Stops(Kind[tuple[Stop, ...]]):
         try:
             checked = self._kinds[name].check(value)
         except FieldError as error:
-            raise FieldError(f"has a {name} that {error.problem}") from error
+            raise FieldError(
+                gettext("has a %(name)s that %(problem)s")
+                % {"name": name, "problem": error.problem}
+            ) from error
         if not checked:
-            raise FieldError(f"has an empty {name}")
+            raise FieldError(gettext("has an empty %(name)s") % {"name": name})
         return {name: checked}
 
     def parse(self, words: Sequence[str]) -> object:
@@ -412,7 +459,10 @@ def _weight_of(value: object, name: str) -> float:
     try:
         return 1.0 if value is None else WEIGHT.check(value)
     except FieldError as error:
-        raise FieldError(f"has a weight of {name!r} that {error.problem}") from error
+        raise FieldError(
+            gettext("has a weight of %(name)r that %(problem)s")
+            % {"name": name, "problem": error.problem}
+        ) from error
 
 
 def _named_word(word: str) -> dict[str, Any]:
@@ -425,5 +475,6 @@ def _number(weight: str, word: str) -> float:
         return float(weight)
     except ValueError as error:
         raise FieldError(
-            f"has {shown(word)}, in which {shown(weight)} is no weight; write calm:0.5"
+            gettext("has %(word)s, in which %(weight)s is no weight; write calm:0.5")
+            % {"word": shown(word), "weight": shown(weight)}
         ) from error

@@ -14,8 +14,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext, gettext_noop
 
 from catalog.models import Song
+from catalog.retold import kept
 from mer.affect import EMOTIONS
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.history import history_weights
@@ -56,6 +58,13 @@ POINT: Final = PartWeights(closeness=1.0)
 SONGS: Final = PartWeights(closeness=0.5, emotions=0.5, likeness=1.0, quadrants=1.0)
 SEEDS_OF_NAME: Final = 300
 """An artist or an album stands for at most so many of its songs."""
+_NO_SUCH_SONG: Final = kept(gettext_noop("No such song: %(ids)s"))
+_NOT_ANALYSED: Final = kept(gettext_noop("Not analysed yet: song %(ids)s"))
+_NOTHING_HEARD: Final = kept(
+    gettext_noop(
+        "You have listened to no analysed song yet; log in, listen to some, or ask for a mood"
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +231,11 @@ def _songs_by(field: str, name: str, snapshot: IndexSnapshot) -> list[int]:
     if not ids:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"{field} has {name!r}, of which no song is analysed; look for its spelling in /songs",
+            gettext(
+                "%(field)s has %(name)r, of which no song is analysed; look for its spelling "
+                "in /songs"
+            )
+            % {"field": field, "name": name},
             {"field": field},
         )
     return ids
@@ -283,7 +296,7 @@ def history_target(
     if not known_weights:
         raise PlaylistRequestError(
             PlaylistErrorCode.HISTORY_EMPTY,
-            "You have listened to no analysed song yet; log in, listen to some, or ask for a mood",
+            gettext(_NOTHING_HEARD),
         )
     return songs_target(_said(known_weights, "history", request, snapshot), snapshot)
 
@@ -295,14 +308,20 @@ def _said(
     if request.words_weight is None:
         return weights
     rows = snapshot.rows_of(weights)
-    column, part = snapshot.by_sound, "sound is"
-    if request.words_weight == 1:
-        column, part = snapshot.by_words, "words are"
+    is_by_words = request.words_weight == 1
+    column = snapshot.by_words if is_by_words else snapshot.by_sound
     known = snapshot.song_ids[rows[~np.isnan(column.dimension(0)[rows])]].tolist()
     if not known:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"{field} has no song whose {part} known apart; leave out words_weight",
+            (
+                gettext("%(field)s has no song whose words are known apart; leave out words_weight")
+                if is_by_words
+                else gettext(
+                    "%(field)s has no song whose sound is known apart; leave out words_weight"
+                )
+            )
+            % {"field": field},
             {"field": field},
         )
     return {song_id: weights[song_id] for song_id in known}
@@ -325,5 +344,5 @@ def song_unusable_error(song_ids: Sequence[int]) -> PlaylistRequestError:
     code = PlaylistErrorCode.SONG_NOT_FOUND if absent else PlaylistErrorCode.SONG_NOT_ANALYSED
     named = absent or list(song_ids)
     listed = ", ".join(str(song_id) for song_id in named)
-    message = f"No such song: {listed}" if absent else f"Not analysed yet: song {listed}"
-    return PlaylistRequestError(code, message, {"song_ids": named})
+    message = gettext(_NO_SUCH_SONG if absent else _NOT_ANALYSED)
+    return PlaylistRequestError(code, message % {"ids": listed}, {"song_ids": named})

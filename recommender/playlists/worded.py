@@ -10,17 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 
 from catalog import analysis
 from catalog.errors import ModelAwayError
 from catalog.files.names import folded
 from catalog.models import Album, Artist, Genre
+from catalog.retold import kept
 from mer.affect import EMOTIONS, GEMS
 from mer.errors import InputError
 from mer.prediction import EMBEDDING_DIM
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.moods import MOODS, mood_find
 from recommender.playlists.scoring import PartWeights, Target
+from recommender.terms import listed_or
 from recommender.words import Filters, Part, Vocabulary, is_telling, understand
 from recommender.words.described import PHRASE_SHARE
 from recommender.words.vocabulary import spans_of
@@ -37,11 +40,22 @@ if TYPE_CHECKING:
 MOOD: Final = PartWeights(closeness=1.0, emotions=0.5)
 TEXT: Final = PartWeights(closeness=1.0, emotions=0.5, likeness=0.25)
 _PLACE: Final = PartWeights(closeness=1.0)
+_MISREAD: Final = kept(gettext_noop("“%(word)s” is read as “%(right)s”."))
+_LEFT: Final = kept(gettext_noop("Not understood: %(texts)s."))
+_MODEL_AWAY: Final = kept(
+    gettext_noop("Words cannot be rated while the model changes; ask for a mood, a point or songs")
+)
 _MOST_NAMES: Final = 900
 """SQLite takes at most 999 parameters a query."""
 _MOST_NEAR: Final = 3_000
 """Artists whose names begin alike that are compared with a misspelt one."""
-_SUGGESTED: Final = ("calm", "happy", "sad but energetic", "not angry", "driving at night")
+_SUGGESTED: Final = (
+    pgettext_lazy("what a listener may write", "calm"),
+    pgettext_lazy("what a listener may write", "happy"),
+    pgettext_lazy("what a listener may write", "sad but energetic"),
+    pgettext_lazy("what a listener may write", "not angry"),
+    pgettext_lazy("what a listener may write", "driving at night"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +184,14 @@ def rated(text: str, field: str, snapshot: IndexSnapshot) -> tuple[Target, float
     except ModelAwayError as error:
         raise PlaylistRequestError(
             PlaylistErrorCode.WORDS_UNAVAILABLE,
-            "Words cannot be rated while the model changes; ask for a mood, a point or songs",
+            gettext(_MODEL_AWAY),
             {"field": field},
         ) from error
     except InputError as error:
         raise PlaylistRequestError(
             PlaylistErrorCode.REQUEST_INVALID,
-            f"{field} has no words that the network can rate: {text!r}",
+            gettext("%(field)s has no words that the network can rate: %(text)r")
+            % {"field": field, "text": text},
             {"field": field},
         ) from error
     place = np.array([prediction.valence, prediction.arousal])
@@ -193,11 +208,16 @@ def rated(text: str, field: str, snapshot: IndexSnapshot) -> tuple[Target, float
 
 def not_understood_error(reading: Heard, field: str) -> PlaylistRequestError:
     """Return the error for words of which nothing was understood."""
-    words = ", ".join(f"“{text}”" for text in reading.not_understood) or "these words"
+    words = ", ".join(
+        gettext("“%(words)s”") % {"words": text} for text in reading.not_understood
+    ) or gettext("these words")
     return PlaylistRequestError(
         PlaylistErrorCode.WORDS_NOT_UNDERSTOOD,
-        f"Nothing of {field} is understood: {words}; write a mood or a situation, for example "
-        f"{', '.join(_SUGGESTED[:-1])} or {_SUGGESTED[-1]}",
+        gettext(
+            "This is not understood: %(words)s. "
+            "Write a mood or a situation, for example %(examples)s"
+        )
+        % {"words": words, "examples": listed_or([str(one) for one in _SUGGESTED])},
         {"field": field, "not_understood": list(reading.not_understood)},
     )
 
@@ -206,9 +226,9 @@ def notes_of(heard_words: Sequence[Heard]) -> tuple[str, ...]:
     """Return sentences on misspelt words and on words that are not understood."""
     wrong = {word: right for one in heard_words for word, right in one.corrections.items()}
     left = list(dict.fromkeys(text for one in heard_words for text in one.not_understood))
-    notes = [f"“{word}” is read as “{right}”." for word, right in wrong.items()]
+    notes = [_MISREAD % {"word": word, "right": right} for word, right in wrong.items()]
     if left:
-        notes.append(f"Not understood: {', '.join(f'“{text}”' for text in left)}.")
+        notes.append(_LEFT % {"texts": ", ".join(f"“{text}”" for text in left)})
     return tuple(notes)
 
 

@@ -68,7 +68,7 @@ def web_programs(
 
 
 def background_programs() -> Sequence[Program]:
-    """Return the worker, which scans and analyses, and the scheduler."""
+    """Return the worker, which scans and analyses, the scheduler, and the watcher of libraries."""
     worker = (*_CELERY, "worker", "--queues", "ingest,analysis", "--pool", "solo")
     return [
         Program(
@@ -77,4 +77,10 @@ def background_programs() -> Sequence[Program]:
             niceness=WORKER_NICENESS,
         ),
         Program("scheduler", (*_CELERY, "beat", "--loglevel", "warning")),
+        Program(
+            "watcher",
+            (sys.executable, "-m", "recommender", "watch"),
+            {"OMP_NUM_THREADS": "1"},
+            niceness=WORKER_NICENESS,
+        ),
     ]

@@ -44,6 +44,7 @@ _FILES_WANTED: Final = 4096
 _FILES_KEPT: Final = 200
 """Open files that are left for everything but connections."""
 _CHECK_SECONDS: Final = 1.0
+_LOOK: Final = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _MOST_UNREAD: Final = 64
 """Pieces that are read and thrown away when a connection is closed."""
 
@@ -174,6 +175,18 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
                     if not self.socket.recv(65536):
                         break
         super().handle_close()
+
+    def check_client_disconnected(self) -> bool:
+        """Whether the client has closed the connection while its request is answered.
+
+        Requests find it in their environment. Waitress reads nothing meanwhile, so it cannot tell.
+        """
+        try:
+            return not self.connected or not self.socket.recv(1, _LOOK)
+        except BlockingIOError:
+            return False
+        except (OSError, AttributeError):  # closed by the other thread just now
+            return True
 
     def is_overdue(self, now: float) -> bool:
         """Whether the client has let a deadline pass."""

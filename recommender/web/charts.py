@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from django.utils import timezone
+
 from mer.affect import AffectPoint
+from recommender.history import SHOWN_DAYS
+from recommender.media.drawn import place_colour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from catalog.models import SongEmotion
     from recommender.web.presentation import Entry
 
 CHART_WIDTH: Final = 1000
+_USUAL_SECONDS: Final = 210
+"""Stands for the length of a song that is not known."""
+_WASH_STOPS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,18 @@ class PathDot:
     x: float
     y: float
     quadrant: str
+    song_id: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """A song on the ribbon of a list, which is `CHART_WIDTH` wide."""
+
+    x: float
+    width: float
+    colour: str
+    song_id: int
     title: str
 
 
@@ -52,6 +74,58 @@ class TimelineChart:
     width: int = CHART_WIDTH
 
 
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """What was heard on a day, by quadrant.
+
+    `parts` holds each quadrant with its y and height; all of them are as high as `count`. `height`
+    is the share of the fullest day, in hundredths.
+    """
+
+    day: date
+    count: int
+    height: float
+    most: str
+    parts: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DaysChart:
+    """What was heard on each of some days; `shares` of all songs by quadrant, the largest first."""
+
+    days: tuple[DayBar, ...]
+    shares: tuple[tuple[str, float], ...]
+    count: int
+
+
+def days_chart(heard: Sequence[tuple[date, float, float]]) -> DaysChart | None:
+    """Return the chart of the days up to today; None if nothing was heard."""
+    if not heard:
+        return None
+    days: dict[date, Counter[str]] = defaultdict(Counter)
+    for day, valence, arousal in heard:
+        days[day][str(AffectPoint(valence, arousal).quadrant)] += 1
+    highest = max(counts.total() for counts in days.values())
+    today = timezone.localdate()
+    shown = [today - timedelta(days=back) for back in reversed(range(SHOWN_DAYS))]
+    total = sum(days.values(), Counter[str]())
+    return DaysChart(
+        tuple(_day_bar(day, days[day], highest) for day in shown),
+        tuple((quadrant, count / total.total()) for quadrant, count in total.most_common()),
+        total.total(),
+    )
+
+
+def _day_bar(day: date, counts: Counter[str], highest: int) -> DayBar:
+    top, parts = counts.total(), []
+    for quadrant, count in sorted(counts.items()):
+        top -= count
+        parts.append((quadrant, top, count))
+    most = max(counts, key=counts.__getitem__) if counts else ""
+    height = round(100 * counts.total() / highest, 1)
+    return DayBar(day, counts.total(), height, most, tuple(parts))
+
+
 def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
     """Return the dots of a list's songs, in its order."""
     return [
@@ -59,11 +133,48 @@ def path_dots(entries: Sequence[Entry]) -> list[PathDot]:
             x=round(100 * entry.emotion.valence, 1),
             y=round(100 * (1 - entry.emotion.arousal), 1),
             quadrant=entry.quadrant,
+            song_id=entry.song.pk,
             title=entry.song.shown_title,
         )
         for entry in entries
         if entry.emotion
     ]
+
+
+def ribbon(entries: Sequence[Entry]) -> list[Stripe]:
+    """Return the songs of a list as stripes as wide as they are long, in order."""
+    lengths = [entry.song.duration_seconds or _USUAL_SECONDS for entry in entries]
+    scale = CHART_WIDTH / sum(lengths) if lengths else 0
+    stripes, x = [], 0.0
+    for entry, seconds in zip(entries, lengths, strict=True):
+        place = entry.place
+        stripes.append(
+            Stripe(
+                x=round(x, 1),
+                width=round(seconds * scale, 1),
+                colour=place_colour(place) if place else "var(--line)",
+                song_id=entry.song.pk,
+                title=entry.song.shown_title,
+            )
+        )
+        x += seconds * scale
+    return stripes
+
+
+def wash(entries: Sequence[Entry]) -> list[tuple[int, str]]:
+    """Return the stops of a gradient along a list's path: shares of 100, and colours."""
+    places = [entry.place for entry in entries if entry.place]
+    count = min(_WASH_STOPS, len(places))
+    stops = []
+    for number in range(count):
+        first, end = (len(places) * n // count for n in (number, number + 1))
+        part = places[first:end]
+        middle = AffectPoint(
+            sum(place.valence for place in part) / len(part),
+            sum(place.arousal for place in part) / len(part),
+        )
+        stops.append((100 * number // max(1, count - 1), place_colour(middle)))
+    return stops
 
 
 def plane_place(emotion: SongEmotion) -> PlanePlace:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, time
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UserCreationForm
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from catalog.models import EmotionCorrection
+from catalog.ingest.editing import CORRECTABLE
+from catalog.ingest.libraries import LibrarySettings
+from catalog.models import EmotionCorrection, Library, Song
 from recommender.feedback import FeedbackKind
-from recommender.models import Playlist, Scope, Station, Token
+from recommender.models import Playlist, Role, Scope, Station, Token
 from recommender.moods import mood_find
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Choice, Flag, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
+from recommender.terms import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from django.utils.functional import _StrPromise
 
     from recommender.playlists.fields import Field
 
@@ -36,20 +46,26 @@ def _input(field: Field[Any]) -> forms.Field:
         case WholeNumber(low, high):
             return forms.IntegerField(min_value=low, max_value=high, **common)
         case Number(low, high):
-            # A slider has no place for a default of none.
-            kind = {"placeholder": "any"} if field.default is None else {"type": "range"}
-            number = forms.NumberInput(attrs={"step": "0.1", **kind})
+            # A slider has no place for a default of none, and a box takes any number.
+            typed, slider = (
+                {"placeholder": _("any"), "step": "any"},
+                {"type": "range", "step": "0.1"},
+            )
+            number = forms.NumberInput(attrs=typed if field.default is None else slider)
             return forms.FloatField(min_value=low, max_value=high, widget=number, **common)
         case Text(longest):
             attrs = {"data-facets-url": reverse_lazy("api:facets")} if field.name == "genre" else {}
             widget = forms.TextInput(attrs=attrs)
             return forms.CharField(max_length=longest, widget=widget, **common)
         case Choice(options):
-            named = [(name, words.capitalize()) for name, words in options.items()]
-            return forms.ChoiceField(choices=named, **common)
+            return forms.ChoiceField(choices=partial(_options_shown, options), **common)
         case Flag():
             return forms.BooleanField(**common)
     raise TypeError(f"{field.name}: no single input holds {field.kind.limits()}")
+
+
+def _options_shown(options: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, capfirst(told(words))) for name, words in options.items()]
 
 
 # Whole numbers first: two of their inputs share a line.
@@ -67,43 +83,120 @@ class PlaylistNameForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name",)
 
 
+# The longest text, of characters that take twelve in an address, and all the rest.
+_MAX_QUERY: Final = 12 * MAX_TEXT_LENGTH + 4000
+
+
 class SavePlaylistForm(PlaylistNameForm):
-    # The longest text, of characters that take twelve in an address, and all the rest.
-    query = forms.CharField(max_length=12 * MAX_TEXT_LENGTH + 4000)
+    query = forms.CharField(max_length=_MAX_QUERY)
+
+
+class EditForm(forms.Form):
+    edit = forms.CharField(max_length=60)
+
+
+class EditQueryForm(EditForm):
+    query = forms.CharField(max_length=_MAX_QUERY)
+
+
+class PlaylistSortForm(forms.Form):
+    sort = forms.ChoiceField(
+        choices=[("", _("Newest first")), ("name", _("By name")), ("length", _("Longest first"))],
+        required=False,
+        label=_("Order"),
+    )
 
 
 class StationForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Station
         fields = ("name", "schedule", "weekday", "hour", "time_zone", "fresh_versions")
+        labels: ClassVar = {
+            "name": _("Name"),
+            "schedule": _("Schedule"),
+            "weekday": _("Weekday"),
+            "hour": _("Hour"),
+            "time_zone": _("Time zone"),
+            "fresh_versions": _("Fresh versions"),
+        }
 
 
 class VersionForm(forms.Form):
     version = forms.IntegerField(min_value=1)
 
 
-class SignUpForm(NameForm, UserCreationForm):  # type: ignore[type-arg]
+_PASSWORD_HELP: Final = _("At least 8 characters, and no common password.")
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A new password for whoever knows the old one; what is wrong with it is said when it is."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _password_fields_word(self, "new_password")
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """A new password for whoever has a link."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _password_fields_word(self, "new_password")
+
+
+def _password_fields_word(form: forms.BaseForm, name: str) -> None:
+    form.fields[f"{name}1"].help_text = _PASSWORD_HELP
+    form.fields[f"{name}2"].label = _("Password again")
+    form.fields[f"{name}2"].help_text = ""
+
+
+class NewAccountForm(NameForm, UserCreationForm):  # type: ignore[type-arg]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # What is wrong is said when it is wrong.
+        self.fields["username"].help_text = ""
+        _password_fields_word(self, "password")
+
+
+class SignUpForm(NewAccountForm):
     may_be_reserved = False
+
+
+class FirstAdminForm(NewAccountForm):
+    code = forms.CharField(
+        max_length=100,
+        label=_("Setup code"),
+        help_text=_("It was printed with this page's address when Affetti was started."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    field_order = ("code", "username", "password1", "password2")
+
+    def code_hide(self) -> None:
+        """Keep a code that is known to be right out of sight."""
+        self.fields["code"].widget = forms.HiddenInput()
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         widget=forms.CheckboxSelectMultiple,
-        label="It may",
+        label=_("It may"),
         initial=[Scope.READ, Scope.LISTEN, Scope.PLAYLISTS],
     )
     expires_at = forms.DateField(
-        label="Last day",
+        label=_("Last day"),
         required=False,
-        help_text="Empty: it does not end.",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Empty: it does not end."),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
     class Meta:
         model = Token
         fields = ("name", "scopes", "expires_at")
-        widgets = {"name": forms.TextInput(attrs={"placeholder": "Phone", "autocomplete": "off"})}
+        labels: ClassVar = {"name": _("Name")}
+        widgets = {
+            "name": forms.TextInput(attrs={"placeholder": _("Phone"), "autocomplete": "off"})
+        }
 
     def clean_expires_at(self) -> datetime | None:
         """Return the end of the day; it must be after now."""
@@ -111,11 +204,11 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         if day is None:
             return None
         try:
-            end = datetime.combine(day, time.max, tzinfo=UTC)
+            end = datetime.combine(day, time.max, timezone.get_current_timezone()).astimezone(UTC)
         except OverflowError:
-            raise forms.ValidationError("Choose an earlier day.") from None
+            raise forms.ValidationError(gettext("Choose an earlier day.")) from None
         if end <= timezone.now():
-            raise forms.ValidationError("Choose a day that is not past.")
+            raise forms.ValidationError(gettext("Choose a day that is not past."))
         return end
 
 
@@ -123,7 +216,7 @@ class DeletionForm(forms.Form):
     password = forms.CharField(
         max_length=4096,
         strip=False,
-        label="Your password",
+        label=_("Your password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
@@ -146,11 +239,11 @@ class PlaceForm(forms.Form):
         if name:
             mood = mood_find(name)
             if mood is None:
-                raise forms.ValidationError({"mood": "There is no such mood."})
+                raise forms.ValidationError({"mood": gettext("There is no such mood.")})
             return {**data, "valence": mood.valence, "arousal": mood.arousal}
         for axis in ("valence", "arousal"):
             if data.get(axis) is None and axis not in self.errors:
-                self.add_error(axis, "Choose a place or a mood.")
+                self.add_error(axis, gettext("Choose a place or a mood."))
         return data
 
 
@@ -160,20 +253,169 @@ class CorrectionForm(PlaceForm):
     )
 
 
+class DayForm(forms.Form):
+    # Days from which and to which every time zone can be reckoned.
+    day = forms.DateField(
+        required=False,
+        validators=[MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
+    )
+
+
 class FeedbackKindForm(forms.Form):
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in FeedbackKind], required=False)
 
 
-class IngestForm(forms.Form):
+class AddMusicForm(forms.Form):
+    """A folder that was chosen, in its stored form, or a path that was typed."""
+
+    folder = forms.CharField(max_length=2000, required=False, widget=forms.HiddenInput)
     path = forms.CharField(
         max_length=1000,
-        label="Folder or file",
-        help_text="The full path, inside one of the roots.",
+        required=False,
+        label=_("Folder or file"),
+        help_text=_("The full path on the machine that runs Affetti."),
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
     )
     accept_empty = forms.BooleanField(
         required=False,
-        label="Most of the files are gone for good",
-        help_text="Only to confirm it. Otherwise an ingest that finds more than half of the files "
-        "gone stops, because a disk may be missing.",
+        label=_("Most of the files are gone for good"),
+        help_text=_(
+            "Only to confirm it. Otherwise nothing changes if more than half of the files "
+            "are gone, because a disk may be missing."
+        ),
     )
+
+    def clean(self) -> dict[str, Any]:
+        data = dict(super().clean() or {})
+        if not data.get("folder") and not data.get("path") and not self.errors:
+            self.add_error("path", gettext("Choose a folder, or enter its path."))
+        return data
+
+
+class LibraryForm(forms.Form):
+    """What staff choose of a library."""
+
+    name = forms.CharField(max_length=200, label=_("Name"))
+    watch = forms.ChoiceField(
+        choices=Library.Watch.choices,
+        label=_("Watch for changes"),
+        help_text=_("Events for disks of this machine; looking again for network folders."),
+    )
+    rescan_hours = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=None,
+        label=_("Scan everything"),
+        help_text=_("Finds what watching missed."),
+    )
+
+    def __init__(self, library: Library, *args: Any, **options: Any) -> None:
+        self.library = library
+        initial = {
+            "name": library.name,
+            "watch": library.watch,
+            "rescan_hours": library.rescan_hours,
+        }
+        prefix = f"library-{library.pk}"
+        super().__init__(*args, **{**options, "initial": initial, "prefix": prefix})
+        hours: dict[int | str, _StrPromise | str] = {**_RESCAN_HOURS}
+        if library.rescan_hours and library.rescan_hours not in hours:
+            own = gettext("Every %(hours)d hours") % {"hours": library.rescan_hours}
+            hours[library.rescan_hours] = own
+        self.fields["rescan_hours"].choices = list(hours.items())  # type: ignore[attr-defined]
+
+    def chosen(self) -> LibrarySettings:
+        """Return what was chosen in a form that is valid."""
+        return LibrarySettings(**self.cleaned_data)
+
+
+_RESCAN_HOURS: Final[dict[int | str, _StrPromise]] = {
+    "": _("By hand"),
+    1: _("Every hour"),
+    6: _("Every 6 hours"),
+    24: _("Every day"),
+    168: _("Every week"),
+}
+
+
+class UploadForm(forms.Form):
+    """What the address of a piece says of it."""
+
+    upload = forms.UUIDField()
+    name = forms.CharField(max_length=500, strip=False, required=False)
+    size = forms.IntegerField(min_value=0, max_value=2**62, required=False)
+    offset = forms.IntegerField(min_value=0, max_value=2**62, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = dict(super().clean() or {})
+        return {**data, "size": data.get("size") or 0, "offset": data.get("offset") or 0}
+
+
+class SelectedSongsForm(forms.Form):
+    """Songs that were ticked, or all that the query finds."""
+
+    song = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    all = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        sent = self.data.getlist("song") if hasattr(self.data, "getlist") else []
+        numbers = [one for one in sent if one.isdecimal() and len(one) < 19]
+        self.fields["song"].choices = [(one, one) for one in numbers]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = dict(super().clean() or {})
+        if not data.get("song") and not data.get("all"):
+            raise forms.ValidationError(gettext("Select songs first."))
+        return data
+
+
+class CorrectSongsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """New texts for many songs; an empty field keeps what each song has."""
+
+    prefix = "new"
+    no_year = forms.BooleanField(required=False, label=_("Clear the year"))
+    no_album = forms.BooleanField(required=False, label=_("Clear the album"))
+
+    class Meta:
+        model = Song
+        fields = CORRECTABLE
+        labels: ClassVar = {
+            "title": _("Title"),
+            "artist": _("Artist"),
+            "album": _("Album"),
+            "genre": _("Genre"),
+            "year": _("Year"),
+        }
+
+    def changes(self) -> dict[str, str | int | None]:
+        """Return the fields to be changed with their new values."""
+        data = self.cleaned_data
+        changes = {name: data[name] for name in CORRECTABLE if data[name] not in ("", None)}
+        if data["no_year"]:
+            changes["year"] = None
+        if data["no_album"]:
+            changes["album"] = ""
+        return changes
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class InvitationForm(forms.Form):
+    note = forms.CharField(
+        max_length=100, required=False, label=_("For"), help_text=_("A name to know the link by.")
+    )
+    role = forms.TypedChoiceField(coerce=Role, label=_("Role"))
+    days = forms.TypedChoiceField(
+        coerce=int,
+        label=_("Valid for"),
+        choices=[(1, _("a day")), (7, _("a week")), (30, _("30 days"))],
+        initial=7,
+    )
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **options: Any) -> None:
+        super().__init__(*args, **options)
+        choices = [(role.value, role.label) for role in roles]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]

@@ -1,8 +1,9 @@
-"""Streaming a song's file, whole or in part (RFC 9110, sections 13 and 14)."""
+"""Answers with a song's file or cover, whole or in part (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from http import HTTPStatus
@@ -10,9 +11,19 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.urls import reverse
 from django.utils.http import parse_etags
 
 from catalog.selectors import song_open
+from recommender import selectors
+from recommender.media.covers import Cover, song_cover
+from recommender.media.drawn import drawn_cover
+from recommender.media.transcoding import (
+    TARGETS,
+    is_transcoding_offered,
+    song_transcoded,
+    song_transcoded_already,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +62,8 @@ _SUFFIXES: Final = {
 CONTENT_TYPES: Final = {
     suffix: content_type for content_type, text in _SUFFIXES.items() for suffix in text.split()
 }
+BROWSERS_TARGET: Final = "mp3"
+"""Of `TARGETS`, the one that every browser plays."""
 _BLOCK_BYTES: Final = 64 * 1024
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)
 
@@ -118,24 +131,78 @@ def media_type(song: Song) -> str:
     return song.media_type or CONTENT_TYPES.get(suffix, "application/octet-stream")
 
 
+def transcoded_url(song: Song) -> str:
+    """Return the address of the song in a format that every browser plays; empty if not offered."""
+    if not is_transcoding_offered(media_type(song)):
+        return ""
+    return f"{reverse('song-audio', args=[song.pk])}?as={BROWSERS_TARGET}"
+
+
 def audio_response(request: HttpRequest, song: Song) -> HttpResponseBase:
     """Answer with the song's file or the requested part of it; the response closes the file.
 
     `song` is one of `selectors.song_files`. Raises PathError if its file cannot be opened.
     """
+    file = song_open(song)
+    etag = _etag(song, os.fstat(file.fileno()))
+    return _file_response(request, file, etag, media_type(song), "private, max-age=3600")
+
+
+def transcoded_response(request: HttpRequest, song: Song, target: str) -> HttpResponseBase:
+    """Answer as `audio_response`, in the format `target`; raises what `song_transcoded` does.
+
+    A HEAD request converts nothing. If nobody knows yet whether the song can be converted, the
+    answer is that of one that can, without a length.
+    """
+    content_type = TARGETS[target].media_type
+    if request.method == "HEAD":
+        known = song_transcoded_already(song=song, target=target)
+        if known is None:
+            # A stream, because Django writes a length of 0 for any other empty response.
+            headers = {"Cache-Control": "no-store"}
+            return StreamingHttpResponse((), headers=headers, content_type=content_type)
+        path = known
+    else:
+        has_left = request.META.get("waitress.client_disconnected", lambda: False)
+        path = song_transcoded(song=song, target=target, is_wanted=lambda: not has_left())
+    etag = f'"{path.name}"'
+    return _file_response(request, path.open("rb"), etag, content_type, "private, max-age=3600")
+
+
+def cover_response(request: HttpRequest, song: Song, size: str) -> HttpResponseBase:
+    """Answer with the cover of a song, one of `selectors.song_files`; drawn if it has no picture.
+
+    The drawing is of the mood that the song has now.
+    """
+    cover = song_cover(song=song, size=size)
+    if cover.path is not None:
+        caching = "private, max-age=604800" if cover.is_sure else "no-store"
+        try:
+            file = cover.path.open("rb")
+        except OSError:  # deleted from the cache at this moment
+            cover = Cover(cover.name, None, is_sure=False)
+        else:
+            return _file_response(request, file, f'"{cover.name}"', "image/jpeg", caching)
+    drawing = drawn_cover(seed=song.content_sha256, place=selectors.song_place(song.pk))
+    etag = f'"{hashlib.sha256(drawing.encode()).hexdigest()[:32]}"'
+    caching = "private, max-age=3600" if cover.is_sure else "no-store"
+    headers = {"ETag": etag, "Cache-Control": caching}
+    if _is_cached(request, etag):
+        return HttpResponseNotModified(headers=headers)
+    return HttpResponse(drawing, headers=headers, content_type="image/svg+xml")
+
+
+def _file_response(
+    request: HttpRequest, file: BinaryIO, etag: str, content_type: str, caching: str
+) -> HttpResponseBase:
+    """Answer with a file or the requested part of it; the response closes it."""
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(song_open(song))
-        file_status = os.fstat(file.fileno())
-        etag = _etag(song, file_status)
+        stack.enter_context(file)
+        headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": caching}
         if _is_cached(request, etag):
-            return HttpResponseNotModified(headers={"ETag": etag})
-        headers = {
-            "Accept-Ranges": "bytes",
-            "ETag": etag,
-            "Cache-Control": "private, max-age=3600",
-        }
-        content_type = media_type(song)
-        size = file_status.st_size
+            del headers["Accept-Ranges"]
+            return HttpResponseNotModified(headers=headers)
+        size = os.fstat(file.fileno()).st_size
         try:
             part = range_parse(_range_header(request, etag), size)
         except RangeNotSatisfiableError:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext_noop
+
+from catalog.retold import kept
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +33,31 @@ class Part:
             "weight": round(self.weight, 2),
             "doubt": round(self.doubt, 2),
         }
+
+
+# What a meaning may be beside the name of a mood, for those who read it in another language.
+for _meaning in (
+    gettext_noop("more %(mood)s"),
+    gettext_noop("less %(mood)s"),
+    gettext_noop("not %(mood)s"),
+    gettext_noop("no %(filter)s"),
+    gettext_noop("genre %(name)s"),
+    gettext_noop("artist %(name)s"),
+    gettext_noop("album %(name)s"),
+    gettext_noop("year %(year)s"),
+    gettext_noop("years %(first)s to %(last)s"),
+    gettext_noop("years up to %(last)s"),
+    gettext_noop("years from %(first)s"),
+    gettext_noop("at least %(count)s minutes"),
+    gettext_noop("at most %(count)s minutes"),
+    gettext_noop("at least %(count)s seconds"),
+    gettext_noop("at most %(count)s seconds"),
+    *(gettext_noop("pleasant"), gettext_noop("unpleasant"), gettext_noop("lively")),
+    *(gettext_noop("heavy"), gettext_noop("quiet")),
+    gettext_noop("by the sound alone"),
+    gettext_noop("by the words alone"),
+):
+    kept(_meaning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.architecture.pages import LANGUAGES, Page, pages
@@ -101,3 +103,13 @@ def test_commands_are_split_as_a_shell_does(page):
         (("three",), "file"),
         (("four",), ""),
     ]
+
+
+def test_the_comparison_names_tests_that_exist():
+    page = (ROOT / "docs/comparison.md").read_text()
+    named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", page)
+    assert len(named) >= 20
+    for place, name in named:
+        assert (ROOT / place).exists(), place
+        if name:
+            assert f"def {name}(" in (ROOT / place).read_text(), f"{place}::{name}"

@@ -112,3 +112,10 @@ def test_search_ignores_case_and_accents(admin_client: Client) -> None:
     SongEmotionFactory(song__title="Искала", song__artist="Земфира")
     page = admin_client.get(reverse("admin:catalog_song_changelist"), {"q": "ЗЕМФИРА"})
     assert "Искала" in page.content.decode()
+
+
+def test_the_admin_wears_the_colours_of_the_site(admin_client: Client) -> None:
+    page = admin_client.get("/admin/").content.decode()
+    assert "recommender/tokens" in page
+    assert "recommender/admin" in page
+    assert 'href="/manage"' in page

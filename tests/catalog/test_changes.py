@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection, migrations, models, transaction
 from django.utils import timezone
 
-from catalog.changes import changes_since, changes_trim, everything_changed, position_now
+from catalog.changes import (
+    changes_since,
+    changes_trim,
+    everything_changed,
+    position_now,
+    triggers_drop,
+    triggers_install,
+)
 from catalog.models import Artist, Recording, Song, SongChange, SongCredit, SongEmotion
 from tests.factories import (
     MODEL_VERSION,
@@ -22,6 +29,8 @@ from tests.factories import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.db.migrations.operations.base import Operation
 
 
 def changed(position: str, *, model_version: str = MODEL_VERSION) -> set[int]:
@@ -194,6 +203,33 @@ def test_after_a_migration_everything_may_have_changed() -> None:
     assert changed(position) == {song.pk}
     call_command("migrate", verbosity=0)  # without anything to do
     assert changed(position) == {song.pk}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("operation", "is_everything"),
+    [
+        (migrations.AddIndex("song", models.Index(fields=["bpm"], name="by_bpm")), False),
+        (migrations.CreateModel("Other", [("id", models.AutoField(primary_key=True))]), False),
+        (migrations.AlterField("backgroundjob", "status", models.CharField(max_length=9)), False),
+        (migrations.AlterField("song", "genre", models.CharField(max_length=9)), True),
+        (migrations.RunPython(migrations.RunPython.noop), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_migration_that_rebuilds_no_watched_table_keeps_the_log(
+    operation: Operation, is_everything: bool
+) -> None:
+    song, position = songs_of()[0], position_now()
+    migration = migrations.Migration("9999_next", "catalog")
+    migration.operations = [operation]
+    triggers_drop(using="default", plan=[(migration, False)])
+    triggers_install(using="default")
+    update(genre="polka")(song)
+    found = changes_since(position, model_version=MODEL_VERSION)
+    assert found.is_everything == (is_everything and connection.vendor == "sqlite")
+    if not found.is_everything:
+        assert set(found.song_ids) == {song.pk}
 
 
 @pytest.mark.django_db

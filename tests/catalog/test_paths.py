@@ -59,7 +59,8 @@ def test_jail_follows_links_inside_and_refuses_those_that_lead_out(tmp_path: Pat
     (root / "loop").symlink_to(root / "loop")
 
     assert resolve_inside(root, root / "inner.mp3") == (root / "song.mp3").resolve()
-    for name in ("outer.mp3", "folder/secret.mp3", "../outside/secret.mp3", "loop", "absent"):
+    wrong = ("outer.mp3", "folder/secret.mp3", "../outside/secret.mp3", "loop", "absent", "a\0")
+    for name in wrong:
         with pytest.raises(PathError):
             resolve_inside(root, root / name)
 
@@ -86,3 +87,5 @@ def test_roots_say_nothing_of_what_exists_outside(tmp_path: Path) -> None:
     assert answers[0] == answers[1]
     with pytest.raises(PathError, match="no such"):
         ingest_root_check(root / "absent", [root])
+    with pytest.raises(PathError):
+        ingest_root_check(root / "a\0", [root])

@@ -36,11 +36,12 @@ def ada(page: Page) -> User:
 def test_likes_and_bans_of_a_list(page: Page, songs: list[Song], ada: User) -> None:
     page.goto("/playlist?mood=calm&seed=1&min_match=0")
     entry = page.locator("[data-entry]").first
-    like, ban = entry.locator(".mark.like"), entry.locator(".mark.ban")
+    like, ban = entry.locator(".tools > .marks .mark.like"), entry.locator(".mark.ban")
     with page.expect_response(lambda answer: answer.status == 204):
         like.click()
     expect(like).to_have_attribute("aria-pressed", "true")
     assert len(feedback_of(ada).likes) == 1
+    entry.get_by_label("More about").click()
     with page.expect_response(lambda answer: answer.status == 204):
         ban.click()
     expect(ban).to_have_attribute("aria-pressed", "true")
@@ -55,7 +56,8 @@ def test_likes_and_bans_of_a_list(page: Page, songs: list[Song], ada: User) -> N
 
 def test_a_mood_is_dragged_on_the_plane(page: Page, songs: list[Song], ada: User) -> None:
     page.goto(f"/songs/{songs[0].pk}")
-    page.get_by_text("Wrong mood?").click()
+    expect(page.get_by_text("Wrong mood? Drag the dot")).to_be_visible()
+    expect(page.get_by_role("button", name="Place it here for me")).to_be_hidden()
     plane = page.locator("[data-place-plane]")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -69,6 +71,26 @@ def test_a_mood_is_dragged_on_the_plane(page: Page, songs: list[Song], ada: User
     (correction,) = feedback_of(ada).corrections
     assert correction.valence == pytest.approx(0.9, abs=0.03)
     assert correction.arousal == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_mood_is_moved_by_keys_and_put_back(page: Page, songs: list[Song], ada: User) -> None:
+    page.goto(f"/songs/{songs[0].pk}")
+    plane, valence = page.locator("[data-place-plane]"), page.locator("[name=valence]")
+    was = valence.input_value()
+    plane.focus()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("[data-place-words]")).to_contain_text("Here it is")
+    assert float(valence.input_value()) == pytest.approx(float(was) + 0.3)
+    page.get_by_role("button", name="Put it back").click()
+    expect(page.get_by_text("Wrong mood? Drag the dot")).to_be_visible()
+    assert valence.input_value() == was
+    page.keyboard.press("Tab")
+    plane.focus()
+    page.keyboard.press("ArrowUp")
+    page.get_by_role("button", name="Place it here for me").click()
+    page.get_by_text("You placed it at").wait_for()
+    assert len(feedback_of(ada).corrections) == 1
 
 
 def test_a_song_that_is_left_early_is_skipped(page: Page, songs: list[Song], ada: User) -> None:

@@ -133,10 +133,14 @@ class Stack:
             "AFFETTI_SECRET_KEY": "only-for-this-test",
         }
 
-    def close(self) -> None:
-        """End every process, and leave neither database nor message behind."""
+    def stop(self) -> None:
+        """Kill every process."""
         for process in self._processes:
             self.kill(process)
+
+    def close(self) -> None:
+        """End every process, and leave neither database nor message behind."""
+        self.stop()
         if self._redis is not None:
             self._redis.flushdb()
             self._redis.close()

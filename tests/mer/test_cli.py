@@ -91,7 +91,7 @@ def test_withheld_lyrics_are_told(weights, tone, folder, capsys):
     path = folder / "german.txt"
     path.write_text("\n".join(VERSES["de"]), encoding="utf-8")
     assert analyze(weights, tone, "--lyrics", str(path)) == 0
-    end = "; Lyrics in German were not used: the model reads English only\n"
+    end = "; Lyrics in German were not used: the model was trained on English lyrics\n"
     printed = capsys.readouterr().out
     assert printed.endswith(end)
     assert "; by audio 1.00; " in printed
@@ -104,7 +104,7 @@ def test_withheld_lyrics_are_told(weights, tone, folder, capsys):
 def test_a_text_in_another_language_is_predicted_with_a_warning(weights, capsys):
     assert analyze(weights, "--text", "Ich bin so traurig und allein") == 0
     printed = capsys.readouterr().out
-    assert printed.endswith("; the text is in German, the model reads English only\n")
+    assert printed.endswith("; the text is in German, the model was trained on English\n")
     assert "; by lyrics 1.00; " in printed
 
 

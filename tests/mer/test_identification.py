@@ -170,7 +170,7 @@ def test_text_language(text: str, language: str | None) -> None:
 )
 def test_the_note(language: str | None, *, is_used: bool, what: str) -> None:
     note = withheld_note(language, is_used=is_used)
-    assert note == f"{what} were not used: the model reads English only."
+    assert note == f"{what} were not used: the model was trained on English lyrics."
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from recommender.models import (
     SongFeedback,
     Token,
 )
+from recommender.people import password_link_keys
 from tests.factories import UserFactory, token_secret
 
 if TYPE_CHECKING:
@@ -212,6 +213,40 @@ class TestPassword:
             user.save()
         assert not works(secret)
 
+    @pytest.mark.parametrize("how", ["api", "page", "link", "admin"])
+    def test_a_change_writes_no_other_column(
+        self, user: User, how: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        boss = UserFactory(is_staff=True, is_superuser=True)
+        get_user_model().objects.filter(pk=user.pk).update(is_staff=True)
+        user.refresh_from_db()
+        uid, key = password_link_keys(user=user, by=boss)
+        set_password = type(user).set_password
+
+        def demoted_meanwhile(one: User, password: str) -> None:
+            get_user_model().objects.filter(pk=user.pk).update(
+                is_staff=False, email="new@example.org"
+            )
+            set_password(one, password)
+
+        monkeypatch.setattr(type(user), "set_password", demoted_meanwhile)
+        client = APIClient()
+        form = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        if how == "link":
+            client.post(f"/password/{uid}/{key}", form)
+        else:
+            client.force_login(boss if how == "admin" else user)
+        if how == "admin":
+            form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
+            client.post(f"/admin/auth/user/{user.pk}/password/", form)
+        elif how == "page":
+            client.post("/account/password", form | {"old_password": PASSWORD})
+        elif how == "api":
+            client.post("/api/v1/account/password/", self.WORDS, format="json")
+        user.refresh_from_db()
+        assert user.check_password(NEW_PASSWORD)
+        assert (user.is_staff, user.email) == (False, "new@example.org")
+
     def test_a_newer_hash_of_the_same_password_ends_none(
         self, user: User, settings: SettingsWrapper
     ) -> None:
@@ -264,6 +299,7 @@ EXPORTED = {
     "Skip": "feedback",
     "ArtistBan": "feedback",
     "Token": "tokens",
+    "Invitation": "invitations",
     "BackgroundJob": "jobs",
     "NameLook": "",  # a hash of the user name, which is in the profile
     "EmotionCorrection": "",  # what staff did for everybody: the record of the installation

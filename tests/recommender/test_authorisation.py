@@ -22,7 +22,17 @@ from django.utils import timezone
 
 from catalog.models import Album, Artist, BackgroundJob, Genre, IngestFailure
 from recommender import throttles
-from recommender.models import IndexBuild, Listen, Playlist, PlaylistEntry, Scope, Station, Token
+from recommender.exports import FORMATS
+from recommender.models import (
+    IndexBuild,
+    Invitation,
+    Listen,
+    Playlist,
+    PlaylistEntry,
+    Scope,
+    Station,
+    Token,
+)
 from tests.factories import SongEmotionFactory, UserFactory, token_secret
 
 if TYPE_CHECKING:
@@ -53,13 +63,19 @@ RULES = {
 READ = {"get": "all", "head": "all"}
 LOGGED_IN = {"get": "login", "head": "login"}
 FORM = {**LOGGED_IN, "post": "login"}
+FOR_STAFF = {"get": "permitted", "head": "permitted"}
 SAID = {"put": "login", "delete": "login"}
 
 PAGES: dict[str, dict[str, str]] = {
     "": READ,
+    "map.svg": READ,
+    "suggestions": READ,
     "songs": READ,
+    "songs/chosen": READ,
     "songs/<int:pk>": READ,
+    "songs/<int:pk>/mood.svg": READ,
     "songs/<int:pk>/audio": READ,
+    "songs/<int:pk>/cover": READ,
     "songs/<int:pk>/like": {"post": "login"},
     "songs/<int:pk>/ban": {"post": "login"},
     "songs/<int:pk>/rating": {"post": "login"},
@@ -67,12 +83,23 @@ PAGES: dict[str, dict[str, str]] = {
     "songs/<int:pk>/correction": {"post": "permitted"},
     "artists/<int:pk>/ban": {"post": "login"},
     "playlist": READ,
+    "playlist.jspf": READ,
+    "playlist/panel": READ,
     "playlist.m3u8": READ,
+    "playlist.xspf": READ,
+    "playlist/edit": {"post": "all"},
+    "playlist/songs": READ,
     "playlists": LOGGED_IN,
     "playlists/save": {"post": "login"},
     "playlists/<uuid:pk>": {"get": "own", "head": "own"},
+    "playlists/<uuid:pk>/mood.svg": {"get": "own", "head": "own"},
+    "playlists/<uuid:pk>/edit": {"post": "own"},
+    "playlists/<uuid:pk>/restore": {"post": "own"},
+    "playlists/<uuid:pk>/share": {"post": "own"},
     "playlists/<uuid:pk>/rename": {"post": "own"},
     "playlists/<uuid:pk>/delete": {"post": "own"},
+    "shared/<str:token>": READ,
+    "shared/<str:token>/playlist.<str:suffix>": READ,
     "stations": LOGGED_IN,
     "stations/save": {"post": "login"},
     "stations/<uuid:pk>": {"get": "own", "head": "own"},
@@ -80,6 +107,7 @@ PAGES: dict[str, dict[str, str]] = {
     "stations/<uuid:pk>/refresh": {"post": "own"},
     "stations/<uuid:pk>/restore": {"post": "own"},
     "stations/<uuid:pk>/delete": {"post": "own"},
+    "you": LOGGED_IN,
     "history": LOGGED_IN,
     "account": LOGGED_IN,
     "account/password": FORM,
@@ -90,14 +118,45 @@ PAGES: dict[str, dict[str, str]] = {
     "account/tokens": {"post": "login"},
     "account/tokens/revoke": {"post": "login"},
     "account/tokens/<uuid:pk>/revoke": {"post": "own"},
-    "ingest": {"get": "permitted", "head": "permitted", "post": "permitted"},
-    "ingest/<uuid:pk>": {"get": "permitted", "head": "permitted"},
-    "models": {"get": "permitted", "head": "permitted"},
-    "models/switch": {"post": "permitted"},
+    "manage": FOR_STAFF,
+    "manage/add": {**FOR_STAFF, "post": "permitted"},
+    "manage/upload": {"post": "permitted", "delete": "permitted"},
+    "manage/jobs": FOR_STAFF,
+    "manage/jobs/<uuid:pk>": FOR_STAFF,
+    "manage/jobs/<uuid:pk>/pause": {"post": "permitted"},
+    "manage/jobs/<uuid:pk>/resume": {"post": "permitted"},
+    "manage/jobs/<uuid:pk>/cancel": {"post": "permitted"},
+    "manage/jobs/<uuid:pk>/priority": {"post": "permitted"},
+    "manage/jobs/<uuid:pk>/retry": {"post": "permitted"},
+    "manage/libraries": FOR_STAFF,
+    "manage/libraries/<int:pk>/change": dict.fromkeys(("get", "head", "post"), "permitted"),
+    "manage/libraries/<int:pk>/scan": {"post": "permitted"},
+    "manage/libraries/<int:pk>/remove": {"post": "permitted"},
+    "manage/models": FOR_STAFF,
+    "manage/models/switch": {"post": "permitted"},
+    "manage/index/build": {"post": "permitted"},
+    "manage/songs": FOR_STAFF,
+    "manage/songs/edit": {"post": "permitted"},
+    "manage/songs/analyse": {"post": "permitted"},
+    "manage/songs/remove": {"post": "permitted"},
+    "manage/songs/restore": {"post": "permitted"},
+    "manage/people": FOR_STAFF,
+    "manage/people/<int:pk>/role": {"post": "permitted"},
+    "manage/people/<int:pk>/deactivate": {"post": "permitted"},
+    "manage/people/<int:pk>/activate": {"post": "permitted"},
+    "manage/people/<int:pk>/password": {"post": "permitted"},
+    "manage/invitations": {"post": "permitted"},
+    "manage/invitations/<uuid:pk>/withdraw": {"post": "permitted"},
+    "setup": {**READ, "post": "all"},  # here there is an admin: it leads to the login
+    "invitation/<str:key>": dict.fromkeys(("get", "head", "post"), "absent"),
+    "password/<str:uid>/<str:key>": dict.fromkeys(("get", "head", "post"), "absent"),
     "login": dict.fromkeys(METHODS, "all"),  # who is logged in is led on whatever was sent
     "logout": {"post": "all", "options": "all"},
     "signup": {**READ, "post": "all"},
+    "language": {"post": "all"},
     "favicon.ico": dict.fromkeys(METHODS, "all"),
+    "manifest.webmanifest": dict.fromkeys(METHODS, "all"),
+    "texts/<slug:language>.<str:digest>.js": READ,
     "healthz": READ,
     "readyz": READ,
     "metrics": {"get": "probe of staff", "head": "probe of staff"},
@@ -108,11 +167,19 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "songs/map/": (Scope.READ, READ),
     "songs/{pk}/": (Scope.READ, READ),
     "songs/{pk}/similar/": (Scope.READ, READ),
+    "songs/{pk}/waveform/": (Scope.READ, READ),
     "moods/": (Scope.READ, READ),
     "facets/": (Scope.READ, READ),
     "playlists/": (Scope.PLAYLISTS, {**LOGGED_IN, "post": "all"}),
     "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
-    "playlists/{pk}/export.m3u8": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
+    **{
+        f"playlists/{{pk}}/export.{suffix}": (Scope.PLAYLISTS, {"get": "own", "head": "own"})
+        for suffix in FORMATS
+    },
+    "playlists/{pk}/edit/": (Scope.PLAYLISTS, {"post": "own"}),
+    "playlists/{pk}/restore/": (Scope.PLAYLISTS, {"post": "own"}),
+    "playlists/{pk}/share/": (Scope.PLAYLISTS, {"put": "own", "delete": "own"}),
+    "playlists/{pk}/versions/": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
     "stations/": (Scope.PLAYLISTS, FORM),
     "stations/{pk}/": (
         Scope.PLAYLISTS,
@@ -136,7 +203,21 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "profile/": (Scope.LISTEN, LOGGED_IN),
     "jobs/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
+    "jobs/{pk}/pause/": (Scope.INGEST, {"post": "permitted"}),
+    "jobs/{pk}/priority/": (Scope.INGEST, {"post": "permitted"}),
+    "jobs/{pk}/resume/": (Scope.INGEST, {"post": "permitted"}),
+    "jobs/{pk}/cancel/": (Scope.INGEST, {"post": "permitted"}),
+    "jobs/{pk}/retry/": (Scope.INGEST, {"post": "permitted"}),
     "ingest-jobs/": (Scope.INGEST, {"post": "permitted"}),
+    "libraries/": (
+        Scope.INGEST,
+        {"get": "permitted", "head": "permitted", "post": "permitted"},
+    ),
+    "libraries/{pk}/": (
+        Scope.INGEST,
+        {"get": "permitted", "head": "permitted", "patch": "permitted", "delete": "permitted"},
+    ),
+    "libraries/{pk}/rescan/": (Scope.INGEST, {"post": "permitted"}),
     "auth/login/": ("door", {"post": "all"}),
     "auth/logout/": ("door", {"post": "token"}),  # it takes nothing else; see test_accounts
     "tokens/": (Scope.ADMIN, {**FORM, "delete": "login"}),
@@ -274,7 +355,9 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
     UserFactory(username="second", is_staff=True, is_superuser=True)
     emotion = SongEmotionFactory(song=wav_song)
     artist = Artist.objects.create(name="Artist", key="artist")
-    playlist = Playlist.objects.create(user=user, name="Mine", request={}, seed=1)
+    playlist = Playlist.objects.create(
+        user=user, name="Mine", request={}, seed=1, share_token=SHARE_TOKEN
+    )
     PlaylistEntry.objects.create(
         playlist=playlist, position=0, song=songs[0], score=1.0, reason=REASON
     )
@@ -284,6 +367,7 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
         "recommender/station": Station.objects.create(
             user=user, name="Mine", request={"moods": [["calm", 1.0]]}, version=1, current=1
         ),
+        "recommender/invitation": Invitation.objects.create(expires_at=timezone.now()),
         "recommender/listen": Listen.objects.create(
             user=user, song=wav_song, listened_at=timezone.now()
         ),
@@ -316,6 +400,7 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
     return {"people": people, "clients": clients, "rows": rows, "token": Token.objects.get()}
 
 
+SHARE_TOKEN = "t" * 32
 REASON = {
     "distance": 0.1,
     "valence": 0.5,
@@ -335,11 +420,15 @@ def address(route: str, world: dict[str, Any]) -> str:
             "artists": "catalog/artist",
             "playlists": "recommender/playlist",
             "stations": "recommender/station",
-            "ingest": "catalog/backgroundjob",
             "jobs": "catalog/backgroundjob",
-        }.get(re.sub(r"^(api/v1/)?\^?", "", route).split("/")[0], "token")
+            "libraries": "catalog/library",
+            "people": "auth/user",
+            "invitations": "recommender/invitation",
+        }.get(re.sub(r"^(api/v1/|manage/)?\^?", "", route).split("/")[0], "token")
     pk = str((world["token"] if key == "token" else rows[key]).pk)
-    filled = re.sub(r"\(\?P<pk>[^)]*\)|<\w*:?(pk|object_id|id)>", pk, route)
+    route = route.replace("<str:token>", SHARE_TOKEN).replace("<str:suffix>", "m3u8")
+    route = route.replace("<slug:language>", "de").replace("<str:digest>", "0")
+    filled = re.sub(r"\(\?P<pk>[^)]*\)|<\w*:?(pk|object_id|id|uid|key)>", pk, route)
     return "/" + filled.replace("^", "").replace("$", "")
 
 

@@ -44,7 +44,7 @@ from mer.errors import (
     PackageMissingError,
     ShapeError,
 )
-from recommender import errors
+from recommender import error_answers
 from recommender.errors import (
     AccountError,
     AccountErrorCode,
@@ -54,10 +54,13 @@ from recommender.errors import (
     IndexMissingError,
     IndexUnreadableError,
     IndexVersionError,
+    MediaBusyError,
     PlaylistErrorCode,
     PlaylistRequestError,
     QueryTooLongError,
     RecommenderError,
+    SongUnplayableError,
+    TranscodingOffError,
 )
 from tests.factories import SongFactory, UserFactory, token_secret
 from tests.places import ROOT
@@ -114,6 +117,10 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (CheckpointError("gone"), 503, "UNAVAILABLE"),
     (EncoderMissingError("gone"), 503, "UNAVAILABLE"),
     (PackageMissingError("gone"), 503, "UNAVAILABLE"),
+    (MediaBusyError("busy"), 503, "UNAVAILABLE"),
+    (SongUnplayableError("damaged"), 409, "SONG_UNPLAYABLE"),
+    (JobStateError("a job that is done cannot pause"), 409, "JOB_STATE_INVALID"),
+    (TranscodingOffError("no ffmpeg"), 409, "TRANSCODING_OFF"),
     (IndexBusyError("busy"), 503, "UNAVAILABLE"),
     (IndexCorruptError("bytes"), 503, "UNAVAILABLE"),
     (IndexMissingError("gone"), 503, "UNAVAILABLE"),
@@ -139,12 +146,12 @@ ACCOUNTS = [
     (AccountErrorCode.REQUEST_INVALID, 400),
     (AccountErrorCode.PERMISSION_DENIED, 403),
     (AccountErrorCode.LAST_ADMIN, 409),
+    (AccountErrorCode.LINK_INVALID, 404),
 ]
 EXPECTED += [(AccountError(code, "words"), status, code) for code, status in ACCOUNTS]
 BUGS: list[Exception] = [
     ShapeError("(3,) is not (4,)"),
     InputError("0 songs"),
-    JobStateError("a job that is done cannot start"),
     CatalogError("what"),
     RecommenderError("what"),
     ProgrammingError("column does not exist"),
@@ -175,9 +182,9 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Any:
         def fail(*_args: object, **_kwargs: object) -> None:
             raise error
 
-        monkeypatch.setattr("recommender.selectors.song_map", fail)
-        monkeypatch.setattr("recommender.selectors.analysed_song_count", fail)
-        monkeypatch.setattr("recommender.web.views.music.audio_response", fail)
+        monkeypatch.setattr("recommender.song_map.song_map", fail)
+        monkeypatch.setattr("recommender.selectors.songs_are_analysed", fail)
+        monkeypatch.setattr("recommender.web.views.media.audio_response", fail)
 
     return prepare
 
@@ -211,16 +218,33 @@ def check_away(response: Any, path: str) -> None:
 def test_a_song_that_is_deleted_meanwhile_is_no_bug() -> None:
     with pytest.raises(Song.DoesNotExist) as caught:
         emotion_correct(song_id=0, valence=0.5, arousal=0.5, by=UserFactory())
-    answer = errors.error_answer(caught.value)
+    answer = error_answers.error_answer(caught.value)
     assert (answer.status, answer.code) == (409, "CONFLICT")
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ({"name": ["Too long."]}, "`name`: Too long."),
+        ({"non_field_errors": ["Name a seed."]}, "Name a seed."),
+        ({"__all__": ["One.", "Two."]}, "One. Two."),
+        ({"a": ["x", "y"]}, "This is not valid: `a`. The details say why."),
+        (
+            {"a": ["x"], "b": {"c": ["y"]}, "non_field_errors": ["z"]},
+            "These are not valid: `a`, `b`. The details say why.",
+        ),
+    ],
+)
+def test_what_is_not_valid_is_named(detail: dict[str, Any], words: str) -> None:
+    assert error_answers.error_answer(exceptions.ValidationError(detail)).message == words
 
 
 def test_every_row_is_expected_here() -> None:
     covered = {type(error) for error, _, _ in EXPECTED} - {PlaylistRequestError, AccountError}
-    assert covered == set(errors._TABLE)
+    assert covered == set(error_answers._TABLE)
     assert {code for code, _ in PLAYLISTS} == set(PlaylistErrorCode)
     assert {code for code, _ in ACCOUNTS} == set(AccountErrorCode)
-    assert {code for _, _, code in EXPECTED} | {"INTERNAL_ERROR"} == set(errors.ErrorCode)
+    assert {code for _, _, code in EXPECTED} | {"INTERNAL_ERROR"} == set(error_answers.ErrorCode)
 
 
 @pytest.mark.parametrize(("error", "status", "code"), EXPECTED, ids=name)
@@ -291,7 +315,7 @@ def test_a_wrong_statement_is_a_bug_on_every_database(
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM no_such_table")
 
-    monkeypatch.setattr("recommender.selectors.analysed_song_count", query)
+    monkeypatch.setattr("recommender.selectors.songs_are_analysed", query)
     check_page(quiet.get("/"), 500)
 
 
@@ -326,14 +350,14 @@ def test_a_locked_sqlite_database_is_no_bug(tmp_path: Path) -> None:
             other.execute("SELECT id FROM songs")
     error = OperationalError("database is locked")
     error.__cause__ = locked.value
-    assert errors.error_answer(error).status == 503
+    assert error_answers.error_answer(error).status == 503
 
 
 class TestNoDatabase:
     PUBLIC = ("/", "/songs", "/songs/1", "/songs/1/audio", "/api/v1/songs/", "/api/v1/songs/map/")
     ASKS_WHO_IT_IS = (
         *("/playlist?mood=calm&seed=1", "/playlist.m3u8?mood=calm&seed=1", "/nothing"),
-        *("/playlists", "/history", "/ingest", "/login", "/signup", "/admin/"),
+        *("/playlists", "/history", "/manage/add", "/login", "/signup", "/admin/"),
         *("/api/v1/songs/1/", "/api/v1/jobs/", "/api/v1/listens/", "/api/v1/moods/"),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from catalog.models import StageTiming
 from recommender import latency
 from recommender.latency import Latencies
 from tests.recommender.test_operations import seen
@@ -75,6 +76,7 @@ def test_what_staff_read(client: Client, staff: User, songs: list[Song]) -> None
     assert found["ready", "database"] == 1
     assert found["warning", "WORKER_AWAY"] == 0
     assert found["warning", "SCHEDULER_AWAY"] == 1
+    assert found["warning", "WATCHER_AWAY"] == 0
     assert found["warning", "GPU_ABSENT"] == 0
     assert found["warning", "DISK_NEARLY_FULL"] == 0
     assert found["songs", "analysed"] == 12
@@ -96,3 +98,21 @@ def test_songs_at_work(client: Client, staff: User, songs: list[Song]) -> None:
     assert found["songs", "pending"] == 3
     assert found["queue_songs",] == 2
     assert found["leased_songs",] == 1
+
+
+def test_stages_and_memory_of_all_workers(client: Client, staff: User) -> None:
+    StageTiming.objects.create(stage="predict", items=80, seconds=2.5)
+    seen("worker", memory_bytes=10**9, gpu_memory_bytes={"total": 80, "used": 8, "peak": 7})
+    client.force_login(staff)
+    found = numbers(client)
+    assert found["stage_seconds_count", "predict"] == 80
+    assert found["stage_seconds_sum", "predict"] == 2.5
+    assert found["stage_seconds_count", "index"] == 0
+    memory = {name: value for name, value in found.items() if "memory" in name[0]}
+    node = "worker here"
+    assert memory == {
+        ("service_memory_bytes", node): 10**9,
+        ("gpu_memory_bytes", "total", node): 80,
+        ("gpu_memory_bytes", "used", node): 8,
+        ("gpu_memory_bytes", "peak", node): 7,
+    }

@@ -92,7 +92,7 @@ def test_a_name_that_is_taken_while_its_form_is_read(
     form = {"username": name, "password1": "pass-word-1x", "password2": "pass-word-1x"}
     response = client.post("/signup", form)
     assert response.status_code == 400
-    assert names.NAME_TAKEN in response.content.decode()
+    assert str(names.NAME_TAKEN) in response.content.decode()
     assert [user.username for user in User.objects.all()] == ["ada"]
 
 

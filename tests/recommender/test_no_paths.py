@@ -72,7 +72,8 @@ def test_strangers_and_listeners_learn_no_path(hidden: dict[str, Any], user: Use
             if response.streaming:
                 continue
             seen += response.status_code == 200
-            text = response.content.decode() + str(response.headers)
+            # The map of songs is no text.
+            text = response.content.decode(errors="replace") + str(response.headers)
             assert FOLDER not in text, address
     assert seen > 40
 

@@ -11,10 +11,12 @@ from celery.signals import after_task_publish
 from django.utils import timezone
 
 from catalog import analysis
+from catalog.models import Library
 from recommender import heartbeat, operations
 from recommender.heartbeat import Heart, SchedulerHeart
 from recommender.models import ServiceHeartbeat
 from recommender.operations import AWAY_SECONDS, operation_warnings
+from tests.factories import LibraryFactory
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -54,6 +56,18 @@ def test_away(seconds_ago: float) -> None:
     ServiceHeartbeat.objects.all().delete()
     seen("scheduler", seconds_ago=seconds_ago)
     assert codes() == {"WORKER_AWAY", "SCHEDULER_AWAY"}
+
+
+def test_a_watcher_is_missed_only_where_a_library_is_watched() -> None:
+    library = LibraryFactory(watch="off")
+    assert "WATCHER_AWAY" not in codes()
+    Library.objects.update(watch="polling")
+    assert "WATCHER_AWAY" in codes()
+    seen("watcher")
+    assert "WATCHER_AWAY" not in codes()
+    ServiceHeartbeat.objects.all().delete()
+    Library.objects.filter(pk=library.pk).update(is_going=True)
+    assert "WATCHER_AWAY" not in codes()
 
 
 def test_disk_nearly_full(settings: SettingsWrapper) -> None:
@@ -115,6 +129,14 @@ class TestHeart:
         heart.stop()
         assert "WORKER_AWAY" in codes()
 
+    def test_an_error_of_the_gpu_does_not_end_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken() -> dict[str, int]:
+            raise RuntimeError("CUDA error")
+
+        heart = heartbeat.Heart("node")
+        monkeypatch.setattr(heartbeat.analysis, "gpu_memory_bytes", broken)
+        heart._write(heart._sign)  # the thread would end with it
+
     def test_of_a_scheduler_that_sends(self) -> None:
         heart = SchedulerHeart("here")
         heart._sent_at -= 2 * heartbeat.SENT_SECONDS
@@ -143,17 +165,23 @@ class TestHeart:
         after_task_publish.disconnect(scheduler.note_message)
 
 
-def test_banner_is_for_staff_on_every_page(client: Client, user: User, staff: User) -> None:
-    pages = ("/", "/songs", "/history", "/playlists")
+def test_banner_is_for_staff_whole_on_their_pages_and_a_line_on_others(
+    client: Client, user: User, staff: User
+) -> None:
+    pages = ("/", "/songs", "/history", "/playlists", "/no-such-page")
+    note = "2 things of this installation have to be put right."
     client.force_login(user)
     for page in pages:
-        assert "WORKER_AWAY" not in client.get(page).content.decode()
+        assert note not in client.get(page).content.decode()
     client.force_login(staff)
-    for page in (*pages, "/ingest"):
+    for page in pages:
         text = client.get(page).content.decode()
-        assert "WORKER_AWAY" in text
-        assert "SCHEDULER_AWAY" in text
-    assert "WORKER_AWAY" in client.get("/no-such-page").content.decode()
+        assert note in text
+        assert "WORKER_AWAY" not in text
+    text = client.get("/manage/add").content.decode()
+    assert "WORKER_AWAY" in text
+    assert "SCHEDULER_AWAY" in text
+    assert note not in text
 
 
 def test_a_check_that_cannot_read_the_disk_ends_no_page(
@@ -164,6 +192,6 @@ def test_a_check_that_cannot_read_the_disk_ends_no_page(
 
     monkeypatch.setattr(operations.shutil, "disk_usage", fail)
     client.force_login(staff)
-    response = client.get("/songs")
+    response = client.get("/manage/add")
     assert response.status_code == 200
     assert "CHECK_FAILED" in response.content.decode()

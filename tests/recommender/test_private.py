@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
     from catalog.models import Song
 
-PAGES = ("/", "/songs", "/songs/{}", "/songs/{}/audio", "/playlist?mood=calm", "/playlist.m3u8")
+PAGES = (
+    *("/", "/songs", "/songs/{}", "/songs/{}/audio", "/playlist?mood=calm", "/playlist.m3u8"),
+    *("/playlist/panel?mood=calm", "/suggestions?q=to", "/songs/chosen?ids={}"),
+)
 API = ("songs/", "songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "playlists/")
-OPEN = {"login", "signup", "healthz", "readyz", "metrics", "admin/login/", "favicon.ico"}
+OPEN = {
+    *("login", "signup", "setup", "healthz", "readyz", "metrics", "admin/login/"),
+    *("favicon.ico", "manifest.webmanifest", "language"),
+}
 
 
 @pytest.fixture(autouse=True)

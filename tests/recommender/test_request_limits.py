@@ -12,12 +12,8 @@ from django.core.exceptions import ValidationError as FormError
 from rest_framework import exceptions
 
 from recommender.api import reading
-from recommender.errors import (
-    ErrorCode,
-    PlaylistErrorCode,
-    PlaylistRequestError,
-    error_answer,
-)
+from recommender.error_answers import ErrorCode, error_answer
+from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.middleware import MAX_BODY_BYTES, MAX_QUERY_BYTES
 from recommender.playlists.constraints import MAX_EXCLUDED
 from recommender.shortening import MAX_ANSWER_BYTES

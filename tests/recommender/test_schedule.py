@@ -56,6 +56,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     return taken
 
 
+KEEP = "catalog.keep_libraries"
 RECONCILE = "catalog.reconcile"
 INDEX = "recommender.build_index_if_stale"
 STATIONS = "recommender.refresh_stations"
@@ -67,7 +68,7 @@ def test_a_clock_that_is_set_changes_no_period(
 ) -> None:
     scheduler = MonotonicScheduler(app)
     scheduler.tick()
-    assert sent() == [RECONCILE, INDEX, STATIONS]
+    assert sent() == [KEEP, RECONCILE, INDEX, STATIONS]
 
     clocks.of_day += timedelta(hours=hours)
     seen = []

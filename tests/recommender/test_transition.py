@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from catalog import analysis
 from catalog.analysis import songs_analyse
+from catalog.errors import ModelAwayError
 from catalog.models import ModelVersion, Song, SongEmotion
 from catalog.tasks import reconcile
 from catalog.versions import (
@@ -25,7 +26,7 @@ from catalog.versions import (
 from catalog.work import messages
 from catalog.work.queue import PENDING_AGAIN, songs_requeue_for_model
 from mer.checkpoint import packaged_version
-from mer.errors import AudioDecodeError
+from mer.errors import AudioDecodeError, CheckpointCorruptError
 from mer.files import written_aside
 from recommender import tasks
 from recommender.errors import IndexBusyError, PlaylistRequestError
@@ -468,7 +469,7 @@ class TestPage:
         page = client.get(reverse("song", args=[ids()[0]])).context
         shown = [page["emotion"], *(current_emotion(song) for song in page["similar"])]
         assert {emotion.model_version for emotion in shown} == {OLD}
-        assert len(shown) == 9
+        assert len(shown) == 7
         # The same for the API, which shows only the similar songs.
         listed = [current_emotion(song) for _, song in similar_listed(old)]
         assert {emotion.model_version for emotion in listed if emotion} == {OLD}
@@ -500,3 +501,22 @@ def test_a_release_that_replaces_the_checkpoint_takes_no_words_away(
     version_delete(former)
     assert not analysis.is_model_here(former)
     assert not any(kept_checkpoint(former).parent.iterdir())
+
+
+def test_a_former_model_that_does_not_load_is_tried_once(
+    upgrade: Upgrade, former: FakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def load(version: str, checkpoint: str) -> FakePipeline:
+        tried.append(checkpoint)
+        raise CheckpointCorruptError(f"{checkpoint} is of another network")
+
+    monkeypatch.setattr(analysis, "_load_former", load)
+    monkeypatch.setattr(analysis, "_unloadable", set())
+    assert analysis.is_model_here(OLD)
+    for _ in range(2):
+        with pytest.raises(ModelAwayError):
+            analysis.text_analyse(text="a calm evening", version=OLD)
+    assert len(tried) == 1
+    assert not analysis.is_model_here(OLD)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,10 @@ from tqdm import tqdm
 
 from catalog.analysis import songs_analyse
 from catalog.errors import JobStateError, PathError, PermanentError, TransientError
+from catalog.ingest.catalogue import catalogue_import
+from catalog.ingest.rehearsal import ingest_rehearse
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
+from catalog.ingest.upsert import Outcome
 from catalog.models import BackgroundJob, Song
 from catalog.selectors import job_failures, job_progress, job_scope, unread_lines
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
@@ -23,7 +27,9 @@ from catalog.work.workers import worker_name
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Iterable, Iterator
 
+    from catalog.ingest.state import Fate
     from catalog.selectors import Scope
 
 logger = logging.getLogger(__name__)
@@ -33,6 +39,8 @@ BAD_PATH: Final = 2
 GRACE_SECONDS: Final = 3.0
 """If no worker takes a song for this long, the command analyses songs itself."""
 POLL_SECONDS: Final = 0.5
+FILES_SHOWN: Final = 20
+"""The most files of one outcome that a dry run names without --json."""
 
 _COUNTS: Final = (
     ("added", "new songs"),
@@ -41,6 +49,7 @@ _COUNTS: Final = (
     ("moved", "moved"),
     ("restored", "back again"),
     ("duplicates", "same content as another file"),
+    ("removed", "staff removed the song"),
     ("missing", "gone"),
     ("vanished", "gone during the scan"),
     ("unread", "audio of formats that are not read"),
@@ -71,7 +80,19 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="Folder or audio file.")
+        parser.add_argument("path", type=Path, nargs="?", help="Folder or audio file.")
+        parser.add_argument(
+            "--catalogue",
+            type=Path,
+            metavar="FILE",
+            help="A .csv or .jsonl that corrects and completes the tags of files, without a path.",
+        )
+        parser.add_argument(
+            "--root",
+            type=Path,
+            metavar="FOLDER",
+            help="With --catalogue: where its paths begin; its own folder if absent.",
+        )
         parser.add_argument(
             "--wait",
             action="store_true",
@@ -84,7 +105,20 @@ class Command(BaseCommand):
             default=float("inf"),
             help="With --wait: stop waiting then; the work goes on in the background.",
         )
-
+        parser.add_argument(
+            "--priority",
+            choices=BackgroundJob.Priority.values,
+            default=BackgroundJob.Priority.NORMAL,
+            help="Of its songs in the queue for analysis; next comes before high.",
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Say what would happen to which file; nothing is written or analysed.",
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="With --dry-run: one JSON object, with every file."
+        )
         parser.add_argument(
             "--accept-empty",
             action="store_true",
@@ -92,6 +126,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if options["json"] and not options["dry_run"]:
+            raise CommandError("--json is for --dry-run; manage.py jobs --json tells of real runs")
+        if (options["path"] is None) == (options["catalogue"] is None):
+            raise CommandError("name a folder or file, or a --catalogue, and not both")
+        if options["catalogue"]:
+            self._catalogue(options)
+            return
+        if options["dry_run"]:
+            self._rehearse(options)
+            return
         if options["wait"]:
             jobs_reconcile()  # a killed command may have left the job started
         try:
@@ -99,6 +143,7 @@ class Command(BaseCommand):
                 path=options["path"],
                 is_anywhere_allowed=True,
                 accept_empty=options["accept_empty"],
+                priority=options["priority"],
             )
         except PathError as error:
             raise CommandError(str(error), returncode=BAD_PATH) from error
@@ -112,6 +157,51 @@ class Command(BaseCommand):
             self._wait(one, worker, end)
             linked = BackgroundJob.objects.filter(pk__in=one.result.get("linked", []))
             jobs.extend(linked.exclude(pk__in=[known.pk for known in jobs]).order_by("created_at"))
+
+    def _catalogue(self, options: dict[str, Any]) -> None:
+        """Import a catalogue file, and print each row that cannot be used."""
+        if options["dry_run"]:
+            raise CommandError("--dry-run is for folders; a catalogue can be imported again")
+        file = options["catalogue"].resolve()
+        try:
+            report = catalogue_import(file=file, root=options["root"] or file.parent)
+        except PathError as error:
+            raise CommandError(str(error), returncode=BAD_PATH) from error
+        self.stdout.write(f"{report.changed:7d} songs changed")
+        self.stdout.write(f"{report.unchanged:7d} unchanged")
+        self.stdout.write(f"{report.refused:7d} rows not used")
+        for one in report.problems:
+            where = f"line {one.line}" + (f", {one.field}" if one.field else "")
+            self.stdout.write(f"  {file.name}, {where}: {one.message}")
+        if report.refused > len(report.problems):
+            self.stdout.write("  and more; correct these and import the file again")
+
+    def _rehearse(self, options: dict[str, Any]) -> None:
+        """Print what an ingest would do."""
+        with tqdm(unit=" files", desc="reading", dynamic_ncols=True, file=sys.stderr) as bar:
+            try:
+                found = ingest_rehearse(
+                    path=options["path"],
+                    accept_empty=options["accept_empty"],
+                    on_progress=lambda job: _show_read(job, bar),
+                )
+            except PathError as error:
+                raise CommandError(str(error), returncode=BAD_PATH) from error
+        if options["json"]:
+            told = [asdict(one) for one in found]
+            self.stdout.write(json.dumps({"dry_run": told}, ensure_ascii=False, indent=1))
+            return
+        for one in found:
+            self.stdout.write(f"{one.path}: nothing was changed. An ingest now would count:")
+            for key, text in _COUNTS:
+                if one.counts.get(key) or key in {"added", "failed"}:
+                    self.stdout.write(f"{one.counts.get(key, 0):7d} {text}")
+            for line in _fate_lines(one.files):
+                self.stdout.write(f"  {line}")
+            for note in one.counts.get("notes", []):
+                self.stdout.write(f"  note: {note}")
+            if one.code:
+                self.stdout.write(f"  The ingest would end with {one.code}: {one.message}")
 
     def _wait(self, job: BackgroundJob, worker: str, end: float) -> None:
         """Work along until the job has ended or the time is over; then print what it did."""
@@ -168,6 +258,9 @@ class Command(BaseCommand):
         job.refresh_from_db()
         if job.status == BackgroundJob.Status.FAILED:
             raise CommandError(f"{job.error_code}: {job.error_message}")
+        if job.status == BackgroundJob.Status.REVOKED:
+            self.stdout.write(f"Staff cancelled the job {job.pk}; the same command starts another.")
+            return
         if not job.finished_at:
             progress = job_progress(job)
             self.stdout.write(
@@ -212,6 +305,27 @@ def _help(scope: Scope, worker: str) -> bool:
         return False
     ingests_settle()
     return report.analysed + report.failed > 0
+
+
+def _fate_lines(files: Iterable[Fate]) -> Iterator[str]:
+    """Yield lines on the files that do not stay as they are, the first ones of each kind."""
+    texts = dict(_COUNTS)
+    by_kind: dict[str, list[Fate]] = {}
+    for one in files:
+        by_kind.setdefault(one.what, []).append(one)
+    for what in texts:
+        some = by_kind.get(what, []) if what != "unchanged" else []
+        for one in some[:FILES_SHOWN]:
+            why = ": ".join(part for part in (one.code, one.reason) if part)
+            yield f"{texts[what]}: {one.name}" + (f": {why}" if why else "")
+        if len(some) > FILES_SHOWN:
+            yield f"{texts[what]}: and {len(some) - FILES_SHOWN} more; --json names all"
+
+
+def _show_read(job: BackgroundJob, bar: tqdm[Any]) -> None:
+    bar.total = job.progress_total
+    bar.n = sum(job.result[outcome] for outcome in Outcome)
+    bar.refresh()
 
 
 def _show(job: BackgroundJob, bar: tqdm[Any]) -> None:

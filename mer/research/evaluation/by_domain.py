@@ -84,7 +84,9 @@ def _figures(songs: Sequence[TrackFeatures], output: AffettiOutput, plane: Plane
     rated = [i for i, song in enumerate(songs) if song.track.labels.felt is not None]
     if rated:
         felt = np.array([songs[i].track.labels.felt for i in rated])
-        figures["felt"] = _felt(felt, output.felt.double().numpy()[rated], affect[rated])
+        # A network that no felt emotions calibrate has their logits alone.
+        predicted = output.felt if output.felt.shape[1] else output.gems_logits.sigmoid()
+        figures["felt"] = _felt(felt, predicted.double().numpy()[rated], affect[rated])
     wanted = targets([song.track for song in songs], plane)
     known = (wanted.weights[:, TASKS.index("valence")] > 0).numpy()
     bounds = output.intervals.double().numpy()[known].reshape(-1, 2, 2)

@@ -205,9 +205,9 @@ def _with_kinds(
     plane: Plane,
 ) -> AffettiConfig:
     """Fit the temperature factor of each kind of music, and the edge of the training songs."""
-    heard = _having(songs, ("audio",))
-    output = out_of_fold(networks, heard, ("audio",))
-    wanted = targets([song.track for song in heard], plane)
+    sounding = _having(songs, ("audio",))
+    output = out_of_fold(networks, sounding, ("audio",))
+    wanted = targets([song.track for song in sounding], plane)
     known = wanted.weights[:, TASKS.index("quadrant")] > 0
     of_kind = output.kinds.argmax(dim=1)
     factors = [

@@ -26,6 +26,8 @@ _CONSTANT: Final = 2e-3
 _RANK: Final = 200
 _RIDGE: Final = 1e3
 """Inverse of the penalty's strength of scikit-learn's logistic regression."""
+_ROUNDING: Final = 0.05
+"""Smallest share of the energy outside the principal components."""
 _FLOOR: Final = 0.05
 """Least variance of a component within kinds, relative to their mean."""
 
@@ -167,7 +169,9 @@ def _fit_novelty(statistics: KindStatistics, columns: Tensor, kinds: Tensor) -> 
     floored = variance + _FLOOR * variance.mean() + 1e-6
     statistics.whitening.copy_(axes / floored.sqrt())
     statistics.centres.copy_(centres @ statistics.whitening)
-    outside = (columns**2).sum(dim=1) - (inside**2).sum(dim=1)
-    statistics.residual.copy_(outside.mean().clamp(min=1e-6))
+    energy = (columns**2).sum(dim=1)
+    outside = energy - (inside**2).sum(dim=1)
+    # With fewer songs than components nothing is outside but rounding errors, which must not count.
+    statistics.residual.copy_(outside.mean().clamp(min=_ROUNDING * energy.mean()))
     distance = statistics.log_distance(columns)
     statistics.novelty_moments.copy_(torch.stack([distance.mean(), distance.std().clamp(min=1e-3)]))

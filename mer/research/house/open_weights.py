@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from mer.research.datasets import composed, emobank, goemotions, poem_sentiment
 from mer.research.house.mixture import some_comments
-from mer.research.house.trainer import Trainer
-from mer.research.house.validation import FoldNetwork, is_song
+from mer.research.house.validation import FoldNetwork, is_song, trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,10 +93,9 @@ def leave_instrumentations_out(
     networks = {}
     for name, genres in _DOMAINS.items():
         held = tuple(e for e in examples if is_song(e) and set(e.track.genres) & set(genres))
-        songs = [e for e in examples if is_song(e) and not set(e.track.genres) & set(genres)]
-        if held and songs:
-            texts = [e for e in examples if not is_song(e)]
+        kept = [e for e in examples if not is_song(e) or not set(e.track.genres) & set(genres)]
+        if held and any(is_song(e) for e in kept):
             place = folder / f"without-{genres[0]}"
-            network = Trainer(recipe, config, songs, texts, plane, place, start).train()
+            network = trained(recipe, config, kept, plane, place, start)
             networks[name] = FoldNetwork(network, held)
     return networks

@@ -449,9 +449,9 @@ class Trainer:
 
 def fit_statistics(network: AffettiNetwork, songs: Sequence[TrackFeatures]) -> None:
     """Fit the audio statistics of `network` to the songs that have audio (`house.kinds`)."""
-    heard = [(song.track, song.audio) for song in songs if song.audio is not None]
-    pooled = torch.stack([_pooled(audio) for _, audio in heard])
-    tracks = [track for track, _ in heard]
+    sounding = [(song.track, song.audio) for song in songs if song.audio is not None]
+    pooled = torch.stack([_pooled(audio) for _, audio in sounding])
+    tracks = [track for track, _ in sounding]
     kinds.fit(network.statistics, pooled, tracks, network.config.descriptor_dim)
 
 

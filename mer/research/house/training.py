@@ -26,8 +26,8 @@ from mer.research.house.calibration import calibrate
 from mer.research.house.mixture import DISTORTED_SETS, GENERAL_TEXTS, SONG_SETS, Plane, load_tracks
 from mer.research.house.reading import read_texts
 from mer.research.house.text_adaptation import adapter
-from mer.research.house.trainer import Recipe, Trainer
-from mer.research.house.validation import cross_validate, is_song, leave_domains_out
+from mer.research.house.trainer import Recipe
+from mer.research.house.validation import cross_validate, leave_domains_out, trained
 from mer.research.inputs import features
 from mer.research.inputs.distortions import augmentation
 from mer.research.inputs.features import FeatureCache
@@ -118,8 +118,10 @@ def text_start(
     """Weights after `read_texts` on the texts about no song of the song sets; kept in `folder`."""
     texts = [e for e in material.development if e.track.dataset in GENERAL_TEXTS]
     parts = (recipe, config, material.plane, [(t.track.track_id, t.track.labels) for t in texts])
-    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-    path = folder / f"text-start-{digest}.safetensors"
+    digest = hashlib.sha256(repr(parts).encode())
+    for name, correction in sorted(material.adapter.items()):  # they decide the texts' features
+        digest.update(name.encode() + correction.contiguous().numpy().tobytes())
+    path = folder / f"text-start-{digest.hexdigest()[:12]}.safetensors"
     if not path.is_file():
         weights = read_texts(recipe, config, texts, material.plane)
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,10 +138,7 @@ def train_final(
     start: Mapping[str, Tensor] | None = None,
 ) -> AffettiNetwork:
     """Train on all data outside the test splits; the state is kept in `folder`."""
-    examples = material.development
-    songs = [example for example in examples if is_song(example)]
-    texts = [example for example in examples if not is_song(example)]
-    return Trainer(recipe, config, songs, texts, material.plane, folder, start).train()
+    return trained(recipe, config, material.development, material.plane, folder, start)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -97,15 +97,8 @@ def cross_validate(
             for e in examples
         ]
         kept = [e for e, h in zip(examples, held, strict=True) if not h]
-        network = Trainer(
-            recipe,
-            config,
-            [e for e in kept if is_song(e)],
-            [e for e in kept if not is_song(e)],
-            plane,
-            folder / f"fold-{fold}" if folder else None,
-            start,
-        ).train()
+        place = folder / f"fold-{fold}" if folder else None
+        network = trained(recipe, config, kept, plane, place, start)
         songs = tuple(e for e, h in zip(examples, held, strict=True) if h and is_song(e))
         networks.append(FoldNetwork(network, songs))
     return networks
@@ -145,17 +138,30 @@ def leave_domains_out(
         kept = [e for e in examples if e.track.dataset not in sets]
         held = tuple(e for e in examples if e.track.dataset in sets and is_song(e))
         if held:
-            network = Trainer(
+            network = trained(
                 recipe,
                 config,
-                [e for e in kept if is_song(e)],
-                [e for e in kept if not is_song(e)],
+                kept,
                 plane,
                 folder / f"without-{sets[0]}" if folder else None,
                 start,
-            ).train()
+            )
             networks[name] = FoldNetwork(network, held)
     return networks
+
+
+def trained(
+    recipe: Recipe,
+    config: AffettiConfig,
+    examples: Sequence[TrackFeatures],
+    plane: Plane,
+    folder: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
+) -> AffettiNetwork:
+    """Train one network on songs and texts; `folder` is for its own state."""
+    songs = [example for example in examples if is_song(example)]
+    texts = [example for example in examples if not is_song(example)]
+    return Trainer(recipe, config, songs, texts, plane, folder, start).train()
 
 
 def is_song(example: TrackFeatures) -> bool:

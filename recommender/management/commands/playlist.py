@@ -26,6 +26,7 @@ from recommender.playlists import (
     playlist_listed,
 )
 from recommender.playlists.fields import Group
+from recommender.playlists.listed import with_songs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +80,7 @@ class Command(BaseCommand):
         entries = playlist_listed(generated)
         match options["format"]:
             case "text":
-                text = _as_text(generated, entries)
+                text = _as_text(generated)
             case "json":
                 text = _as_json(generated, entries)
             case suffix:
@@ -138,15 +139,16 @@ def _listener(request: PlaylistRequest, username: str | None) -> User | None:
     return user
 
 
-def _as_text(generated: GeneratedPlaylist, entries: Iterable[ListedEntry]) -> str:
+def _as_text(generated: GeneratedPlaylist) -> str:
     lines = [
         f"Target: valence {generated.valence:.2f}, arousal {generated.arousal:.2f}"
         + "".join(f", {name} {weight:.0%}" for name, weight in generated.emotions.items()),
         "",
         f"{'#':>3}  {'score':>5}  {'V':>4}  {'A':>4}  {'id':>6}  {'artist':{_WIDE}}  title",
     ]
-    for number, entry in enumerate(entries, start=1):
-        song, reason = entry.song, entry.reason
+    rows = with_songs(generated.entries, model_version=generated.model_version)
+    for number, (entry, song) in enumerate(rows, start=1):
+        reason = entry.reason
         artist = textwrap.shorten(song.artist or "-", _WIDE, placeholder="…")
         lines.append(
             f"{number:3}  {entry.score:5.3f}  {reason['valence']:4.2f}  {reason['arousal']:4.2f}  "

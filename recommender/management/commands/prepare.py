@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -19,6 +16,7 @@ from catalog.management.commands.ingest import BAD_PATH
 from catalog.models import Song
 from catalog.selectors import library_find
 from recommender.backup import leftovers_delete
+from recommender.first_run import setup_code, setup_is_open
 from recommender.tasks import build_index_if_stale
 
 if TYPE_CHECKING:
@@ -28,9 +26,11 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """Migrate, ingest and analyse music, build the index, and create an admin if there is none."""
+    """Migrate, ingest and analyse music, build the index, and say where the first admin is made."""
 
-    help = "Make Affetti ready to serve: database, static files, music, index, first admin."
+    help = (
+        "Make Affetti ready to serve: database, static files, music, index, address of the setup."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -60,10 +60,10 @@ class Command(BaseCommand):
             root = str(settings.AFFETTI_CATALOG_ROOTS[0])
             self._ingest(root, options["at_most"])
         build_index_if_stale()
-        self._admin_ensure()
         self.stdout.write(
             f"\nAffetti plays at http://127.0.0.1:{options['port']}   (Ctrl-C stops it)\n"
         )
+        self._setup_say(options["port"])
 
     def _ingest(self, folder: str, at_most: float) -> None:
         """Ingest; a failed job is said and passed over, only an unknown bad path is raised."""
@@ -75,24 +75,15 @@ class Command(BaseCommand):
                 raise
             self.stderr.write(f"The ingest of {folder} failed; serving what is there. {error}")
 
-    def _admin_ensure(self) -> None:
-        """Create the first admin and print the password once."""
-        user_model = get_user_model()
-        if user_model.objects.filter(is_superuser=True).exists():
+    def _setup_say(self, port: int) -> None:
+        """Print where the first admin is made, while there is none."""
+        if not setup_is_open():
             return
-        password = secrets.token_urlsafe(12)
-        try:
-            user_model.objects.create_superuser("admin", password=password)
-        except ValidationError as error:
-            raise CommandError(
-                "There is no superuser, and an account that is none has the name admin. Make a "
-                "superuser of another name with: manage.py createsuperuser"
-            ) from error
         self.stdout.write(
             self.style.SUCCESS(
-                f"\nAdmin account made: name admin, password {password}\n"
-                "The password is shown only once; change it at /account."
-                + (" Listeners sign up at /signup." if settings.AFFETTI_SIGNUP else "")
+                "\nNobody manages this installation yet. Open this address to make the first "
+                f"account and choose your music:\n  http://127.0.0.1:{port}/setup?code={setup_code()}"
+                "\nThe code at its end is secret, and works until there is an admin."
             )
         )
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """Run web, worker and scheduler until Ctrl-C or SIGTERM."""
+    """Run web, worker, scheduler and watcher until Ctrl-C or SIGTERM."""
 
-    help = "Run web, worker and scheduler; a process that dies is started again."
+    help = "Run web, worker, scheduler and watcher; a process that dies is started again."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,40 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
+from django.utils.translation import get_language
 
-from recommender.web import media
-from recommender.web.presentation import QUADRANT_NAMES
+from mer.affect import AffectPoint
+from recommender.terms import minutes_words, percent, shown, told
+from recommender.web import media, presentation, script_texts
+from recommender.web.mood_charts import mood_words
+from recommender.web.navigation import section_of
 
 if TYPE_CHECKING:
+    from django.template import Context
     from django.utils.safestring import SafeString
+
+    from recommender.mood_history import Span
 
 register = template.Library()
 register.filter("media_type", media.media_type)
+register.filter("transcoded_url", media.transcoded_url)
+register.filter("shown", shown)
+register.filter("told", told)
+register.filter("quadrant_name", presentation.quadrant_name)
+register.filter("songs", presentation.songs_counted)
+register.filter("grouped", presentation.grouped)
+register.filter("two_places", presentation.two_places)
+register.filter("signed", presentation.signed)
+register.filter("percent", percent)
 
 
 @register.filter
-def quadrant_name(quadrant: str) -> str:
-    """Q1 → happy."""
-    return QUADRANT_NAMES[quadrant]
-
-
-@register.filter
-def percent(value: float) -> str:
-    """0.724 → 72 %."""
-    return f"{value:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
-
-
-@register.filter
-def two_places(value: float) -> str:
-    """0.7241 → 0.72."""
-    return f"{value:.2f}"
-
-
-@register.filter
-def signed(value: float) -> str:
-    """0.0741 → +0.07; below 0 with a proper minus sign."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+def mood(place: Span) -> str:
+    """Name the mood of a mean place."""
+    return mood_words(place.valence, place.arousal)
 
 
 @register.filter
@@ -49,6 +48,12 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+@register.filter
+def in_minutes(seconds: float) -> str:
+    """4325 → 1 h 12 min, 65 → 1 min."""
+    return minutes_words(seconds)
+
+
 @register.simple_tag
 def bar(value: float) -> SafeString:
     """Draw a number from 0 to 1; the page also shows the number as text."""
@@ -57,3 +62,42 @@ def bar(value: float) -> SafeString:
         '<rect width="{}" height="1"/></svg>',
         f"{value * 100:.1f}",
     )
+
+
+@register.simple_tag
+def across(valence: float) -> str:
+    """Return where a valence lies on a plane of side 100."""
+    return f"{100 * valence:.1f}"
+
+
+@register.simple_tag
+def down(arousal: float) -> str:
+    """Return where an arousal lies on a plane of side 100, y downwards."""
+    return f"{100 * (1 - arousal):.1f}"
+
+
+@register.simple_tag
+def quadrant_at(valence: float, arousal: float) -> str:
+    """Return the class of a place: q1 to q4."""
+    return str(AffectPoint(valence, arousal).quadrant).lower()
+
+
+@register.simple_tag
+def mood_at(valence: float, arousal: float) -> str:
+    """Name the mood of a place."""
+    return mood_words(valence, arousal)
+
+
+register.simple_tag(script_texts.address, name="script_texts")
+
+
+@register.simple_tag
+def other_languages() -> list[tuple[str, str]]:
+    """Return the languages that the page is not in: code and name, each in that language."""
+    return [(code, name) for code, name in settings.LANGUAGES if code != get_language()]
+
+
+@register.simple_tag(takes_context=True)
+def current_section(context: Context) -> str:
+    """Name the section of the site that the page belongs to."""
+    return section_of(context.get("request"))

@@ -1,4 +1,4 @@
-"""Accounts, and what a listener has listened to."""
+"""Log in and sign up."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.auth.decorators import login_not_required, login_required
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
 
-from recommender import selectors
 from recommender.names import NAME_TAKEN
 from recommender.throttles import address, limit
 from recommender.web.forms import SignUpForm
-from recommender.web.views.base import page_of
+from recommender.web.views.base import way_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 
-@login_required
-@require_safe
-def listening(request: HttpRequest) -> HttpResponse:
-    page = page_of(request, selectors.listen_list(request.user))
-    return render(request, "history.html", {"page_obj": page})
+class ReturningLoginView(LoginView):
+    """The login, which leads back to the page that one came from."""
+
+    redirect_authenticated_user = True
+
+    def get_redirect_url(self, request: Any = None) -> str:
+        return way_back(self.request)
 
 
 def login_throttled(
@@ -54,7 +57,7 @@ def login_throttled(
 @require_http_methods(["GET", "HEAD", "POST"])
 def signup(request: HttpRequest) -> HttpResponse:
     if not settings.AFFETTI_SIGNUP:
-        raise Http404("Accounts are made by the admin.")
+        raise Http404(gettext("Accounts are made by the admin."))
     form = SignUpForm(request.POST or None)
     status = HTTPStatus.OK
     if request.method == "POST" and form.is_valid():
@@ -69,5 +72,6 @@ def signup(request: HttpRequest) -> HttpResponse:
             status = HTTPStatus.BAD_REQUEST
         else:
             login(request, user)
-            return redirect("home")
-    return render(request, "registration/signup.html", {"form": form}, status=status)
+            return redirect(way_back(request) or "home")
+    context = {"form": form, "next": way_back(request)}
+    return render(request, "registration/signup.html", context, status=status)

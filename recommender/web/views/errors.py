@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from django.http import HttpResponse
 from django.template import loader
 
-from recommender.errors import error_answer
+from recommender.error_answers import error_answer
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from recommender.errors import ErrorAnswer
+    from recommender.error_answers import ErrorAnswer
 
 
 def error_response(request: HttpRequest, answer: ErrorAnswer) -> HttpResponse:

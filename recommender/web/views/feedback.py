@@ -15,6 +15,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,12 +27,15 @@ from recommender.access import CORRECT_PERMISSION
 from recommender.feedback import FeedbackKind
 from recommender.playlists import profile_shown
 from recommender.web.forms import CorrectionForm, FeedbackKindForm, PlaceForm, RatingForm
+from recommender.web.presentation import song_entries
 from recommender.web.queries import form_error
-from recommender.web.views.base import account, page_of, staff_who_may
+from recommender.web.views.base import account, in_listener_zone, page_of, staff_who_may
 
 if TYPE_CHECKING:
     from django.forms import Form
     from django.http import HttpRequest
+
+    from recommender.feedback import FeedbackItem
 
 
 @login_required
@@ -70,7 +75,7 @@ def song_place(request: HttpRequest, pk: int) -> HttpResponse:
     song = _song(pk)
     form = _valid(PlaceForm(request.POST))
     feedback.song_place(user=account(request), song_id=song.pk, **form.cleaned_data)
-    messages.success(request, "Noted, for you alone.")
+    messages.success(request, gettext("Noted, for you alone."))
     return _back(request)
 
 
@@ -88,13 +93,16 @@ def artist_ban(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
+@in_listener_zone
 def own_feedback(request: HttpRequest) -> HttpResponse:
     form = FeedbackKindForm(request.GET)
     kind = form.cleaned_data["kind"] if form.is_valid() else ""
     items = feedback.feedback_items(user=account(request))
     by_kind = {one: items.of_kind(one) for one in FeedbackKind}
+    page = page_of(request, by_kind[FeedbackKind(kind)] if kind else items)
     context = {
-        "page_obj": page_of(request, by_kind[FeedbackKind(kind)] if kind else items),
+        "page_obj": page,
+        "rows": _rows(list(page), request),
         "kind": kind,
         "kinds": [(one.value, words, len(by_kind[one])) for one, words in _KIND_WORDS.items()],
         "count": len(items),
@@ -103,13 +111,21 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
     return render(request, "feedback.html", context)
 
 
+def _rows(items: list[FeedbackItem], request: HttpRequest) -> list[dict[str, object]]:
+    """Return what was said, each with the row of its song; an artist has none."""
+    said = [item.song for item in items if item.song]
+    keys = [f"said-{number}" for number in range(len(said))]
+    entries = iter(song_entries(said, request.user, keys))
+    return [{"item": item, "entry": next(entries) if item.song else None} for item in items]
+
+
 _KIND_WORDS = {
-    FeedbackKind.LIKE: "Liked",
-    FeedbackKind.BAN: "Banned songs",
-    FeedbackKind.ARTIST_BAN: "Banned artists",
-    FeedbackKind.RATING: "Rated",
-    FeedbackKind.MOOD: "Moods corrected",
-    FeedbackKind.SKIP: "Skipped",
+    FeedbackKind.LIKE: _("Liked"),
+    FeedbackKind.BAN: _("Banned songs"),
+    FeedbackKind.ARTIST_BAN: _("Banned artists"),
+    FeedbackKind.RATING: _("Rated"),
+    FeedbackKind.MOOD: _("Moods corrected"),
+    FeedbackKind.SKIP: _("Skipped"),
 }
 
 
@@ -119,7 +135,7 @@ def feedback_reset(request: HttpRequest) -> HttpResponse:
     form = _valid(FeedbackKindForm(request.POST))
     kind = form.cleaned_data["kind"]
     feedback.feedback_reset(user=account(request), kind=FeedbackKind(kind) if kind else None)
-    messages.success(request, "Forgotten.")
+    messages.success(request, gettext("Forgotten."))
     return redirect("own-feedback")
 
 
@@ -129,11 +145,11 @@ def song_correct(request: HttpRequest, pk: int) -> HttpResponse:
     song = get_object_or_404(Song.objects.only("pk"), pk=pk)
     if _is_undone(request):
         emotion_correction_undo(song_id=song.pk, by=account(request))
-        messages.success(request, "Undone: what the model predicted holds again.")
+        messages.success(request, gettext("Undone: what the model predicted holds again."))
     else:
         form = _valid(CorrectionForm(request.POST))
         emotion_correct(song_id=song.pk, by=account(request), **form.cleaned_data)
-        messages.success(request, "Corrected for everybody.")
+        messages.success(request, gettext("Corrected for everybody."))
     return redirect("song", song.pk)
 
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from recommender import accounts, selectors
 from recommender.errors import AccountError
-from recommender.web.forms import DeletionForm, TokenForm
+from recommender.web.forms import DeletionForm, OwnPasswordForm, TokenForm
 from recommender.web.views.accounts import login_throttled
-from recommender.web.views.base import account, page_of
+from recommender.web.views.base import account, in_listener_zone, page_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @login_required
 @never_cache
 @require_safe
+@in_listener_zone
 def own_account(request: HttpRequest) -> HttpResponse:
     return _account_page(request, TokenForm())
 
@@ -35,6 +36,7 @@ def own_account(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_POST
+@in_listener_zone
 def token_create(request: HttpRequest) -> HttpResponse:
     """Make a token, and show its secret on this one answer."""
     form = TokenForm(request.POST)
@@ -56,7 +58,7 @@ def _account_page(
 def token_revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = get_object_or_404(selectors.token_list(request.user), pk=pk)
     token.delete()
-    messages.success(request, f"The token {token.name} is revoked.")
+    messages.success(request, gettext("The token %(name)s is revoked.") % {"name": token.name})
     return redirect("account")
 
 
@@ -64,7 +66,7 @@ def token_revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def tokens_revoke(request: HttpRequest) -> HttpResponse:
     selectors.token_list(request.user).delete()
-    messages.success(request, "All tokens are revoked.")
+    messages.success(request, gettext("All tokens are revoked."))
     return redirect("account")
 
 
@@ -72,10 +74,14 @@ def tokens_revoke(request: HttpRequest) -> HttpResponse:
 @login_throttled
 @require_http_methods(["GET", "HEAD", "POST"])
 def password_change(request: HttpRequest) -> HttpResponse:
-    form = PasswordChangeForm(account(request), request.POST or None)
+    form = OwnPasswordForm(account(request), request.POST or None)
     if request.method == "POST" and form.is_valid():
-        update_session_auth_hash(request, form.save())
-        messages.success(request, "The password is changed. Tokens and other sessions have ended.")
+        # The other columns may be another's by now, who has deactivated the account.
+        user = form.save(commit=False)
+        user.save(update_fields=["password"])
+        update_session_auth_hash(request, user)
+        done = gettext("The password is changed. Tokens and other sessions have ended.")
+        messages.success(request, done)
         return redirect("account")
     return render(request, "account_password.html", {"form": form})
 
@@ -105,6 +111,6 @@ def account_delete(request: HttpRequest) -> HttpResponse:
             form.add_error(error.field or None, str(error))
         else:
             logout(request)
-            messages.success(request, "Your account is deleted.")
+            messages.success(request, gettext("Your account is deleted."))
             return redirect("home")
     return render(request, "account_delete.html", {"form": form})

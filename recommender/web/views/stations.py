@@ -8,14 +8,17 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from recommender import playlists, selectors
 from recommender import stations as service
+from recommender.terms import told
 from recommender.throttles import words_limit
 from recommender.web import queries
 from recommender.web.forms import SavePlaylistForm, StationForm, VersionForm
-from recommender.web.views.base import account, page_of
+from recommender.web.views.base import account, covers_set, in_listener_zone, page_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -27,20 +30,23 @@ if TYPE_CHECKING:
 
 @login_required
 @require_safe
+@in_listener_zone
 def station_index(request: HttpRequest) -> HttpResponse:
     page = page_of(request, selectors.station_list(request.user))
-    for station in page:
-        station.playlist = service.current_version(station)
+    covers_set(page)
     return render(request, "stations.html", {"page_obj": page})
 
 
 @login_required
 @require_safe
+@in_listener_zone
 def station(request: HttpRequest, pk: UUID) -> HttpResponse:
     held = _own(request, pk)
+    (covered,) = covers_set([held])
     context = {
         "station": held,
-        "current": service.current_version(held),
+        "current": covered.playlist,
+        "cover_ids": covered.cover_ids,
         "versions": selectors.station_versions(held),
         "form": StationForm(instance=held),
     }
@@ -49,6 +55,7 @@ def station(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+@in_listener_zone
 def station_save(request: HttpRequest) -> HttpResponse:
     """Make a station of the query of a list, and its first version."""
     form = SavePlaylistForm(request.POST)
@@ -60,6 +67,7 @@ def station_save(request: HttpRequest) -> HttpResponse:
             user=account(request),
             request=wanted,
             name=form.cleaned_data["name"] or playlists.playlist_name(wanted),
+            time_zone=timezone.get_current_timezone_name(),
         )
     except ValueError as error:
         messages.error(request, str(error))
@@ -76,7 +84,7 @@ def station_change(request: HttpRequest, pk: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             service.station_change(station=held, fields=form.cleaned_data)
-            messages.success(request, "Changed.")
+            messages.success(request, gettext("Changed."))
         except ValueError as error:
             messages.error(request, str(error))
     else:
@@ -100,8 +108,10 @@ def station_restore(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise queries.form_error(form)
     version = form.cleaned_data["version"]
     if not service.station_restore(station=held, version=version):
-        raise Http404("The station has no such version.")
-    messages.success(request, f"Version {version} is the current one.")
+        raise Http404(gettext("The station has no such version."))
+    messages.success(
+        request, gettext("Version %(number)d is the current one.") % {"number": version}
+    )
     return redirect("station", pk)
 
 
@@ -110,7 +120,7 @@ def station_restore(request: HttpRequest, pk: UUID) -> HttpResponse:
 def station_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     held = _own(request, pk)
     held.delete()
-    messages.success(request, f"{held.name} is deleted.")
+    messages.success(request, gettext("%(name)s is deleted.") % {"name": held.name})
     return redirect("stations")
 
 
@@ -122,6 +132,7 @@ def _refresh(request: HttpRequest, held: Station) -> None:
     if service.needs_network(held):
         words_limit(request)
     if service.station_refresh(station=held):
-        messages.success(request, f"Version {held.version} is made.")
+        made = gettext("Version %(number)d is made.") % {"number": held.version}
+        messages.success(request, made)
     else:
-        messages.error(request, " ".join(held.notes))
+        messages.error(request, " ".join(map(told, held.notes)))

@@ -22,7 +22,9 @@ from catalog.work.jobs import (
     job_advance,
     job_create,
     job_fail,
+    job_pause,
     job_requeue,
+    job_resume,
     job_revoke,
     job_start,
     job_succeed,
@@ -99,7 +101,8 @@ class JobMachine(RuleBasedStateMachine):
             heartbeat_at=timezone.now() - timedelta(days=1)
         )
         jobs_reconcile()
-        if self.status == Status.STARTED:
+        # A job without a worker waits for other work.
+        if self.status == Status.STARTED and self.owner:
             self.status, self.owner = self.given_back(), ""
 
     @rule()
@@ -109,6 +112,22 @@ class JobMachine(RuleBasedStateMachine):
             job_revoke(job=BackgroundJob.objects.get(pk=self.job_id))
         if may:
             self.status, self.owner = Status.REVOKED, ""
+
+    @rule()
+    def pause(self) -> None:
+        may = self.status in {Status.PENDING, Status.STARTED}
+        with contextlib.nullcontext() if may else pytest.raises(JobStateError):
+            job_pause(job=BackgroundJob.objects.get(pk=self.job_id))
+        if may:
+            self.status, self.owner = Status.PAUSED, ""
+
+    @rule(is_waiting=st.booleans())
+    def resume(self, is_waiting: bool) -> None:
+        may = self.status == Status.PAUSED
+        with contextlib.nullcontext() if may else pytest.raises(JobStateError):
+            job_resume(job=BackgroundJob.objects.get(pk=self.job_id), is_waiting=is_waiting)
+        if may:
+            self.status, self.owner = Status.STARTED if is_waiting else Status.PENDING, ""
 
     @invariant()
     def row_is_as_the_model_says(self) -> None:

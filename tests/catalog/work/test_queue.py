@@ -293,6 +293,13 @@ def test_leases_are_renewed_while_the_work_goes_on(monkeypatch: pytest.MonkeyPat
     assert songs_waiting().filter(leased_by="").count() == 2
 
 
+def test_many_songs_are_queued_again_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.work.queue._IDS_AT_ONCE", 2)
+    songs = SongFactory.create_batch(5, status=Song.Status.FAILED)
+    assert songs_analyse_again(song_ids=(song.pk for song in songs)) == 5
+    assert Song.objects.filter(status=Song.Status.PENDING).count() == 5
+
+
 def test_asked_for_again_a_song_waits_and_its_emotion_counts_no_more() -> None:
     emotion = SongEmotionFactory(song__status=Song.Status.FAILED, song__deaths=3, song__errors=1)
     SongEmotion.objects.update(input_sha256=emotion.song.input_sha256)

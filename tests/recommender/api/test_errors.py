@@ -10,7 +10,8 @@ from django.urls import URLPattern, get_resolver, resolve
 from rest_framework.test import APIClient
 
 from catalog.errors import TransientError
-from recommender.errors import ErrorCode, PlaylistErrorCode
+from recommender.error_answers import ErrorCode
+from recommender.errors import PlaylistErrorCode
 from tests.factories import SongFactory
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def test_server_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("recommender.selectors.song_map", fail)
+    monkeypatch.setattr("recommender.song_map.song_map", fail)
     api = APIClient(raise_request_exception=False)
     body = check(api.get("/api/v1/songs/map/"), 500, ErrorCode.INTERNAL_ERROR)
     assert "secret" not in str(body)
@@ -266,7 +267,7 @@ def test_unavailable(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise TransientError("away")
 
-    monkeypatch.setattr("recommender.selectors.song_map", fail)
+    monkeypatch.setattr("recommender.song_map.song_map", fail)
     response = api.get("/api/v1/songs/map/")
     check(response, 503, ErrorCode.UNAVAILABLE)
     assert response["Retry-After"] == "10"

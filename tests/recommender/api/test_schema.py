@@ -7,7 +7,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from recommender.errors import ErrorCode
+from recommender.error_answers import ErrorCode
 from tests.places import ROOT
 
 if TYPE_CHECKING:

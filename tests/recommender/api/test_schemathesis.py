@@ -93,5 +93,7 @@ def test_the_schema_holds(case: Any, world: World) -> None:
     world.name_what_is_there(case)
     # What one request changes, the next does not see.
     with transaction.atomic():
-        case.call_and_validate(headers=world.headers, excluded_checks=EXCLUDED)
+        # Its client does not unpack what is compressed.
+        headers = {**world.headers, "Accept-Encoding": "identity"}
+        case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)
         transaction.set_rollback(True)

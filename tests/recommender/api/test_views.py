@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from catalog.models import BackgroundJob, IngestFailure, Song
+from catalog.models import BackgroundJob, IngestFailure, Library, Song
 from mer.affect import EMOTIONS, GEMS
-from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.moods import MOODS
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
@@ -123,7 +122,7 @@ class TestSongs:
         ).song  # fmt: skip
         emotion = api.get(f"/api/v1/songs/{song.pk}/").json()["emotion"]
         assert (emotion["lyrics_language"], emotion["lyrics_withheld"]) == ("de", True)
-        note = "Lyrics in German were not used: the model reads English only."
+        note = "Lyrics in German were not used: the model was trained on English lyrics."
         assert emotion["withheld_note"] == note
 
     def test_what_a_model_does_not_predict_is_null_or_empty(self, api: APIClient) -> None:
@@ -155,14 +154,20 @@ class TestSongs:
         assert similarities == sorted(similarities, reverse=True)
         assert songs[0].pk not in {row["song"]["id"] for row in body}
 
-    def test_map_samples_a_large_catalogue(
-        self, api: APIClient, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+    def test_songs_by_their_ids(
+        self,
+        api: APIClient,
+        songs: list[Song],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
-        assert len(api.get("/api/v1/songs/map/").json()["songs"]) == 12
-        monkeypatch.setattr(selectors, "MAP_SONGS", 5)
-        few = api.get("/api/v1/songs/map/").json()["songs"]
-        assert 2 <= len(few) <= 5
-        assert few == api.get("/api/v1/songs/map/").json()["songs"]
+        wanted = [songs[3].pk, songs[7].pk]
+        with django_assert_max_num_queries(2):
+            body = api.get(f"/api/v1/songs/?ids={wanted[0]},{wanted[1]},999999").json()
+        assert sorted(row["id"] for row in body["results"]) == sorted(wanted)
+        for bad in ("x", "1,", "-1", "1.5", "9" * 30, "1 2"):
+            response = api.get(f"/api/v1/songs/?ids={bad}")
+            assert response.status_code == 400, bad
+            assert set(response.json()["details"]) == {"ids"}
 
 
 def test_facets(api: APIClient) -> None:
@@ -296,7 +301,7 @@ class TestPlaylists:
         page = client.get(f"/playlists/{made['id']}").content.decode()
         assert page.count("data-entry") == 4 - gone
         assert detail["notes"][-1] in page
-        count = f"{4 - gone} song{'' if gone == 3 else 's'} ·"
+        count = f'number">{4 - gone} song{"" if gone == 3 else "s"}'
         assert count in client.get("/playlists").content.decode()
 
 
@@ -404,6 +409,58 @@ class TestJobs:
         assert [row["id"] for row in body["results"]] == [str(job.pk)]
         assert api.get(f"/api/v1/jobs/{job.pk}/").json()["progress"] is None
         assert api.get(f"/api/v1/jobs/{uuid.UUID(int=9)}/").status_code == 404
+        assert api.post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 404
+
+    def test_priority(self, api: APIClient, staff: User, music_dir: Path) -> None:
+        api.force_authenticate(staff)
+        body = {"path": str(music_dir), "priority": "high"}
+        job = api.post("/api/v1/ingest-jobs/", body, format="json").json()
+        assert job["priority"] == "high"
+        url = f"{job['url']}priority/"
+        moved = api.post(url, {"priority": "next"}, format="json")
+        assert (moved.status_code, moved.json()["priority"]) == (200, "next")
+        assert api.post(url, {"priority": "soon"}, format="json").status_code == 400
+        api.post(f"{job['url']}cancel/")
+        assert api.post(url, {"priority": "low"}, format="json").status_code == 409
+
+    def test_pause_resume_cancel_and_retry(
+        self, api: APIClient, staff: User, music_dir: Path
+    ) -> None:
+        api.force_authenticate(staff)
+        url = api.post("/api/v1/ingest-jobs/", {"path": str(music_dir)}, format="json").json()[
+            "url"
+        ]
+        for act, status in (("pause", "paused"), ("resume", "pending"), ("cancel", "revoked")):
+            response = api.post(f"{url}{act}/")
+            assert (response.status_code, response.json()["status"]) == (200, status)
+            assert api.get(url).json()["job"]["status"] == status
+        for act in ("pause", "resume", "cancel"):
+            response = api.post(f"{url}{act}/")
+            assert (response.status_code, response.json()["code"]) == (409, "JOB_STATE_INVALID")
+
+        library = Library.objects.get()
+        for name in ("a.mp3", "b.mp3"):
+            IngestFailure.objects.create(
+                library=library,
+                relative_path=name,
+                file_size_bytes=0,
+                file_mtime_ns=0,
+                code="AUDIO_EMPTY",
+            )
+            (music_dir / name).touch()
+        one = api.post(f"{url}retry/", {"path": f"{music_dir}/a.mp3"}, format="json")
+        assert one.status_code == 202
+        assert one["Location"] == one.json()["url"] != url
+        assert one.json()["arguments"]["path"] == f"{music_dir}/a.mp3"
+        assert [failure.relative_path for failure in IngestFailure.objects.all()] == ["b.mp3"]
+        assert api.post(f"{url}retry/").status_code == 202
+        assert not IngestFailure.objects.exists()
+        response = api.post(f"{url}retry/")
+        assert (response.status_code, response.json()["code"]) == (400, "PATH_INVALID")
+        response = api.post(f"{one.json()['url']}retry/")
+        assert (response.status_code, response.json()["code"]) == (409, "JOB_STATE_INVALID")
+        response = api.post(f"{url}retry/", {"file": "x"}, format="json")
+        assert (response.status_code, response.json()["code"]) == (400, "REQUEST_INVALID")
 
 
 def test_token_lives_from_login_to_logout(api: APIClient, user: User) -> None:

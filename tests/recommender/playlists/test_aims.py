@@ -145,4 +145,4 @@ class TestLists:
         )
         assert playlist_name(request) == "Calm, not sad, not Kilnfire"
         request = PlaylistRequest(journey=("tense", "0.5/0.5", "calm"))
-        assert playlist_name(request) == "From tense to calm by way of a point of the map"
+        assert playlist_name(request) == "From tense to calm by way of nostalgic"

@@ -176,7 +176,7 @@ class TestLists:
         assert made.weaker_left_out == 3
         assert made.notes[:2] == (
             "2 songs are left out: analyse again what an earlier release analysed.",
-            "2 songs are left out: no lyrics that the model reads.",
+            "2 songs are left out: no lyrics in English.",
         )
         made = made_of(contrast="dark_sound_bright_words")
         assert names_of(made, library) == {"dark sound, bright words"}

@@ -451,7 +451,7 @@ class TestSaving:
     def test_names_say_what_was_asked_for(self, catalogue: list[int], words: object) -> None:
         song = Song.objects.get(pk=catalogue[0])
         for request, name in [
-            (PlaylistRequest(point=AffectPoint(0.25, 0.5)), "Valence 0.25, arousal 0.50"),
+            (PlaylistRequest(point=AffectPoint(0.25, 0.5)), "Near dark"),
             (PlaylistRequest(text="by  the\nsea", moods=(("sad", 1),)), "Sad + “by the sea”"),
             (PlaylistRequest(song_ids=(song.pk,)), f"Like {song.title}"),
         ]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVER = """
-import sys
+import sys, time
+from pathlib import Path
 import django
 django.setup()
 from recommender.serving import server
@@ -33,6 +34,11 @@ def application(environ, start_response):
         file.seek(1000)
         start_response("200 OK", [("Content-Length", "40000000")])
         return environ["wsgi.file_wrapper"](file, 65536)
+    if environ["PATH_INFO"] == "/waits":
+        has_left, end = environ["waitress.client_disconnected"], time.monotonic() + 5
+        while not has_left() and time.monotonic() < end:
+            time.sleep(0.05)
+        Path(sys.argv[1]).with_name("left").write_text(str(has_left()))
     body = environ["wsgi.input"].read()
     said = environ.get("CONTENT_LENGTH", "-").encode() + b" " + body
     start_response("200 OK", [("Content-Length", str(len(said)))])
@@ -145,6 +151,21 @@ def test_pages_answer_beside_slow_clients_and_paused_streams(port: int) -> None:
             started = time.monotonic()
             assert get(port) == (200, b"- ")
             assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_request_can_tell_that_its_client_has_left(tmp_path: Path, leaves: bool) -> None:
+    with serving(tmp_path) as port:
+        client = opened(port, b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.5)
+        if leaves:
+            client.close()
+        end = time.monotonic() + (3 if leaves else 8)
+        while not (tmp_path / "left").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        client.close()
+        assert (tmp_path / "left").read_text() == str(leaves)
+        assert get(port)[0] == 200
 
 
 def test_more_clients_than_connections_do_not_stop_it(tmp_path: Path) -> None:

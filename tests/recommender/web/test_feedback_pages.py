@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Permission
 
-from catalog.models import Artist, SongCredit
-from recommender.feedback import feedback_of, song_like, song_place
+from catalog.models import Artist, Song, SongCredit
+from recommender.feedback import feedback_of, song_like, song_place, song_skip
 from recommender.models import SongFeedback
+from recommender.web.views import feedback
 from tests.factories import UserFactory
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.test import Client
-
-    from catalog.models import Song
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,7 @@ def test_lists_have_buttons_and_leave_out_bans(
 ) -> None:
     address = "/playlist?mood=calm&seed=1&min_match=0"
     listed = ada.get(address).content.decode()
-    assert listed.count('class="mark like"') == len(songs)
+    assert listed.count('class="mark like"') == 2 * len(songs)  # in the row and in its menu
     assert f"/songs/{songs[0].pk}/ban" in listed
     ada.post(f"/songs/{songs[0].pk}/ban")
     assert f"/songs/{songs[0].pk}/ban" not in ada.get(address).content.decode()
@@ -124,6 +125,18 @@ def test_everything_said_is_listed_and_forgotten(ada: Client, songs: list[Song])
     assert "You gave no feedback yet" in ada.get("/account/feedback").content.decode()
 
 
+def test_songs_that_are_gone_take_no_query_each(
+    ada: Client, user: User, songs: list[Song], django_assert_max_num_queries: Any
+) -> None:
+    for song in songs:
+        song_like(user=user, song_id=song.pk)
+        song_skip(user=user, song_id=song.pk, share_played=0.5)
+    Song.objects.update(is_available=False, album="Blue")
+    with django_assert_max_num_queries(24):
+        shown = ada.get("/account/feedback").content.decode()
+    assert shown.count("Its file is gone") == 2 * len(songs)
+
+
 def test_staff_correct_for_everybody(client: Client, songs: list[Song]) -> None:
     sam = UserFactory(username="sam", is_staff=True)
     sam.user_permissions.add(Permission.objects.get(codename="add_emotioncorrection"))
@@ -149,7 +162,21 @@ def test_what_it_changed_is_told(ada: Client, songs: list[Song], user: User) -> 
     shown = ada.get("/account/feedback").content.decode()
     assert "What it changed" in shown
     assert "With 3 more, your map changes" in shown
-    assert "Genres: " in shown
+    assert "learned-genres" in shown
+    assert "more often" in shown
     for song in songs[2:6]:
         song_place(user=user, song_id=song.pk, valence=0.9, arousal=0.9)
     assert "Your map is shifted" in ada.get("/account/feedback").content.decode()
+
+
+def test_songs_that_one_should_like_have_covers_and_play(
+    ada: Client, user: User, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song_like(user=user, song_id=songs[0].pk)
+    learned = SimpleNamespace(plane=None, corrections=0, genres=(), songs=((None, songs[1]),))
+    monkeypatch.setattr(feedback, "profile_shown", lambda *, user: learned)
+    (tile,) = re.findall(
+        r'<li class="tile.*?</li>', ada.get("/account/feedback").content.decode(), re.DOTALL
+    )
+    assert f"/songs/{songs[1].pk}/cover" in tile
+    assert f'data-play data-song-id="{songs[1].pk}"' in tile

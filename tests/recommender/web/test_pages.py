@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import math
 import re
 from typing import TYPE_CHECKING
@@ -11,11 +12,10 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from catalog.corrections import emotion_correct
-from catalog.models import BackgroundJob, IngestFailure, Song
+from catalog.models import Song
 from mer.affect import GEMS
 from mer.errors import CheckpointError
 from mer.prediction import UNFAMILIAR_FROM
-from recommender import selectors
 from recommender.models import Listen, Playlist
 from recommender.playlists import PlaylistRequest
 from recommender.playlists.journeys import SHAPES
@@ -23,8 +23,6 @@ from recommender.web.queries import query_request, request_query
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from django.test import Client
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import SettingsWrapper
@@ -35,7 +33,8 @@ pytestmark = pytest.mark.django_db
 
 
 def text(response) -> str:
-    return response.content.decode()
+    """Return a page without the random tokens of its forms, in which any letters may stand."""
+    return re.sub(r'(csrfmiddlewaretoken" value=")[^"]*', r"\1", response.content.decode())
 
 
 def entry_ids(response) -> list[int]:
@@ -58,7 +57,7 @@ class TestEveryPage:
         assert response["X-Frame-Options"] == "DENY"
         loaded = re.findall(r'<(?:script|link|img|audio|source)[^>]*?(?:src|href)="([^"]*)"', page)
         assert loaded
-        assert all(url.startswith("/static/") for url in loaded)
+        assert all(re.match(r"/(static/|texts/|songs/\d+/cover|manifest)", url) for url in loaded)
         assert not re.search(r"<script(?![^>]*\bsrc=)", page)
         assert not re.search(r"\sstyle=|<style|\son\w+=", page)
 
@@ -66,7 +65,7 @@ class TestEveryPage:
     def test_every_control_has_a_name(self, client: Client, songs: list[Song], path: str) -> None:
         page = text(client.get(path))
         for field in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page):
-            if 'type="hidden"' in field:
+            if 'type="hidden"' in field or "aria-label=" in field:
                 continue
             name = re.search(r'\bid="([^"]+)"', field)
             assert name, field
@@ -76,32 +75,6 @@ class TestEveryPage:
             assert words or "aria-label=" in button, button
 
 
-class TestHome:
-    def test_few_queries(
-        self,
-        client: Client,
-        songs: list[Song],
-        django_assert_max_num_queries: DjangoAssertNumQueries,
-    ) -> None:
-        with django_assert_max_num_queries(2):
-            page = text(client.get("/"))
-        assert "12 songs on the map" in page
-        assert "Log in" in page
-
-    def test_empty_catalogue_points_staff_to_ingest(self, client: Client, staff: User) -> None:
-        assert "No song is analysed yet" in text(client.get("/"))
-        client.force_login(staff)
-        assert "Ingest a folder" in text(client.get("/"))
-
-    def test_history_button_needs_history(
-        self, client: Client, user: User, songs: list[Song]
-    ) -> None:
-        client.force_login(user)
-        assert 'name="history"' not in text(client.get("/"))
-        client.post("/api/v1/listens/", {"song_id": songs[0].pk}, content_type="application/json")
-        assert 'name="history"' in text(client.get("/"))
-
-
 class TestSongs:
     def test_search(
         self,
@@ -109,11 +82,72 @@ class TestSongs:
         songs: list[Song],
         django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
-        with django_assert_max_num_queries(2):
+        with django_assert_max_num_queries(3):
             assert len(entry_ids(client.get("/songs"))) == 12
         alone = SongFactory(title="One alone").pk
         assert entry_ids(client.get("/songs?q=alone one&quadrant=")) == [alone]
         assert entry_ids(client.get("/songs?q=xyz")) == []
+
+    def test_pages_follow_each_other_in_the_order_of_artists(self, client: Client) -> None:
+        library = LibraryFactory()
+        made = [
+            SongFactory(library=library, artist=f"Artist {n % 7}", title="Same") for n in range(120)
+        ]
+        made.sort(key=lambda song: (song.artist, song.pk))
+        address, shown, rows = "/songs", [], []
+        while address:
+            page = text(response := client.get(address))
+            shown += entry_ids(response)
+            later = re.search(
+                r'class="more-row" data-more="([^"]+)"><a class="button" href="([^"]+)', page
+            )
+            address = f"/songs{html.unescape(later[2])}" if later else ""
+            if later:
+                part = client.get(f"/songs{html.unescape(later[1])}")
+                assert "<html" not in text(part)
+                rows += entry_ids(part)
+        assert shown == [song.pk for song in made]
+        assert rows == shown[50:]
+
+    def test_columns_sort(self, client: Client) -> None:
+        names = [
+            ("Cello", "Anna", "Zoo", 9.0),
+            ("älter", "bert", "Moor", 5.0),
+            ("Bass", "Cid", "", 7.0),
+        ]
+        made = {
+            title: SongFactory(title=title, artist=artist, album=album, duration_seconds=length).pk
+            for title, artist, album, length in names
+        }
+        orders = {
+            "artist": ["Cello", "älter", "Bass"],
+            "title": ["älter", "Bass", "Cello"],
+            "-title": ["Cello", "Bass", "älter"],
+            "album": ["Bass", "älter", "Cello"],
+            "length": ["älter", "Bass", "Cello"],
+            "-length": ["Cello", "Bass", "älter"],
+            "added": ["Bass", "älter", "Cello"],
+            "-added": ["Cello", "älter", "Bass"],
+        }
+        for sort, titles in orders.items():
+            assert entry_ids(client.get(f"/songs?sort={sort}")) == [made[one] for one in titles]
+        page = text(client.get("/songs?sort=title&q=e"))
+        assert 'href="?sort=-title&amp;q=e" aria-current="true">Title' in page
+
+    def test_songs_of_a_mood_are_those_that_the_rows_name(self, client: Client) -> None:
+        emotion = SongEmotionFactory(valence=0.2, arousal=0.2, quadrant="Q4")
+        assert entry_ids(client.get("/songs?quadrant=Q4")) == []
+        response = client.get("/songs?quadrant=Q3")
+        assert entry_ids(response) == [emotion.song.pk]
+        assert '<span class="mood-name">sad' in text(response)
+
+    def test_songs_of_an_artist(self, client: Client) -> None:
+        one = SongFactory(artist="Björk", album="Post")
+        SongFactory(artist="Other")
+        response = client.get("/songs?artist=bjork")
+        assert entry_ids(response) == [one.pk]
+        assert "<bdi>bjork</bdi></h1>" in text(response)
+        assert 'href="/songs?artist=Bj%C3%B6rk"' in text(client.get("/songs"))
 
     def test_bad_filter_and_page_show_a_page(self, client: Client, songs: list[Song]) -> None:
         for query in ("quadrant=Q9", "page=nine", "page=999"):
@@ -136,8 +170,12 @@ class TestSongs:
         chances = {"Q1": 0.1, "Q2": 0.1, "Q3": 0.38, "Q4": 0.42}
         song = SongEmotionFactory(quadrant="Q4", quadrants=chances, confidence=0.42).song
         page = text(client.get(f"/songs/{song.pk}"))
-        assert "unclear" in page
-        assert ">calm (42\N{NO-BREAK SPACE}%) or sad (38\N{NO-BREAK SPACE}%)<" in page
+        assert ">perhaps calm<" in page
+        assert "unclear: could as well be sad" in page
+        assert re.findall(r">(\w+ \(\d+)%\)<", page)[:2] == [
+            "calm (42",
+            "sad (38",
+        ]
 
     def test_the_plane_shows_how_sure_a_place_is(self, client: Client) -> None:
         emotion = SongEmotionFactory(valence=0.9, arousal=0.25, valence_spread=0.125)
@@ -162,7 +200,7 @@ class TestSongs:
         ]
         song = SongEmotionFactory(lyric_lines=lines).song
         page = text(client.get(f"/songs/{song.pk}"))
-        first, second = re.findall(r"<li><q>(.*?)</span></span></li>", page)
+        first, second = re.findall(r"<li><q dir=.auto.>(.*?)</span></span></li>", page)
         assert re.sub("<[^>]+>", "", first) == (
             "&lt;0&gt; less pleasant (pleasant \N{MINUS SIGN}0.06, lively +0.01)"
         )
@@ -190,11 +228,11 @@ class TestSongs:
         assert labels[:2] == ["nostalgia", "joy"]
         assert len(labels) == 9
         assert re.findall(r">(\d+)\N{NO-BREAK SPACE}?%<", after)[:2] == ["42", "31"]
-        assert "Kind of music: solo piano (90\N{NO-BREAK SPACE}%)." in page
+        assert "Kind of music: solo piano (90%)." in page
 
     def test_what_the_model_does_not_predict_is_not_shown(self, client: Client) -> None:
         page = text(client.get(f"/songs/{SongEmotionFactory().song.pk}"))
-        for words in ("listeners would feel", "Kind of music", "Unlike the music", "nine songs"):
+        for words in ("would feel", "Kind of music", "Unlike the music", "nine songs"):
             assert words not in page
 
     def test_an_unfamiliar_song_is_a_guess_until_staff_place_it(self, client: Client) -> None:
@@ -217,7 +255,7 @@ class TestSongs:
         assert "ellipse" not in page
 
     def test_withheld_lyrics(self, client: Client) -> None:
-        note = "Lyrics in German were not used: the model reads English only."
+        note = "Lyrics in German were not used: the model was trained on English lyrics."
         said = {"lyrics_language": "de", "are_lyrics_withheld": True}
         gates = {"audio": 0.6, "lyrics": 0.0, "context": 0.4}
         song = SongEmotionFactory(**said, gates=gates, song__lyrics="Ich steh am Fenster").song
@@ -271,12 +309,12 @@ class TestPlaylist:
     def test_weaker_matches_are_offered(self, client: Client, songs: list[Song]) -> None:
         page = text(client.get("/playlist?mood=calm&seed=3"))
         assert "weaker ones are left out" in page
-        offered = re.search(r'href="(/playlist\?[^"]*)">With weaker matches', page)
+        offered = re.search(r'href="(/playlist\?[^"]*)">Show \d+ weaker match', page)
         assert offered
         more = client.get(offered[1].replace("&amp;", "&"))
         assert len(entry_ids(more)) == len(songs)
-        assert "With weaker matches" not in text(more)
-        assert "<summary>Numbers</summary>Match" in text(more)
+        assert "weaker match" not in text(more)
+        assert "<dt>Match</dt>" in text(more)
 
     def test_a_journey_of_the_home_page(self, client: Client, songs: list[Song]) -> None:
         home = text(client.get("/"))
@@ -382,7 +420,7 @@ class TestPlaylist:
         assert len(entry_ids(response)) == 4
         assert "Export" in text(response)
         assert "Different songs" not in text(response)
-        assert "<h2>Adjust</h2>" not in text(response)
+        assert "Adjust" not in text(response)
 
     def test_saved_list_can_be_drawn_again(
         self, client: Client, user: User, songs: list[Song]
@@ -497,107 +535,12 @@ class TestAccounts:
         client.force_login(user)
         for song in songs[:3]:
             client.post("/api/v1/listens/", {"song_id": song.pk}, "application/json")
-        with django_assert_max_num_queries(4):
+        with django_assert_max_num_queries(6):
             page = text(client.get("/history"))
         assert songs[0].title in page
         client.force_login(UserFactory())
         assert "You have not listened to a song yet" in text(client.get("/history"))
         assert Listen.objects.count() == 3
-
-
-class TestIngest:
-    def test_staff_only(self, client: Client, user: User) -> None:
-        assert client.get("/ingest")["Location"].startswith("/login")
-        client.force_login(user)
-        assert client.get("/ingest").status_code == 403
-        assert client.post("/ingest", {"path": "/"}).status_code == 403
-        assert not BackgroundJob.objects.exists()
-
-    def test_job_is_started_and_shown(self, client: Client, staff: User, music_dir: Path) -> None:
-        client.force_login(staff)
-        assert str(music_dir) in text(client.get("/ingest"))
-        response = client.post("/ingest", {"path": str(music_dir)})
-        job = BackgroundJob.objects.get()
-        assert response["Location"] == f"/ingest/{job.pk}"
-        library, _ = LibraryFactory._meta.model.objects.get_or_create(
-            root=str(music_dir), defaults={"name": "Music"}
-        )
-        IngestFailure.objects.create(
-            library=library,
-            relative_path="bad.mp3",
-            file_size_bytes=0,
-            file_mtime_ns=0,
-            code="AUDIO_EMPTY",
-            message="no bytes; replace the file",
-        )
-        page = text(client.get(f"/ingest/{job.pk}"))
-        assert f'data-job-url="/api/v1/jobs/{job.pk}/"' in page
-        assert "AUDIO_EMPTY" in page
-        assert "no bytes; replace the file" in page
-        assert "The first" not in page
-
-    def test_of_many_failures_the_first_are_shown(
-        self, client: Client, staff: User, music_dir: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(selectors, "FAILURES_SHOWN", 2)
-        library = LibraryFactory(root=str(music_dir))
-        for name in ("a", "b", "c"):
-            IngestFailure.objects.create(
-                library=library,
-                relative_path=f"{name}.mp3",
-                file_size_bytes=0,
-                file_mtime_ns=0,
-                code="AUDIO_EMPTY",
-                message="no bytes",
-            )
-        job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
-        client.force_login(staff)
-        page = text(client.get(f"/ingest/{job.pk}"))
-        assert page.count("AUDIO_EMPTY") == 2
-        assert "The first 2 of 3" in page
-
-    def test_what_is_not_read_is_shown(self, client: Client, staff: User, music_dir: Path) -> None:
-        result = {
-            "unread": 3,
-            "unread_suffixes": {".mid": 2, ".xm": 1},
-            "unread_files": ["a.mid", "b.mid"],
-            "left_out": 2,
-            "tags_unread": 1,
-            "notes": ["album.cue: cue sheets are not read"],
-        }
-        job = BackgroundJob.objects.create(
-            kind="ingest", arguments={"path": str(music_dir)}, result=result
-        )
-        client.force_login(staff)
-        page = text(client.get(f"/ingest/{job.pk}"))
-        assert "3 files of formats that are not read: 2 <code>.mid</code>, 1" in page
-        assert "The first 2" in page
-        assert "<li>b.mid</li>" in page
-        assert "2 files or folders left out" in page
-        assert "The tags of 1 file could not be read now" in page
-        assert "album.cue: cue sheets are not read" in page
-
-    def test_files_that_are_gone_for_good_are_confirmed(
-        self, client: Client, staff: User, music_dir: Path
-    ) -> None:
-        job = BackgroundJob.objects.create(
-            kind="ingest",
-            status="failed",
-            arguments={"path": str(music_dir)},
-            error_code="FILES_VANISHED",
-            error_message="5 of 5 songs are gone at once",
-        )
-        client.force_login(staff)
-        assert 'name="accept_empty"' in text(client.get(f"/ingest/{job.pk}"))
-        client.post("/ingest", {"path": str(music_dir), "accept_empty": "on"})
-        assert BackgroundJob.objects.get(status="pending").arguments["accept_empty"] is True
-
-    def test_path_outside_the_roots(self, client: Client, staff: User) -> None:
-        client.force_login(staff)
-        response = client.post("/ingest", {"path": "/etc"})
-        assert response.status_code == 200
-        assert "not inside a catalogue root" in text(response)
-        assert not BackgroundJob.objects.exists()
 
 
 def test_server_error_page_needs_neither_session_nor_database(
@@ -606,7 +549,7 @@ def test_server_error_page_needs_neither_session_nor_database(
     def fail() -> int:
         raise DatabaseError("away")
 
-    monkeypatch.setattr("recommender.selectors.analysed_song_count", fail)
+    monkeypatch.setattr("recommender.selectors.songs_are_analysed", fail)
     client.raise_request_exception = False
     client.force_login(user)
     response = client.get("/")

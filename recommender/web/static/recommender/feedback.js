@@ -1,13 +1,17 @@
 // Likes and bans without a new page, and the plane of "Wrong mood?". The forms work without it.
 
+import { csrfToken, onElement, reloadPage } from "./page.js";
+import { quadrantMood, shownNumber } from "./shown.js";
+
 const SIZE = 100; // of the plane, in its own units
 
-for (const form of document.querySelectorAll("[data-mark]")) {
+onElement("[data-mark]", (form) => {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
     const isOn = button.getAttribute("aria-pressed") === "true";
     const data = new FormData(form);
+    data.set("csrfmiddlewaretoken", csrfToken());
     if (isOn) data.set("undo", "1");
     button.disabled = true;
     try {
@@ -17,20 +21,21 @@ for (const form of document.querySelectorAll("[data-mark]")) {
         body: data,
       });
       if (response.status === 204) show(form, !isOn);
-      else window.location.reload(); // logged out meanwhile, or the song is gone
+      else reloadPage(); // logged out meanwhile, or the song is gone
     } finally {
       button.disabled = false;
     }
   });
-}
+});
 
-// A like ends a ban, and a ban a like.
+// A like ends a ban, and a ban a like. A row and its menu both have the buttons.
 function show(form, isOn) {
-  press(form, isOn);
-  const other = form.dataset.mark === "like" ? "ban" : "like";
-  const group = form.closest(".marks");
-  if (isOn) press(group.querySelector(`[data-mark="${other}"]`), false);
-  const isBanned = group.querySelector('[data-mark="ban"] button').getAttribute("aria-pressed");
+  const group = form.closest("[data-entry]") ?? form.closest(".marks");
+  const of = (kind) => [...group.querySelectorAll(`[data-mark="${kind}"]`)];
+  const { mark } = form.dataset;
+  of(mark).forEach((one) => press(one, isOn));
+  if (isOn) of(mark === "like" ? "ban" : "like").forEach((one) => press(one, false));
+  const isBanned = of("ban")[0].querySelector("button").getAttribute("aria-pressed");
   form.closest("[data-entry]")?.classList.toggle("is-banned", isBanned === "true");
 }
 
@@ -40,18 +45,38 @@ function press(form, isOn) {
   button.value = isOn ? "1" : "";
 }
 
-for (const form of document.querySelectorAll("[data-place-form]")) {
+const STEP = 0.02; // of an arrow key; five times as much with Shift
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const QUADRANTS = { "11": "Q1", "01": "Q2", "00": "Q3", "10": "Q4" };
+
+// A place on the plane: dragged, moved by the arrow keys, or set by the two sliders.
+onElement("[data-place-form]", (form) => {
   const plane = form.querySelector("[data-place-plane]");
   const dot = plane.querySelector("[data-place-dot]");
   const line = plane.querySelector("[data-place-line]");
+  const words = form.querySelector("[data-place-words]");
+  const save = form.querySelector("[data-place-save]");
+  const hint = words?.textContent;
 
   function draw() {
-    const x = form.valence.value * SIZE;
-    const y = (1 - form.arousal.value) * SIZE;
+    const [x, y] = [form.valence.value * SIZE, (1 - form.arousal.value) * SIZE];
     dot.setAttribute("cx", x);
     dot.setAttribute("cy", y);
     line.setAttribute("x2", x);
     line.setAttribute("y2", y);
+  }
+
+  function moved() {
+    draw();
+    if (!save) return;
+    save.hidden = false;
+    const side = (slider) => Number(slider.value >= 0.5);
+    const text = gettext("Here it is %(mood)s: pleasant %(valence)s, lively %(arousal)s.");
+    words.textContent = interpolate(text, {
+      mood: quadrantMood(QUADRANTS[`${side(form.valence)}${side(form.arousal)}`]),
+      valence: shownNumber(form.valence.value),
+      arousal: shownNumber(form.arousal.value),
+    }, true);
   }
 
   function choose(event) {
@@ -61,10 +86,11 @@ for (const form of document.querySelectorAll("[data-place-form]")) {
     const down = y + ((event.clientY - box.top) / box.height) * height;
     form.valence.value = across / SIZE;
     form.arousal.value = 1 - down / SIZE;
-    draw();
+    moved();
   }
 
   plane.removeAttribute("hidden");
+  form.querySelector("[data-place-plain]")?.setAttribute("hidden", "");
   plane.addEventListener("pointerdown", (event) => {
     plane.setPointerCapture(event.pointerId);
     choose(event);
@@ -72,6 +98,20 @@ for (const form of document.querySelectorAll("[data-place-form]")) {
   plane.addEventListener("pointermove", (event) => {
     if (plane.hasPointerCapture(event.pointerId)) choose(event);
   });
-  form.addEventListener("input", draw);
+  plane.addEventListener("keydown", (event) => {
+    if (!(event.key in ARROWS)) return;
+    event.preventDefault();
+    const step = event.shiftKey ? 5 * STEP : STEP;
+    const [across, up] = ARROWS[event.key];
+    form.valence.value = Number(form.valence.value) + across * step;
+    form.arousal.value = Number(form.arousal.value) + up * step;
+    moved();
+  });
+  form.addEventListener("input", moved);
+  form.addEventListener("reset", () => setTimeout(() => {
+    draw();
+    if (save) save.hidden = true;
+    if (words) words.textContent = hint;
+  }));
   draw();
-}
+});

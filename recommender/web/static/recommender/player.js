@@ -1,159 +1,151 @@
-// Plays the songs of the page in order: [data-play] buttons are the queue, [data-player] the
-// sticky bar. For users who are logged in, a song played for 30 seconds, or half of it, is recorded
-// as heard, and one that is left for another song before its end as skipped.
+// Plays a queue of songs, and goes on while pages are swapped. The parts of the player's bar are
+// in player/; they and the pages use what is exported here.
 
-const LISTEN_SECONDS = 30;
-const END_SECONDS = 10; // who leaves a song so near to its end skips nothing
-const JUMP_SECONDS = 1.5; // a larger step between two time updates is a seek, not listening
+import { isPlayable } from "./player/formats.js";
+import { Listening } from "./player/listening.js";
+import { Queue } from "./player/queue.js";
+import { Sound } from "./player/sound.js";
+
+export { itemOf } from "./player/items.js";
+
+const SAVE_MS = 5000;
+const RESTART_SECONDS = 3; // "previous" after so long begins the song again
 
 const player = document.querySelector("[data-player]");
-const audio = player.querySelector("audio");
-const queue = [...document.querySelectorAll("[data-play]")];
-const listensUrl = player.dataset.listensUrl; // empty for anonymous visitors
-let index = -1;
-let heard = 0;
-let lastTime = 0;
-let noted = false;
+const listening = new Listening(player.dataset);
 
-// Whether this browser says beforehand that it cannot play a song's format, as most do of ALAC.
-function isUnplayable(button) {
-  const { mediaType } = button.dataset;
-  return mediaType !== "application/octet-stream" && audio.canPlayType(mediaType) === "";
+export const queue = new Queue(document.getElementById("main").dataset.user ?? "");
+export const sound = new Sound(player.querySelector("[data-decks]"));
+
+export const currentSong = () => queue.current;
+
+// An item is {songId, title, artist, audioUrl, mediaType, coverUrl, pageUrl, quadrant}, and
+// optionally `transcodedUrl`. Without `start`, the first song that this browser plays begins.
+export function playQueue(items, start) {
+  leave();
+  queue.replace(items, start ?? Math.max(0, items.findIndex(isPlayable)));
+  begin();
 }
 
-// "ALAC" of audio/mp4; codecs="alac", "WMA" of audio/x-ms-wma.
-function formatName(mediaType) {
-  const codec = mediaType.match(/codecs="(\w+)/)?.[1].replace("mp4a", "aac");
-  return (codec ?? mediaType.replace(/^audio\/(x-)?(ms-)?/, "")).toUpperCase();
+export function playNext(item) {
+  if (queue.current) queue.insertNext(item);
+  else playQueue([item]);
 }
 
-// The next song in a direction that this browser may play; where there is none, the queue's end.
-function playable(position, step) {
-  while (queue[position] && isUnplayable(queue[position])) position += step;
-  return position;
+export function addToQueue(item) {
+  if (queue.current) queue.append(item);
+  else playQueue([item]);
 }
 
-function load(next) {
-  if (index >= 0) noteSkip();
-  queue[index]?.closest("[data-entry]")?.classList.remove("is-playing");
-  index = next;
-  const { audioUrl, title, artist } = queue[index].dataset;
-  [heard, lastTime, noted] = [0, 0, false];
-  audio.src = audioUrl;
-  player.hidden = false;
-  player.querySelector("[data-now-title]").textContent = title;
-  player.querySelector("[data-now-artist]").textContent = artist;
-  queue[index].closest("[data-entry]")?.classList.add("is-playing");
-  player.querySelector("[data-previous]").disabled = index === 0;
-  player.querySelector("[data-next]").disabled = index === queue.length - 1;
-  document.dispatchEvent(new CustomEvent("affetti:song", { detail: { index } }));
-  if ("mediaSession" in navigator) {
-    navigator.mediaSession.metadata = new MediaMetadata({ title, artist });
+export function playAt(index) {
+  if (index === queue.index) return toggle();
+  leave();
+  queue.go(index);
+  begin();
+}
+
+export function toggle() {
+  if (!queue.current) return;
+  if (!sound.isLoaded) begin({ at: sound.seconds, isNoted: restored.isNoted });
+  else if (sound.isPaused) sound.play();
+  else sound.pause();
+}
+
+export function next() {
+  const index = queue.beside(1, isPlayable);
+  if (index >= 0) playAt(index);
+}
+
+export function previous() {
+  const index = queue.beside(-1, isPlayable);
+  if (sound.seconds > RESTART_SECONDS || index < 0) seek(0);
+  else playAt(index);
+}
+
+// Play from a moment of the current song on.
+export function seek(seconds) {
+  if (!queue.current) return;
+  const at = Math.max(0, Math.min(seconds, sound.duration || seconds));
+  if (!sound.isLoaded) return begin({ at, isNoted: restored.isNoted });
+  sound.seek(at);
+  tellTime();
+}
+
+export function removeAt(index) {
+  if (index !== queue.index) return queue.remove(index);
+  const beside = queue.beside(1, isPlayable);
+  leave();
+  queue.remove(index);
+  if (beside >= 0 && beside !== index) {
+    queue.go(beside > index ? beside - 1 : beside);
+    begin();
+  } else {
+    sound.stop();
+    queue.go(queue.items.length ? 0 : -1);
+    tellSong();
   }
 }
 
-function play(next) {
-  if (next < 0 || next >= queue.length) return;
-  if (next !== index) load(next);
-  audio.play().catch(() => {}); // refused autoplay, or a newer song: the bar shows it paused
+function begin(options = {}) {
+  if (!queue.current) return;
+  sound.start(queue.current, options);
+  listening.begin(options.at ?? 0, options.isNoted);
+  tellSong();
 }
 
-function toggle(position) {
-  if (position === index && !audio.paused) audio.pause();
-  else play(position);
+// The listener leaves the song for another.
+function leave() {
+  if (queue.current && sound.isLoaded && !sound.isBroken) {
+    listening.left(queue.current, sound.seconds, sound.duration);
+  }
 }
 
-function send(url, body) {
-  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-  return fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": token },
-    body: JSON.stringify(body),
-  });
+// Which song follows by itself.
+function following() {
+  return queue.repeat === "one" ? queue.index : queue.beside(1, isPlayable);
 }
 
-async function noteListen() {
-  noted = true;
-  await send(listensUrl, {
-    song_id: Number(queue[index].dataset.songId),
-    seconds_played: Math.round(heard),
-  });
+sound.successor = () => queue.items[following()] ?? null;
+
+function goOn(fade = 0) {
+  const index = following();
+  if (index < 0) return;
+  queue.go(index);
+  begin({ fade });
 }
 
-// The song before another one is loaded: it was skipped if it was begun and not played to its end.
-function noteSkip() {
-  const { skipsUrl } = queue[index].dataset;
-  const isOver = audio.ended || audio.duration - audio.currentTime < END_SECONDS;
-  if (!listensUrl || audio.error || !heard || isOver) return;
-  send(skipsUrl, { seconds_played: Math.round(audio.currentTime) });
+function tellSong() {
+  const songId = queue.current?.songId ?? null;
+  document.dispatchEvent(new CustomEvent("affetti:song", { detail: { songId } }));
 }
 
-audio.addEventListener("timeupdate", () => {
-  const step = audio.currentTime - lastTime;
-  lastTime = audio.currentTime;
-  if (step > 0 && step < JUMP_SECONDS) heard += step;
-  const enough = Math.min(LISTEN_SECONDS, audio.duration / 2);
-  if (listensUrl && !noted && heard >= enough) noteListen();
+function tellTime() {
+  const { seconds, duration } = sound;
+  const detail = { songId: queue.current.songId, seconds, duration };
+  document.dispatchEvent(new CustomEvent("affetti:time", { detail }));
+}
+
+sound.addEventListener("time", () => {
+  if (!queue.current) return;
+  listening.at(queue.current, sound.seconds, sound.duration);
+  tellTime();
 });
-audio.addEventListener("ended", () => play(playable(index + 1, 1)));
-audio.addEventListener("error", () => {
-  queue[index].closest("[data-entry]")?.classList.add("is-broken");
-  player.querySelector("[data-now-artist]").textContent = "This file cannot be played.";
-  play(playable(index + 1, 1));
-});
-for (const type of ["play", "pause"]) {
-  audio.addEventListener(type, () => {
-    queue.forEach((button, position) => {
-      const isPlaying = position === index && !audio.paused;
-      button.setAttribute("aria-pressed", String(isPlaying));
-      button.querySelector("[data-icon-play]").toggleAttribute("hidden", isPlaying);
-      button.querySelector("[data-icon-pause]").toggleAttribute("hidden", !isPlaying);
-    });
-  });
-}
-for (const button of queue.filter(isUnplayable)) {
-  const note = document.createElement("p");
-  note.className = "unplayable";
-  note.textContent = `This browser does not play ${formatName(button.dataset.mediaType)}.`;
-  (button.closest("[data-entry]") ?? button.nextElementSibling).append(note);
-}
-queue.forEach((button, position) => button.addEventListener("click", () => toggle(position)));
-for (const button of player.querySelectorAll("[data-previous], [data-next]")) {
-  button.hidden = queue.length < 2;
-}
-document.querySelector("[data-play-all]")?.addEventListener("click", () => play(playable(0, 1)));
-player.querySelector("[data-previous]").addEventListener("click", () => play(playable(index - 1, -1)));
-player.querySelector("[data-next]").addEventListener("click", () => play(playable(index + 1, 1)));
-if ("mediaSession" in navigator) {
-  navigator.mediaSession.setActionHandler("previoustrack", () => play(playable(index - 1, -1)));
-  navigator.mediaSession.setActionHandler("nexttrack", () => play(playable(index + 1, 1)));
-}
-
-// The dot of the song that plays, on the playlist's path.
-document.addEventListener("affetti:song", ({ detail }) => {
-  document.querySelectorAll("[data-path-dot]").forEach((dot, position) => {
-    dot.classList.toggle("is-playing", position === detail.index);
-  });
+sound.addEventListener("handover", ({ detail }) => goOn(detail.fade));
+sound.addEventListener("ended", () => goOn());
+sound.addEventListener("error", () => {
+  const broken = queue.current;
+  document.dispatchEvent(new CustomEvent("affetti:broken", { detail: { songId: broken.songId } }));
+  const index = queue.beside(1, (item) => isPlayable(item) && item.songId !== broken.songId);
+  if (index > queue.index) playAt(index);
 });
 
-// The timeline of a song page: the line shows where it plays, a click seeks.
-const chart = document.querySelector("[data-timeline]");
-if (chart) {
-  const playhead = chart.querySelector("[data-playhead]");
-  const width = chart.viewBox.baseVal.width;
-  const length = Number(chart.dataset.durationSeconds);
-  audio.addEventListener("timeupdate", () => {
-    const x = (audio.currentTime / length) * width;
-    playhead.setAttribute("x1", x);
-    playhead.setAttribute("x2", x);
-  });
-  chart.addEventListener("click", (event) => {
-    const box = chart.getBoundingClientRect();
-    const seconds = ((event.clientX - box.left) / box.width) * length;
-    if (index < 0) load(0);
-    const seek = () => { audio.currentTime = seconds; };
-    if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) seek();
-    else audio.addEventListener("loadedmetadata", seek, { once: true });
-    play(0);
-  });
-}
+queue.addEventListener("change", () => sound.forgetSuccessor());
+
+// The song that a reload interrupted is recorded as heard once.
+const restored = queue.restore();
+const save = () => queue.save(sound.seconds, sound.isLoaded ? listening.isNoted : restored.isNoted);
+queue.addEventListener("change", save);
+setInterval(() => { if (!sound.isPaused) save(); }, SAVE_MS);
+addEventListener("pagehide", save);
+
+sound.seek(restored.seconds);

@@ -9,7 +9,7 @@ import pytest
 from mer.errors import DatasetError
 from mer.research.datasets.base import AffectLabels, Track
 from mer.research.datasets.registry import dataset
-from mer.research.house import open_weights
+from mer.research.house import open_weights, validation
 from mer.research.house.mixture import TASKS, Plane, targets
 from mer.research.inputs.features import TrackFeatures
 from tests.mer.research.layouts import WARRINER, write
@@ -67,7 +67,7 @@ def test_instrumentations_are_left_out_in_groups(monkeypatch, tmp_path):
         trained.append(([song.track.track_id for song in songs], len(texts), folder.name))
         return SimpleNamespace(train=lambda: None)
 
-    monkeypatch.setattr(open_weights, "Trainer", trainer)
+    monkeypatch.setattr(validation, "Trainer", trainer)
     networks = open_weights.leave_instrumentations_out(None, None, [*pieces, text], None, tmp_path)
     assert trained == [
         (["strings", "orchestra", "band"], 1, "without-piano"),

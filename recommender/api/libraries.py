@@ -1,0 +1,177 @@
+"""Libraries: list, add, change, scan, remove; for staff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from catalog.ingest.libraries import (
+    MOST_HOURS,
+    LibrarySettings,
+    library_add,
+    library_change,
+    library_remove,
+    library_rescan,
+)
+from catalog.models import Library
+from recommender import selectors
+from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, REMOVE_PERMISSION, staff_who_may
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
+from recommender.api.jobs import JobOutput, job_accepted
+from recommender.models import Scope
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.permissions import BasePermission
+    from rest_framework.request import Request
+
+_MayLook = staff_who_may(JOBS_PERMISSION)
+_MayChange = staff_who_may(INGEST_PERMISSION)
+_MayRemove = staff_who_may(REMOVE_PERMISSION)
+_HOURS: Final[dict[str, Any]] = {
+    "min_value": 1,
+    "max_value": MOST_HOURS,
+    "allow_null": True,
+    "help_text": "Hours between two scheduled scans; null for none.",
+}
+_WATCH_HELP: Final = (
+    "`events` for disks of the server, `polling` for network mounts, where the system tells of no "
+    "changes."
+)
+
+
+class LibraryChangeInput(StrictSerializer):
+    name = serializers.CharField(max_length=200, required=False)
+    watch = serializers.ChoiceField(
+        choices=Library.Watch.choices, required=False, help_text=_WATCH_HELP
+    )
+    rescan_hours = serializers.IntegerField(required=False, **_HOURS)
+
+
+class LibraryInput(LibraryChangeInput):
+    path = serializers.CharField(
+        max_length=1000, help_text="A folder inside one of the catalogue's roots."
+    )
+
+
+class LibraryOutput(serializers.Serializer[Library]):
+    id = serializers.IntegerField()
+    url = serializers.HyperlinkedIdentityField(view_name="api:library-detail")
+    name = serializers.CharField()
+    root = serializers.CharField(help_text="The folder.")  # type: ignore[assignment]
+    songs = serializers.IntegerField(source="song_count", help_text="Whose files are there.")
+    watch = serializers.ChoiceField(choices=Library.Watch.choices)
+    watch_state = serializers.ChoiceField(
+        choices=Library.WatchState.choices, help_text="How the watching stands; empty if off."
+    )
+    watch_note = serializers.CharField(help_text="Why it is not as it was asked for.")
+    rescan_hours = serializers.IntegerField(allow_null=True)
+    scanned_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the last scan of the whole library ended."
+    )
+    rescan_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the next scheduled scan begins."
+    )
+    is_being_removed = serializers.BooleanField(source="is_going")
+    created_at = serializers.DateTimeField()
+
+
+@extend_schema_view(
+    list=extend_schema(summary="Libraries", responses=LibraryOutput(many=True)),
+    retrieve=extend_schema(summary="A library", responses=LibraryOutput),
+)
+class LibraryViewSet(
+    StrictQuery,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Library],
+):
+    scope = Scope.INGEST
+    body_limit = 16 * 1024
+    queryset = Library.objects.none()
+    serializer_class = LibraryOutput
+    permission_classes = [_MayLook]  # to change needs more: `get_permissions`
+
+    def get_queryset(self) -> QuerySet[Library]:
+        return selectors.library_list()
+
+    def get_permissions(self) -> list[BasePermission]:
+        if self.request.method in SAFE_METHODS:
+            return [_MayLook()]
+        return [_MayRemove() if self.request.method == "DELETE" else _MayChange()]
+
+    @extend_schema(
+        summary="Add a library",
+        description="Its first scan begins in the background. Libraries inside become part of it.",
+        request=LibraryInput,
+        responses={201: LibraryOutput},
+    )
+    def create(self, request: Request) -> Response:
+        data = valid_data(LibraryInput(data=request.data))
+        chosen = LibrarySettings(
+            data.get("name", ""), data.get("watch", Library.Watch.OFF), data.get("rescan_hours")
+        )
+        library = library_add(path=Path(data["path"]), chosen=chosen, user=account(request))
+        output = self._output(library)
+        headers = {"Location": output["url"]}
+        return Response(output, status=HTTPStatus.CREATED, headers=headers)
+
+    @extend_schema(
+        summary="Rename a library, or switch its watching or schedule",
+        request=LibraryChangeInput,
+        responses=LibraryOutput,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        data = valid_data(LibraryChangeInput(data=request.data))
+        library = self._staying()
+        chosen = replace(LibrarySettings(library.name, library.watch, library.rescan_hours), **data)
+        library_change(library=library, chosen=chosen)
+        return Response(self._output(library))
+
+    @extend_schema(
+        summary="Remove a library",
+        description="Its songs go in the background, with their places in saved lists, likes and "
+        "plays. Files stay as they are.",
+        request=None,
+        responses={202: LibraryOutput},
+    )
+    def destroy(self, request: Request, pk: str) -> Response:
+        library = self.get_object()
+        library_remove(library=library)
+        return Response(self._output(library), status=HTTPStatus.ACCEPTED)
+
+    @extend_schema(
+        summary="Scan a library",
+        description="Answers at once; follow the job at its `url`, also given as `Location`.",
+        request=None,
+        responses={202: JobOutput},
+    )
+    @action(detail=True, methods=["post"])
+    def rescan(self, request: Request, pk: str) -> Response:
+        job = library_rescan(library=self.get_object(), user=account(request))
+        return job_accepted(job, request)
+
+    def _staying(self) -> Library:
+        library: Library = self.get_object()
+        if library.is_going:
+            raise serializers.ValidationError(gettext("The library is being removed."))
+        return library
+
+    def _output(self, library: Library) -> dict[str, Any]:
+        shown = selectors.library_list().get(pk=library.pk)
+        return dict(LibraryOutput(shown, context={"request": self.request}).data)
+
+
+_router = SimpleRouter()
+_router.register("libraries", LibraryViewSet, basename="library")
+urlpatterns = _router.urls

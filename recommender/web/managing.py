@@ -1,0 +1,176 @@
+"""What the pages of staff write of jobs: stages, speed, time left, what can be done."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from catalog import selectors as catalog_selectors
+from catalog.models import BackgroundJob
+from catalog.paths import from_stored
+from recommender.terms import minutes_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.utils.functional import _StrPromise
+
+    from catalog.selectors import Failure, JobProgress
+
+Status = BackgroundJob.Status
+
+STATES: Final[dict[str, _StrPromise]] = {
+    Status.PENDING: _("Waiting for a worker"),
+    Status.STARTED: _("Running"),
+    Status.PAUSED: _("Paused"),
+    Status.SUCCEEDED: _("Done"),
+    Status.FAILED: _("Failed"),
+    Status.REVOKED: _("Cancelled"),
+}
+PRIORITIES: Final[dict[str, _StrPromise]] = {
+    BackgroundJob.Priority.NEXT: _("Before all others"),
+    BackgroundJob.Priority.HIGH: _("High"),
+    BackgroundJob.Priority.NORMAL: _("Normal"),
+    BackgroundJob.Priority.LOW: _("Low"),
+}
+STAGES: Final[dict[str, _StrPromise]] = {
+    "find": _("Find files"),
+    "read": _("Read tags"),
+    "analyse": _("Analyse"),
+    "done": _("Done"),
+}
+_MINUTE: Final = 60.0
+_HOUR: Final = 60 * _MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a job; `state` is done, now or next."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCard:
+    """A job as the pages show it."""
+
+    job: BackgroundJob
+    progress: JobProgress
+    name: str
+    state: str
+    stages: list[Stage]
+    speed: str
+    left: str
+    priority: str
+    took: str
+    """How long it has run, or ran; empty before its start."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the job has not ended."""
+        return self.job.finished_at is None
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the page should look again soon."""
+        return self.job.status in {Status.PENDING, Status.STARTED}
+
+    @property
+    def share(self) -> float:
+        """The part of its files that needs no more work, from 0 to 1."""
+        return min(1.0, self.progress.done / self.progress.total) if self.progress.total else 0.0
+
+
+def job_card(job: BackgroundJob) -> JobCard:
+    """Return a job in words; cheap enough to be asked for every second."""
+    progress = catalog_selectors.job_progress(job)
+    path = from_stored(job.arguments["path"])
+    is_running = job.status == Status.STARTED
+    return JobCard(
+        job=job,
+        progress=progress,
+        name=str(path.name or path).encode("utf-8", "backslashreplace").decode(),
+        state=str(STATES[job.status]),
+        stages=_stages(job, progress),
+        speed=speed_words(progress.songs_per_minute) if is_running else "",
+        left=left_words(progress.eta_seconds) if is_running else "",
+        priority=str(PRIORITIES[job.priority]),
+        took=_took(job),
+    )
+
+
+def jobs_shown(jobs: Iterable[BackgroundJob]) -> dict[str, object]:
+    """Return the jobs of a page, those under way apart from those that have ended."""
+    cards = [job_card(job) for job in jobs]
+    return {
+        "cards": cards,
+        "under_way": [card for card in cards if card.is_open],
+        "ended": [card for card in cards if not card.is_open],
+        "is_moving": any(card.is_moving for card in cards),
+    }
+
+
+def failures_named(job: BackgroundJob, failures: Iterable[Failure]) -> list[tuple[Failure, str]]:
+    """Return failures, each with its path below that of the job."""
+    top = job.arguments["path"].rstrip("/") + "/"
+    return [(one, one.path.removeprefix(top)) for one in failures]
+
+
+def failures_counted(failures: Iterable[Failure]) -> list[tuple[str, int]]:
+    """Return the codes of failures, each with their number, the most frequent first."""
+    return Counter(one.code for one in failures).most_common()
+
+
+def _took(job: BackgroundJob) -> str:
+    if job.started_at is None:
+        return ""
+    end = job.finished_at or timezone.now()
+    return time_words((end - job.started_at).total_seconds())
+
+
+def _stages(job: BackgroundJob, progress: JobProgress) -> list[Stage]:
+    names = catalog_selectors.STAGES
+    at = len(names) if job.status == Status.SUCCEEDED else names.index(progress.stage)
+    states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
+    return [Stage(str(STAGES[name]), state) for name, state in zip(names, states, strict=True)]
+
+
+def speed_words(per_minute: float) -> str:
+    """Return a speed in words; empty while nothing moves."""
+    if per_minute <= 0:
+        return ""
+    if per_minute >= _MINUTE:
+        speed = number_format(round(per_minute / _MINUTE, 1), 1)
+        return gettext("%(count)s songs a second") % {"count": speed}
+    count = max(1, round(per_minute))
+    return ngettext("%(count)d song a minute", "%(count)d songs a minute", count) % {"count": count}
+
+
+def time_words(seconds: float) -> str:
+    """Return a time that has passed: 24 s, 3 min, 1 h 5 min."""
+    whole = max(1, round(seconds))
+    if whole >= _MINUTE:
+        return minutes_words(seconds)
+    words = gettext("%(seconds)d s") % {"seconds": whole}
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def left_words(seconds: float | None) -> str:
+    """Return a time that is left in words; empty while it is not known."""
+    if seconds is None or not math.isfinite(seconds) or seconds <= 0:
+        return ""
+    if seconds < _MINUTE:
+        return gettext("less than a minute left")
+    if seconds < _HOUR:
+        return gettext("about %(minutes)d min left") % {"minutes": math.ceil(seconds / _MINUTE)}
+    return gettext("about %(hours)s h left") % {
+        "hours": number_format(round(seconds / _HOUR, 1), 1)
+    }

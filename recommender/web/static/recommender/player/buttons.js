@@ -1,0 +1,51 @@
+// The buttons of pages that play: what they start, and what they show.
+
+import { onElement } from "../page.js";
+import { currentSong, playQueue, sound, toggle } from "../player.js";
+import { formatName, isPlayable } from "./formats.js";
+import { itemOf } from "./items.js";
+
+// Show on a button, and on its row of a list, whether its song is the current one and plays.
+function mark(button) {
+  const isCurrent = Number(button.dataset.songId) === currentSong()?.songId;
+  const isPlaying = isCurrent && !sound.isPaused;
+  button.closest("[data-entry]")?.classList.toggle("is-playing", isCurrent);
+  button.setAttribute("aria-pressed", String(isPlaying));
+  button.querySelector("[data-icon-play]")?.toggleAttribute("hidden", isPlaying);
+  button.querySelector("[data-icon-pause]")?.toggleAttribute("hidden", !isPlaying);
+}
+
+const markAll = () => document.querySelectorAll("[data-play]").forEach(mark);
+for (const type of ["play", "pause"]) sound.addEventListener(type, markAll);
+document.addEventListener("affetti:song", markAll);
+document.addEventListener("affetti:broken", ({ detail }) => {
+  for (const button of document.querySelectorAll(`[data-play][data-song-id="${detail.songId}"]`)) {
+    button.closest("[data-entry]")?.classList.add("is-broken");
+  }
+});
+
+// What is hidden, such as what the filters of a list leave out, is not queued.
+const pageButtons = () => [...document.querySelectorAll("#main [data-play]")]
+  .filter((button) => !button.closest("[hidden]"));
+
+onElement("[data-play]", (button) => {
+  const item = itemOf(button);
+  if (!isPlayable(item)) {
+    const note = document.createElement("p");
+    note.className = "unplayable";
+    const format = formatName(item.mediaType);
+    note.textContent =
+      interpolate(gettext("This browser does not play %(format)s."), { format }, true);
+    (button.closest("[data-entry]") ?? button.nextElementSibling)?.append(note);
+  }
+  mark(button);
+  button.addEventListener("click", () => {
+    if (item.songId === currentSong()?.songId) return toggle();
+    const buttons = pageButtons();
+    playQueue(buttons.map(itemOf), buttons.indexOf(button));
+  });
+});
+
+onElement("[data-play-all]", (button) => {
+  button.addEventListener("click", () => playQueue(pageButtons().map(itemOf)));
+});

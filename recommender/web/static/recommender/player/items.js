@@ -1,0 +1,11 @@
+// An item of the queue, as the play button of a page describes it.
+export function itemOf(button) {
+  const { songId, title, artist, audioUrl, mediaType, transcodedUrl, coverUrl, pageUrl } =
+    button.dataset;
+  const place = button.closest(".q1, .q2, .q3, .q4")?.className.match(/\bq[1-4]\b/)?.[0] ?? "";
+  const quadrant = button.dataset.quadrant ?? place.toUpperCase();
+  return {
+    songId: Number(songId), title, artist, audioUrl, mediaType, transcodedUrl, coverUrl, pageUrl,
+    quadrant,
+  };
+}

@@ -1,0 +1,1 @@
+"""What staff manage: music, jobs, the library, people, models and the index."""

@@ -1,0 +1,97 @@
+"""The libraries: where songs come from, how they are watched and scanned; for staff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from catalog.errors import PathError
+from catalog.ingest.libraries import (
+    library_change,
+    library_remove,
+    library_rescan,
+)
+from catalog.models import Library
+from recommender import selectors
+from recommender.access import (
+    INGEST_PERMISSION,
+    JOBS_PERMISSION,
+    REMOVE_PERMISSION,
+    is_staff_who_may,
+)
+from recommender.operations import watcher_away
+from recommender.web.forms import LibraryForm
+from recommender.web.views.base import account, staff_who_may
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+@staff_who_may(JOBS_PERMISSION)
+@require_http_methods(["GET", "HEAD"])
+def libraries(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+def _page(request: HttpRequest, form: LibraryForm | None = None) -> HttpResponse:
+    is_watcher_away = watcher_away() is not None
+    rows = [
+        {
+            "library": library,
+            "root": str(library.path).encode("utf-8", "backslashreplace").decode(),
+            "form": form if form and form.library == library else LibraryForm(library),
+            "is_open": bool(form and form.library == library),
+            "is_unseen": is_watcher_away and library.watch != Library.Watch.OFF,
+        }
+        for library in selectors.library_list(with_all=True)
+    ]
+    context = {
+        "rows": rows,
+        "may_change": is_staff_who_may(request.user, INGEST_PERMISSION),
+        "may_remove": is_staff_who_may(request.user, REMOVE_PERMISSION),
+    }
+    return render(request, "manage/libraries.html", context)
+
+
+@staff_who_may(INGEST_PERMISSION)
+@require_http_methods(["GET", "HEAD", "POST"])
+def library_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a library; a form with mistakes has this address, so a reload of it is answered."""
+    if request.method != "POST":
+        return redirect("libraries")
+    library = _staying(pk)
+    form = LibraryForm(library, request.POST)
+    if not form.is_valid():
+        return _page(request, form)
+    library_change(library=library, chosen=form.chosen())
+    messages.success(request, gettext("Saved. The watcher follows within seconds."))
+    return redirect("libraries")
+
+
+@staff_who_may(INGEST_PERMISSION)
+@require_POST
+def library_scan(request: HttpRequest, pk: int) -> HttpResponse:
+    try:
+        job = library_rescan(library=_staying(pk), user=account(request))
+    except PathError as error:
+        messages.error(request, str(error))
+        return redirect("libraries")
+    return redirect("job", job.pk)
+
+
+@staff_who_may(REMOVE_PERMISSION)
+@require_POST
+def library_leave(request: HttpRequest, pk: int) -> HttpResponse:
+    library = get_object_or_404(Library, pk=pk)
+    library_remove(library=library)
+    done = gettext("%(name)s is being removed. Its files stay where they are.")
+    messages.success(request, done % {"name": library.name})
+    return redirect("libraries")
+
+
+def _staying(pk: int) -> Library:
+    return get_object_or_404(Library, pk=pk, is_going=False)

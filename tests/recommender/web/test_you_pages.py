@@ -1,0 +1,285 @@
+"""The listener's own pages: moods, history, likes and corrections, stations."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog.analysis import serving_version
+from catalog.models import Song
+from recommender.models import Listen, Station
+from recommender.mood_history import MoodHistory, Span
+from recommender.web import mood_charts
+from tests.factories import SongEmotionFactory, SongFactory, UserFactory
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from pytest_django import DjangoAssertNumQueries
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def shown(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def placed(valence: float, arousal: float) -> Song:
+    emotion = SongEmotionFactory(
+        model_version=serving_version(), valence=valence, arousal=arousal, emotions={"joy": 1.0}
+    )
+    return emotion.song
+
+
+class TestMoods:
+    def test_before_any_listening_it_says_what_to_do(self, ada: Client, user: User) -> None:
+        page = shown(ada, "/you")
+        assert "Play some songs" in page
+        assert '<svg class="calendar"' not in page
+        Listen.objects.create(user=user, song=SongFactory(), listened_at=timezone.now())
+        assert "not analysed yet" in shown(ada, "/you")
+
+    def test_a_day_is_drawn_written_and_linked(self, ada: Client, user: User) -> None:
+        song, now = placed(0.9, 0.9), timezone.now()
+        for days in (0, 1, 40):
+            Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
+        page = shown(ada, "/you")
+        assert "You heard 3 songs on 3 days. By their mean, the days were: 3 happy." in page
+        assert page.count('tabindex="-1" class="q1"') == 3
+        assert f'<a href="/history?day={now:%Y-%m-%d}">' in page
+        assert page.count("<table>") == 4
+        assert 'href="/playlist?mood=joy"' in page
+
+    def test_one_week_is_no_trail(self, ada: Client, user: User) -> None:
+        Listen.objects.create(user=user, song=placed(0.5, 0.5), listened_at=timezone.now())
+        page = shown(ada, "/you")
+        assert "It starts with a second week of listening." in page
+        assert "You heard 1 song on 1 day." in page
+
+    def test_the_time_zone_of_the_browser_counts(self, ada: Client, user: User) -> None:
+        Listen.objects.create(
+            user=user, song=placed(0.5, 0.5), listened_at=datetime(2026, 3, 10, 23, 30, tzinfo=UTC)
+        )
+        page = shown(ada, "/history")
+        assert "Tuesday 10 March 2026" in page
+        assert ">23:30</time>" in page
+        ada.cookies["time_zone"] = "Asia/Tokyo"
+        page = shown(ada, "/history")
+        assert "Wednesday 11 March 2026" in page
+        assert ">08:30</time>" in page
+        assert 'data-time-zone="Asia/Tokyo"' in shown(ada, "/you")
+
+    @pytest.mark.parametrize("zone", ["", "Mars/Base", "../../etc/passwd", "Europe", "x" * 3000])
+    def test_an_unknown_time_zone_is_that_of_the_server(self, ada: Client, zone: str) -> None:
+        ada.cookies["time_zone"] = zone
+        assert 'data-time-zone="UTC"' in shown(ada, "/you")
+
+    def test_it_is_the_listeners_alone(self, client: Client, user: User) -> None:
+        assert client.get("/you")["Location"].startswith("/login")
+        Listen.objects.create(user=user, song=placed(0.9, 0.9), listened_at=timezone.now())
+        client.force_login(UserFactory())
+        assert "Play some songs" in shown(client, "/you")
+        response = client.get("/you")
+        assert "no-store" in response["Cache-Control"]
+
+    def test_queries_do_not_grow(
+        self, ada: Client, user: User, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        songs, now = [placed(n / 20, 0.4) for n in range(20)], timezone.now()
+        Listen.objects.bulk_create(
+            Listen(user=user, song=songs[n % 20], listened_at=now - timedelta(hours=3 * n))
+            for n in range(2000)
+        )
+        with django_assert_max_num_queries(10):
+            assert "You heard 2,000 songs" in shown(ada, "/you")
+
+
+class TestCharts:
+    TODAY = date(2026, 3, 12)
+    FIRST = date(2025, 3, 10)
+
+    def test_calendar_has_every_day_and_sizes_by_songs(self) -> None:
+        days = [
+            Span(self.FIRST, 1, 0.9, 0.9),
+            Span(self.FIRST + timedelta(days=1), 5, 0.5, 0.5),
+            Span(self.TODAY, 40, 0.5, 0.5),
+        ]
+        drawn = mood_charts.calendar(MoodHistory(self.FIRST, self.TODAY, days=days))
+        assert len(drawn.cells) == 368
+        first, second, *_, last = drawn.cells
+        assert first.side < second.side < last.side
+        assert first.opacity == 1.0 > last.opacity
+        assert (last.day, last.span) == (self.TODAY, days[-1])
+        assert all(cell.x >= 0 and cell.x + cell.side <= drawn.width for cell in drawn.cells)
+        assert all(cell.y >= 0 and cell.y + cell.side <= drawn.height for cell in drawn.cells)
+        assert [day.month for _, day in drawn.months] == [4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2]
+
+    def test_trails_stay_on_the_plane(self) -> None:
+        assert mood_charts.trail([Span(self.FIRST, 1, 0.9, 0.9)]) is None
+        for places in (
+            [(0.0, 1.0), (1.0, 0.0)],
+            [(0.5, 0.5), (0.5, 0.5)],
+            [(0.6, 0.5), (0.5, 0.4)],
+        ):
+            spans = [Span(self.FIRST, 1, *place) for place in places]
+            drawn = mood_charts.trail(spans)
+            assert drawn is not None
+            assert all(0 <= dot.x <= 100 and 0 <= dot.y <= 100 for dot in drawn.dots)
+        assert drawn.magnified == pytest.approx(0.5 / 0.12, abs=0.1)
+        assert drawn.dots[0].x > 50 > drawn.dots[0].y - 1
+
+    def test_the_line_of_a_trail_goes_from_the_first_to_the_last(self) -> None:
+        zigzag = [Span(self.FIRST + timedelta(n), 3, 0.2 + 0.6 * (n % 2), 0.5) for n in range(8)]
+        drawn = mood_charts.trail(zigzag)
+        assert drawn is not None
+        assert len(drawn.parts) == len(zigzag) - 1
+        texts = [point for part in drawn.parts for point in part.points.split()]
+        line = [tuple(map(float, text.split(","))) for text in texts]
+        ends = [(dot.x, dot.y) for dot in (drawn.dots[0], drawn.dots[-1])]
+        for point, end in zip((line[0], line[-1]), ends, strict=True):
+            assert math.dist(point, end) < 1
+        length = sum(math.dist(a, b) for a, b in pairwise(line))
+        places = [(dot.x, dot.y) for dot in drawn.dots]
+        assert length < 0.6 * sum(math.dist(a, b) for a, b in pairwise(places))
+        widths = [part.width for part in drawn.parts]
+        assert widths == sorted(widths)
+        assert 1 <= len(drawn.arrows) <= 3
+
+    def test_names_of_near_ends_of_a_trail_stand_apart(self) -> None:
+        spans = [Span(self.FIRST + timedelta(n), 1, x, 0.5) for n, x in enumerate((0.6, 0.9, 0.61))]
+        for swapped in (spans, spans[::-1]):
+            drawn = mood_charts.trail(swapped)
+            assert drawn is not None
+            assert abs(drawn.dots[0].label_y - drawn.dots[-1].label_y) > 5
+
+    def test_a_trail_that_does_not_move_has_no_arrows(self) -> None:
+        drawn = mood_charts.trail([Span(self.FIRST + timedelta(n), 2, 0.5, 0.5) for n in range(3)])
+        assert drawn is not None
+        assert drawn.arrows == []
+
+    def test_hours_are_stacked_to_the_highest(self) -> None:
+        hours: list[dict[str, int]] = [{} for _ in range(24)]
+        hours[9], hours[21] = {"Q1": 1, "Q3": 3}, {"Q4": 2}
+        bars = mood_charts.hour_bars(hours)
+        assert bars[9].parts == [("Q1", 75.0, 25.0), ("Q3", 0.0, 75.0)]
+        assert (bars[9].most, bars[21].parts) == ("Q3", [("Q4", 50.0, 50.0)])
+        assert (bars[0].count, bars[0].most, bars[0].parts) == (0, "", [])
+        words = mood_charts.busiest_hours(bars)
+        assert words == "You listen most in the morning: 67% of the songs."
+        assert mood_charts.busiest_hours(mood_charts.hour_bars([{}] * 24)) == ""
+
+
+class TestHistory:
+    def test_one_day_of_it(self, ada: Client, user: User) -> None:
+        early, late = SongFactory(title="Early"), SongFactory(title="Late")
+        for song, hour in ((early, 20), (late, 23)):
+            Listen.objects.create(
+                user=user, song=song, listened_at=datetime(2026, 3, 10, hour, 30, tzinfo=UTC)
+            )
+        page = shown(ada, "/history?day=2026-03-10")
+        assert ("Early" in page, "Late" in page) == (True, True)
+        ada.cookies["time_zone"] = "Europe/Rome"
+        page = shown(ada, "/history?day=2026-03-10")
+        assert ("Early" in page, "Late" in page) == (True, False)
+        assert "Nothing on this day" in shown(ada, "/history?day=2026-03-09")
+
+    @pytest.mark.parametrize("day", ["", "soon", "0001-01-01", "9999-12-31", "2026-02-30"])
+    def test_no_day_is_every_day(self, ada: Client, user: User, day: str) -> None:
+        song = SongFactory(title="Early")
+        Listen.objects.create(user=user, song=song, listened_at=timezone.now())
+        ada.cookies["time_zone"] = "Pacific/Kiritimati"
+        assert "Early" in shown(ada, f"/history?day={day}")
+
+    def test_songs_play_where_their_files_are_there(
+        self, ada: Client, user: User, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        songs = SongFactory.create_batch(20)
+        songs[0].is_available = False
+        songs[0].save()
+        now = timezone.now()
+        for number, song in enumerate(songs):
+            Listen.objects.create(user=user, song=song, listened_at=now - timedelta(hours=number))
+        with django_assert_max_num_queries(10):
+            page = shown(ada, "/history")
+        assert len(re.findall("data-play ", page)) == 19
+        assert page.count("Its file is gone") == 1
+        Song.objects.update(is_available=False, album="Blue", artist="")
+        with django_assert_max_num_queries(10):
+            page = shown(ada, "/history")
+        assert page.count("Its file is gone") == 20
+
+
+class TestLikesAndCorrections:
+    def test_before_and_after_of_a_correction_and_its_undo(self, ada: Client, user: User) -> None:
+        song = placed(0.9, 0.9)
+        ada.post(f"/songs/{song.pk}/mood", {"valence": "0.20", "arousal": "0.25"})
+        page = shown(ada, "/account/feedback")
+        assert "It was happy, you say sad" in page
+        assert '<line x1="90.0" y1="10.0" x2="20.0" y2="75.0"/>' in page
+        assert 'class="now q3" cx="20.0" cy="75.0"' in page
+        ada.post(f"/songs/{song.pk}/mood", {"valence": "0.80", "arousal": "0.80"})
+        assert "You moved it; it stays happy" in shown(ada, "/account/feedback")
+        ada.post(f"/songs/{song.pk}/mood", {"undo": "1"})
+        assert "no feedback yet" in shown(ada, "/account/feedback")
+
+    def test_songs_play_and_cost_no_query_each(self, ada: Client) -> None:
+        counts = []
+        for number in (3, 15):
+            for song in SongFactory.create_batch(number):
+                ada.post(f"/songs/{song.pk}/like")
+            with CaptureQueriesContext(connection) as queries:
+                page = shown(ada, "/account/feedback?kind=like")
+            counts.append(len(queries))
+        assert len(re.findall("data-play ", page)) == 18
+        assert "Yes, forget them" in page
+        assert counts[1] <= counts[0] <= 20
+
+    def test_names_keep_their_direction(self, ada: Client) -> None:
+        song = SongFactory(title="أغنية", artist="فيروز")
+        ada.post(f"/songs/{song.pk}/like")
+        assert "<bdi>أغنية</bdi>" in shown(ada, "/account/feedback")
+
+
+class TestStations:
+    def test_a_new_one_is_in_the_time_zone_of_the_browser(self, ada: Client, user: User) -> None:
+        ada.cookies["time_zone"] = "Asia/Tokyo"
+        ada.post("/stations/save", {"name": "ערב", "query": "mood=calm"})
+        station = Station.objects.get(user=user)
+        assert station.time_zone == "Asia/Tokyo"
+        assert 'dir="auto">ערב</strong>' in shown(ada, "/stations")
+        page = shown(ada, f"/stations/{station.pk}")
+        assert "Nobody can bring them back." in page
+        ada.post(f"/stations/{station.pk}/delete")
+        assert "You have no station yet" in shown(ada, "/stations")
+
+
+class TestAccount:
+    def test_what_cannot_be_undone_asks_first(self, ada: Client) -> None:
+        form = {"name": "Phone", "scopes": ["read"], "expires_at": "9999-12-31"}
+        ada.cookies["time_zone"] = "America/Los_Angeles"
+        assert "Choose an earlier day." in shown_after(ada, "/account/tokens", form)
+        ada.post("/account/tokens", {**form, "expires_at": "2099-12-31"})
+        page = shown(ada, "/account")
+        assert "until 31 Dec 2099, 23:59" in page
+        assert "Yes, revoke it" in page
+        assert "Yes, revoke all" in page
+
+
+def shown_after(client: Client, path: str, form: dict[str, object]) -> str:
+    return client.post(path, form).content.decode()
