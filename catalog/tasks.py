@@ -28,6 +28,7 @@ from catalog.work.queue import (
     batch_first,
     leases_release,
     messages_forget,
+    messages_lost,
     songs_dispatch,
     songs_requeue_for_model,
 )
@@ -99,12 +100,16 @@ def _end(change: Callable[[], object]) -> None:
 @shared_task(name="catalog.analyse_songs", bind=True, **_RETRY)
 def analyse_songs(self: Task[..., Any], song_ids: Sequence[int]) -> dict[str, int]:
     """Analyse the waiting ones of the songs, or more urgent ones; then release the next batch."""
-    with transient_errors():
-        worker = worker_name(self.request.hostname or "")
-        report = songs_analyse(song_ids=batch_first(song_ids), worker=worker)
-        recordings_link(model_version=model_version())
-        songs_dispatch()
-        ingests_settle()
+    try:
+        with transient_errors():
+            worker = worker_name(self.request.hostname or "")
+            report = songs_analyse(song_ids=batch_first(song_ids), worker=worker)
+            recordings_link(model_version=model_version())
+            songs_dispatch()
+            ingests_settle()
+    except TransientError:
+        messages_lost(song_ids=song_ids)
+        raise
     return {
         "analysed": report.analysed,
         "failed": report.failed,

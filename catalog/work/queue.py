@@ -17,6 +17,7 @@ never fail a song. `Song.errors` are the song's own: `MAX_ERRORS` of them fail i
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -91,6 +92,9 @@ _ALIVE: Final[dict[str, Any]] = {
     "deaths": Case(When(deaths__gt=0, then=F("deaths") - 1), default=0),
 }
 """The values of a song whose worker gives it back, so that its claim was no death."""
+_losing: Final = threading.Lock()
+_lost: Final[set[int]] = set()
+"""The songs whose messages count as lost, until the database knows it."""
 _SUSPECT: Final = Greatest("deaths", Value(1), output_field=PositiveIntegerField())
 """`deaths` of a song that has to be tried alone."""
 
@@ -225,6 +229,36 @@ def messages_forget() -> int:
     """
     waiting = songs_waiting().exclude(queued_at=None)
     return waiting.update(queued_at=None)
+
+
+def messages_lost(*, song_ids: Iterable[int]) -> None:
+    """Treat the messages of these songs as lost, as soon as the database takes it.
+
+    After an outage nobody knows whether the broker has taken the message of the next try: on a full
+    disk it takes none. Without this the songs would wait for `STALE_SECONDS`.
+    """
+    with _losing:
+        is_first = not _lost
+        _lost.update(song_ids)
+    if not is_first:  # a thread is at it
+        return
+    try:
+        until_done(_lost_forget, what="messages for songs")
+    except BaseException:  # the time limit of the task, say: the next call begins anew
+        with _losing:
+            _lost.clear()
+        raise
+
+
+def _lost_forget() -> None:
+    while True:
+        with _losing:
+            ids = list(_lost)[:_IDS_AT_ONCE]
+        if not ids:
+            return
+        Song.objects.filter(pk__in=ids, status=Song.Status.PENDING).update(queued_at=None)
+        with _losing:
+            _lost.difference_update(ids)
 
 
 def batches_next(*, songs: QuerySet[Song], limit: int) -> list[list[int]]:

@@ -209,3 +209,26 @@ def test_tasks_are_imported_without_a_network_library() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_songs_get_a_new_message_soon_after_an_outage_that_lost_theirs(
+    sent: Sent,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """Regression: on a full disk the broker took no message of the next try either."""
+    song = SongFactory.create(status=Song.Status.PENDING)
+    with django_capture_on_commit_callbacks(execute=True):
+        songs_dispatch()
+    sent.clear()
+
+    def claim(**_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(tasks, "songs_analyse", claim)
+    with pytest.raises(TransientError, match="disk is full"):
+        tasks.analyse_songs([song.pk])
+    with django_capture_on_commit_callbacks(execute=True):
+        songs_dispatch()
+
+    assert sent == [("catalog.analyse_songs", ([song.pk],))]
