@@ -204,6 +204,10 @@ for _message in (
     gettext_noop("%(name)s: cue sheets are not read; %(title)s is one song, not its tracks"),
     gettext_noop("%(path)s: the lyrics in the tags ignored: %(why)s"),
     gettext_noop("%(path)s: %(name)s ignored: %(why)s"),
+    # The same, as kept with the song.
+    gettext_noop("the lyrics in the tags ignored: %(why)s"),
+    gettext_noop("the lyrics of LRCLIB ignored: %(why)s"),
+    gettext_noop("%(name)s ignored: %(why)s"),
     gettext_noop("more than %(most)s bytes"),
     gettext_noop("lyrics larger than %(most)s bytes; give the song words alone"),
     gettext_noop("not a text file; save the lyrics as UTF-8 text"),

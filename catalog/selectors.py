@@ -11,7 +11,14 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.models import BackgroundJob, IngestFailure, Library, Song, SongEmotion
+from catalog.models import (
+    BackgroundJob,
+    IngestFailure,
+    Library,
+    Song,
+    SongEmotion,
+    StageTiming,
+)
 from catalog.paths import from_stored, open_inside, resolve_inside, to_stored
 
 if TYPE_CHECKING:
@@ -221,6 +228,13 @@ def unread_lines(job: BackgroundJob) -> list[str]:
     counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(suffixes.items()))
     more = job.result["unread"] - len(files)
     return [counts, *files, *([f"and {more} more"] if more else [])]
+
+
+def stage_timings() -> list[StageTiming]:
+    """Return the sums of the stages of the work that have begun, in their order."""
+    order = StageTiming.Stage.values
+    begun = StageTiming.objects.filter(stage__in=order, items__gt=0, seconds__gt=0)
+    return sorted(begun, key=lambda timing: order.index(timing.stage))
 
 
 def _ingest_scope(job: BackgroundJob) -> Scope | None:

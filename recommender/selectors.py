@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
     from django.db.models import Expression, QuerySet
 
+    from catalog.models import StageTiming
+
 FAILURES_SHOWN: Final = 200
 """The most failures of a job that are shown at once."""
 
@@ -288,6 +290,8 @@ class JobDetail:
     progress: catalog_selectors.JobProgress | None
     failures: list[catalog_selectors.Failure]
     """The first `FAILURES_SHOWN` of them."""
+    stages: list[StageTiming]
+    """How long the stages of the work take, by all jobs so far."""
     failure_count: int
     unread_count: int
     unread_suffixes: dict[str, int]
@@ -302,6 +306,7 @@ def job_detail(job: BackgroundJob) -> JobDetail:
         job=job,
         progress=catalog_selectors.job_progress(job) if is_ingest else None,
         failures=catalog_selectors.job_failures(job=job, most=FAILURES_SHOWN),
+        stages=catalog_selectors.stage_timings(),
         failure_count=catalog_selectors.job_failure_count(job=job),
         unread_count=job.result.get("unread", 0),
         # PostgreSQL keeps no order of keys.

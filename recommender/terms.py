@@ -6,6 +6,7 @@ Values stay English in addresses, forms, data attributes, the API and the databa
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.utils.functional import _StrPromise
+
+_NEXT_NOTE: Final = re.compile(r"; (?=[^;]* ignored: )")
 
 
 def percent(share: float) -> str:
@@ -45,6 +48,11 @@ def shown(word: str) -> str:
 def told(sentence: str) -> str:
     """Return a sentence that is stored in English in the current language."""
     return retold(sentence, shown)
+
+
+def notes_told(notes: str) -> str:
+    """Return what is noted of a song's lyrics, such as "…; … ignored: …", as `told` does each."""
+    return "; ".join(told(note) for note in _NEXT_NOTE.split(notes))
 
 
 def meant(text: str) -> str:

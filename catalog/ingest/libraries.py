@@ -18,6 +18,7 @@ from catalog.errors import CatalogError, JobStateError, PathError
 from catalog.ingest.run import ingest_start
 from catalog.ingest.unasked import unasked_start
 from catalog.models import Album, Artist, BackgroundJob, IngestFailure, KnownCopy, Library, Song
+from catalog.paths import from_stored
 from catalog.recordings import recordings_lock, recordings_settle
 from catalog.selectors import library_find, library_jobs
 from catalog.work.jobs import job_revoke
@@ -68,6 +69,25 @@ def library_add(*, path: Path, chosen: LibrarySettings, user: User | None) -> Li
             chosen=LibrarySettings(name, chosen.watch, chosen.rescan_hours),
         )
     return library
+
+
+@transaction.atomic
+def folder_add(
+    *, path: Path, watch: str, rescan_hours: int | None, user: User | None, accept_empty: bool
+) -> tuple[BackgroundJob, Library | None]:
+    """Ingest a folder or file. A library that comes of it is watched and scanned as chosen.
+
+    Returns the job, and the library that was there before, which stays as it is. PathError as of
+    `ingest_start`.
+    """
+    known = set(Library.objects.values_list("pk", flat=True))
+    job = ingest_start(path=path, user=user, accept_empty=accept_empty)
+    library = library_find(from_stored(job.arguments["path"]))
+    if library is None or library.pk in known:
+        return job, library
+    if watch != Library.Watch.OFF or rescan_hours:
+        library_change(library=library, chosen=LibrarySettings(library.name, watch, rescan_hours))
+    return job, None
 
 
 def library_change(*, library: Library, chosen: LibrarySettings) -> None:

@@ -89,6 +89,11 @@ class StageTiming(models.Model):
     def __str__(self) -> str:
         return f"{self.stage}: {self.items} in {self.seconds:.1f} s"
 
+    @property
+    def items_per_second(self) -> float:
+        """The mean speed of one worker; 0 before the stage has begun."""
+        return self.items / self.seconds if self.seconds else 0.0
+
 
 class BackgroundJob(models.Model):
     """Long work that a user asked for. Its state is here, not in the broker.

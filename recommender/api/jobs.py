@@ -24,7 +24,7 @@ from catalog.ingest.control import (
     ingest_resume,
 )
 from catalog.ingest.run import ingest_start
-from catalog.models import BackgroundJob
+from catalog.models import BackgroundJob, StageTiming
 from catalog.selectors import STAGES
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
@@ -122,9 +122,21 @@ class DetailedProgressOutput(serializers.Serializer[Any]):
     stage = serializers.ChoiceField(choices=STAGES, help_text="The stage that the job has reached.")
 
 
+class StageOutput(serializers.Serializer[StageTiming]):
+    stage = serializers.ChoiceField(choices=StageTiming.Stage.choices)
+    items = serializers.IntegerField(help_text="Files in `read` and `write`, else songs.")
+    seconds = serializers.FloatField(help_text="Of the clock, of all workers together.")
+    items_per_second = serializers.FloatField(help_text="The mean speed of one worker.")
+
+
 class JobDetailOutput(serializers.Serializer[Any]):
     job = JobOutput()
     progress = DetailedProgressOutput(allow_null=True, help_text="Of an ingest.")
+    stages = StageOutput(
+        many=True,
+        help_text="How long the stages of the work take, by all jobs of this installation so far; "
+        "those that have not begun are left out.",
+    )
     failures = FailureOutput(
         many=True, help_text="Files that could not be used, and why: the first 200 by path."
     )

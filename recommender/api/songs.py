@@ -24,13 +24,20 @@ from mer.affect import EMOTIONS, GEMS, AffectPoint, Quadrant
 from mer.audio.peaks import PEAKS
 from mer.prediction import KEYS, MODALITIES, MODES, SURE_FROM, UNFAMILIAR_FROM
 from recommender import selectors, song_map
-from recommender.api.base import LISTENERS, PlainOutput, StrictQuery, unit_field, valid_data
+from recommender.api.base import (
+    LISTENERS,
+    PlainOutput,
+    StrictQuery,
+    ToldField,
+    unit_field,
+    valid_data,
+)
 from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.media.waveforms import song_waveform
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
-from recommender.terms import told
+from recommender.terms import notes_told, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -231,7 +238,7 @@ class SongDetailOutput(SongOutput):
     )
     lyrics = serializers.CharField()
     lyrics_source = serializers.CharField()
-    lyrics_note = serializers.CharField(help_text="Lyrics that were refused, and why.")
+    lyrics_note = ToldField(told=notes_told, help_text="Lyrics that were refused, and why.")
     tags_note = serializers.CharField(help_text="What was mended in the tags.")
     credits = CreditOutput(many=True, help_text="Artists in order, the main ones first.")
     genres = serializers.StringRelatedField(many=True)  # type: ignore[var-annotated]

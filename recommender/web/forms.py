@@ -265,7 +265,29 @@ class FeedbackKindForm(forms.Form):
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in FeedbackKind], required=False)
 
 
-class AddMusicForm(forms.Form):
+class WatchingForm(forms.Form):
+    """How a library is watched and scanned."""
+
+    watch = forms.ChoiceField(
+        choices=Library.Watch.choices,
+        required=False,
+        label=_("Watch for changes"),
+        help_text=_("Events for disks of this machine; looking again for network folders."),
+    )
+    rescan_hours = forms.TypedChoiceField(
+        choices=lambda: list(_RESCAN_HOURS.items()),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        label=_("Scan everything"),
+        help_text=_("Finds what watching missed."),
+    )
+
+    def clean_watch(self) -> str:
+        return str(self.cleaned_data["watch"] or Library.Watch.OFF)
+
+
+class AddMusicForm(WatchingForm):
     """A folder that was chosen, in its stored form, or a path that was typed."""
 
     folder = forms.CharField(max_length=2000, required=False, widget=forms.HiddenInput)
@@ -285,6 +307,13 @@ class AddMusicForm(forms.Form):
         ),
     )
 
+    field_order = ("folder", "path", "watch", "rescan_hours", "accept_empty")
+
+    @property
+    def library_fields(self) -> list[forms.BoundField]:
+        """What is chosen of a new library."""
+        return [self["watch"], self["rescan_hours"]]
+
     def clean(self) -> dict[str, Any]:
         data = dict(super().clean() or {})
         if not data.get("folder") and not data.get("path") and not self.errors:
@@ -292,22 +321,11 @@ class AddMusicForm(forms.Form):
         return data
 
 
-class LibraryForm(forms.Form):
+class LibraryForm(WatchingForm):
     """What staff choose of a library."""
 
     name = forms.CharField(max_length=200, label=_("Name"))
-    watch = forms.ChoiceField(
-        choices=Library.Watch.choices,
-        label=_("Watch for changes"),
-        help_text=_("Events for disks of this machine; looking again for network folders."),
-    )
-    rescan_hours = forms.TypedChoiceField(
-        required=False,
-        coerce=int,
-        empty_value=None,
-        label=_("Scan everything"),
-        help_text=_("Finds what watching missed."),
-    )
+    field_order = ("name", "watch", "rescan_hours")
 
     def __init__(self, library: Library, *args: Any, **options: Any) -> None:
         self.library = library
@@ -318,6 +336,7 @@ class LibraryForm(forms.Form):
         }
         prefix = f"library-{library.pk}"
         super().__init__(*args, **{**options, "initial": initial, "prefix": prefix})
+        self.fields["watch"].required = True
         hours: dict[int | str, _StrPromise | str] = {**_RESCAN_HOURS}
         if library.rescan_hours and library.rescan_hours not in hours:
             own = gettext("Every %(hours)d hours") % {"hours": library.rescan_hours}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog import selectors as catalog_selectors
-from catalog.models import BackgroundJob
+from catalog.models import BackgroundJob, StageTiming
 from catalog.paths import from_stored
 from recommender.terms import minutes_words
 
@@ -46,6 +46,15 @@ STAGES: Final[dict[str, _StrPromise]] = {
     "analyse": _("Analyse"),
     "done": _("Done"),
 }
+WORK_STAGES: Final[dict[str, _StrPromise]] = {
+    StageTiming.Stage.READ: _("Read tags"),
+    StageTiming.Stage.WRITE: _("Write songs"),
+    StageTiming.Stage.PREPARE: _("Read sound and lyrics"),
+    StageTiming.Stage.PREDICT: _("Predict"),
+    StageTiming.Stage.STORE: _("Store"),
+    StageTiming.Stage.INDEX: _("Build the index"),
+}
+_TEN: Final = 10.0
 _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE
 
@@ -152,6 +161,22 @@ def speed_words(per_minute: float) -> str:
         return gettext("%(count)s songs a second") % {"count": speed}
     count = max(1, round(per_minute))
     return ngettext("%(count)d song a minute", "%(count)d songs a minute", count) % {"count": count}
+
+
+def stage_speeds(stages: Iterable[StageTiming]) -> list[tuple[str, str]]:
+    """Return the stages of the work, each with its mean speed in words."""
+    return [(str(WORK_STAGES[one.stage]), stage_words(one.items_per_second)) for one in stages]
+
+
+def stage_words(per_second: float) -> str:
+    """Return the speed of a stage in words: 12 a second, or 1.5 s each."""
+    if per_second >= 1:
+        count = number_format(
+            per_second, 1 if per_second < _TEN else 0, use_l10n=True, force_grouping=True
+        )
+        return gettext("%(count)s a second") % {"count": count}
+    each = number_format(round(1 / per_second, 1), 1)
+    return gettext("%(seconds)s s each") % {"seconds": each}
 
 
 def time_words(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils import translation
 from django.utils.translation import trans_real
 
 from mer.affect import EMOTIONS, GEMS_WORDS
@@ -12,7 +13,7 @@ from mer.prediction import KEYS as TONICS_AND_MODES
 from recommender import terms
 from recommender.moods import MOODS
 from recommender.playlists.reasons import MODALITY_WORDS
-from recommender.terms import WORDS, listed, listed_or, meant, shown
+from recommender.terms import WORDS, listed, listed_or, meant, notes_told, shown
 from recommender.web.presentation import QUADRANT_NAMES
 
 if TYPE_CHECKING:
@@ -65,6 +66,20 @@ def test_what_is_typed_in_the_language_of_the_reader_is_meant(
 
 def test_other_words_stay_as_they_are() -> None:
     assert shown("a rainy Sunday") == "a rainy Sunday"
+
+
+def test_each_note_on_lyrics_is_told_alone() -> None:
+    notes = (
+        "the lyrics of LRCLIB ignored: a chord sheet",
+        "b.lrc ignored: lyrics larger than 9 bytes; give the song words alone",
+    )
+    with translation.override("de"):
+        assert notes_told("; ".join(notes)) == (
+            "Liedtext von LRCLIB übergangen: ein Blatt mit Akkorden; "
+            "b.lrc übergangen: Liedtext größer als 9 Bytes; gib nur die Worte des Liedes an"
+        )
+    assert notes_told("; ".join(notes)) == "; ".join(notes)
+    assert notes_told("") == ""
 
 
 def test_names_are_listed() -> None:

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 
 from mer.affect import AffectPoint
-from recommender.terms import minutes_words, percent, shown, told
+from recommender.terms import minutes_words, notes_told, percent, shown, told
 from recommender.web import media, presentation, script_texts
 from recommender.web.mood_charts import mood_words
 from recommender.web.navigation import section_of
@@ -26,6 +26,7 @@ register.filter("media_type", media.media_type)
 register.filter("transcoded_url", media.transcoded_url)
 register.filter("shown", shown)
 register.filter("told", told)
+register.filter("notes_told", notes_told)
 register.filter("quadrant_name", presentation.quadrant_name)
 register.filter("songs", presentation.songs_counted)
 register.filter("grouped", presentation.grouped)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from catalog.models import BackgroundJob, IngestFailure, Library, Song
+from catalog.models import BackgroundJob, IngestFailure, Library, Song, StageTiming
 from mer.affect import EMOTIONS, GEMS
 from recommender.models import Listen, Playlist
 from recommender.moods import MOODS
@@ -394,6 +394,21 @@ class TestJobs:
             {"path": f"{music_dir}/bad.mp3", "code": "AUDIO_EMPTY", "message": "no bytes"}
         ]
         assert body["failure_count"] == 1
+
+    def test_the_speed_of_the_stages(self, api: APIClient, staff: User, music_dir: Path) -> None:
+        StageTiming.objects.create(stage="predict", items=30, seconds=15)
+        StageTiming.objects.create(stage="read", items=100, seconds=4)
+        StageTiming.objects.create(stage="index")  # nothing of it yet
+        job = BackgroundJob.objects.create(kind="ingest", arguments={"path": str(music_dir)})
+        api.force_authenticate(staff)
+        stages = api.get(f"/api/v1/jobs/{job.pk}/").json()["stages"]
+        assert [one["stage"] for one in stages] == ["read", "predict"]
+        assert stages[1] == {
+            "stage": "predict",
+            "items": 30,
+            "seconds": 15.0,
+            "items_per_second": 2.0,
+        }
 
     def test_other_kinds_and_filter(
         self,

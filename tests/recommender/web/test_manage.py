@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from filelock import FileLock
 
-from catalog.models import BackgroundJob, IngestFailure, Song
+from catalog.models import BackgroundJob, IngestFailure, Library, Song, StageTiming
 from catalog.paths import to_stored
 from catalog.work.messages import broker
 from recommender import selectors
@@ -261,6 +261,16 @@ class TestActs:
         BackgroundJob.objects.update(status="paused")
         assert "data-live-open" not in text(client.get("/manage?live=1"))
 
+    def test_the_speed_of_the_stages(self, client: Client, staff: User, music_dir: Path) -> None:
+        client.force_login(staff)
+        job = job_of(music_dir, status="started")
+        assert "stage-speeds" not in text(client.get(f"/manage/jobs/{job.pk}"))
+        StageTiming.objects.create(stage="read", items=100, seconds=4)
+        StageTiming.objects.create(stage="predict", items=2, seconds=3)
+        page = text(client.get(f"/manage/jobs/{job.pk}?live=1"))
+        assert 'Read tags <strong class="number nowrap">25 a second</strong>' in page
+        assert 'Predict <strong class="number nowrap">1.5 s each</strong>' in page
+
 
 def test_words_of_speed_and_time() -> None:
     assert [speed_words(x) for x in (0, 0.4, 12.2, 174)] == [
@@ -333,6 +343,34 @@ class TestAddMusic:
         client.force_login(staff)
         assert "Choose a folder, or enter its path." in text(client.post("/manage/add"))
         assert "No music folder is there yet" in text(client.get("/manage/add"))
+
+    def test_a_new_library_is_watched_and_scanned_as_chosen(
+        self, client: Client, staff: User, music_dir: Path
+    ) -> None:
+        client.force_login(staff)
+        assert 'id="folder_watch"' in text(client.get("/manage/add"))
+        chosen = {"watch": "events", "rescan_hours": "24"}
+        client.post("/manage/add", {"folder": to_stored(music_dir), **chosen})
+        library = Library.objects.get()
+        assert (library.watch, library.rescan_hours) == ("events", 24)
+        assert library.rescan_at is not None
+        page = text(client.get("/manage/add"))
+        assert "How that is watched and scanned is set under" in page
+        assert 'id="folder_watch"' not in page
+
+    def test_a_library_that_is_there_stays_as_it_is(
+        self, client: Client, staff: User, music_dir: Path
+    ) -> None:
+        client.force_login(staff)
+        LibraryFactory(name="Shelf", root=to_stored(music_dir), watch="polling")
+        inside = music_dir / "Jazz"
+        inside.mkdir()
+        page = text(client.post("/manage/add", {"path": inside, "watch": "events"}, follow=True))
+        assert "It is in the library Shelf, which is watched and scanned as before." in page
+        assert Library.objects.get().watch == "polling"
+        assert "Shelf" not in text(client.post("/manage/add", {"path": inside}, follow=True))
+        response = client.post("/manage/add", {"path": inside, "watch": "always"})
+        assert "Select a valid choice" in text(response)
 
     def test_the_first_run_goes_on_to_the_job(
         self, client: Client, staff: User, music_dir: Path

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from catalog.errors import PathError, UploadError
 from catalog.folders import folder_roots, folder_view
-from catalog.ingest.run import ingest_start
+from catalog.ingest.libraries import folder_add
 from catalog.ingest.uploads import upload_abort, upload_piece
+from catalog.models import Library
 from catalog.paths import from_stored, to_stored
+from catalog.selectors import library_find
 from mer.audio.patches import SUPPORTED_SUFFIXES
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.throttles import throttled
@@ -25,6 +29,8 @@ from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from catalog.models import BackgroundJob
 
 PIECE_BYTES: Final = 1_000_000
 """Of an upload; the server takes no larger body than DATA_UPLOAD_MAX_MEMORY_SIZE."""
@@ -42,8 +48,7 @@ def add_music(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            path = from_stored(data["folder"]) if data["folder"] else Path(data["path"])
-            job = ingest_start(path=path, user=account(request), accept_empty=data["accept_empty"])
+            job = _added(request, data)
         except PathError as error:
             form.add_error("path", str(error))
         else:
@@ -53,6 +58,7 @@ def add_music(request: HttpRequest) -> HttpResponse:
             return response
     context = {
         "form": form,
+        "folder_form": AddMusicForm(auto_id="folder_%s"),
         "may_add": may_add,
         "is_welcome": "welcome" in request.GET,
         "upload_folder": to_stored(settings.AFFETTI_UPLOAD_DIR),
@@ -65,13 +71,33 @@ def add_music(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/add.html", context)
 
 
+def _added(request: HttpRequest, data: dict[str, Any]) -> BackgroundJob:
+    path = from_stored(data["folder"]) if data["folder"] else Path(data["path"])
+    job, known = folder_add(
+        path=path,
+        watch=data["watch"],
+        rescan_hours=data["rescan_hours"],
+        user=account(request),
+        accept_empty=data["accept_empty"],
+    )
+    if known and (data["watch"] != Library.Watch.OFF or data["rescan_hours"]):
+        stays = gettext(
+            "It is in the library %(name)s, which is watched and scanned as before. Change that "
+            "under Libraries."
+        )
+        messages.info(request, stays % {"name": known.name})
+    return job
+
+
 def _browsed(stored: str) -> dict[str, Any]:
     """Return the folder that is looked into, or the ones to begin with."""
     roots = folder_roots()
     if not stored and len(roots) != 1:
         return {"roots": roots}
     try:
-        return {"roots": roots, "view": folder_view(stored or roots[0].path)}
+        view = folder_view(stored or roots[0].path)
+        library = library_find(from_stored(view.folder.path))
+        return {"roots": roots, "view": view, "library": library}
     except PathError as error:
         return {"roots": roots, "browse_error": str(error)}
 

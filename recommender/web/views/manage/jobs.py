@@ -28,6 +28,7 @@ from recommender.web.managing import (
     failures_named,
     job_card,
     jobs_shown,
+    stage_speeds,
 )
 from recommender.web.views.base import account, page_of, staff_who_may
 
@@ -71,6 +72,7 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
         "detail": detail,
         "failures": failures_named(job, detail.failures),
         "failure_kinds": failures_counted(detail.failures),
+        "stage_speeds": stage_speeds(detail.stages),
         "may_act": may_act,
         "priorities": PRIORITIES.items(),
         "may_accept": job.error_code == FilesVanishedError.code and may_act,
