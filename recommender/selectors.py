@@ -121,7 +121,7 @@ def song_files() -> QuerySet[Song]:
         Song.objects.filter(is_available=True)
         .select_related("library")
         .only(
-            *("relative_path", "library__root", "media_type"),
+            *("relative_path", "library__root", "media_type", "title", "artist"),
             *("content_sha256", "audio_sha256", "file_size_bytes", "file_mtime_ns"),
         )
     )

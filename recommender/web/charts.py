@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 CHART_WIDTH: Final = 1000
 _USUAL_SECONDS: Final = 210
 """Stands for the length of a song that is not known."""
-_WASH_STOPS: Final = 5
+_WASH_STOPS: Final = 24
+"""So many that no stop is seen."""
+_WASH_EVENED: Final = 0.2
+"""A standard deviation: the share of a list over which its gradient is evened out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +165,25 @@ def ribbon(entries: Sequence[Entry]) -> list[Stripe]:
     return stripes
 
 
-def wash(entries: Sequence[Entry]) -> list[tuple[int, str]]:
+def wash(entries: Sequence[Entry]) -> list[tuple[float, str]]:
     """Return the stops of a gradient along a list's path: shares of 100, and colours."""
     places = [entry.place for entry in entries if entry.place]
-    count = min(_WASH_STOPS, len(places))
+    if not places:
+        return []
+    last = max(1, len(places) - 1)
     stops = []
-    for number in range(count):
-        first, end = (len(places) * n // count for n in (number, number + 1))
-        part = places[first:end]
+    for stop in range(_WASH_STOPS):
+        at = stop / (_WASH_STOPS - 1)
+        near = [
+            (math.exp(-(((number / last - at) / _WASH_EVENED) ** 2) / 2), place)
+            for number, place in enumerate(places)
+        ]
+        total = sum(weight for weight, _ in near)
         middle = AffectPoint(
-            sum(place.valence for place in part) / len(part),
-            sum(place.arousal for place in part) / len(part),
+            sum(weight * place.valence for weight, place in near) / total,
+            sum(weight * place.arousal for weight, place in near) / total,
         )
-        stops.append((100 * number // max(1, count - 1), place_colour(middle)))
+        stops.append((round(100 * at, 1), place_colour(middle)))
     return stops
 
 

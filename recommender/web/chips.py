@@ -94,9 +94,9 @@ def _values(song: Song) -> Iterator[_Value]:
 
 
 def _shown(found: Mapping[_Value, set[int]], count: int) -> Iterator[_Value]:
-    """Yield the values that get a chip: of genres the most frequent, others in order."""
+    """Yield the values of several songs: of genres the most frequent, others in order."""
     for kind in ("genre", "decade", "length"):
-        own = [value for value in found if value.kind == kind]
+        own = [value for value in found if value.kind == kind and len(found[value]) > 1]
         own.sort(key=lambda value: (value.order, -len(found[value]), value.words))
         if len(own) > 1 or any(len(found[value]) < count for value in own):
             yield from own[:_MOST_CHIPS]

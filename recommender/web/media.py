@@ -183,13 +183,19 @@ def cover_response(request: HttpRequest, song: Song, size: str) -> HttpResponseB
             cover = Cover(cover.name, None, is_sure=False)
         else:
             return _file_response(request, file, f'"{cover.name}"', "image/jpeg", caching)
-    drawing = drawn_cover(seed=song.content_sha256, place=selectors.song_place(song.pk))
+    drawing = drawn_cover(seed=_cover_seed(song), place=selectors.song_place(song.pk))
     etag = f'"{hashlib.sha256(drawing.encode()).hexdigest()[:32]}"'
     caching = "private, max-age=3600" if cover.is_sure else "no-store"
     headers = {"ETag": etag, "Cache-Control": caching}
     if _is_cached(request, etag):
         return HttpResponseNotModified(headers=headers)
     return HttpResponse(drawing, headers=headers, content_type="image/svg+xml")
+
+
+def _cover_seed(song: Song) -> str:
+    """Return what a drawing is made of: its names, so that it is the same in every installation."""
+    names = "\0".join((song.artist, song.title)).casefold()
+    return names if names != "\0" else song.content_sha256
 
 
 def _file_response(

@@ -144,6 +144,7 @@ def faults_of_states(page: Page, site: Site) -> list[str]:
     page.locator("[data-copied]").wait_for()
     found += faults(page, "new link")
     page.goto(site.of_admin["account"])
+    page.get_by_text("New token").click()
     page.get_by_label("Name").first.fill("phone")
     page.get_by_role("button", name="Make it").click()
     page.locator("code.secret").wait_for()

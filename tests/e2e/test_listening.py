@@ -87,7 +87,7 @@ def test_a_format_that_the_browser_does_not_play_is_said_beforehand_and_skipped(
         media_type='audio/mp4; codecs="alac"'
     )
     page.goto(f"/songs/{songs[0].pk}")
-    expect(page.get_by_text("This browser does not play ALAC.")).to_be_visible()
+    expect(page.locator(".opinion").get_by_text("does not play ALAC.")).to_be_visible()
     page.goto("/songs")
     expect(page.get_by_text("This browser does not play ALAC.")).to_have_count(2)
     names = page.locator("[data-play]").evaluate_all("all => all.map(b => b.dataset.title)")

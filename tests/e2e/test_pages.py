@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.test_feedback import ada
-from tests.e2e.test_listening import played, wait_until_played
+from tests.e2e.test_listening import log_in_staff, played, wait_until_played
+from tests.factories import SongFactory
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from playwright.sync_api import Page
+    from pytest_django.live_server_helper import LiveServer
 
     from catalog.models import Song
 
@@ -124,3 +126,48 @@ def test_a_choice_of_language_leads_back_to_the_page_that_is_shown(
     expect(page.locator("html")).to_have_attribute("lang", "en-gb")
     assert page.url.endswith("/account")
     expect(page.locator("main").get_by_role("button", name="Log out")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/songs", "/manage/songs"])
+def test_the_link_to_more_songs_opens_in_another_tab(
+    page: Page, live_server: LiveServer, path: str
+) -> None:
+    SongFactory.create_batch(120)
+    log_in_staff(page, live_server)
+    page.route("**/*rows=1*", lambda route: None)  # scrolling there asks for them, in vain
+    page.goto(path)
+    link = page.get_by_role("link", name="More songs")
+    ways: list[tuple[Any, Any]] = [(["Control"], "left"), (["Shift"], "left"), ([], "middle")]
+    for modifiers, button in ways:
+        with page.context.expect_page() as opened:
+            link.click(modifiers=modifiers, button=button)
+        expect(opened.value).to_have_url(re.compile(rf"{path}\?.*after="))
+        expect(opened.value.get_by_role("heading", level=1)).to_be_visible()
+        expect(page).to_have_url(re.compile(rf"{path}$"))
+
+
+def test_a_link_opens_in_another_tab(page: Page, songs: list[Song]) -> None:
+    page.goto("/songs")
+    link = page.locator("[data-entry] .title a").first
+    with page.context.expect_page() as opened:
+        link.click(modifiers=["ControlOrMeta"])
+    expect(opened.value.get_by_role("heading", level=1)).to_have_text("Tone 0")
+    heading(page, "Library")
+
+
+def test_what_scrolls_sideways_fades_where_there_is_more(
+    page: Page, live_server: LiveServer, songs: list[Song]
+) -> None:
+    log_in_staff(page, live_server)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/you")
+    tabs = page.locator("[data-strip]").first
+    expect(tabs).not_to_have_class(re.compile("has-"))
+    page.goto("/manage/songs")
+    expect(tabs).to_have_class(re.compile("has-before.*has-after"))
+    tabs.evaluate("one => { one.scrollLeft = 0; }")
+    expect(tabs).not_to_have_class(re.compile("has-before"))
+    tabs.evaluate("one => { one.scrollLeft = 10000; }")
+    expect(tabs).to_have_class("tabs has-before")
+    page.set_viewport_size({"width": 1100, "height": 800})
+    expect(tabs).to_have_class("tabs")

@@ -43,8 +43,8 @@ def mood(place: Span) -> str:
 
 @register.filter
 def duration(seconds: float) -> str:
-    """3725 → 1:02:05, 65 → 1:05."""
-    minutes, rest = divmod(round(seconds), 60)
+    """3725 → 1:02:05, 65.9 → 1:05: whole seconds that have passed, as the player shows them."""
+    minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 

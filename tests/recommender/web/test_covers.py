@@ -51,6 +51,19 @@ def test_a_song_without_a_picture_is_drawn_by_its_mood(client: Client, wav_song:
     assert again.status_code == 304
 
 
+@pytest.mark.django_db
+def test_a_drawing_is_the_same_in_every_installation(client: Client) -> None:
+    first, same, other = (
+        SongFactory(artist=artist, title=title)
+        for artist, title in (("Ada", "Rain"), ("ADA", "rain"), ("Ada", "Snow"))
+    )
+    drawing = body(client.get(cover_url(first)))
+    assert body(client.get(cover_url(same))) == drawing
+    assert body(client.get(cover_url(other))) != drawing
+    nameless = [SongFactory(artist="", title="") for _ in range(2)]
+    assert len({body(client.get(cover_url(song))) for song in nameless}) == 2
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_byte_of_a_hostile_picture_is_served(client: Client, wav_song: Song, name: str) -> None:
     embed(wav_song.path, HOSTILE[name])

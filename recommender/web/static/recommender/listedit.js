@@ -9,6 +9,7 @@ const EDGE = 80; // px from the edge of the window where dragging scrolls
 
 let focusedLater = null; // what gets the focus in the next page of the list
 let pending = null; // the row that keys have moved, until it is sent
+let isOrdering = false; // every row shows its handle, for fingers
 
 function send(word, focus) {
   focusedLater = focus;
@@ -58,7 +59,20 @@ onElement("[data-adding]", (adding) => {
   });
 });
 
+const showOrdering = () => {
+  document.querySelector("[data-edit-list]")?.classList.toggle("is-ordering", isOrdering);
+  document.querySelector("[data-order]")?.setAttribute("aria-pressed", String(isOrdering));
+};
+onElement("[data-order]", (button) => {
+  button.addEventListener("click", () => {
+    isOrdering = !isOrdering;
+    showOrdering();
+  });
+  return () => { if (!document.querySelector("[data-edit-list]")) isOrdering = false; };
+});
+
 onElement("[data-edit-list]", (list) => {
+  showOrdering();
   const focus = focusedLater && document.querySelector(focusedLater);
   focusedLater = null;
   focus?.focus({ preventScroll: true });

@@ -124,7 +124,6 @@ onElement("[data-more]", (row) => {
   );
   watch.observe(row);
   row.addEventListener("click", (event) => {
-    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab
     event.preventDefault();
     more();
   });

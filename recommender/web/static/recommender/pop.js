@@ -51,9 +51,9 @@ onElement("[data-copy]", (button) => {
     const link = button.dataset.copy || button.parentElement.querySelector("[data-copied]").textContent;
     try {
       await navigator.clipboard.writeText(link);
-      notify(gettext("The link is copied."));
+      notify(gettext("Copied."));
     } catch {
-      notify(gettext("The browser does not allow it. Select the link and copy it."));
+      notify(gettext("The browser does not allow it. Select the text and copy it."));
     }
   });
 });

@@ -1,7 +1,7 @@
 // Swapping pages: what htmx leaves to us. It asks for the next page and replaces `main`; here are
 // focus, scrolling, the navigation's current section, and answers that are no page of ours.
 
-import { csrfToken, notify, onElement } from "./page.js";
+import { csrfToken, notify } from "./page.js";
 
 const main = document.getElementById("main"); // stays: htmx replaces its attributes and children
 const root = document.documentElement;
@@ -10,6 +10,12 @@ let current = null; // the request for a page that is on its way
 const isPage = (ctx) => ctx.target === main;
 const isRestored = (ctx) => "HX-History-Restore-Request" in ctx.request.headers;
 const pathOf = (url) => new URL(url, location.href).pathname;
+
+// A link that shall open elsewhere is the browser's: htmx 4.0.1 would keep such a click from it.
+document.addEventListener("click", (event) => {
+  const isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+  if (isElsewhere && event.target.closest("a[href]")) event.stopImmediatePropagation();
+}, { capture: true });
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
   const { request, sourceElement } = ctx;
@@ -105,10 +111,4 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   if (ctx && isPage(ctx)) {
     notify(gettext("The page could not be loaded. Check the connection, then try again."));
   }
-});
-
-// On a phone the tabs scroll sideways: the one of this page is in view.
-onElement(".tabs a[aria-current]", (link) => {
-  const tabs = link.parentElement;
-  tabs.scrollLeft += link.getBoundingClientRect().left - tabs.getBoundingClientRect().left - 48;
 });

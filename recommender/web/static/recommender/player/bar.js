@@ -95,7 +95,7 @@ matchMedia("(min-width: 48rem)").addEventListener("change", (query) => {
 // The pages are behind the player.
 player.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (!link) return;
   event.preventDefault();
   close();
   openPage(link.getAttribute("href"));

@@ -1,0 +1,26 @@
+// What scrolls sideways where it has no room, such as tabs on a phone. It says on which sides there
+// is more, so that it fades there alone. What stands for this page is in its middle.
+
+import { onElement } from "./page.js";
+
+const NEAR = 2; // pixels from an end that are the end
+
+onElement("[data-strip]", (strip) => {
+  const current = strip.querySelector("[aria-current]");
+
+  function show() {
+    const after = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
+    strip.classList.toggle("has-before", strip.scrollLeft > NEAR);
+    strip.classList.toggle("has-after", after > NEAR);
+  }
+
+  if (current) {
+    const [own, all] = [current, strip].map((one) => one.getBoundingClientRect());
+    strip.scrollLeft += own.left + own.width / 2 - all.left - all.width / 2;
+  }
+  strip.addEventListener("scroll", show, { passive: true });
+  const sized = new ResizeObserver(show);
+  for (const one of [strip, ...strip.children]) sized.observe(one);
+  show();
+  return () => sized.disconnect();
+});
