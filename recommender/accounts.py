@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import hmac
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -12,29 +14,36 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 
 from catalog.models import BackgroundJob
 from recommender.errors import AccountError, AccountErrorCode
 from recommender.models import (
+    AppPassword,
     ArtistBan,
     Listen,
+    PlayerState,
     PlaylistEntry,
     PlaylistVersion,
     Skip,
     SongFeedback,
+    Star,
     Token,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from django.contrib.auth.models import User
 
 LOGIN_TOKEN_NAME: Final = "Login"  # noqa: S105  # the name of a token, not its secret
+MOST_APP_PASSWORDS: Final = 50
+"""Of one account; each request of a player is compared with all of them."""
 _USE_NOTED_EVERY: Final = timedelta(minutes=5)
 """A token's last use is written this often at most, so that reading stays reading."""
+_APP_PASSWORD_BYTES: Final = 15  # of 120 bits, written in 24 letters and digits
 
 
 def token_create(
@@ -98,11 +107,16 @@ def token_find(secret: bytes) -> Token | None:
     now = timezone.now()
     if not found or not found.user.is_active or (found.expires_at and found.expires_at <= now):
         return None
-    if found.last_used_at is None or now - found.last_used_at >= _USE_NOTED_EVERY:
+    _use_note(found)
+    return found
+
+
+def _use_note(used: Token | AppPassword) -> None:
+    now = timezone.now()
+    if used.last_used_at is None or now - used.last_used_at >= _USE_NOTED_EVERY:
         # A database that cannot be written can still be read.
         with contextlib.suppress(OperationalError), transaction.atomic():
-            Token.objects.filter(pk=found.pk).update(last_used_at=now)
-    return found
+            type(used).objects.filter(pk=used.pk).update(last_used_at=now)
 
 
 def _digest(secret: bytes) -> str:
@@ -112,6 +126,55 @@ def _digest(secret: bytes) -> str:
         return hashlib.sha512(bytes.fromhex(secret.decode("ascii"))).hexdigest()
     except ValueError:
         return ""
+
+
+def app_password_create(*, user: User, name: str) -> tuple[AppPassword, str]:
+    """Return a new app password and its secret, which is shown once.
+
+    Raises `AccountError` if the account has `MOST_APP_PASSWORDS`.
+    """
+    if AppPassword.objects.filter(user=user).count() >= MOST_APP_PASSWORDS:
+        raise AccountError(
+            AccountErrorCode.REQUEST_INVALID,
+            gettext("You have %(most)s app passwords; revoke one first.")
+            % {"most": MOST_APP_PASSWORDS},
+            field="name",
+        )
+    made = AppPassword.objects.create(user=user, name=name, nonce=secrets.token_hex(32))
+    return made, _app_secret(made)
+
+
+def app_password_find(*, username: str, matches: Callable[[str], bool]) -> AppPassword | None:
+    """Return the app password of an account that `matches` takes, and note its use."""
+    held = AppPassword.objects.select_related("user").filter(
+        user__username=username, user__is_active=True
+    )
+    # All are compared, so that the time does not tell which one it is.
+    found = [one for one in held.order_by("pk") if matches(_app_secret(one))]
+    if not found:
+        return None
+    _use_note(found[0])
+    return found[0]
+
+
+def app_password_matches(password: str) -> Callable[[str], bool]:
+    """Return what takes the secret that equals a password."""
+    return lambda secret: hmac.compare_digest(secret.encode(), password.encode("utf-8", "replace"))
+
+
+def app_token_matches(token: str, salt: str) -> Callable[[str], bool]:
+    """Return what takes the secret whose MD5 with a salt behind it is a token of Subsonic."""
+    given = token.lower().encode("utf-8", "replace")
+    behind = salt.encode("utf-8", "replace")
+    return lambda secret: hmac.compare_digest(
+        hashlib.md5(secret.encode() + behind, usedforsecurity=False).hexdigest().encode(), given
+    )
+
+
+def _app_secret(one: AppPassword) -> str:
+    """Return the password of a row: nobody can compute it without the server's secret key."""
+    made = salted_hmac("recommender.app_password", f"{one.pk.hex}:{one.nonce}", algorithm="sha256")
+    return base64.b32encode(made.digest()[:_APP_PASSWORD_BYTES]).decode().lower()
 
 
 def password_check(*, user: User, password: str, field: str) -> None:
@@ -175,6 +238,9 @@ def account_export(*, user: User) -> dict[str, Any]:
                 "id", "name", "scopes", "prefix", "created_at", "expires_at", "last_used_at"
             )
         ),
+        "app_passwords": list(
+            user.app_passwords.values("id", "name", "created_at", "last_used_at")
+        ),
         "invitations": list(
             user.invitations.order_by("created_at", "id").values(
                 "id", "role", "note", "created_at", "expires_at", "used_at"
@@ -205,6 +271,17 @@ def _feedback(user: User) -> dict[str, Any]:
             .order_by("skipped_at", "id")
             .values(
                 *("song_id", "skipped_at", "seconds_played", "share_played", "playlist_id"), **song
+            )
+        ),
+        "stars": list(
+            Star.objects.filter(user=user)
+            .order_by("starred_at", "id")
+            .values("album_id", "artist_id", "starred_at")
+        ),
+        "players": list(
+            PlayerState.objects.filter(user=user).values(
+                *("song_id", "state", "position_ms", "told_at", "player"),
+                *("queue", "queue_current", "queue_position_ms", "queue_at", "queue_player"),
             )
         ),
         "artist_bans": list(

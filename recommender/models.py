@@ -11,7 +11,7 @@ from django.db import models
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Artist, Song
+from catalog.models import Album, Artist, Song
 
 
 class IndexBuild(models.Model):
@@ -294,6 +294,56 @@ class FeedbackRevision(models.Model):
         return f"{self.user_id} {self.revision}"
 
 
+class Star(models.Model):
+    """A listener's mark at an album or an artist; that of a song is `SongFeedback.liked_at`."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stars"
+    )
+    album = models.ForeignKey(
+        Album, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    artist = models.ForeignKey(
+        Artist, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    starred_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "album"], name="one_star_per_album"),
+            models.UniqueConstraint(fields=["user", "artist"], name="one_star_per_artist"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} album {self.album_id} artist {self.artist_id}"
+
+
+class PlayerState(models.Model):
+    """What a listener's players last told: what plays now, and the queue that they share."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="player_state",
+    )
+    song = models.ForeignKey(
+        Song, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    state = models.CharField(max_length=10, blank=True, help_text="playing or paused; else empty")
+    position_ms = models.PositiveBigIntegerField(default=0)
+    told_at = models.DateTimeField(null=True, blank=True)
+    player = models.CharField(max_length=100, blank=True, help_text="As it calls itself")
+    queue = models.JSONField(default=list, help_text="Ids of songs, in order")
+    queue_current = models.BigIntegerField(null=True, blank=True, help_text="One of them")
+    queue_position_ms = models.PositiveBigIntegerField(default=0)
+    queue_at = models.DateTimeField(null=True, blank=True)
+    queue_player = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.state or 'silent'}"
+
+
 class ServiceHeartbeat(models.Model):
     """When a worker, the scheduler or the watcher last showed that it works."""
 
@@ -355,6 +405,28 @@ class Token(models.Model):
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
+class AppPassword(models.Model):
+    """A password that Affetti made for one player, which knows no tokens.
+
+    The password is not stored: `recommender.accounts` derives it from the row and the secret key.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="app_passwords"
+    )
+    name = models.CharField(max_length=100, help_text="The player that it was made for")
+    nonce = models.CharField(max_length=64, help_text="Random; the password follows from it")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Role(models.TextChoices):
     """What an account may do on this installation."""
 
@@ -400,8 +472,9 @@ class NameLook(models.Model):
 
 @receiver(models.signals.post_save, sender=settings.AUTH_USER_MODEL)
 def tokens_end_with_their_password(sender: object, instance: Any, **_kwargs: object) -> None:
-    """Delete a user's tokens when the password is set, whoever sets it and wherever."""
+    """Delete a user's tokens and app passwords when the password is set, wherever and by whom."""
     # Django's own mark of a new password; None when it only stores the same one by a newer hasher.
     # A password that was taken away leaves no such mark.
     if instance._password is not None or not instance.has_usable_password():
         Token.objects.filter(user=instance).delete()
+        AppPassword.objects.filter(user=instance).delete()

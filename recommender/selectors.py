@@ -26,6 +26,7 @@ from catalog import selectors as catalog_selectors
 from catalog.models import BackgroundJob, Library, Song, SongEmotion
 from mer.affect import AffectPoint
 from recommender.models import (
+    AppPassword,
     Listen,
     Playlist,
     PlaylistEntry,
@@ -280,6 +281,13 @@ def token_list(user: User | AnonymousUser) -> QuerySet[Token]:
     if not user.is_authenticated:
         return Token.objects.none()
     return Token.objects.filter(user=user).order_by("-created_at", "id")
+
+
+def app_password_list(user: User | AnonymousUser) -> QuerySet[AppPassword]:
+    """Return the user's own app passwords, newest first; there are few."""
+    if not user.is_authenticated:
+        return AppPassword.objects.none()
+    return AppPassword.objects.filter(user=user).order_by("-created_at", "id")
 
 
 @dataclass(frozen=True, slots=True)

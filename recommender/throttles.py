@@ -52,6 +52,8 @@ WORDS_TURNS: Final = 1
 """Texts that one process rates at the same time."""
 WORDS_PLACES: Final = 3
 """Requests of one process that rate a text or wait for their turn; the others are refused."""
+KEYS_REFUSED_SECONDS: Final = 60.0
+"""No key is taken from an address for this long after it sent too many wrong ones."""
 STORE_TIMEOUT_SECONDS: Final = 0.25
 STORE_PAUSE_SECONDS: Final = 5.0
 """A store that failed is not asked again for this long."""
@@ -381,6 +383,27 @@ def _keys(request: HttpRequest, username: str) -> tuple[str, str]:
     # A hash, because the store need not know names, and a name may be long.
     name = hashlib.sha256(username.casefold().encode("utf-8", "replace")).hexdigest()[:32]
     return f"account {name}", f"account {name} from {address(request)}"
+
+
+# --- Keys of players -----------------------------------------------------------------------------
+
+
+def keys_check(request: HttpRequest) -> None:
+    """Throttled while an address is refused for the wrong keys that it sent.
+
+    Players send their key with every request, so right ones are not counted as attempts.
+    """
+    if store().knows(f"keys {address(request)}"):
+        raise Throttled(KEYS_REFUSED_SECONDS)
+
+
+def key_was_wrong(request: HttpRequest) -> None:
+    """Count a wrong key as an attempt to log in; Throttled, for a time, if it is one too many."""
+    try:
+        limit("login", address(request))
+    except Throttled:
+        store().remember(f"keys {address(request)}", KEYS_REFUSED_SECONDS)
+        raise
 
 
 # --- Words ---------------------------------------------------------------------------------------

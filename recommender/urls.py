@@ -8,6 +8,7 @@ from django.urls import include, path
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
+from recommender.subsonic import rest
 from recommender.web.views import (
     accounts,
     feedback,
@@ -90,6 +91,12 @@ urlpatterns = [
     path("account/tokens", own_account.token_create, name="token-create"),
     path("account/tokens/revoke", own_account.tokens_revoke, name="tokens-revoke"),
     path("account/tokens/<uuid:pk>/revoke", own_account.token_revoke, name="token-revoke"),
+    path("account/app-passwords", own_account.app_password_create, name="app-password-create"),
+    path(
+        "account/app-passwords/<uuid:pk>/revoke",
+        own_account.app_password_revoke,
+        name="app-password-revoke",
+    ),
     path("manage", overview.manage, name="manage"),
     path("manage/add", adding.add_music, name="add-music"),
     path("manage/upload", adding.upload, name="upload"),
@@ -144,6 +151,7 @@ urlpatterns = [
     path("admin/login/", accounts.login_throttled(admin.site.login)),
     path("admin/", admin.site.urls),
     path("api/", include("recommender.api.urls")),
+    path("rest/<str:name>", rest, name="rest"),
 ]
 
 handler400 = "recommender.web.views.errors.error_view"

@@ -33,16 +33,18 @@ from catalog.models import (
     SongWaveform,
     StageTiming,
 )
-from recommender.accounts import token_create, token_find
+from recommender.accounts import app_password_create, token_create, token_find
 from recommender.feedback import artist_ban, song_like, song_skip
 from recommender.models import (
     IndexBuild,
     Invitation,
     Listen,
+    PlayerState,
     Playlist,
     PlaylistEntry,
     PlaylistVersion,
     ServiceHeartbeat,
+    Star,
     Station,
     Token,
 )
@@ -107,6 +109,9 @@ def fill_every_table() -> None:
     artist_ban(user=user, artist=artist)
     ServiceHeartbeat.objects.create(name="worker here", kind="worker", seen_at=MOMENT)
     token_create(user=user, name="t", scopes=["read"])
+    app_password_create(user=user, name="Player")
+    Star.objects.create(user=user, artist=artist)
+    PlayerState.objects.create(user=user, song=song, queue=[song.pk])
 
 
 @pytest.mark.django_db(transaction=True)

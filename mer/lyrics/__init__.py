@@ -15,6 +15,7 @@ from mer.lyrics.cleaning import (
     lyric_lines,
     parse_lrc,
     read_lyrics,
+    timed_lines,
 )
 from mer.lyrics.english import english_words
 from mer.lyrics.gate import lyrics_judge, lyrics_refusal, read_judged_lyrics
@@ -51,5 +52,6 @@ __all__ = [
     "read_lyrics",
     "readable_lyrics",
     "text_language",
+    "timed_lines",
     "withheld_note",
 ]

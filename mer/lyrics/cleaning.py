@@ -100,6 +100,11 @@ _SYLLABLE: Final = re.compile(
 _LONGEST_SYLLABLE: Final = 5
 
 
+_FEWEST_TIMED: Final = 3
+_TIMED_SHARE: Final = 0.5
+"""Lyrics of which fewer lines have a time are read without any."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedLine:
     """One line of timed lyrics.
@@ -195,6 +200,34 @@ def parse_lrc(text: str) -> tuple[TimedLine, ...]:
         words = " ".join(lyric_lines(rest)) if starts else ""
         lines.extend(TimedLine(max(0.0, start - shift_seconds), words) for start in starts)
     return tuple(sorted(lines, key=lambda line: line.start_seconds))
+
+
+def timed_lines(lyrics: str) -> list[tuple[float | None, str]]:
+    """Read plain or timed lyrics line by line.
+
+    Parameters
+    ----------
+    lyrics : str
+        As they are kept, with or without stamps.
+
+    Returns
+    -------
+    list of tuple
+        Start in seconds, None where nothing says it, and text, empty between stanzas. No line has a
+        start if most lines have none.
+    """
+    plain = clean_lyrics(lyrics).split("\n")
+    timed = parse_lrc(lyrics)
+    sung = sum(bool(line.text) for line in timed)
+    if sung < max(_FEWEST_TIMED, _TIMED_SHARE * sum(map(bool, plain))):
+        return [(None, text) for text in plain]
+    lines: list[tuple[float | None, str]] = []
+    was_blank = True
+    for line in timed:
+        if line.text or not was_blank:
+            lines.append((line.start_seconds if line.text else None, line.text))
+        was_blank = not line.text
+    return lines
 
 
 def lrc_from_subtitles(text: str) -> str:

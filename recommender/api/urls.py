@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from recommender.api import (
     account,
+    app_passwords,
     auth,
     corrections,
     facets,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _RESOURCES: Final = (
     *(songs, moods, facets, playlists, stations, listens, feedback, profile, corrections),
-    *(jobs, libraries, auth, tokens, account),
+    *(jobs, libraries, auth, tokens, app_passwords, account),
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]

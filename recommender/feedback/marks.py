@@ -10,6 +10,7 @@ from recommender.feedback.reading import Correction, feedback_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -22,6 +23,7 @@ class SongMarks:
     is_banned: bool = False
     """The song itself, or one of its artists."""
     stars: int | None = None
+    liked_at: datetime | None = None
     correction: Correction | None = None
 
 
@@ -41,13 +43,14 @@ def marks_of_songs(
     }
     same = _files(recordings, said)
     banned = set(feedback.banned_songs)
-    liked = {like.song_id for like in feedback.likes}
+    liked = {like.song_id: like.when for like in feedback.likes}
     stars = {rating.song_id: rating.stars for rating in feedback.ratings}
     corrections = {correction.song_id: correction for correction in feedback.corrections}
     refused = _songs_of_artists(song_ids, feedback.banned_artists)
     return {
         song_id: SongMarks(
-            is_liked=not liked.isdisjoint(files),
+            is_liked=any(file in liked for file in files),
+            liked_at=next((liked[file] for file in files if file in liked), None),
             is_banned=song_id in refused or not banned.isdisjoint(files),
             stars=next((stars[file] for file in files if file in stars), None),
             correction=next((corrections[file] for file in files if file in corrections), None),

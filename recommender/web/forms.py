@@ -19,7 +19,7 @@ from catalog.ingest.editing import CORRECTABLE
 from catalog.ingest.libraries import LibrarySettings
 from catalog.models import EmotionCorrection, Library, Song
 from recommender.feedback import FeedbackKind
-from recommender.models import Playlist, Role, Scope, Station, Token
+from recommender.models import AppPassword, Playlist, Role, Scope, Station, Token
 from recommender.moods import mood_find
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
@@ -174,6 +174,20 @@ class FirstAdminForm(NewAccountForm):
     def code_hide(self) -> None:
         """Keep a code that is known to be right out of sight."""
         self.fields["code"].widget = forms.HiddenInput()
+
+
+class AppPasswordForm(forms.ModelForm):  # type: ignore[type-arg]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # On its page another form has a name, too.
+        super().__init__(*args, **{**options, "auto_id": "id_app_%s"})
+
+    class Meta:
+        model = AppPassword
+        fields = ("name",)
+        labels: ClassVar = {"name": _("Name of the player")}
+        widgets = {
+            "name": forms.TextInput(attrs={"placeholder": "Symfonium", "autocomplete": "off"})
+        }
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]

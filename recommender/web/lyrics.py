@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from mer.lyrics import clean_lyrics, line_key, parse_lrc
+from mer.lyrics import line_key, timed_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from recommender.web.presentation import LineMove
-
-_FEWEST_TIMED: Final = 3
-_TIMED_SHARE: Final = 0.5
-"""Lyrics of which fewer lines have a time are shown without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +31,5 @@ def shown_lines(lyrics: str, moves: Sequence[LineMove]) -> list[ShownLine]:
     words = {line_key(move.text): move.words for move in moves}
     return [
         ShownLine(text, start, words.get(line_key(text), "") if text else "")
-        for start, text in _lines(lyrics)
+        for start, text in timed_lines(lyrics)
     ]
-
-
-def _lines(lyrics: str) -> Iterator[tuple[float | None, str]]:
-    plain = clean_lyrics(lyrics).split("\n")
-    timed = parse_lrc(lyrics)
-    sung = sum(bool(line.text) for line in timed)
-    if sung < max(_FEWEST_TIMED, _TIMED_SHARE * sum(map(bool, plain))):
-        yield from ((None, text) for text in plain)
-        return
-    was_blank = True
-    for line in timed:
-        if line.text or not was_blank:
-            yield (line.start_seconds if line.text else None), line.text
-        was_blank = not line.text

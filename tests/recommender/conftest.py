@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from catalog import analysis
 from recommender import search
 from recommender.index import reader
+from recommender.subsonic import shelves
 from tests.factories import (
     MODEL_VERSION,
     LibraryFactory,
@@ -51,6 +52,7 @@ def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(reader, "IS_FOLLOWED", False)
     reader.index_snapshot_forget()
     search._vocabulary.forget()
+    shelves.forget()
     yield
     reader.index_snapshot_forget()
 

@@ -24,6 +24,7 @@ from catalog.models import Album, Artist, BackgroundJob, Genre, IngestFailure
 from recommender import throttles
 from recommender.exports import FORMATS
 from recommender.models import (
+    AppPassword,
     IndexBuild,
     Invitation,
     Listen,
@@ -118,6 +119,8 @@ PAGES: dict[str, dict[str, str]] = {
     "account/tokens": {"post": "login"},
     "account/tokens/revoke": {"post": "login"},
     "account/tokens/<uuid:pk>/revoke": {"post": "own"},
+    "account/app-passwords": {"post": "login"},
+    "account/app-passwords/<uuid:pk>/revoke": {"post": "own"},
     "manage": FOR_STAFF,
     "manage/add": {**FOR_STAFF, "post": "permitted"},
     "manage/upload": {"post": "permitted", "delete": "permitted"},
@@ -160,6 +163,8 @@ PAGES: dict[str, dict[str, str]] = {
     "healthz": READ,
     "readyz": READ,
     "metrics": {"get": "probe of staff", "head": "probe of staff"},
+    # Calls of players have keys of their own, and tell refusals by codes: see tests of `subsonic`.
+    "rest/<str:name>": dict.fromkeys(("get", "head", "post", "options"), "all"),
 }
 # Of the API; `options` tells the same people as the other methods what the address takes.
 API: dict[str, tuple[Scope | str, dict[str, str]]] = {
@@ -222,6 +227,8 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "auth/logout/": ("door", {"post": "token"}),  # it takes nothing else; see test_accounts
     "tokens/": (Scope.ADMIN, {**FORM, "delete": "login"}),
     "tokens/{pk}/": (Scope.ADMIN, {"delete": "own"}),
+    "app-passwords/": (Scope.ADMIN, FORM),
+    "app-passwords/{pk}/": (Scope.ADMIN, {"delete": "own"}),
     "account/password/": (Scope.ADMIN, {"post": "login"}),
     "account/export/": (Scope.ADMIN, LOGGED_IN),
     "account/delete/": (Scope.ADMIN, {"post": "login"}),
@@ -363,6 +370,7 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
     )
     token_secret(user)
     rows = {
+        "app password": AppPassword.objects.create(user=user, name="Player", nonce="n"),
         "recommender/playlist": playlist,
         "recommender/station": Station.objects.create(
             user=user, name="Mine", request={"moods": [["calm", 1.0]]}, version=1, current=1
@@ -424,7 +432,8 @@ def address(route: str, world: dict[str, Any]) -> str:
             "libraries": "catalog/library",
             "people": "auth/user",
             "invitations": "recommender/invitation",
-        }.get(re.sub(r"^(api/v1/|manage/)?\^?", "", route).split("/")[0], "token")
+            "app-passwords": "app password",
+        }.get(re.sub(r"^(api/v1/|manage/|account/(?=app))?\^?", "", route).split("/")[0], "token")
     pk = str((world["token"] if key == "token" else rows[key]).pk)
     route = route.replace("<str:token>", SHARE_TOKEN).replace("<str:suffix>", "m3u8")
     route = route.replace("<slug:language>", "de").replace("<str:digest>", "0")

@@ -10,8 +10,9 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 
 from mer.affect import AffectPoint
+from recommender.media import answers as media
 from recommender.terms import minutes_words, notes_told, percent, shown, told
-from recommender.web import media, presentation, script_texts
+from recommender.web import presentation, script_texts
 from recommender.web.mood_charts import mood_words
 from recommender.web.navigation import section_of
 

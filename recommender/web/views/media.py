@@ -14,10 +14,10 @@ from catalog.errors import PathError, machine_errors_raise
 from catalog.files.pictures import SIZES
 from recommender import selectors
 from recommender.auth import takes_token
+from recommender.media.answers import audio_response, cover_response, transcoded_response
 from recommender.media.transcoding import TARGETS
 from recommender.models import Scope
 from recommender.throttles import throttled
-from recommender.web.media import audio_response, cover_response, transcoded_response
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from recommender import accounts, selectors
 from recommender.errors import AccountError
-from recommender.web.forms import DeletionForm, OwnPasswordForm, TokenForm
+from recommender.web.forms import AppPasswordForm, DeletionForm, OwnPasswordForm, TokenForm
 from recommender.web.views.accounts import login_throttled
 from recommender.web.views.base import account, in_listener_zone, page_of
 
@@ -46,11 +46,47 @@ def token_create(request: HttpRequest) -> HttpResponse:
     return _account_page(request, TokenForm(), {"new_token": token, "secret": secret})
 
 
+@login_required
+@never_cache
+@require_POST
+@in_listener_zone
+def app_password_create(request: HttpRequest) -> HttpResponse:
+    """Make a password for a player, and show it on this one answer."""
+    form = AppPasswordForm(request.POST)
+    made: dict[str, object] = {"app_form": form}
+    if form.is_valid():
+        try:
+            name = form.cleaned_data["name"]
+            made["new_app"], made["app_secret"] = accounts.app_password_create(
+                user=account(request), name=name
+            )
+            made["app_form"] = AppPasswordForm()
+        except AccountError as error:
+            form.add_error("name", str(error))
+    return _account_page(request, TokenForm(), made)
+
+
+@login_required
+@require_POST
+def app_password_revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
+    one = get_object_or_404(selectors.app_password_list(request.user), pk=pk)
+    one.delete()
+    words = gettext("The app password of %(name)s is revoked.") % {"name": one.name}
+    messages.success(request, words)
+    return redirect("account")
+
+
 def _account_page(
     request: HttpRequest, form: TokenForm, made: dict[str, object] | None = None
 ) -> HttpResponse:
-    page = page_of(request, selectors.token_list(request.user))
-    return render(request, "account.html", {"page_obj": page, "form": form, **(made or {})})
+    shown = {
+        "page_obj": page_of(request, selectors.token_list(request.user)),
+        "form": form,
+        "app_form": AppPasswordForm(),
+        "app_passwords": selectors.app_password_list(request.user),
+        "server_url": request.build_absolute_uri("/"),
+    }
+    return render(request, "account.html", {**shown, **(made or {})})
 
 
 @login_required

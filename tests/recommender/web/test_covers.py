@@ -185,7 +185,7 @@ def test_a_conversion_is_told_when_its_client_has_left(
         told.append(arguments["is_wanted"]())  # type: ignore[operator]
         raise transcoding.MediaBusyError("left")
 
-    monkeypatch.setattr("recommender.web.media.song_transcoded", converted)
+    monkeypatch.setattr("recommender.media.answers.song_transcoded", converted)
     url = reverse("song-audio", args=[wav_song.pk]) + "?as=mp3"
     for has_left in (True, False):
         environment = {"waitress.client_disconnected": lambda has_left=has_left: has_left}

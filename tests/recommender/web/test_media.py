@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from catalog.paths import to_stored
 from mer.audio.decoding import SUPPORTED_SUFFIXES
-from recommender.web.media import CONTENT_TYPES, RangeNotSatisfiableError, range_parse
+from recommender.media.answers import CONTENT_TYPES, RangeNotSatisfiableError, range_parse
 from tests.factories import LibraryFactory, SongFactory
 
 if TYPE_CHECKING:

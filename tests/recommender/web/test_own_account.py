@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from recommender.accounts import token_find
-from recommender.models import Token
+from recommender.accounts import app_password_create, token_find
+from recommender.models import AppPassword, Token
 from tests.factories import UserFactory, token_secret
 
 if TYPE_CHECKING:
@@ -122,3 +122,41 @@ class TestDeletion:
         client.force_login(UserFactory(is_staff=True, is_superuser=True))
         assert "only account" in text(client.post("/account/delete", {"password": PASSWORD}))
         assert get_user_model().objects.exists()
+
+
+class TestAppPasswords:
+    def test_one_is_shown_once_and_works_until_it_is_revoked(self, ada: Client) -> None:
+        response = ada.post("/account/app-passwords", {"name": "Symfonium"})
+        assert "no-store" in response["Cache-Control"]
+        secret = re.search(r">([a-z2-7]{24})<", text(response))
+        assert secret
+        page = text(ada.get("/account"))
+        assert "Symfonium" in page
+        assert secret[1] not in page
+        made = AppPassword.objects.get()
+        keys = {"u": "ada", "p": secret[1], "f": "json"}
+        assert '"ok"' in text(Client().get("/rest/ping", keys))
+        ada.post(f"/account/app-passwords/{made.pk}/revoke")
+        assert '"failed"' in text(Client().get("/rest/ping", keys))
+        assert ada.post(f"/account/app-passwords/{made.pk}/revoke").status_code == 404
+
+    def test_mistakes_are_shown(self, ada: Client, user: User) -> None:
+        for name in ("", "x" * 101):
+            response = ada.post("/account/app-passwords", {"name": name})
+            assert "errorlist" in text(response)
+        for _ in range(50):
+            app_password_create(user=user, name="x")
+        assert "revoke one first" in text(ada.post("/account/app-passwords", {"name": "One more"}))
+
+    def test_by_the_api(self, user: User) -> None:
+        api = Client(headers={"Authorization": f"Token {token_secret(user)}"})
+        address = "/api/v1/app-passwords/"
+        made = api.post(address, {"name": "Radio"}, content_type="application/json").json()
+        keys = {"u": "ada", "p": made["password"], "f": "json"}
+        assert '"ok"' in text(Client().get("/rest/ping", keys))
+        (listed,) = api.get(address).json()["results"]
+        assert (listed["name"], "password" in listed) == ("Radio", False)
+        assert listed["last_used_at"]
+        assert made["password"] not in text(api.get("/api/v1/account/export/"))
+        assert api.delete(f"{address}{made['id']}/").status_code == 204
+        assert '"failed"' in text(Client().get("/rest/ping", keys))
