@@ -232,6 +232,11 @@ def account_export(*, user: User) -> dict[str, Any]:
                 artist=F("song__artist"),
             )
         ),
+        "imports": list(
+            user.listen_imports.order_by("created_at", "id").values(
+                "id", "file_name", "result", "failure", "created_at"
+            )
+        ),
         "feedback": _feedback(user),
         "tokens": list(
             user.tokens.values(

@@ -40,6 +40,8 @@ from recommender.errors import (
     AccountErrorCode,
     BodyTooLargeError,
     DiskShortError,
+    FilePieceError,
+    FileRefusedError,
     IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
@@ -93,6 +95,7 @@ class ErrorCode(enum.StrEnum):
     TRANSCODING_OFF = "TRANSCODING_OFF"
     CONFLICT = "CONFLICT"
     PATH_INVALID = "PATH_INVALID"
+    FILE_INVALID = "FILE_INVALID"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
@@ -276,6 +279,8 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
         HTTPStatus.CONFLICT, ErrorCode.JOB_STATE_INVALID, _("The job has changed"), str
     ),
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
+    FileRefusedError: _invalid(ErrorCode.FILE_INVALID, str),
+    FilePieceError: _Row(HTTPStatus.CONFLICT, ErrorCode.CONFLICT, _("The file came in parts"), str),
     IntegrityError: _CHANGED,
     ObjectDoesNotExist: _CHANGED,  # views look up what they are about with a 404 before
     ValidationError: _invalid(ErrorCode.REQUEST_INVALID, lambda error: " ".join(error.messages)),
@@ -385,8 +390,10 @@ def _is_wrong_statement(error: BaseException | None) -> bool:
 
 
 def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
-    if isinstance(error, PlaylistRequestError):
+    if isinstance(error, PlaylistRequestError | FileRefusedError):
         return error.details
+    if isinstance(error, FilePieceError):
+        return {"offset": error.offset}
     if isinstance(error, AccountError):
         return {error.field: [str(error)]} if error.field else {}
     if isinstance(error, exceptions.APIException) and isinstance(error.detail, dict):

@@ -12,6 +12,7 @@
     ├── MediaBusyError            code MEDIA_BUSY: too much of it at once; try again soon
     ├── SongUnplayableError       code SONG_UNPLAYABLE: its file cannot be decoded
     ├── TranscodingOffError       code TRANSCODING_OFF: no ffmpeg, or it is not to be used
+    ├── FileRefusedError          code FILE_INVALID: a file that a listener brings is not read
     ├── BackupError               its own code, BACKUP_…: a backup cannot be made or restored
     ├── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
     └── AccountError              its own code, one of `AccountErrorCode`, and details
@@ -140,6 +141,26 @@ class TranscodingOffError(RecommenderError):
     """Songs are not converted here."""
 
     code = "TRANSCODING_OFF"
+
+
+class FileRefusedError(RecommenderError):
+    """A file of a listener cannot be read; `details` says why, and where in it."""
+
+    code = "FILE_INVALID"
+
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.details: dict[str, object] = dict(details or {})
+
+
+class FilePieceError(RecommenderError):
+    """A piece of a file does not go on where the last one ended; `offset` is that place."""
+
+    code = "CONFLICT"
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 class BodyTooLargeError(RequestDataTooBig):

@@ -29,6 +29,8 @@ LISTENS_USED: Final = 500
 SHOWN_DAYS: Final = 14
 SESSION_GAP: Final = timedelta(minutes=30)
 """A session ends where nothing is started for so long, beyond the length of usual songs."""
+LEAST_SECONDS: Final = 30.0
+"""A song counts as heard after this time, or after half of it; the player does the same."""
 HOUR_SPREAD: Final = 2.0
 """Hours; the width of a time of day."""
 _CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -140,6 +142,13 @@ def share_played(seconds_played: float | None, duration_seconds: float | None) -
     if seconds_played is None or not duration_seconds:
         return 1.0
     return min(1.0, seconds_played / duration_seconds)
+
+
+def is_play(seconds_played: float | None, duration_seconds: float | None) -> bool:
+    """Whether a listen counts: half a minute of a song, or half of it; yes if it is not known."""
+    if seconds_played is None or seconds_played >= LEAST_SECONDS:
+        return True
+    return bool(duration_seconds) and seconds_played >= (duration_seconds or 0.0) / 2
 
 
 def history_mark(*, user: User) -> tuple[int, float | None] | None:

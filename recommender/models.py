@@ -11,7 +11,7 @@ from django.db import models
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Album, Artist, Song
+from catalog.models import Album, Artist, BackgroundJob, Song
 
 
 class IndexBuild(models.Model):
@@ -173,6 +173,34 @@ class PlaylistVersion(models.Model):
         return f"{self.playlist_id} {self.number}"
 
 
+class ListenImport(models.Model):
+    """A file of listening history that a user brought; its job says how far it is."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="listen_imports"
+    )
+    job = models.OneToOneField(
+        BackgroundJob,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Null if a command read the file",
+    )
+    file_name = models.CharField(max_length=200)
+    result = models.JSONField(default=dict, help_text="Counts, and what was not found")
+    failure = models.JSONField(default=dict, help_text="Why and where the file was refused")
+    is_done = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.file_name}"
+
+
 class Listen(models.Model):
     """One play of a song by a user."""
 
@@ -182,6 +210,14 @@ class Listen(models.Model):
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="listens")
     listened_at = models.DateTimeField()
     seconds_played = models.FloatField(null=True, blank=True)
+    imported_by = models.ForeignKey(
+        ListenImport,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="listens",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

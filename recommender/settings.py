@@ -245,6 +245,8 @@ AFFETTI_UPLOAD_DIR = Path(env.str("AFFETTI_UPLOAD_DIR", default=str(VAR_DIR / "u
 """Where songs lie that staff upload in the browser; staff may ingest from it."""
 AFFETTI_UPLOAD_MEMORY_DIR = VAR_DIR / "upload_memory"
 """Locks of uploads, and the names that uploaded files got; not among the songs."""
+AFFETTI_IMPORT_DIR = VAR_DIR / "imports"
+"""Where files of listening history lie until they are read."""
 AFFETTI_UPLOAD_MAX_BYTES = env.int("AFFETTI_UPLOAD_MAX_BYTES", default=1024**3)
 """A larger file is not taken from a browser."""
 AFFETTI_CHECKPOINT = env.str("AFFETTI_CHECKPOINT", default="affetti")

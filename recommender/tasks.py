@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
+from catalog.errors import JobStateError, PermanentError, TransientError
+from catalog.storable import storable_text
+from catalog.tasks import transient_errors
+from catalog.work.jobs import job_fail, job_requeue, job_start
+from catalog.work.workers import worker_name
 from mer.errors import CheckpointError
 from recommender import heartbeat as _  # noqa: F401  # connects the signs of life
 from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 from recommender.index.transition import transition_settle
+from recommender.listening import import_run
 from recommender.stations import stations_refresh_due
+
+if TYPE_CHECKING:
+    from celery import Task
 
 logger = logging.getLogger(__name__)
 
@@ -46,3 +58,34 @@ def build_index_if_stale() -> dict[str, str]:
 def refresh_stations() -> dict[str, int]:
     """Make new versions of the stations that are due, some at a time."""
     return {"versions": stations_refresh_due()}
+
+
+@shared_task(
+    name="recommender.import_history", bind=True, autoretry_for=(TransientError,), max_retries=5
+)
+def import_history(self: Task[..., Any], job_id: str) -> dict[str, str]:
+    """Read a file of listening history; what goes wrong is in the job."""
+    try:
+        with transient_errors():
+            job = job_start(job_id=job_id, worker=worker_name(self.request.hostname or ""))
+    except JobStateError as error:
+        logger.info("Nothing to do: %s", error)
+        return {"job": job_id, "status": "not pending"}
+    with suppress(JobStateError):  # it was taken back, or given to another worker
+        try:
+            with transient_errors():
+                import_run(job=job)
+        except PermanentError as error:
+            if isinstance(error, JobStateError):
+                raise
+            job_fail(job=job, code=error.code, message=storable_text(str(error)))
+        except SoftTimeLimitExceeded:
+            job_fail(job=job, code="HISTORY_TOO_LONG", message="Import its files one by one")
+        except TransientError:
+            job_requeue(job=job)
+            raise
+        except Exception as error:
+            message = storable_text(f"{type(error).__name__}: {error}")
+            job_fail(job=job, code="INTERNAL_ERROR", message=message)
+            raise
+    return {"job": job_id, "status": job.status}

@@ -13,6 +13,7 @@ from recommender.web.views import (
     accounts,
     feedback,
     home,
+    imports,
     install,
     joining,
     kept_playlists,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("playlist/edit", playlists.playlist_edit, name="playlist-edit"),
     path("playlist/songs", playlists.songs_found, name="songs-found"),
     path("playlists", kept_playlists.playlist_index, name="playlists"),
+    path("playlists/import", kept_playlists.playlist_import, name="playlist-import"),
     path("playlists/save", kept_playlists.playlist_save, name="playlist-save"),
     path("playlists/<uuid:pk>", kept_playlists.saved_playlist, name="saved-playlist"),
     path("playlists/<uuid:pk>/mood.svg", kept_playlists.saved_playlist_plot, name="playlist-plot"),
@@ -82,6 +84,10 @@ urlpatterns = [
     path("stations/<uuid:pk>/delete", stations.station_delete, name="station-delete"),
     path("you", you.own_moods, name="own-moods"),
     path("history", you.own_history, name="history"),
+    path("history/imports", imports.own_imports, name="imports"),
+    path("history/imports/pieces", imports.piece, name="import-piece"),
+    path("history/imports/<uuid:pk>", imports.own_import, name="import"),
+    path("history/imports/<uuid:pk>/undo", imports.undo, name="import-undo"),
     path("account", own_account.own_account, name="account"),
     path("account/password", own_account.password_change, name="account-password"),
     path("account/feedback", feedback.own_feedback, name="own-feedback"),
@@ -152,6 +158,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("recommender.api.urls")),
     path("rest/<str:name>", rest, name="rest"),
+    path("", include("recommender.api.listenbrainz")),
 ]
 
 handler400 = "recommender.web.views.errors.error_view"

@@ -114,6 +114,7 @@ def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
     settings.AFFETTI_UPLOAD_DIR = tmp_path / "uploads"
     settings.AFFETTI_UPLOAD_MEMORY_DIR = tmp_path / "upload_memory"
+    settings.AFFETTI_IMPORT_DIR = tmp_path / "imports"
     settings.AFFETTI_INDEX_DIR = tmp_path / "indexes"
     settings.AFFETTI_CHECKPOINTS_DIR = tmp_path / "checkpoints"
     settings.AFFETTI_MEDIA_DIR = tmp_path / "media"

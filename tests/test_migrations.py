@@ -39,6 +39,7 @@ from recommender.models import (
     IndexBuild,
     Invitation,
     Listen,
+    ListenImport,
     PlayerState,
     Playlist,
     PlaylistEntry,
@@ -103,7 +104,8 @@ def fill_every_table() -> None:
     playlist = Playlist.objects.create(user=user, name="p", request={}, seed=1, model_version="m")
     PlaylistEntry.objects.create(playlist=playlist, position=0, song=song, score=1.0)
     PlaylistVersion.objects.create(playlist=playlist, number=1, change="c", entries=[])
-    Listen.objects.create(user=user, song=song, listened_at=MOMENT)
+    brought = ListenImport.objects.create(user=user, file_name="listens.zip")
+    Listen.objects.create(user=user, song=song, listened_at=MOMENT, imported_by=brought)
     song_like(user=user, song_id=song.pk)
     song_skip(user=user, song_id=song.pk)
     artist_ban(user=user, artist=artist)

@@ -110,6 +110,7 @@ class BackgroundJob(models.Model):
 
     class Kind(models.TextChoices):
         INGEST = "ingest"
+        HISTORY = "history"
 
     class Status(models.TextChoices):
         PENDING = "pending"

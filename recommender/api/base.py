@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from django.utils.translation import gettext
 from django_filters import CharFilter
 from rest_framework import serializers
 from rest_framework.fields import SkipField
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 
 from recommender.access import IsListener
@@ -76,6 +77,21 @@ class StrictQuery:
         names += list(filters.base_filters) if filters else []
         pages = view.paginator
         return names + ([pages.page_query_param, pages.page_size_query_param] if pages else [])
+
+
+class BytesParser(BaseParser):
+    """Bodies that are files."""
+
+    media_type = "application/octet-stream"
+
+    def parse(  # type: ignore[override]  # the body is no form
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Return the body as it is."""
+        return stream.read()
 
 
 _PLAIN_TYPES: Final[Mapping[type, type[int | float | str]]] = {

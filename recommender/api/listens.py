@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.db.models import Q
+from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
-from rest_framework.routers import SimpleRouter
 
 from catalog.models import Song
 from recommender import history, selectors
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
+from recommender.listening import listens_delete
 from recommender.models import Listen, Scope
 
 if TYPE_CHECKING:
@@ -25,6 +28,22 @@ class ListenInput(StrictSerializer):
     song_id = serializers.IntegerField(min_value=1)
     listened_at = serializers.DateTimeField(required=False, help_text="Default: now.")
     seconds_played = serializers.FloatField(min_value=0, required=False, allow_null=True)
+
+
+class RangeInput(StrictSerializer):
+    since = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    until = serializers.DateTimeField(required=False, help_text="Before this moment.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a range without a bound, which would be the whole history."""
+        if not attrs:
+            problem = gettext("Give since, until or both.")
+            raise serializers.ValidationError({"since": [problem]})
+        return attrs
+
+
+class DeletedOutput(serializers.Serializer[Any]):
+    deleted = serializers.IntegerField(help_text="How many listens are deleted.")
 
 
 class ListenedSongOutput(serializers.Serializer[Song]):
@@ -47,6 +66,7 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
     scope = Scope.LISTEN
     queryset = Listen.objects.none()
     serializer_class = ListenOutput
+    query_inputs: ClassVar = {"destroy_range": RangeInput}
 
     def get_queryset(self) -> QuerySet[Listen]:
         return selectors.listen_list(self.request.user)
@@ -61,7 +81,33 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
         listen = history.listen_record(user=account(request), **data)
         return Response(ListenOutput(listen).data, status=HTTPStatus.CREATED)
 
+    @extend_schema(summary="Delete one of your listens", responses={204: None})
+    def destroy(self, request: Request, pk: int) -> Response:
+        listens_delete(user=account(request), which=Q(pk=self.get_object().pk))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
-_router = SimpleRouter()
-_router.register("listens", ListenViewSet, basename="listen")
-urlpatterns = _router.urls
+    @extend_schema(
+        summary="Delete your listens of a time",
+        description="One bound may be left out.",
+        operation_id="listens_destroy_range",
+        parameters=[RangeInput],
+        responses=DeletedOutput,
+    )
+    def destroy_range(self, request: Request) -> Response:
+        bounds = valid_data(RangeInput(data=request.query_params.dict()))
+        which = Q()
+        if "since" in bounds:
+            which &= Q(listened_at__gte=bounds["since"])
+        if "until" in bounds:
+            which &= Q(listened_at__lt=bounds["until"])
+        return Response({"deleted": listens_delete(user=account(request), which=which)})
+
+
+urlpatterns = [
+    path(
+        "listens/",
+        ListenViewSet.as_view({"get": "list", "post": "create", "delete": "destroy_range"}),
+        name="listen-list",
+    ),
+    path("listens/<int:pk>/", ListenViewSet.as_view({"delete": "destroy"}), name="listen-detail"),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.urls import path
 from django.utils.translation import gettext
@@ -26,8 +26,10 @@ from mer.prediction import MODALITIES
 from recommender import selectors
 from recommender.api.base import (
     LISTENERS,
+    BytesParser,
     PlainOutput,
     StrictQuery,
+    StrictSerializer,
     ToldField,
     account,
     unit_field,
@@ -47,6 +49,7 @@ from recommender.playlists import (
     last_target,
     playlist_edit,
     playlist_generate,
+    playlist_import,
     playlist_listed,
     playlist_name,
     playlist_restore,
@@ -193,6 +196,20 @@ class ShareOutput(serializers.Serializer[Any]):
     share_url = serializers.URLField(help_text="Anyone who has it may read the list.")
 
 
+class FiledInput(StrictSerializer):
+    name = serializers.CharField(
+        max_length=200, default="", allow_blank=True, help_text="If the file has none."
+    )
+
+
+class FiledOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="Songs of the file that are not here; at most 500."
+    )
+
+
 class JourneyFitOutput(serializers.Serializer[Any]):
     """How well the songs keep to the curve of a journey."""
 
@@ -234,6 +251,7 @@ class PlaylistViewSet(
     # Ten thousand ids to leave out.
     body_limit = 256 * 1024
     scope = Scope.PLAYLISTS
+    query_inputs: ClassVar = {"from_file": FiledInput}
     queryset = Playlist.objects.none()
     serializer_class = PlaylistSummaryOutput
 
@@ -303,6 +321,22 @@ class PlaylistViewSet(
     def unshare(self, request: Request, pk: str) -> Response:
         playlist_unshare(playlist=self.get_object())
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    @extend_schema(
+        summary="Keep a playlist of a file",
+        description="The body is an M3U, XSPF or JSPF file. Songs are found by our address, by the "
+        "path of the file, by the MusicBrainz recording, then by artist and title.",
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        parameters=[FiledInput],
+        responses={201: FiledOutput},
+    )
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[BytesParser])
+    def from_file(self, request: Request) -> Response:
+        name = valid_data(FiledInput(data=request.query_params.dict()))["name"]
+        data = request.data if isinstance(request.data, bytes) else b""
+        filed = playlist_import(user=account(request), data=data, name=name)
+        answer = {"id": filed.playlist.pk, "name": filed.playlist.name, "missing": filed.missing}
+        return Response(FiledOutput(answer).data, status=HTTPStatus.CREATED)
 
     @extend_schema(
         summary="Make a playlist",

@@ -18,6 +18,7 @@ from recommender.api import (
     corrections,
     facets,
     feedback,
+    imports,
     jobs,
     libraries,
     listens,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 _RESOURCES: Final = (
-    *(songs, moods, facets, playlists, stations, listens, feedback, profile, corrections),
+    *(songs, moods, facets, playlists, stations, listens, imports, feedback, profile, corrections),
     *(jobs, libraries, auth, tokens, app_passwords, account),
 )
 

@@ -10,12 +10,12 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Final
 
-from recommender.exports.format import ExportFormat
+from recommender.exports.format import ExportFormat, FileEntry, FilePlaylist, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMATS", "ExportFormat"]
+__all__ = ["FORMATS", "ExportFormat", "FileEntry", "FilePlaylist", "playlist_read"]
 
 
 def _found() -> dict[str, ExportFormat]:
@@ -29,3 +29,16 @@ def _found() -> dict[str, ExportFormat]:
 
 FORMATS: Final[Mapping[str, ExportFormat]] = _found()
 """Every format by its suffix."""
+
+
+def playlist_read(data: bytes) -> FilePlaylist:
+    """Return what a playlist file says; its content tells the format.
+
+    Raises `FileRefusedError`.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise unreadable("UTF-8") from error
+    start = text.lstrip()[:1]
+    return FORMATS[{"<": "xspf", "{": "jspf"}.get(start, "m3u8")].read(text)

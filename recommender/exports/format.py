@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
+from django.utils.translation import gettext
+
+from recommender.errors import FileRefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -44,6 +48,33 @@ class ExportEntry(Protocol):
     def reason(self) -> Mapping[str, object] | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A song as a playlist file names it; what the file does not say is empty or None."""
+
+    location: str = ""
+    title: str = ""
+    artist: str = ""
+    album: str = ""
+    identifiers: tuple[str, ...] = ()
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlaylist:
+    """What a playlist file says."""
+
+    name: str
+    entries: tuple[FileEntry, ...]
+
+
+def unreadable(reason: str) -> FileRefusedError:
+    """Return the error of a file that is not of its format."""
+    return FileRefusedError(
+        gettext("The file cannot be read (%(reason)s). Export the list again.") % {"reason": reason}
+    )
+
+
 class Write(Protocol):
     """Returns the text of a file, which is stored in UTF-8.
 
@@ -72,3 +103,5 @@ class ExportFormat:
     """Of the file and of its address; names the format in commands."""
     media_type: str
     write: Write
+    read: Callable[[str], FilePlaylist]
+    """Raises `FileRefusedError`."""

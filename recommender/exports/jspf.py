@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from recommender.exports.format import ExportFormat, location_uri, plain_text
+from recommender.exports.format import (
+    ExportFormat,
+    FileEntry,
+    FilePlaylist,
+    location_uri,
+    plain_text,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +52,42 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
+def _read(text: str) -> FilePlaylist:
+    """Return a list of a JSPF file."""
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise unreadable("JSON") from error
+    playlist = whole.get("playlist") if isinstance(whole, dict) else None
+    tracks = playlist.get("track", []) if isinstance(playlist, dict) else None
+    if not isinstance(playlist, dict) or not isinstance(tracks, list):
+        raise unreadable("JSPF")
+    entries = (_entry(track) for track in tracks if isinstance(track, dict))
+    return FilePlaylist(_text(playlist.get("title")), tuple(entries))
+
+
+def _entry(track: dict[str, Any]) -> FileEntry:
+    duration: Any = track.get("duration")
+    is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
+    return FileEntry(
+        location=next(iter(_texts(track.get("location"))), ""),
+        title=_text(track.get("title")),
+        artist=_text(track.get("creator")),
+        album=_text(track.get("album")),
+        identifiers=tuple(_texts(track.get("identifier"))),
+        duration_seconds=duration / 1000 if is_number and 0 < duration < 10**9 else None,
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    """Return one text or many, as a list; some programs write the one without a list."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 FORMAT: Final = ExportFormat(
-    name="JSPF", suffix="jspf", media_type="application/jspf+json", write=_write
+    name="JSPF", suffix="jspf", media_type="application/jspf+json", write=_write, read=_read
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from recommender.exports.format import ExportFormat
+from recommender.exports.format import ExportFormat, FileEntry, FilePlaylist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,4 +47,33 @@ def _one_line(text: str) -> str:
     return _LINE_BREAKS.sub(" ", text).strip()
 
 
-FORMAT: Final = ExportFormat(name="M3U8", suffix="m3u8", media_type="audio/x-mpegurl", write=_write)
+def _read(text: str) -> FilePlaylist:
+    """Return a list of an M3U file; titles may be absent."""
+    name, seconds, title, entries = "", "", "", []
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("#PLAYLIST:"):
+            name = line.removeprefix("#PLAYLIST:").strip()
+        elif line.startswith("#EXTINF:"):
+            seconds, _, title = line.removeprefix("#EXTINF:").partition(",")
+        elif line and not line.startswith("#"):
+            artist, dash, rest = title.partition(" - ")
+            entry = FileEntry(
+                location=line,
+                title=(rest if dash else title).strip(),
+                artist=artist.strip() if dash else "",
+                duration_seconds=_duration(seconds),
+            )
+            entries.append(entry)
+            seconds = title = ""
+    return FilePlaylist(name, tuple(entries))
+
+
+def _duration(seconds: str) -> float | None:
+    first = (seconds.split() or [""])[0]
+    number = float(first) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", first) else 0.0
+    return number or None
+
+
+FORMAT: Final = ExportFormat(
+    name="M3U8", suffix="m3u8", media_type="audio/x-mpegurl", write=_write, read=_read
+)

@@ -107,7 +107,7 @@ def song_unmark(*, user: User, song_id: int, kind: FeedbackKind) -> None:
     """Take back what `user` said of a song's recording. Raises SONG_NOT_FOUND."""
     with transaction.atomic():
         song = _song(song_id)
-        _revise(user)
+        feedback_revise(user)
         if kind == FeedbackKind.SKIP:
             Skip.objects.filter(user=user, song__in=_files(song)).delete()
         else:
@@ -143,7 +143,7 @@ def song_skip(
         song = _song(song_id)
         if share_played is None and seconds_played is not None and song.duration_seconds:
             share_played = min(1.0, seconds_played / song.duration_seconds)
-        _revise(user)
+        feedback_revise(user)
         skip, _ = Skip.objects.get_or_create(
             user=user,
             song=song,
@@ -160,7 +160,7 @@ def song_skip(
 def artist_ban(*, user: User, artist: Artist) -> None:
     """Note that `user` wants no song of an artist."""
     with transaction.atomic():
-        _revise(user)
+        feedback_revise(user)
         ArtistBan.objects.get_or_create(
             user=user, artist=artist, defaults={"banned_at": timezone.now()}
         )
@@ -169,14 +169,14 @@ def artist_ban(*, user: User, artist: Artist) -> None:
 def artist_unban(*, user: User, artist: Artist) -> None:
     """End the ban of an artist."""
     with transaction.atomic():
-        _revise(user)
+        feedback_revise(user)
         ArtistBan.objects.filter(user=user, artist=artist).delete()
 
 
 def feedback_reset(*, user: User, kind: FeedbackKind | None = None) -> None:
     """Forget what `user` said, or what of one kind."""
     with transaction.atomic():
-        _revise(user)
+        feedback_revise(user)
         if kind in {None, FeedbackKind.SKIP}:
             Skip.objects.filter(user=user).delete()
         if kind in {None, FeedbackKind.ARTIST_BAN}:
@@ -192,7 +192,7 @@ def _mark(user: User, song_id: int, kind: FeedbackKind, *, ends: FeedbackKind) -
     (column,) = _NOTHING_SAID[kind]
     with transaction.atomic():
         song = _song(song_id)
-        _revise(user)
+        feedback_revise(user)
         _clear(user, _files(song), ends)
         said = SongFeedback.objects.filter(user=user, song__in=_files(song))
         if not said.exclude(**{column: None}).exists():
@@ -203,7 +203,7 @@ def _write(user: User, song_id: int, kind: FeedbackKind, values: Mapping[str, An
     """Write what is said of a song in the place of what was said of any file of its recording."""
     with transaction.atomic():
         song = _song(song_id)
-        _revise(user)
+        feedback_revise(user)
         _clear(user, _files(song), kind)
         _set(user, song, values)
 
@@ -240,7 +240,7 @@ def _files(song: Song) -> QuerySet[Song]:
     return songs.filter(recording=song.recording_id)
 
 
-def _revise(user: User) -> None:
+def feedback_revise(user: User) -> None:
     """Mark the feedback as changed; others who write that of the user wait until this is done."""
     FeedbackRevision.objects.update_or_create(user=user, defaults={"revision": uuid.uuid4()})
 

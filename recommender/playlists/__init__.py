@@ -1,6 +1,7 @@
 """Playlists: requests, lists made from them, lists that are kept, similar songs."""
 
 from recommender.playlists.edits import EDIT_KINDS, MAX_EDITS, Edit, edits_of_words
+from recommender.playlists.filed import Filed, playlist_import
 from recommender.playlists.generate import GeneratedEntry, GeneratedPlaylist, playlist_generate
 from recommender.playlists.learned import ProfileShown, profile_shown
 from recommender.playlists.listed import (
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_EDITS",
     "Edit",
     "EntryReason",
+    "Filed",
     "GeneratedEntry",
     "GeneratedPlaylist",
     "ListedEntry",
@@ -48,6 +50,7 @@ __all__ = [
     "playlist_edit",
     "playlist_edited",
     "playlist_generate",
+    "playlist_import",
     "playlist_listed",
     "playlist_name",
     "playlist_redo",

@@ -14,6 +14,7 @@ _SECTIONS: Final = {
         "playlists",
         "playlist",
         "saved-playlist",
+        "playlist-import",
     ),
     "you": (
         "own-moods",
@@ -23,6 +24,8 @@ _SECTIONS: Final = {
         "token-create",
         "own-feedback",
         "history",
+        "imports",
+        "import",
         "stations",
         "station",
     ),

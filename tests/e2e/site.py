@@ -19,7 +19,7 @@ from catalog.models import (
 )
 from recommender import feedback
 from recommender.history import listen_record
-from recommender.models import Role
+from recommender.models import ListenImport, Role
 from recommender.people import invitation_create, invitation_key, password_link_keys
 from recommender.playlists import (
     PlaylistRequest,
@@ -91,6 +91,7 @@ def site_fill(songs: list[Song]) -> Site:
         "API": API,
         "song of an endless name": f"/songs/{songs[2].pk}",
         "playlists": "/playlists",
+        "playlist import": "/playlists/import",
         "playlist": f"/playlists/{playlist.pk}",
         "stations": "/stations",
         "station": f"/stations/{stations[1].pk}",
@@ -100,6 +101,8 @@ def site_fill(songs: list[Song]) -> Site:
         "deletion": "/account/delete",
         "feedback": "/account/feedback",
         "listening": "/history",
+        "imports": "/history/imports",
+        "import": f"/history/imports/{_import_of(admin, songs).pk}",
         "overview": "/manage",
         "adding music": "/manage/add",
         "libraries": "/manage/libraries",
@@ -116,6 +119,19 @@ def site_fill(songs: list[Song]) -> Site:
         "password link": f"/password/{uid}/{key}",
     }
     return Site(admin, of_admin, of_stranger)
+
+
+def _import_of(user: User, songs: list[Song]) -> ListenImport:
+    unknown = [
+        {"artist": artist, "title": title, "count": 1}
+        for artist, title in ((ARABIC, LONG), (UNBROKEN, ARABIC))
+    ]
+    counts = {"read": 9, "added": 3, "known": 1, "skipped": 1, "unmatched": 2, "left_out": 2}
+    faults = [{"why": "IN_FUTURE", "name": UNBROKEN[:99], "line": 7, "entry": 0}]
+    result = {**counts, "unmatched_songs": 2, "most_unmatched": unknown, "faults": faults}
+    return ListenImport.objects.create(
+        user=user, file_name=UNBROKEN[:200], result=result, is_done=True
+    )
 
 
 def _names_harden(songs: list[Song]) -> None:

@@ -295,6 +295,7 @@ EXPORTED = {
     "Playlist": "playlists",
     "Station": "stations",
     "Listen": "listens",
+    "ListenImport": "imports",
     "SongFeedback": "feedback",
     "Skip": "feedback",
     "ArtistBan": "feedback",

@@ -28,6 +28,7 @@ from recommender.models import (
     IndexBuild,
     Invitation,
     Listen,
+    ListenImport,
     Playlist,
     PlaylistEntry,
     Scope,
@@ -91,6 +92,7 @@ PAGES: dict[str, dict[str, str]] = {
     "playlist/edit": {"post": "all"},
     "playlist/songs": READ,
     "playlists": LOGGED_IN,
+    "playlists/import": FORM,
     "playlists/save": {"post": "login"},
     "playlists/<uuid:pk>": {"get": "own", "head": "own"},
     "playlists/<uuid:pk>/mood.svg": {"get": "own", "head": "own"},
@@ -110,6 +112,10 @@ PAGES: dict[str, dict[str, str]] = {
     "stations/<uuid:pk>/delete": {"post": "own"},
     "you": LOGGED_IN,
     "history": LOGGED_IN,
+    "history/imports": FORM,
+    "history/imports/pieces": {"post": "login", "delete": "login"},
+    "history/imports/<uuid:pk>": {"get": "own", "head": "own"},
+    "history/imports/<uuid:pk>/undo": {"post": "own"},
     "account": LOGGED_IN,
     "account/password": FORM,
     "account/feedback": LOGGED_IN,
@@ -165,6 +171,9 @@ PAGES: dict[str, dict[str, str]] = {
     "metrics": {"get": "probe of staff", "head": "probe of staff"},
     # Calls of players have keys of their own, and tell refusals by codes: see tests of `subsonic`.
     "rest/<str:name>": dict.fromkeys(("get", "head", "post", "options"), "all"),
+    # Both take a token alone, and a wrong or missing one is told as ListenBrainz tells it.
+    "1/submit-listens": {"post": "token"},
+    "1/validate-token": dict.fromkeys(("get", "head"), "all"),
 }
 # Of the API; `options` tells the same people as the other methods what the address takes.
 API: dict[str, tuple[Scope | str, dict[str, str]]] = {
@@ -176,6 +185,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "moods/": (Scope.READ, READ),
     "facets/": (Scope.READ, READ),
     "playlists/": (Scope.PLAYLISTS, {**LOGGED_IN, "post": "all"}),
+    "playlists/import/": (Scope.PLAYLISTS, {"post": "login"}),
     "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
     **{
         f"playlists/{{pk}}/export.{suffix}": (Scope.PLAYLISTS, {"get": "own", "head": "own"})
@@ -193,7 +203,10 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "stations/{pk}/refresh/": (Scope.PLAYLISTS, {"post": "own"}),
     "stations/{pk}/versions/": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
     "stations/{pk}/restore/": (Scope.PLAYLISTS, {"post": "own"}),
-    "listens/": (Scope.LISTEN, FORM),
+    "listens/": (Scope.LISTEN, {**FORM, "delete": "login"}),
+    "listens/{pk}/": (Scope.LISTEN, {"delete": "own"}),
+    "imports/": (Scope.LISTEN, FORM),
+    "imports/{pk}/": (Scope.LISTEN, {"get": "own", "head": "own", "delete": "own"}),
     "songs/{pk}/like/": (Scope.LISTEN, SAID),
     "songs/{pk}/ban/": (Scope.LISTEN, SAID),
     "songs/{pk}/rating/": (Scope.LISTEN, SAID),
@@ -375,6 +388,7 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
         "recommender/station": Station.objects.create(
             user=user, name="Mine", request={"moods": [["calm", 1.0]]}, version=1, current=1
         ),
+        "recommender/listenimport": ListenImport.objects.create(user=user, file_name="a.zip"),
         "recommender/invitation": Invitation.objects.create(expires_at=timezone.now()),
         "recommender/listen": Listen.objects.create(
             user=user, song=wav_song, listened_at=timezone.now()
@@ -427,6 +441,9 @@ def address(route: str, world: dict[str, Any]) -> str:
             "songs": "catalog/song",
             "artists": "catalog/artist",
             "playlists": "recommender/playlist",
+            "history": "recommender/listenimport",
+            "imports": "recommender/listenimport",
+            "listens": "recommender/listen",
             "stations": "recommender/station",
             "jobs": "catalog/backgroundjob",
             "libraries": "catalog/library",

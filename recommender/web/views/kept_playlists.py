@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required, login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from recommender import playlists, selectors
 from recommender.access import may_listen
+from recommender.errors import FileRefusedError
 from recommender.exports import FORMATS
 from recommender.terms import told
 from recommender.web import plots, queries
@@ -52,6 +54,29 @@ def playlist_index(request: HttpRequest) -> HttpResponse:
     for one in page:
         one.cover_ids = covers.get(one.pk, [])
     return render(request, "playlists.html", {"page_obj": page, "form": form})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def playlist_import(request: HttpRequest) -> HttpResponse:
+    """Keep a playlist of a file, and say which of its songs are not here."""
+    if request.method != "POST":
+        return render(request, "playlist_import.html")
+    file = request.FILES.get("file")
+    if not isinstance(file, UploadedFile):
+        return render(request, "playlist_import.html", {"error": gettext("Choose a file.")})
+    name = (file.name or "").rpartition(".")[0]
+    try:
+        filed = playlists.playlist_import(user=account(request), data=file.read(), name=name)
+    except FileRefusedError as error:
+        return render(request, "playlist_import.html", {"error": str(error)})
+    if not filed.missing:
+        messages.success(request, gettext("Saved."))
+        return redirect("saved-playlist", filed.playlist.pk)
+    return render(request, "playlist_import.html", {"filed": filed})
+
+
+playlist_import.body_limit = 1024**2  # type: ignore[attr-defined]
 
 
 @login_required

@@ -1,0 +1,36 @@
+"""Listening history from elsewhere: files of other services, and programs that submit listens."""
+
+from recommender.listening.heard import text_of, why_in_words
+from recommender.listening.imports import (
+    HistoryError,
+    import_failure,
+    import_faults,
+    import_read,
+    import_run,
+    import_state,
+    import_undo,
+    imports_list,
+    listens_delete,
+)
+from recommender.listening.matching import SongMatcher
+from recommender.listening.pieces import MOST_BYTES, import_abort, import_piece
+from recommender.listening.submissions import listens_submit
+
+__all__ = [
+    "MOST_BYTES",
+    "HistoryError",
+    "SongMatcher",
+    "import_abort",
+    "import_failure",
+    "import_faults",
+    "import_piece",
+    "import_read",
+    "import_run",
+    "import_state",
+    "import_undo",
+    "imports_list",
+    "listens_delete",
+    "listens_submit",
+    "text_of",
+    "why_in_words",
+]
