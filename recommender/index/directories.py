@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 PART_SUFFIX: Final = ".part"
 """Ending of the folder that a build is written in."""
 _MANIFEST: Final = "manifest.json"

@@ -145,6 +145,7 @@ INDEXED: Final[Mapping[str, str]] = {
     "recordings": "integer",
     "durations": "float",
     "tempos": "float",
+    "keys": "integer",
     "confidences": "float",
     "by_sound": "float",
     "by_words": "float",
@@ -163,7 +164,7 @@ No search filters by them, so their songs need no links of their own in the grap
 """
 NEEDED: Final = ("row", "genre")
 """Fields that `columns_of` reads."""
-_WHOLE: Final = ("years", "libraries", "albums", "recordings")
+_WHOLE: Final = ("years", "keys", "libraries", "albums", "recordings")
 _NUMBERS: Final = ("durations", "tempos", "confidences")
 _ROW: Final = np.dtype(
     [

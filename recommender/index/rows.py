@@ -55,6 +55,7 @@ COLUMNS: Final[Mapping[str, ColumnKind]] = {
     "years": ColumnKind(np.int32),
     "durations": ColumnKind(np.float32),
     "tempos": ColumnKind(np.float32),
+    "keys": ColumnKind(np.int32),
     "libraries": ColumnKind(np.int64),
     "recordings": ColumnKind(np.int64),
     "recording_ranks": ColumnKind(np.int32),
@@ -106,6 +107,7 @@ _VALUES: Final = (
     *("song__artist_key", "song__album_entry_id", "song__genre", "song__year"),
     *("song__duration_seconds", "song__library_id"),
     *("song__bpm", "song__estimated_bpm", "song__tempo_confidence"),
+    *("song__estimated_key", "song__key_confidence"),
     *("song__recording_id", "song__recording_rank"),
 )
 
@@ -189,6 +191,12 @@ def _rows(chunk: Sequence[tuple[object, ...]], genres: Genres) -> Rows:
             for bpm, estimate, confidence in zip(
                 *(held[f"song__{name}"] for name in ("bpm", "estimated_bpm", "tempo_confidence")),
                 strict=True,
+            )
+        ],
+        "keys": [
+            1 + key if key is not None and (confidence or 0.0) >= SURE_FROM else 0
+            for key, confidence in zip(
+                held["song__estimated_key"], held["song__key_confidence"], strict=True
             )
         ],
         "libraries": held["song__library_id"],

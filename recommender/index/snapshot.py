@@ -166,6 +166,7 @@ class IndexSnapshot:
     years = _column("years", "0 where unknown.")
     durations = _column("durations", "Seconds; NaN where unknown.")
     tempos = _column("tempos", "Beats a minute, `Song.tempo_bpm`; NaN where unknown.")
+    keys = _column("keys", "Position of `Song.key_code` in `KEYS`, from 1; 0 where unknown.")
     libraries = _column("libraries", "Id of the `Library` row.")
     recordings = _column("recordings", "Equal for the files of one recording; else below 0.")
     recording_ranks = _column("recording_ranks", "The lowest file of a recording is shown.")

@@ -1,4 +1,4 @@
-"""What the database says of songs that may be in a list: artists, lengths, titles."""
+"""What is known of songs that may be in a list: artists, keys, lengths, titles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from catalog.files.names import folded
 from catalog.models import Album, Artist, Song
 from recommender.index.protocol import Condition
+from recommender.words.keys import key_find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,12 @@ def credited_artists(snapshot: IndexSnapshot, rows: NDArray[np.int64]) -> NDArra
     """
     credits = snapshot.credits[rows]
     return np.column_stack([snapshot.artists[rows], np.where(credits > 0, credits, -1)])
+
+
+def keys_condition(names: Iterable[str], *, is_refused: bool = False) -> Condition:
+    """Return the condition of songs in one of some keys, which have names such as A minor."""
+    codes = [1 + code for name in names if (code := key_find(name)) is not None]
+    return Condition("keys", any_of=tuple(codes), is_refused=is_refused)
 
 
 def song_seconds(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from django.utils.translation import gettext
 
 from mer.affect import AffectPoint
+from recommender.words.keys import key_find, key_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,6 +203,29 @@ class Text(Kind[str]):
 
     def limits(self) -> str:
         return f"text, at most {self.longest} characters"
+
+
+@dataclass(frozen=True)
+class MusicalKey(Text):
+    """A key by its name or its place on the Camelot wheel; empty for none."""
+
+    longest: int = 30
+    metavar: ClassVar[str] = "KEY"
+
+    def check(self, value: object) -> str:
+        text = super().check(value)
+        if not text:
+            return ""
+        code = key_find(text)
+        if code is None:
+            raise FieldError(
+                gettext("is no key: %(value)s; give one such as A minor, F# major or 8A")
+                % {"value": shown(text)}
+            )
+        return key_name(code)
+
+    def limits(self) -> str:
+        return "a key such as `A minor`, or `8A`"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from catalog.texts import fold, genre_parts
 from mer.affect import EMOTIONS, QUADRANTS, AffectPoint
 from recommender.index.protocol import Condition
 from recommender.moods import MOODS
-from recommender.playlists.credited import condition_of_names, songs_of_names
+from recommender.playlists.credited import condition_of_names, keys_condition, songs_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ _NO_ARTIST: Final = kept(gettext_noop("no artist %(name)s"))
 _ALBUM: Final = kept(gettext_noop("album %(name)s"))
 _YEARS: Final = kept(gettext_noop("years"))
 _LENGTH: Final = kept(gettext_noop("length"))
+_TEMPO: Final = kept(gettext_noop("tempo"))
+_KEY: Final = kept(gettext_noop("key"))
 """What words filter by. A name is translated by no catalogue, whatever it means as a word."""
 
 
@@ -140,6 +142,13 @@ def rows_of_filters(
         allowed &= snapshot.where(
             "durations", low=filters.seconds_from or 0, high=filters.seconds_to
         )
+    if filters.tempo_from is not None or filters.tempo_to is not None:
+        nouns.append(_TEMPO)
+        allowed &= snapshot.where("tempos", low=filters.tempo_from or 0, high=filters.tempo_to)
+    for keys, is_refused in ((filters.keys, False), (filters.keys_not, True)):
+        if keys:
+            nouns.append(_KEY)
+            allowed &= snapshot.passing(keys_condition(keys, is_refused=is_refused))
     return allowed, nouns
 
 
@@ -169,6 +178,11 @@ def conditions_of_words(
     if filters.seconds_from is not None or filters.seconds_to is not None:
         low, high = filters.seconds_from or 0, filters.seconds_to
         found.append(Condition("durations", low=low, high=high))
+    if filters.tempo_from is not None or filters.tempo_to is not None:
+        found.append(Condition("tempos", low=filters.tempo_from or 0, high=filters.tempo_to))
+    for keys, is_refused in ((filters.keys, False), (filters.keys_not, True)):
+        if keys:
+            found.append(keys_condition(keys, is_refused=is_refused))
     for field, names in (("artists", filters.artists), ("albums", filters.albums)):
         if names:
             found.append(condition_of_names(field, names))

@@ -18,14 +18,16 @@ from django.utils.translation import gettext_lazy as _
 from catalog.ingest.editing import CORRECTABLE
 from catalog.ingest.libraries import LibrarySettings
 from catalog.models import EmotionCorrection, Library, Song
+from mer.prediction import KEYS
 from recommender.feedback import FeedbackKind
 from recommender.models import AppPassword, Playlist, Role, Scope, Station, Token
 from recommender.moods import mood_find
 from recommender.names import NameForm
 from recommender.playlists import FIELDS
-from recommender.playlists.kinds import Choice, Flag, Number, Text, WholeNumber
+from recommender.playlists.kinds import Choice, Flag, MusicalKey, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
-from recommender.terms import told
+from recommender.terms import shown, told
+from recommender.words.keys import key_find, key_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +55,8 @@ def _input(field: Field[Any]) -> forms.Field:
             )
             number = forms.NumberInput(attrs=typed if field.default is None else slider)
             return forms.FloatField(min_value=low, max_value=high, widget=number, **common)
+        case MusicalKey():
+            return _KeyField(choices=_keys_shown, **common)
         case Text(longest):
             attrs = {"data-facets-url": reverse_lazy("api:facets")} if field.name == "genre" else {}
             widget = forms.TextInput(attrs=attrs)
@@ -62,6 +66,19 @@ def _input(field: Field[Any]) -> forms.Field:
         case Flag():
             return forms.BooleanField(**common)
     raise TypeError(f"{field.name}: no single input holds {field.kind.limits()}")
+
+
+class _KeyField(forms.ChoiceField):
+    """A key by its name; an address may hold it in other spellings."""
+
+    def prepare_value(self, value: Any) -> Any:
+        code = key_find(str(value or ""))
+        return value if code is None else key_name(code)
+
+
+def _keys_shown() -> list[tuple[str, str]]:
+    names = [" ".join(key) for key in KEYS]
+    return [("", gettext("any")), *((name, shown(name)) for name in names)]
 
 
 def _options_shown(options: Mapping[str, str]) -> list[tuple[str, str]]:

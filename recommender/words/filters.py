@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from recommender.words.keys import MAJOR, MINOR, key_find, key_name
 from recommender.words.tokens import key_of_words
 from recommender.words.vocabulary import ANNOUNCING, LONGEST_NAME
 
@@ -47,6 +48,22 @@ _MINUTES: Final = re.compile(
 )
 _SECONDS: Final = re.compile(r"s|sec|secs|second|seconds|sekunden|secondes|segundos|secondi|секунд")
 
+_BEATS_A_MINUTE: Final = sorted(
+    (tuple(phrase.split()) for phrase in _PHRASES["beats_a_minute"]), key=len, reverse=True
+)
+_BEFORE_TEMPO: Final = frozenset().union(
+    *(
+        _WORDS[name]
+        for name in ("at_most", "at_least", "faster", "slower", "before_range", "about")
+    ),
+    {"than", "at", "als", "que", "of"},
+)
+_LONGEST_TEMPO: Final = 9
+_NEAR_TEMPO: Final = 0.05
+"""So much of a tempo is near it."""
+_IS_CAMELOT: Final = re.compile(r"(1[0-2]|[1-9])[AB]")
+_IS_SHORT_KEY: Final = re.compile(r"[A-G][#\u266fb]?m(?:aj|in)?|[A-Ha-h](?:is|es|s)?-?(?:Dur|Moll)")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -66,6 +83,7 @@ class Claim:
     corrected: str = ""
     refused_meaning: str = ""
     """What it means if it is refused; the meaning with "no" if empty."""
+    may_be_refused: bool = True
 
 
 def claims_of(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Claim]:
@@ -81,11 +99,116 @@ def claims_of(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Claim]:
 
 
 def _claim(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> Claim | None:
-    for find in (_length, _years, _credit):
+    for find in (_tempo, _key, _length, _years, _credit):
         claim = find(tokens, at, vocabulary)
         if claim is not None:
             return claim
     return _genre(tokens, at, vocabulary) or _artist(tokens, at, vocabulary)
+
+
+def _tempo(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:
+    """Return a tempo: "around 120 bpm", "between 90 and 110 bpm", "at least 140 bpm"."""
+    words = [token.word for token in tokens[at : at + _LONGEST_TEMPO]]
+    skip = 0
+    while skip < 3 and words[skip : skip + 1] and words[skip] in _BEFORE_TEMPO:
+        skip += 1
+    low, size = _beats(words, skip)
+    if not size:
+        return None
+    after = skip + size
+    joint = 1 if words[after : after + 1] and words[after] in _WORDS["between"] else 0
+    high, more = _beats(words, after + joint)
+    end = after + joint + more if more else after
+    unit = _unit(words, end) or _unit_glued(words[end - 1])
+    if unit is None:
+        return None
+    bounds = set(words[:skip])
+    if more:
+        return _between_beats(at, at + end + unit, min(low, high), max(low, high))
+    if bounds & _WORDS["at_least"] or bounds & _WORDS["faster"]:
+        return _bounded_beats(at, at + end + unit, low, is_least=True)
+    if bounds & _WORDS["at_most"] or bounds & _WORDS["slower"]:
+        return _bounded_beats(at, at + end + unit, low, is_least=False)
+    near = round(_NEAR_TEMPO * low)
+    return _between_beats(at, at + end + unit, low - near, low + near)
+
+
+def _beats(words: Sequence[str], at: int) -> tuple[int, int]:
+    """Return a number of beats and how many words it has; (0, 0) if there is none."""
+    found = re.fullmatch(r"(\d{2,3})(bpm)?", words[at]) if at < len(words) else None
+    return (int(found[1]), 1) if found else (0, 0)
+
+
+def _unit(words: Sequence[str], at: int) -> int | None:
+    """Return how many words say that a number is of beats a minute; None if none does."""
+    return next(
+        (len(unit) for unit in _BEATS_A_MINUTE if tuple(words[at : at + len(unit)]) == unit),
+        None,
+    )
+
+
+def _unit_glued(word: str) -> int | None:
+    return 0 if word.endswith("bpm") else None
+
+
+def _between_beats(at: int, end: int, low: int, high: int) -> Claim:
+    def apply(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
+        return replace(filters, tempo_from=float(low), tempo_to=float(high))
+
+    return Claim(at, end, f"{low} to {high} beats a minute", apply, may_be_refused=False)
+
+
+def _bounded_beats(at: int, end: int, beats: int, *, is_least: bool) -> Claim:
+    def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
+        if is_least != is_refused:
+            return replace(filters, tempo_from=float(beats))
+        return replace(filters, tempo_to=float(beats))
+
+    least, most = (f"at {bound} {beats} beats a minute" for bound in ("least", "most"))
+    meant, refused = (least, most) if is_least else (most, least)
+    return Claim(at, end, meant, apply, refused_meaning=refused)
+
+
+def _key(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:
+    """Return a key: "A minor", "F# major", "cis-Moll", "8A"."""
+    start = at + 2 if _word(tokens, at) == "key" and _word(tokens, at + 1) == "of" else at
+    if start < len(tokens) and _IS_CAMELOT.fullmatch(tokens[start].text):
+        code, size = key_find(tokens[start].text), 1
+    else:
+        code, size = _key_of_words(tokens, start)
+    if code is None:
+        return None
+    name = key_name(code)
+
+    def apply(filters: Filters, is_refused: bool) -> Filters:  # noqa: FBT001
+        if is_refused:
+            return replace(filters, keys_not=(*filters.keys_not, name))
+        return replace(filters, keys=(*filters.keys, name))
+
+    return Claim(at, start + size, f"key {name}", apply)
+
+
+def _key_of_words(tokens: Sequence[Token], at: int) -> tuple[int | None, int]:
+    """Return a key and how many words name it; "a minor song" is none, "A minor" is."""
+    for size in (3, 2, 1):
+        words = tokens[at : at + size]
+        is_mode = len(words) == size and words[-1].word in MINOR | MAJOR and len(words[-1].word) > 1
+        if size > 1 and not is_mode:
+            continue
+        if size == 1 and not _IS_SHORT_KEY.fullmatch(words[0].text):
+            continue
+        code = key_find(" ".join(token.text for token in words))
+        if code is None:
+            continue
+        is_article = words[0].text == "a" and words[-1].word in _WORDS["everyday_modes"]
+        if is_article and not _ends_a_phrase(tokens, at + size):
+            return None, 0
+        return code, size
+    return None, 0
+
+
+def _ends_a_phrase(tokens: Sequence[Token], at: int) -> bool:
+    return at >= len(tokens) or tokens[at].is_mark or tokens[at].word in _WORDS["joining"]
 
 
 def _years(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:
@@ -166,7 +289,7 @@ def _span(at: int, size: int, first: int | None, last: int | None) -> Claim:
     def apply(filters: Filters, _is_refused: bool) -> Filters:  # noqa: FBT001
         return replace(filters, year_from=first, year_to=last)
 
-    return Claim(at, at + size, meaning, apply)
+    return Claim(at, at + size, meaning, apply, may_be_refused=False)
 
 
 def _length(tokens: Sequence[Token], at: int, _vocabulary: Vocabulary) -> Claim | None:

@@ -300,7 +300,7 @@ class _Reader:
         if item.claim is None or item.claim.missing:
             before = f"{self.refusal.text} " if self.refusal and not self.is_spent else ""
             self.not_understood.append(f"{before}{item.text}")
-        elif is_refused and item.claim.meaning.startswith("year"):
+        elif is_refused and not item.claim.may_be_refused:
             self.not_understood.append(f"{self.refusal.text if self.refusal else ''} {item.text}")
         else:
             self.claims.append((item, is_refused))

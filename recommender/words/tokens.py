@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The vowel signs of Indian scripts are no letters, but parts of words.
 _WORD: Final = re.compile(
-    r"(?P<no>(?<!\S)[-!\u2212](?=[^\W\d_]))|[^\W_]+(?:[\u0900-\u0dff\u0e00-\u0fff]+[^\W_]*)*(?:['\u2019\u02bc][^\W_]+)*|[&+]"
+    r"(?P<no>(?<!\S)[-!\u2212](?=[^\W\d_]))|(?<![^\W_])[A-Ga-g][#\u266d\u266f](?:m(?:aj|in)?)?(?![^\W_])|[^\W_]+(?:[\u0900-\u0dff\u0e00-\u0fff]+[^\W_]*)*(?:['\u2019\u02bc][^\W_]+)*|[&+]"
     r"|[,;:.!?\u2026()\n\u3001\u3002\uff0c\uff01\uff1f\uff1b\u060c\u061f\u061b\u0964]|\s[-\u2013\u2014]\s"
 )
 _ENGLISH_ENDS: Final = re.compile(r"['\u2019\u02bc](?:s|m|re|ll|ve|d)$", re.IGNORECASE)

@@ -52,6 +52,10 @@ for _meaning in (
     gettext_noop("at most %(count)s minutes"),
     gettext_noop("at least %(count)s seconds"),
     gettext_noop("at most %(count)s seconds"),
+    gettext_noop("%(low)s to %(high)s beats a minute"),
+    gettext_noop("at least %(count)s beats a minute"),
+    gettext_noop("at most %(count)s beats a minute"),
+    gettext_noop("key %(key)s"),
     *(gettext_noop("pleasant"), gettext_noop("unpleasant"), gettext_noop("lively")),
     *(gettext_noop("heavy"), gettext_noop("quiet")),
     gettext_noop("by the sound alone"),
@@ -88,6 +92,10 @@ class Filters:
     year_to: int | None = None
     seconds_from: int | None = None
     seconds_to: int | None = None
+    tempo_from: float | None = None
+    tempo_to: float | None = None
+    keys: tuple[str, ...] = ()
+    keys_not: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Filters()

@@ -50,7 +50,7 @@ class HeardSongs(Constraint):
     """None of the songs that the listener heard lately; without a login it allows every song."""
 
     noun = kept(gettext_noop("songs heard lately"))
-    relaxed_at = 3
+    relaxed_at = 4
     exclude_heard_days = Field[int](
         WholeNumber(0, 3650),
         0,
@@ -72,7 +72,7 @@ class NeverHeard(Constraint):
     """Only songs that the listener never heard; without a login it allows every song."""
 
     noun = kept(gettext_noop("songs ever heard"))
-    relaxed_at = 4
+    relaxed_at = 5
     never_heard = Field[bool](
         Flag(),
         False,  # noqa: FBT003

@@ -15,8 +15,17 @@ from catalog.texts import genre_parts
 from mer.lyrics import language_code
 from recommender.index.protocol import Condition
 from recommender.playlists.constraints.base import Constraint, register
+from recommender.playlists.credited import keys_condition
 from recommender.playlists.fields import Field, Group
-from recommender.playlists.kinds import FieldError, Flag, Ids, Number, Text, WholeNumber
+from recommender.playlists.kinds import (
+    FieldError,
+    Flag,
+    Ids,
+    MusicalKey,
+    Number,
+    Text,
+    WholeNumber,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -187,14 +196,39 @@ class Tempo(_Range):
         Number(0, 1_000),
         None,
         "Slowest song, in beats a minute; songs of unknown tempo are left out",
+        label=_("BPM from"),
         group=Group.CONSTRAINT,
+        is_tuning=True,
     )
     tempo_to = Field[float | None](
         Number(0, 1_000),
         None,
         "Fastest song, in beats a minute; songs of unknown tempo are left out",
+        label=_("BPM to"),
         group=Group.CONSTRAINT,
+        is_tuning=True,
     )
+
+
+@register
+class Key(Constraint):
+    """Only songs of a key, as estimated; songs of unknown key are left out."""
+
+    noun = kept(gettext_noop("key"))
+    relaxed_at = 3
+    key = Field[str](
+        MusicalKey(),
+        "",
+        "A key such as A minor, or 8A of the Camelot wheel; songs of unknown key are left out",
+        label=_("Key"),
+        group=Group.CONSTRAINT,
+        is_tuning=True,
+    )
+
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        return [keys_condition([self.key.of(request)])]
 
 
 @register

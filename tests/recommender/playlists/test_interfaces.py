@@ -22,7 +22,7 @@ from recommender.management.commands import playlist_docs
 from recommender.playlists import FIELDS, PlaylistRequest, playlist_generate
 from recommender.playlists.constraints import CONSTRAINTS, allowed_rows, relaxable
 from recommender.playlists.fields import Group
-from recommender.playlists.kinds import Choice, Flag, Ids, Number, Text, WholeNumber
+from recommender.playlists.kinds import Choice, Flag, Ids, MusicalKey, Number, Text, WholeNumber
 from recommender.playlists.target_kinds import Names, SeedSongs
 from recommender.web.queries import query_request
 from tests.factories import SongEmotionFactory, UserFactory
@@ -94,6 +94,11 @@ BODIES: list[tuple[dict[str, Any], dict[str, Any] | str]] = [
     ({"text": "x", "year_from": 2001, "decade": 1990}, "year_from"),
     ({"text": "x", "decade": 1995}, "decade"),
     ({"text": "x", "seconds_from": 90, "seconds_to": 60}, "seconds_from"),
+    # a key
+    ({"text": "x", "key": "8a"}, {"text": "x", "key": "A minor"}),
+    ({"text": "x", "key": "F\u266fm"}, {"text": "x", "key": "F# minor"}),
+    ({"text": "x", "key": " "}, {"text": "x"}),
+    ({"text": "x", "key": "A"}, "key"),
     ({}, "moods"),
 ]
 JSON_ONLY: list[tuple[object, str]] = [
@@ -281,6 +286,7 @@ class TestConstraints:
                 SeedSongs: [songs[0].pk],
                 Names: [{"name": songs[0].artist, "weight": -1}],
                 Flag: True,
+                MusicalKey: "8A",
                 Choice: "bright_sound_sad_words",
             }[type(field.kind)]
             value = {"decade": 1990, "language": "fr"}.get(field.name, value)
@@ -311,6 +317,9 @@ class TestConstraints:
         listen_record(user=user, song_id=third.pk)
         Song.objects.filter(pk=first.pk).update(language="fr", is_explicit=True)
         Song.objects.filter(pk=second.pk).update(language="en", is_explicit=False)
+        minor = {"estimated_key": 9 + 12, "key_confidence": 0.9}
+        Song.objects.filter(pk=first.pk).update(**minor)
+        Song.objects.filter(pk=third.pk).update(**minor | {"key_confidence": 0.2})
         song_like(user=user, song_id=second.pk)
         for body, kept in [
             ({"liked_only": True}, {second}),
@@ -325,6 +334,9 @@ class TestConstraints:
             ({"seconds_from": 200}, {third}),
             ({"seconds_to": 200}, {first}),
             ({"tempo_from": 100, "tempo_to": 130}, {first}),
+            ({"key": "A minor"}, {first}),
+            ({"key": "a-Moll"}, {first}),
+            ({"key": "8B"}, set()),
             ({"library_ids": [second.library_id]}, {second}),
             ({"min_confidence": 0.6}, {second, third}),
             ({"never_heard": True}, {first, second}),

@@ -65,6 +65,7 @@ requests = st.builds(
     seconds_from=st.none() | st.floats(0, 100),
     seconds_to=st.none() | st.floats(100, 36_000),
     tempo_to=st.none() | st.floats(0, 1_000),
+    key=st.sampled_from(["", "A minor", "8A", "f#m", "cis-Moll"]),
     library_ids=st.lists(st.integers(1, 9), max_size=3).map(tuple),
     min_confidence=unit,
     never_heard=st.booleans(),

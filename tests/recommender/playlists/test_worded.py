@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from catalog import analysis
 from catalog.files.names import folded
-from catalog.models import Artist, Genre, SongCredit
+from catalog.models import Artist, Genre, Song, SongCredit
 from mer.affect import EMOTIONS
 from recommender.errors import PlaylistRequestError
 from recommender.index import index_snapshot
@@ -155,6 +155,21 @@ class TestFilters:
     def test_a_length_holds(self) -> None:
         assert len(made("happy songs under 3 minutes").entries) == 12
         assert len(made("happy, at least 5 minutes").entries) == 20
+
+    def test_a_tempo_and_a_key_hold(self) -> None:
+        ids = list(Song.objects.order_by("pk").values_list("pk", flat=True))
+        Song.objects.filter(pk__in=ids[:6]).update(bpm=124)
+        Song.objects.filter(pk__in=ids[3:9]).update(estimated_key=21, key_confidence=0.9)
+        Song.objects.filter(pk__in=ids[9:12]).update(estimated_key=0, key_confidence=0.9)
+
+        def found(text: str) -> set[int]:
+            return {ids.index(entry.song_id) for entry in made(text).entries}
+
+        assert found("around 120 bpm") == set(range(6))
+        assert found("around 120 bpm in A minor") == {3, 4, 5}
+        assert found("in A minor or C major") == set(range(3, 12))
+        assert found("faster than 100 bpm, not in A minor") == {0, 1, 2}
+        assert made("in A minor").understood[0].meaning == "key A minor"
 
     def test_filters_alone_make_a_list(self) -> None:
         assert quadrants(made("jazz")) == {"Q4"}

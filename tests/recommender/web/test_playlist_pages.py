@@ -108,6 +108,15 @@ class TestNewList:
         understood = re.findall(r'<li class="chip"><bdi>([^<]*)</bdi>([^<]*)<', page)
         assert understood == [("calm", ""), ("party", "")]
 
+    def test_a_key_of_the_address_is_chosen_by_its_name(
+        self, client: Client, songs: list[Song]
+    ) -> None:
+        Song.objects.update(estimated_key=9 + 12, key_confidence=0.9)
+        page = text(client.get(f"/playlist?{FOUR}&key=8A&tempo_to="))
+        assert len(ids(client.get(f"/playlist?{FOUR}&key=8A"))) == 4
+        assert '<option value="A minor" selected>A minor</option>' in page
+        assert '<option value="F# minor">F♯ minor</option>' in page
+
     def test_chips_count_genres_decades_and_lengths(
         self, client: Client, songs: list[Song]
     ) -> None:
