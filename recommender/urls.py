@@ -116,6 +116,11 @@ urlpatterns = [
     path("manage/jobs/<uuid:pk>/retry", jobs.job_retry, name="job-retry"),
     path("manage/libraries", libraries.libraries, name="libraries"),
     path("manage/libraries/<int:pk>/change", libraries.library_edit, name="library-edit"),
+    path(
+        "manage/libraries/<int:pk>/catalogue",
+        libraries.library_catalogue,
+        name="library-catalogue",
+    ),
     path("manage/libraries/<int:pk>/scan", libraries.library_scan, name="library-scan"),
     path("manage/libraries/<int:pk>/remove", libraries.library_leave, name="library-remove"),
     path("manage/models", models.model_versions, name="models"),

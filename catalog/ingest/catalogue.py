@@ -8,6 +8,7 @@ A row that cannot be used is reported with its line and field, and the others go
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from dataclasses import dataclass, field
@@ -15,10 +16,13 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils.translation import gettext
+
 from catalog.errors import PathError
 from catalog.ingest.editing import song_complete
 from catalog.models import Song
 from catalog.paths import to_stored
+from catalog.retold import retold
 from catalog.selectors import library_find
 from catalog.storable import storable_text
 from mer.lyrics import MAX_LYRICS_BYTES, language_code, lyrics_judge
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
     from catalog.models import Library
 
+MAX_SENT_BYTES: Final = 1_000_000
+"""Of a catalogue file that is sent; the command reads one of any size."""
 MAX_PROBLEMS: Final = 1000
 """So many rows that cannot be used are named; all are counted."""
 _ROWS_AT_ONCE: Final = 500
@@ -90,7 +96,27 @@ def catalogue_import(*, file: Path, root: Path) -> CatalogueReport:
     if library is None:
         raise PathError(f"{root}: is in no library; ingest the folder first, or name it by --root")
     report = CatalogueReport()
-    rows = _parsed(library, root, _records(file, report), report)
+    return _imported(library, root, _records(file, report), report)
+
+
+def catalogue_take(*, library: Library, text: str, kind: str) -> CatalogueReport:
+    """Do the same with the text of a catalogue file that staff send; `kind` is csv or jsonl.
+
+    Paths of its rows are below the library's root. PathError if its first line names no paths.
+    """
+    report = CatalogueReport()
+    lines = io.StringIO(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), newline="")
+    records = _READERS[f".{kind}"](lines, report)
+    return _imported(library, library.path.resolve(), records, report)
+
+
+def _imported(
+    library: Library,
+    root: Path,
+    records: Iterator[tuple[int, Mapping[str, Any]]],
+    report: CatalogueReport,
+) -> CatalogueReport:
+    rows = _parsed(library, root, records, report)
     seen: dict[int, int] = {}
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
         _apply(library, batch, seen, report)
@@ -106,11 +132,15 @@ def _apply(
     for row in batch:
         song = by_path.get(row.path)
         if song is None:
-            unknown = "no song of the library has this path; ingest the folder, or correct the path"
-            report.refuse(Problem(row.line, "path", f"{row.path}: {unknown}"))
+            unknown = gettext(
+                "%(path)s: no song of the library has this path; ingest the folder, or correct the "
+                "path"
+            )
+            report.refuse(Problem(row.line, "path", unknown % {"path": row.path}))
         elif song.pk in seen:
-            again = f"{row.path}: line {seen[song.pk]} names it, too; delete one of the rows"
-            report.refuse(Problem(row.line, "path", again))
+            again = gettext("%(path)s: line %(line)s names it, too; delete one of the rows")
+            values = {"path": row.path, "line": seen[song.pk]}
+            report.refuse(Problem(row.line, "path", again % values))
         else:
             seen[song.pk] = row.line
             if song_complete(song=song, values=row.values):
@@ -141,11 +171,7 @@ def _parsed(
 
 def _records(file: Path, report: CatalogueReport) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield each row with the line on which it begins."""
-    kinds: dict[str, Callable[..., Iterator[tuple[int, Mapping[str, Any]]]]] = {
-        ".csv": _csv_records,
-        ".jsonl": _json_records,
-    }
-    read = kinds.get(file.suffix.lower())
+    read = _READERS.get(file.suffix.lower())
     if read is None:
         raise PathError(f"{file}: is neither .csv nor .jsonl; save it as one of the two")
     try:
@@ -170,11 +196,12 @@ def _csv_records(lines: Any, report: CatalogueReport) -> Iterator[tuple[int, Map
         except StopIteration:
             return
         except csv.Error as error:
-            report.refuse(Problem(line, "", f"is no row of CSV ({error}); correct its quotes"))
+            wrong = gettext("is no row of CSV (%(reason)s); correct its quotes")
+            report.refuse(Problem(line, "", wrong % {"reason": error}))
             continue
         if len(values) > len(names):
-            more = f"has {len(values)} fields, the first line {len(names)}; quote its separators"
-            report.refuse(Problem(line, "", more))
+            more = gettext("has %(count)s fields, the first line %(names)s; quote its separators")
+            report.refuse(Problem(line, "", more % {"count": len(values), "names": len(names)}))
         elif any(values):
             yield line, dict(zip(names, values, strict=False))
 
@@ -187,15 +214,23 @@ def _json_records(lines: Any, report: CatalogueReport) -> Iterator[tuple[int, Ma
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:
-            report.refuse(Problem(line, "", f"is no JSON ({error}); write one object a line"))
+            wrong = gettext("is no JSON (%(reason)s); write one object a line")
+            report.refuse(Problem(line, "", wrong % {"reason": error}))
             continue
         if not isinstance(record, dict):
-            report.refuse(Problem(line, "", 'is no object; write {"path": …} on a line'))
+            wrong = gettext('is no object; write {"path": …} on a line')
+            report.refuse(Problem(line, "", wrong))
             continue
         fresh = [name for name in record if name not in known]
         known.update(fresh)
         _names_check(line, fresh, report, is_header=False)
         yield line, record
+
+
+_READERS: Final[dict[str, Callable[..., Iterator[tuple[int, Mapping[str, Any]]]]]] = {
+    ".csv": _csv_records,
+    ".jsonl": _json_records,
+}
 
 
 def _names_check(
@@ -205,17 +240,18 @@ def _names_check(
     unknown = [name for name in names if name and name not in _FIELDS and name != "path"]
     for name in unknown[: max(0, MAX_PROBLEMS - len(report.problems))]:
         known = ", ".join(["path", *_FIELDS])
-        message = f"is not read; the fields are {known}"
+        message = gettext("is not read; the fields are %(names)s") % {"names": known}
         report.problems.append(Problem(line, storable_text(name), message))
     if is_header and "path" not in names:
-        raise PathError(f"the first line names no column path, but {', '.join(names)}; add it")
+        wrong = gettext("the first line names no column path, but %(names)s; add it")
+        raise PathError(wrong % {"names": ", ".join(names)})
 
 
 def _path(library: Library, root: Path, value: Any) -> str:
     """Return the path of a row below the library's root, as stored."""
     text = _text("path", value)
     if not text:
-        raise _RowError("path", "is empty; songs without an audio file are not taken")
+        raise _RowError("path", gettext("is empty; songs without an audio file are not taken"))
     wanted = root / text
     if "\\" in text and not wanted.exists():
         wanted = root / PurePosixPath(text.replace("\\", "/"))
@@ -225,7 +261,8 @@ def _path(library: Library, root: Path, value: Any) -> str:
         wanted.relative_to(root)
         return to_stored(wanted.relative_to(library.path))
     except (ValueError, OSError, PathError) as error:
-        raise _RowError("path", f"{text}: is not inside {root}; correct it or --root") from error
+        wrong = gettext("%(path)s: is not inside %(root)s; correct it or --root")
+        raise _RowError("path", wrong % {"path": text, "root": root}) from error
 
 
 def _text(name: str, value: Any) -> str:
@@ -235,38 +272,42 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
-        raise _RowError(name, "is a list or an object; write one text")
+        raise _RowError(name, gettext("is a list or an object; write one text"))
     text = str(value).strip()
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _RowError(name, "is not UTF-8; save the file as UTF-8") from error
+        raise _RowError(name, gettext("is not UTF-8; save the file as UTF-8")) from error
     if "\0" in text:
-        raise _RowError(name, "holds a NUL character; delete it")
+        raise _RowError(name, gettext("holds a NUL character; delete it"))
     return text
 
 
 def _short(name: str, text: str) -> str:
     if len(text) > _TEXTS[name]:
-        raise _RowError(name, f"has {len(text)} characters; at most {_TEXTS[name]} are kept")
+        wrong = gettext("has %(count)s characters; at most %(most)s are kept")
+        raise _RowError(name, wrong % {"count": len(text), "most": _TEXTS[name]})
     return text
 
 
 def _year(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not int(text):
-        raise _RowError(name, f"{text[:40]}: is no year; write it as 1994")
+        wrong = gettext("%(text)s: is no year; write it as 1994")
+        raise _RowError(name, wrong % {"text": text[:40]})
     return int(text)
 
 
 def _language(name: str, text: str) -> str:
     if code := language_code(text):
         return code
-    raise _RowError(name, f"{text[:40]}: is no language; write a code such as en or deu")
+    wrong = gettext("%(text)s: is no language; write a code such as en or deu")
+    raise _RowError(name, wrong % {"text": text[:40]})
 
 
 def _explicit(name: str, text: str) -> bool:
     if (truth := _TRUTHS.get(text.lower())) is None:
-        raise _RowError(name, f"{text[:40]}: is neither true nor false; write one of the two")
+        wrong = gettext("%(text)s: is neither true nor false; write one of the two")
+        raise _RowError(name, wrong % {"text": text[:40]})
     return truth
 
 
@@ -276,22 +317,26 @@ def _bpm(name: str, text: str) -> float:
     except ValueError:
         bpm = 0.0
     if not 20 <= bpm <= 400:  # as of tags
-        raise _RowError(name, f"{text[:40]}: is no tempo; write beats a minute, 20 to 400")
+        wrong = gettext("%(text)s: is no tempo; write beats a minute, 20 to 400")
+        raise _RowError(name, wrong % {"text": text[:40]})
     return bpm
 
 
 def _identifier(name: str, text: str) -> str:
     if not _UUID.fullmatch(text.lower()):
-        raise _RowError(name, f"{text[:40]}: is no id of MusicBrainz; write its 36 characters")
+        wrong = gettext("%(text)s: is no id of MusicBrainz; write its 36 characters")
+        raise _RowError(name, wrong % {"text": text[:40]})
     return text.lower()
 
 
 def _lyrics(name: str, text: str) -> str:
     if len(text.encode()) > MAX_LYRICS_BYTES:
-        raise _RowError(name, f"are more than {MAX_LYRICS_BYTES} bytes; shorten them")
+        wrong = gettext("are more than %(most)s bytes; shorten them")
+        raise _RowError(name, wrong % {"most": MAX_LYRICS_BYTES})
     lyrics, reason = lyrics_judge(text.replace("\r\n", "\n"))
     if not lyrics:
-        raise _RowError(name, f"are refused: {reason or 'no words'}; correct or delete them")
+        wrong = gettext("are refused: %(reason)s; correct or delete them")
+        raise _RowError(name, wrong % {"reason": retold(reason or "nothing in it is sung")})
     return lyrics
 
 

@@ -15,6 +15,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from catalog.ingest.catalogue import MAX_SENT_BYTES, catalogue_take
 from catalog.ingest.libraries import (
     MOST_HOURS,
     LibrarySettings,
@@ -64,6 +65,27 @@ class LibraryInput(LibraryChangeInput):
     )
 
 
+class CatalogueInput(StrictSerializer):
+    kind = serializers.ChoiceField(choices=["csv", "jsonl"])
+    text = serializers.CharField(
+        trim_whitespace=False,
+        help_text="The catalogue file, with paths below the folder of the library.",
+    )
+
+
+class CatalogueProblemOutput(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    field = serializers.CharField(help_text="Empty if it is about the row.")
+    message = serializers.CharField()
+
+
+class CatalogueOutput(serializers.Serializer[Any]):
+    changed = serializers.IntegerField(help_text="Rows that changed a song.")
+    unchanged = serializers.IntegerField()
+    refused = serializers.IntegerField(help_text="Rows that are not used.")
+    problems = CatalogueProblemOutput(many=True, help_text="The first 1000 of them.")
+
+
 class LibraryOutput(serializers.Serializer[Library]):
     id = serializers.IntegerField()
     url = serializers.HyperlinkedIdentityField(view_name="api:library-detail")
@@ -97,7 +119,7 @@ class LibraryViewSet(
     viewsets.GenericViewSet[Library],
 ):
     scope = Scope.INGEST
-    body_limit = 16 * 1024
+    body_limit = MAX_SENT_BYTES
     queryset = Library.objects.none()
     serializer_class = LibraryOutput
     permission_classes = [_MayLook]  # to change needs more: `get_permissions`
@@ -160,6 +182,20 @@ class LibraryViewSet(
     def rescan(self, request: Request, pk: str) -> Response:
         job = library_rescan(library=self.get_object(), user=account(request))
         return job_accepted(job, request)
+
+    @extend_schema(
+        summary="Correct and complete songs of a library from a catalogue file",
+        description="Each row names an audio file of the library, which it must hold already. A "
+        "row that cannot be used is named with its line and field, and stops no other. Send a "
+        "larger file in parts, each with the first line, or use `manage.py ingest --catalogue`.",
+        request=CatalogueInput,
+        responses=CatalogueOutput,
+    )
+    @action(detail=True, methods=["post"])
+    def catalogue(self, request: Request, pk: str) -> Response:
+        data = valid_data(CatalogueInput(data=request.data))
+        report = catalogue_take(library=self._staying(), **data)
+        return Response(CatalogueOutput(report).data)
 
     def _staying(self) -> Library:
         library: Library = self.get_object()

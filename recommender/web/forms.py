@@ -379,6 +379,27 @@ class LibraryForm(WatchingForm):
         return LibrarySettings(**self.cleaned_data)
 
 
+class CatalogueForm(forms.Form):
+    """A catalogue file, CSV or JSONL."""
+
+    file = forms.FileField(
+        max_length=200,
+        label=_("Table, CSV or JSONL"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.jsonl"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = dict(super().clean() or {})
+        file = data.get("file")
+        if file is None:
+            return data
+        kind = file.name.rpartition(".")[2].lower()
+        if kind not in {"csv", "jsonl"}:
+            raise forms.ValidationError(gettext("Choose a file that ends with .csv or .jsonl."))
+        # A byte that is no UTF-8 becomes half of a surrogate pair, which is refused with its row.
+        return {"kind": kind, "text": file.read().decode("utf-8", "surrogateescape")}
+
+
 _RESCAN_HOURS: Final[dict[int | str, _StrPromise]] = {
     "": _("By hand"),
     1: _("Every hour"),

@@ -31,7 +31,7 @@ _SECTIONS: Final = {
     ),
     "manage": (
         *("manage", "add-music", "jobs", "job", "models", "manage-songs"),
-        *("libraries", "library-edit"),
+        *("libraries", "library-edit", "library-catalogue"),
         *("people", "invite", "person-password"),
     ),
     "setup": ("setup",),

@@ -47,7 +47,13 @@ HEIGHT = "() => document.scrollingElement.scrollHeight"
 EXCESS = "() => document.scrollingElement.scrollWidth - innerWidth"
 IN_SWAGGER = ("heading-order", "nested-interactive", "region")
 """Faults of Swagger UI's own elements, which its style sheet cannot mend."""
-ANSWERED_TO_POST = {"token-create", "invite", "person-password", "library-edit"}
+ANSWERED_TO_POST = {
+    "token-create",
+    "invite",
+    "person-password",
+    "library-edit",
+    "library-catalogue",
+}
 """Names of addresses that show a page of another name."""
 
 

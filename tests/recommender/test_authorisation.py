@@ -139,6 +139,7 @@ PAGES: dict[str, dict[str, str]] = {
     "manage/jobs/<uuid:pk>/retry": {"post": "permitted"},
     "manage/libraries": FOR_STAFF,
     "manage/libraries/<int:pk>/change": dict.fromkeys(("get", "head", "post"), "permitted"),
+    "manage/libraries/<int:pk>/catalogue": dict.fromkeys(("get", "head", "post"), "permitted"),
     "manage/libraries/<int:pk>/scan": {"post": "permitted"},
     "manage/libraries/<int:pk>/remove": {"post": "permitted"},
     "manage/models": FOR_STAFF,
@@ -236,6 +237,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
         {"get": "permitted", "head": "permitted", "patch": "permitted", "delete": "permitted"},
     ),
     "libraries/{pk}/rescan/": (Scope.INGEST, {"post": "permitted"}),
+    "libraries/{pk}/catalogue/": (Scope.INGEST, {"post": "permitted"}),
     "auth/login/": ("door", {"post": "all"}),
     "auth/logout/": ("door", {"post": "token"}),  # it takes nothing else; see test_accounts
     "tokens/": (Scope.ADMIN, {**FORM, "delete": "login"}),

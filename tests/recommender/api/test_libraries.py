@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from catalog.ingest.libraries import removed_delete
 from catalog.models import BackgroundJob, Library, Song
@@ -107,3 +108,47 @@ def test_a_folder_of_another_library_is_refused(staff: Client, music: Path) -> N
     answer = send(staff, "post", URL, path=str(music / "inside"), watch="events")
     assert answer.status_code == 400
     assert Library.objects.get().watch == "off"
+
+
+def test_a_catalogue_file_completes_songs(staff: Client) -> None:
+    song = SongFactory(relative_path="a/one.mp3", title="T", year=None)
+    url = f"{URL}{song.library_id}/catalogue/"
+    text = "\ufeffpath;title;year\r\na/one.mp3;Dawn;1994\r\nb.mp3;X;\r\na/two.mp3;X;soon\r\n"
+    answer = send(staff, "post", url, kind="csv", text=text)
+    assert answer.status_code == 200, answer.json()
+    body = answer.json()
+    assert [body[name] for name in ("changed", "unchanged", "refused")] == [1, 0, 2]
+    # A batch is written after it was read, so its wrong values come first.
+    assert [(one["line"], one["field"]) for one in body["problems"]] == [(4, "year"), (3, "path")]
+    song.refresh_from_db()
+    assert (song.title, song.year) == ("Dawn", 1994)
+    again = send(staff, "post", url, kind="jsonl", text='{"path": "a/one.mp3", "title": "Dawn"}')
+    assert again.json()["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"kind": "xlsx", "text": "path"}, 400),
+        ({"kind": "csv"}, 400),
+        ({"kind": "csv", "text": "title\nDawn"}, 400),
+        ({"kind": "csv", "text": "path\n" + "x" * 1_000_000}, 413),
+    ],
+)
+def test_a_catalogue_file_that_is_none(staff: Client, body: dict[str, str], status: int) -> None:
+    library = SongFactory().library
+    answer = send(staff, "post", f"{URL}{library.pk}/catalogue/", **body)
+    assert answer.status_code == status, answer.json()
+
+
+def test_problems_of_rows_are_told_in_the_language_of_the_request(staff: Client) -> None:
+    library = SongFactory().library
+    with translation.override("en"):  # the request leaves its language in the thread
+        answer = staff.post(
+            f"{URL}{library.pk}/catalogue/",
+            {"kind": "csv", "text": "path,year\na.mp3,soon"},
+            content_type="application/json",
+            headers={"Accept-Language": "de"},
+        )
+    (problem,) = answer.json()["problems"]
+    assert problem["message"] == "soon: ist kein Jahr; schreib es wie 1994"

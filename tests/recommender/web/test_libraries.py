@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -115,3 +116,24 @@ def test_german(staff: Client) -> None:
 def test_only_the_page_counts_what_goes_with_a_library() -> None:
     assert "playlistentry" not in str(library_list().query)
     assert "playlistentry" in str(library_list(with_all=True).query)
+
+
+def test_songs_are_completed_from_a_table(staff: Client) -> None:
+    song = SongFactory(relative_path="a.mp3", title="T")
+    url = f"{URL}/{song.library_id}/catalogue"
+    assert url in staff.get(URL).content.decode()
+    table = SimpleUploadedFile("c.CSV", b"path,title\na.mp3,Dawn\nb.mp3,X\n\xff.mp3,Y\n")
+    page = staff.post(url, {"file": table}).content.decode()
+    assert "Songs changed: 1, unchanged: 0. Rows that are not used: 2." in page
+    assert "b.mp3: no song of the library has this path" in page
+    assert "is not UTF-8" in page
+    song.refresh_from_db()
+    assert song.title == "Dawn"
+    for table in (
+        SimpleUploadedFile("c.xlsx", b"path"),
+        SimpleUploadedFile("c.csv", b"title\nDawn"),
+        SimpleUploadedFile("c.csv", b""),
+    ):
+        page = staff.post(url, {"file": table}).content.decode()
+        assert "notice-card is-bad" in page
+    assert staff.get(url)["Location"] == URL

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 FOR_STRANGERS = {"login", "signup"}
-BY_A_LINK_OR_FORM = {"setup", "token-create", "invite", "person-password", "library-edit"}
+BY_A_LINK_OR_FORM = {
+    "setup",
+    "token-create",
+    "invite",
+    "person-password",
+    "library-edit",
+    "library-catalogue",
+}
 """The setup's address is printed at the start; the others answer forms."""
 
 

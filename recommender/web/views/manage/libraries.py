@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.errors import PathError
+from catalog.ingest.catalogue import MAX_SENT_BYTES, catalogue_take
 from catalog.ingest.libraries import (
     library_change,
     library_remove,
@@ -24,7 +25,7 @@ from recommender.access import (
     is_staff_who_may,
 )
 from recommender.operations import watcher_away
-from recommender.web.forms import LibraryForm
+from recommender.web.forms import CatalogueForm, LibraryForm
 from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def libraries(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
-def _page(request: HttpRequest, form: LibraryForm | None = None) -> HttpResponse:
+def _page(request: HttpRequest, form: LibraryForm | None = None, **more: object) -> HttpResponse:
     is_watcher_away = watcher_away() is not None
     rows = [
         {
@@ -52,6 +53,7 @@ def _page(request: HttpRequest, form: LibraryForm | None = None) -> HttpResponse
     context = {
         "rows": rows,
         "may_change": is_staff_who_may(request.user, INGEST_PERMISSION),
+        **more,
         "may_remove": is_staff_who_may(request.user, REMOVE_PERMISSION),
     }
     return render(request, "manage/libraries.html", context)
@@ -81,6 +83,27 @@ def library_scan(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("libraries")
     return redirect("job", job.pk)
+
+
+@staff_who_may(INGEST_PERMISSION)
+@require_http_methods(["GET", "HEAD", "POST"])
+def library_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
+    """Correct and complete songs from a catalogue file; the page then says what came of it."""
+    if request.method != "POST":
+        return redirect("libraries")
+    library = _staying(pk)
+    form = CatalogueForm(request.POST, request.FILES)
+    if not form.is_valid():
+        problems = [problem for listed in form.errors.values() for problem in listed]
+        return _page(request, of=library, wrong=problems[0])
+    try:
+        report = catalogue_take(library=library, **form.cleaned_data)
+    except PathError as error:
+        return _page(request, of=library, wrong=str(error))
+    return _page(request, of=library, report=report)
+
+
+library_catalogue.body_limit = MAX_SENT_BYTES  # type: ignore[attr-defined]
 
 
 @staff_who_may(REMOVE_PERMISSION)
