@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ _ARROWS_APART: Final = 9
 _NEAR_LABEL: Final = (24, 12)
 """Names of dots nearer than this, across and up, stand on different sides of them."""
 _HOURS_HEIGHT: Final = 100
+_MOST_LINES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,19 @@ def hour_bars(hours: Sequence[dict[str, int]]) -> list[HourBar]:
     return bars
 
 
+def hour_scale(bars: Sequence[HourBar]) -> list[tuple[float, int]]:
+    """Return lines across the columns: at most four round counts, each with its y."""
+    highest = max((bar.count for bar in bars), default=0)
+    if not highest:
+        return []
+    steps = (figure * 10**power for power in itertools.count() for figure in (1, 2, 5))
+    step = next(step for step in steps if highest // step <= _MOST_LINES)
+    return [
+        (round(_HOURS_HEIGHT * (1 - count / highest), 1), count)
+        for count in range(step, highest + 1, step)
+    ]
+
+
 def mood_words(valence: float, arousal: float) -> str:
     """Return the mood of a mean place: "calm", or "mixed, rather calm" near the middle."""
     name = quadrant_name(AffectPoint(valence, arousal).quadrant)
@@ -293,7 +308,10 @@ def mood_words(valence: float, arousal: float) -> str:
 def year_in_words(history: MoodHistory) -> str:
     """Return the calendar in two sentences."""
     days = Counter(span.quadrant for span in history.days)
-    kinds = [f"{grouped(count)} {quadrant_name(name)}" for name, count in days.most_common()]
+    kinds = [
+        f"{grouped(count)}\N{NO-BREAK SPACE}{quadrant_name(name)}"
+        for name, count in days.most_common()
+    ]
     count = len(history.days)
     on_days = npgettext("you heard songs on", "%(count)s day", "%(count)s days", count)
     sentence = gettext("You heard %(songs)s on %(days)s. By their mean, the days were: %(moods)s.")

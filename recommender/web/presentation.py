@@ -272,18 +272,18 @@ def kinds_told(kinds: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(shown(name), share) for name, share in strongest if share >= _TOLD_KIND]
 
 
-def alone_in_words(alone: Mapping[str, Mapping[str, float]]) -> str:
-    """Return what a song would be by its sound alone, and by its lyrics; empty without both."""
+def alone_in_words(alone: Mapping[str, Mapping[str, float]], quadrant: str) -> str:
+    """Return whether sound and lyrics alone have the mood of the song; empty without both."""
     if not {"audio", "lyrics"} <= set(alone):
         return ""
     sound, words = (
-        quadrant_name(AffectPoint(alone[name]["valence"], alone[name]["arousal"]).quadrant)
+        AffectPoint(alone[name]["valence"], alone[name]["arousal"]).quadrant
         for name in ("audio", "lyrics")
     )
-    if sound == words:
-        return gettext("Its sound alone is %(mood)s, and so are its lyrics.") % {"mood": sound}
-    sentence = gettext("Its sound alone is %(sound)s; its lyrics alone are %(words)s.")
-    return sentence % {"sound": sound, "words": words}
+    if sound == words == quadrant:
+        return gettext("Sound and lyrics agree.")
+    sentence = gettext("By its sound alone it would be %(sound)s, by its lyrics alone %(words)s.")
+    return sentence % {"sound": quadrant_name(sound), "words": quadrant_name(words)}
 
 
 def line_moves(lines: Sequence[Mapping[str, Any]]) -> list[LineMove]:

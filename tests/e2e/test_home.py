@@ -134,6 +134,39 @@ def test_words_and_tools_of_the_map_do_not_overlap(page: Page, plane: Locator, w
     assert page.evaluate(OVERLAPS) == []
 
 
+CROSSED = """() => {
+  const map = document.querySelector('[data-map]');
+  const {left, top} = map.getBoundingClientRect();
+  const line = map.querySelector('[data-map-path]');
+  const points = [...line.points].map(({x, y}) => [x + left, y + top]);
+  const rings = [...map.querySelectorAll('.map-playing, [data-cursor]')]
+    .map((one) => one.getBoundingClientRect());
+  return [...map.querySelectorAll('.mood-label.is-shown')].filter((word) => {
+    const box = word.getBoundingClientRect();
+    const isIn = ([x, y]) => x > box.left && x < box.right && y > box.top && y < box.bottom;
+    const between = points.flatMap(([x, y], n) => n === 0 ? [] : [...Array(200).keys()].map((k) =>
+      [x + (points[n - 1][0] - x) * k / 200, y + (points[n - 1][1] - y) * k / 200]));
+    const meets = (ring) => ring.left < box.right && box.left < ring.right
+      && ring.top < box.bottom && box.top < ring.bottom;
+    return between.some(isIn) || rings.some(meets);
+  }).map((word) => word.textContent);
+}"""
+
+
+def test_words_of_the_map_keep_clear_of_the_list_beside_it(page: Page, plane: Locator) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.mouse.move(*at(plane, 0.2, 0.2))
+    page.mouse.down()
+    page.mouse.move(*at(plane, 0.8, 0.8), steps=5)
+    page.mouse.up()
+    expect(page.locator("[data-panel-name]")).to_be_visible()
+    expect(page.locator("[data-map-playing]")).to_be_visible()
+    page.wait_for_timeout(700)  # the map is narrower, and the names have moved
+    assert len((page.locator("[data-map-path]").get_attribute("points") or "").split()) == 8
+    assert page.locator(".mood-label.is-shown").count() >= 8
+    assert page.evaluate(CROSSED) == []
+
+
 def test_words_make_way_for_songs(page: Page, plane: Locator, songs: list[Song]) -> None:
     page.wait_for_timeout(500)
     words = page.locator(".mood-label.is-shown").all()

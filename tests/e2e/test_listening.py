@@ -111,7 +111,7 @@ def test_the_plane_says_in_words_how_sure_a_place_is(page: Page, songs: list[Son
     SongEmotion.objects.filter(song=songs[0]).update(valence_spread=0.3)
     page.goto(f"/songs/{songs[0].pk}")
     plane = page.get_by_role("img", name="On the map: pleasant 0.25 ± 0.30, lively 0.25 ± 0.08")
-    expect(plane.locator("ellipse")).to_have_count(2)
+    expect(plane.locator(".reach")).to_have_count(1)
     # what lies beyond the plane is cut off
     assert plane.locator("svg").evaluate("drawn => getComputedStyle(drawn).overflow") == "hidden"
 

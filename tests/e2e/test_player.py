@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from recommender.feedback import feedback_of
 from tests.e2e.test_feedback import ada
 from tests.e2e.test_listening import played, wait_until_played
 from tests.factories import UserFactory
@@ -254,6 +255,31 @@ def test_a_song_that_cannot_be_played_is_left_out_at_once(
     expect(now_playing(page)).to_have_text(titles[1])
     wait_until_played(page, 0.3)
     expected_complaints += [NOT_THERE] * 2
+
+
+def test_the_player_likes_and_leads_on(page: Page, songs: list[Song], ada: User) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/playlist?mood=calm&seed=1&min_match=0")
+    page.locator("[data-play]").first.click()
+    page.get_by_role("button", name="Open the player").click()
+    expect(page.locator("[data-now-mood]")).to_have_text("calm")
+    expect(page.get_by_role("slider", name="Volume")).to_be_hidden()
+    like = page.get_by_role("button", name="Like this song")
+    row = page.locator("[data-entry]").first.locator(".tools > .marks .mark.like")
+    for is_liked in ("true", "false", "true"):
+        with page.expect_response(lambda answer: answer.status == 204):
+            like.click()
+        expect(like).to_have_attribute("aria-pressed", is_liked)
+        expect(row).to_have_attribute("aria-pressed", is_liked)
+    assert len(feedback_of(ada).likes) == 1
+    page.get_by_role("button", name="Next song").click()
+    expect(like).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="More about this song").click()
+    page.keyboard.press("Escape")
+    expect(like).to_be_visible()
+    page.get_by_role("button", name="More about this song").click()
+    page.get_by_role("link", name="Playlist like this").click()
+    expect(page).to_have_url(re.compile(r"/playlist\?like=\d+"))
 
 
 def test_the_phone_has_a_whole_screen(page: Page, titles: list[str]) -> None:

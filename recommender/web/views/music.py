@@ -135,7 +135,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "felt": presentation.felt_in_words(emotion.felt),
             "kinds": presentation.kinds_told(emotion.kinds),
             "parts": presentation.parts(emotion.gates),
-            "alone": presentation.alone_in_words(emotion.alone),
+            "alone": presentation.alone_in_words(emotion.alone, str(emotion.quadrant)),
             "timeline": charts.timeline_chart(emotion.timeline, song.duration_seconds),
             "similar": [song for _, song in similar_listed(similar)],
         }

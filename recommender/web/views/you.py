@@ -40,8 +40,8 @@ def own_moods(request: HttpRequest) -> HttpResponse:
             (gettext("Month by month"), "month", mood_charts.trail(history.months)),
             (gettext("Week by week"), "week", mood_charts.trail(history.weeks[-_TRAIL_WEEKS:])),
         ],
-        "moods": [(mood, mood.count / history.moods[0].count) for mood in history.moods],
         "hours": hours,
+        "hours_scale": mood_charts.hour_scale(hours),
         "hours_words": mood_charts.busiest_hours(hours),
         "zone": timezone.get_current_timezone_name(),
     }

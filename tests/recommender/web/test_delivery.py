@@ -85,8 +85,8 @@ class TestHeaders:
     def test_browsers_keep_the_texts_of_modules(
         self, client: Client, settings: SettingsWrapper, language: str
     ) -> None:
+        page = client.get("/songs", headers={"Accept-Language": language}).content.decode()
         settings.AFFETTI_PUBLIC = False
-        page = client.get("/login", headers={"Accept-Language": language}).content.decode()
         assert f'<html lang="{language}">' in page
         address = re.search(rf'<script defer src="(/texts/{language}\.\w+\.js)"', page)
         assert address

@@ -57,7 +57,8 @@ def test_lists_have_buttons_and_leave_out_bans(
 ) -> None:
     address = "/playlist?mood=calm&seed=1&min_match=0"
     listed = ada.get(address).content.decode()
-    assert listed.count('class="mark like"') == 2 * len(songs)  # in the row and in its menu
+    # In each row and in its menu, and one in the player.
+    assert listed.count('class="mark like"') == 2 * len(songs) + 1
     assert f"/songs/{songs[0].pk}/ban" in listed
     ada.post(f"/songs/{songs[0].pk}/ban")
     assert f"/songs/{songs[0].pk}/ban" not in ada.get(address).content.decode()

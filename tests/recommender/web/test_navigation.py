@@ -27,6 +27,15 @@ def test_a_page_names_its_section(client: Client, path: str, section: str) -> No
     assert f'data-section="{section}"' in opening_tag(client, path)
 
 
+@pytest.mark.parametrize("path", ["/login", "/signup"])
+def test_a_door_stands_alone(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+    assert 'data-frame="door"' in opening_tag(client, path)
+    assert "<nav" not in page
+    assert "data-player" not in page.partition("<main")[0] + page.partition("</main>")[2]
+    assert 'href="/"' in page, "the way to the other pages"
+
+
 def test_an_unknown_address_is_in_no_section(client: Client) -> None:
     assert 'data-section=""' in opening_tag(client, "/nothing")
 

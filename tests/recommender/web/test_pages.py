@@ -182,14 +182,14 @@ class TestSongs:
         page = text(client.get(f"/songs/{emotion.song_id}"))
         assert ">Pleasant 0.90 ± 0.12,<" in page
         assert ">lively 0.25 ± 0.08<" in page
-        assert '<ellipse cx="90.0" cy="75.0" rx="25.0" ry="16.0"/>' in page
-        assert '<ellipse cx="90.0" cy="75.0" rx="12.5" ry="8.0"/>' in page
+        across, up = "h12.5h-12.5h-12.5h12.5", "v8.0v-8.0v-8.0"
+        assert f'<path class="reach" d="M90.0 75.0{across}{up}"/>' in page
 
     def test_the_plane_of_an_older_model_has_a_point_alone(self, client: Client) -> None:
         emotion = SongEmotionFactory(valence=0.9, valence_spread=None, arousal_spread=None)
         page = text(client.get(f"/songs/{emotion.song_id}"))
         assert '<circle cx="90.0"' in page
-        assert "<ellipse" not in page
+        assert 'class="reach"' not in page
         assert "±" not in page
 
     def test_lines_that_moved_it_are_told_if_they_moved_it_visibly(self, client: Client) -> None:
@@ -210,14 +210,19 @@ class TestSongs:
 
     def test_sound_and_lyrics_alone(self, client: Client) -> None:
         bright, dark = {"valence": 0.8, "arousal": 0.7}, {"valence": 0.2, "arousal": 0.3}
-        apart = SongEmotionFactory(alone={"audio": bright, "lyrics": dark}).song
-        page = text(client.get(f"/songs/{apart.pk}"))
-        assert "Its sound alone is happy; its lyrics alone are sad." in page
-        alike = SongEmotionFactory(alone={"audio": dark, "lyrics": dark}).song
-        page = text(client.get(f"/songs/{alike.pk}"))
-        assert "Its sound alone is sad, and so are its lyrics." in page
-        no_words = SongEmotionFactory(alone={"audio": dark, "context": dark}).song
-        assert "sound alone" not in text(client.get(f"/songs/{no_words.pk}"))
+
+        def page(**alone: dict[str, float]) -> str:
+            song = SongEmotionFactory(valence=0.2, arousal=0.2, alone=alone).song
+            return text(client.get(f"/songs/{song.pk}"))
+
+        apart = page(audio=bright, lyrics=dark)
+        assert "By its sound alone it would be happy, by its lyrics alone sad." in apart
+        others = page(audio=bright, lyrics=bright)
+        assert "By its sound alone it would be happy, by its lyrics alone happy." in others
+        alike = page(audio=dark, lyrics=dark)
+        assert "Sound and lyrics agree." in alike
+        assert "alone" not in alike
+        assert "alone" not in page(audio=dark, context=dark)
 
     def test_what_listeners_would_feel(self, client: Client) -> None:
         felt = dict.fromkeys(GEMS, 0.02) | {"nostalgia": 0.42, "joyful_activation": 0.31}
@@ -244,15 +249,15 @@ class TestSongs:
         emotion_correct(song_id=song.pk, valence=0.2, arousal=0.3, by=UserFactory())
         assert guess not in text(client.get(f"/songs/{song.pk}"))
 
-    def test_intervals_are_a_box_on_the_map(self, client: Client) -> None:
+    def test_intervals_are_lines_on_the_map(self, client: Client) -> None:
         song = SongEmotionFactory(
             valence=0.4, arousal=0.7, valence_interval=[0.1, 0.6], arousal_interval=[0.5, 0.95]
         ).song
         page = text(client.get(f"/songs/{song.pk}"))
-        assert '<rect class="interval" x="10.0" y="5.0" width="50.0" height="45.0"' in page
+        assert '<path class="reach" d="M10.0 30.0h50.0M40.0 5.0v45.0"/>' in page
+        assert "Likely: pleasant 0.10 to 0.60, lively 0.50 to 0.95" in page
         assert "Pleasant 0.40 (0.10 to 0.60)," in page
         assert "lively 0.70 (0.50 to 0.95)" in page
-        assert "ellipse" not in page
 
     def test_withheld_lyrics(self, client: Client) -> None:
         note = "Lyrics in German were not used: the model was trained on English lyrics."

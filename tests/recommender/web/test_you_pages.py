@@ -60,7 +60,10 @@ class TestMoods:
         for days in (0, 1, 40):
             Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
         page = shown(ada, "/you")
-        assert "You heard 3 songs on 3 days. By their mean, the days were: 3 happy." in page
+        assert (
+            "You heard 3 songs on 3 days. By their mean, the days were: 3\N{NO-BREAK SPACE}happy."
+            in page
+        )
         assert page.count('tabindex="-1" class="q1"') == 3
         assert f'<a href="/history?day={now:%Y-%m-%d}">' in page
         assert page.count("<table>") == 4
@@ -183,6 +186,15 @@ class TestCharts:
         words = mood_charts.busiest_hours(bars)
         assert words == "You listen most in the morning: 67% of the songs."
         assert mood_charts.busiest_hours(mood_charts.hour_bars([{}] * 24)) == ""
+
+    @pytest.mark.parametrize(
+        ("highest", "lines"), [(1, [1]), (4, [1, 2, 3, 4]), (9, [2, 4, 6, 8]), (260, [100, 200])]
+    )
+    def test_the_hours_have_a_scale_of_round_counts(self, highest: int, lines: list[int]) -> None:
+        scale = mood_charts.hour_scale(mood_charts.hour_bars([{"Q1": highest}, {"Q2": 1}]))
+        assert [count for _, count in scale] == lines
+        assert all(y == pytest.approx(100 * (1 - count / highest), abs=0.1) for y, count in scale)
+        assert mood_charts.hour_scale(mood_charts.hour_bars([{}] * 24)) == []
 
 
 class TestHistory:

@@ -28,15 +28,19 @@ onElement("[data-mark]", (form) => {
   });
 });
 
-// A like ends a ban, and a ban a like. A row and its menu both have the buttons.
+// A like ends a ban, and a ban a like. A row, its menu and the player may have buttons for one song.
 function show(form, isOn) {
-  const group = form.closest("[data-entry]") ?? form.closest(".marks");
-  const of = (kind) => [...group.querySelectorAll(`[data-mark="${kind}"]`)];
   const { mark } = form.dataset;
-  of(mark).forEach((one) => press(one, isOn));
-  if (isOn) of(mark === "like" ? "ban" : "like").forEach((one) => press(one, false));
-  const isBanned = of("ban")[0].querySelector("button").getAttribute("aria-pressed");
-  form.closest("[data-entry]")?.classList.toggle("is-banned", isBanned === "true");
+  const all = [...document.querySelectorAll("[data-mark]")];
+  const other = (url) => url.replace(/\/(like|ban)$/, mark === "like" ? "/ban" : "/like");
+  for (const one of all) {
+    if (one.action === form.action) press(one, isOn);
+    else if (isOn && one.action === other(form.action)) press(one, false);
+  }
+  for (const ban of all.filter((one) => one.dataset.mark === "ban")) {
+    const isBanned = ban.querySelector("button").getAttribute("aria-pressed") === "true";
+    ban.closest("[data-entry]")?.classList.toggle("is-banned", isBanned);
+  }
 }
 
 function press(form, isOn) {
@@ -68,6 +72,7 @@ onElement("[data-place-form]", (form) => {
 
   function moved() {
     draw();
+    plane.classList.add("is-moved");
     if (!save) return;
     save.hidden = false;
     const side = (slider) => Number(slider.value >= 0.5);
@@ -108,8 +113,10 @@ onElement("[data-place-form]", (form) => {
     moved();
   });
   form.addEventListener("input", moved);
+  const wasMoved = plane.classList.contains("is-moved");
   form.addEventListener("reset", () => setTimeout(() => {
     draw();
+    plane.classList.toggle("is-moved", wasMoved);
     if (save) save.hidden = true;
     if (words) words.textContent = hint;
   }));

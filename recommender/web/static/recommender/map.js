@@ -57,7 +57,7 @@ onElement("[data-map]", (map) => {
     const sentences = [interpolate(near, shown, true)];
     if (begun) sentences.unshift(journeyFrom(view.labels.nearest(...begun)));
     reading.textContent = sentences.join(" ");
-    drawOver();
+    view.draw();
   }
 
   function choose(place) {
@@ -65,12 +65,19 @@ onElement("[data-map]", (map) => {
     show(current());
   }
 
+  const numberPlaying = () => view.songs ? view.songs.numberOf(currentSong()?.songId) : -1;
+  view.marks = () => {
+    const playing = numberPlaying();
+    const points = playing < 0 ? [current()] : [current(), view.songs.place(playing)];
+    return { points, path: listed.map((n) => view.songs.place(n)) };
+  };
+
   function drawOver() {
     const place = (element, x, y) => element.setAttribute("transform", `translate(${x} ${y})`);
     place(find("cursor"), ...view.toPixels(...current()));
     const path = listed.map((n) => view.toPixels(...view.songs.place(n)).map(Math.round).join());
     find("map-path").setAttribute("points", path.join(" "));
-    const playing = view.songs ? view.songs.numberOf(currentSong()?.songId) : -1;
+    const playing = numberPlaying();
     find("map-playing").toggleAttribute("hidden", playing < 0);
     if (playing >= 0) place(find("map-playing"), ...view.toPixels(...view.songs.place(playing)));
     const from = gesture?.kind === "journey" ? gesture.from : begun;
@@ -270,10 +277,10 @@ onElement("[data-map]", (map) => {
   });
 
   // --- what is played elsewhere ---
-  const onSong = () => drawOver();
+  const onSong = () => view.draw();
   const onList = ({ detail }) => {
     listed = view.songs ? detail.map((id) => view.songs.numberOf(id)).filter((n) => n >= 0) : [];
-    drawOver();
+    view.draw();
   };
   document.addEventListener("affetti:song", onSong);
   document.addEventListener("affetti:list", onList);

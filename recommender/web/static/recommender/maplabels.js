@@ -1,6 +1,6 @@
 // The names of moods on the map. Each stands at its place, or beside it where it hides fewer songs.
 
-const REACH = [0, 17, 32, 48]; // pixels from its place
+const REACH = [0, 17, 32, 48, 70]; // pixels from its place
 const TURNS = 8; // directions that are tried at each distance
 const MOST_HIDDEN = 8; // more songs below a name count as so many
 const PIXELS_A_SONG = 24; // a name goes so far to hide one song less
@@ -36,15 +36,16 @@ export class MapLabels {
   }
 
   // Place the names in `view`, a MapView, the big ones first. `covers` are boxes of what stands
-  // there already. While the map moves, a name keeps the side of its place that it has.
-  place(view, covers) {
+  // there already, and `line` is the path of a list, in pixels: no name lies on them. While the map
+  // moves, a name keeps the side of its place that it has.
+  place(view, covers, line) {
     const taken = [...this.taken, ...covers];
     const radius = view.songs ? view.look().size / view.scale / 2 : 0;
     this.map.toggleAttribute("data-near", view.zoom >= FAR_ZOOM);
     for (const label of this.labels) {
       const [x, y] = view.toPixels(label.x, label.y);
       const tried = view.isMoving ? [label.beside] : besides(label.wide);
-      const free = tried.filter((by) => isFree(boxAt(label, x, y, by), taken, view.size));
+      const free = tried.filter((by) => isFree(boxAt(label, x, y, by), taken, line, view.size));
       const costs = free.map((by) => {
         const hidden = hiddenBelow(boxAt(label, x, y, by), radius - label.air, view);
         const [valence, arousal] = view.toPlace(x + by[0], y + by[1]);
@@ -92,10 +93,25 @@ function boxAt({ wide, tall }, x, y, [dx, dy]) {
   return { left: x + dx - wide / 2, top: y + dy - tall / 2, wide, tall };
 }
 
-function isFree(box, taken, [width, height]) {
+function isFree(box, taken, line, [width, height]) {
   const isIn = box.left >= EDGE && box.left + box.wide <= width - EDGE && box.top >= EDGE && box.top + box.tall <= height - EDGE;
   return isIn && !taken.some((one) => box.left < one.left + one.wide && one.left < box.left + box.wide &&
-    box.top < one.top + one.tall && one.top < box.top + box.tall);
+    box.top < one.top + one.tall && one.top < box.top + box.tall) &&
+    !line.some((end, n) => n > 0 && isCrossed(box, line[n - 1], end));
+}
+
+// Whether the way from one point to another leads through a box: what is left of it is cut off at
+// each side in turn.
+function isCrossed({ left, top, wide, tall }, [ax, ay], [bx, by]) {
+  let [from, to] = [0, 1];
+  for (const [start, way, low, high] of [[ax, bx - ax, left, left + wide], [ay, by - ay, top, top + tall]]) {
+    if (way === 0 && (start < low || start > high)) return false;
+    if (way === 0) continue;
+    const [one, other] = [(low - start) / way, (high - start) / way];
+    from = Math.max(from, Math.min(one, other));
+    to = Math.min(to, Math.max(one, other));
+  }
+  return from <= to;
 }
 
 // How many songs of a radius a box hides, at most MOST_HIDDEN; a radius below 0 makes it smaller.

@@ -13,6 +13,7 @@ const FAST_MS = 17;
 const LEAST_MOVING = 10_000;
 const REST_MS = 140;
 const COVER = 44;
+const POINT = 13; // half of the cursor, and of the ring around a song
 const COLOURS = ["--happy", "--angry", "--sad", "--calm"]; // Q1 to Q4
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -28,6 +29,7 @@ export class MapView {
     this.songs = null;
     this.titles = new Map(); // what is known of songs, by id
     this.listeners = [];
+    this.marks = () => ({ points: [], path: [] }); // places that names keep clear of, and a line
     this.layer = pointLayer(this.canvas);
     this.moving = 100_000; // songs drawn while the map moves
     this.zoom = 1;
@@ -132,7 +134,9 @@ export class MapView {
     const view = this.view;
     this.ground.setAttribute("viewBox", `${view.left} ${1 - view.bottom - view.height} ${view.width} ${view.height}`);
     if (this.songs && this.layer) this.layer.draw(view, this.look());
-    this.labels.place(this, this.nameSongs());
+    const { points, path } = this.marks();
+    const [dots, line] = [points, path].map((places) => places.map((one) => this.toPixels(...one)));
+    this.labels.place(this, [...this.nameSongs(), ...dots.map(boxOfPoint)], line);
     this.listeners.forEach((listener) => listener());
     this.measure(now);
   }
@@ -238,6 +242,9 @@ export class MapView {
 
 // Of a song's cover and title, around its place.
 const boxOfNamed = ([x, y]) => ({ left: x - 60, top: y - COVER / 2, wide: 120, tall: COVER + 22 });
+
+// Of the cursor, and of the ring around the song that plays.
+const boxOfPoint = ([x, y]) => ({ left: x - POINT, top: y - POINT, wide: 2 * POINT, tall: 2 * POINT });
 
 function quadrant(valence, arousal) {
   if (arousal >= 0.5) return valence >= 0.5 ? "Q1" : "Q2";

@@ -19,8 +19,8 @@ export const sound = new Sound(player.querySelector("[data-decks]"));
 
 export const currentSong = () => queue.current;
 
-// An item is {songId, title, artist, audioUrl, mediaType, coverUrl, pageUrl, quadrant}, and
-// optionally `transcodedUrl`. Without `start`, the first song that this browser plays begins.
+// An item is {songId, durationSeconds, title, artist, audioUrl, mediaType, coverUrl, pageUrl,
+// quadrant}, and optionally `transcodedUrl`. Without `start`, the first song that this browser plays begins.
 export function playQueue(items, start) {
   leave();
   queue.replace(items, start ?? Math.max(0, items.findIndex(isPlayable)));

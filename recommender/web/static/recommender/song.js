@@ -103,7 +103,7 @@ onElement("[data-waveform]", (slider) => {
       return;
     }
     ({ peaks, sections } = answer);
-    setLength(answer.duration_seconds);
+    if (!length) setLength(answer.duration_seconds);
     slider.classList.add("is-loaded");
     draw();
   }

@@ -42,8 +42,8 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   root.classList.remove("is-loading");
 });
 
-// A page loaded whole: what is no page of ours, and what another user sees or is in another
-// language, because what is around `main` stays.
+// A page loaded whole: what is no page of ours, and what another user sees, is in another language or
+// stands alone as the login does, because what is around `main` stays.
 function loadWhole(event, { request, response }) {
   event.preventDefault();
   if (request.method === "GET" || response.raw.redirected) location.assign(response.raw.url);
@@ -67,7 +67,8 @@ document.addEventListener("htmx:before:swap", (event) => {
   // An error page of a failing server does not know the user.
   const isOtherUser = next?.dataset.user !== undefined && next.dataset.user !== main.dataset.user;
   const isOtherLanguage = next?.lang && next.lang !== root.lang;
-  if (!next || isOtherUser || isOtherLanguage) loadWhole(event, ctx);
+  const isOtherFrame = next?.dataset.frame !== main.dataset.frame;
+  if (!next || isOtherUser || isOtherLanguage || isOtherFrame) loadWhole(event, ctx);
   else if (next.dataset.user === undefined) next.dataset.user = main.dataset.user;
 });
 

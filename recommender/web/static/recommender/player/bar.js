@@ -87,7 +87,7 @@ opener.addEventListener("click", () => {
 });
 find("close").addEventListener("click", close);
 player.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") close();
+  if (event.key === "Escape" && !player.querySelector(":popover-open")) close();
 });
 matchMedia("(min-width: 48rem)").addEventListener("change", (query) => {
   if (query.matches) close();

@@ -4,8 +4,9 @@ export function itemOf(button) {
     button.dataset;
   const place = button.closest(".q1, .q2, .q3, .q4")?.className.match(/\bq[1-4]\b/)?.[0] ?? "";
   const quadrant = button.dataset.quadrant ?? place.toUpperCase();
+  const durationSeconds = Number(button.dataset.durationSeconds) || 0;
   return {
-    songId: Number(songId), title, artist, audioUrl, mediaType, transcodedUrl, coverUrl, pageUrl,
+    songId: Number(songId), durationSeconds, title, artist, audioUrl, mediaType, transcodedUrl, coverUrl, pageUrl,
     quadrant,
   };
 }

@@ -21,8 +21,9 @@ function show(seconds) {
   slider.max = duration || 1;
   slider.value = duration ? seconds : 0;
   elapsed.textContent = clock(seconds);
-  total.textContent = duration ? clock(duration) : "";
-  const shown = { time: clock(seconds), duration: clock(duration) };
+  const length = currentSong()?.durationSeconds || duration; // as on the pages, where it is known
+  total.textContent = length ? clock(length) : "";
+  const shown = { time: clock(seconds), duration: clock(length) };
   slider.setAttribute("aria-valuetext", interpolate(gettext("%(time)s of %(duration)s"), shown, true));
   const share = duration ? seconds / duration : 0;
   player.style.setProperty("--played", share.toFixed(4));
