@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +27,7 @@ _USUAL_SECONDS: Final = 210
 """Stands for the length of a song that is not known."""
 _WASH_STOPS: Final = 24
 """So many that no stop is seen."""
-_WASH_EVENED: Final = 0.2
+_WASH_EVENED: Final = 0.12
 """A standard deviation: the share of a list over which its gradient is evened out."""
 
 
@@ -167,23 +168,18 @@ def ribbon(entries: Sequence[Entry]) -> list[Stripe]:
 
 def wash(entries: Sequence[Entry]) -> list[tuple[float, str]]:
     """Return the stops of a gradient along a list's path: shares of 100, and colours."""
-    places = [entry.place for entry in entries if entry.place]
-    if not places:
-        return []
-    last = max(1, len(places) - 1)
+    colours = [bytes.fromhex(place_colour(one.place)[1:]) for one in entries if one.place]
+    last = max(1, len(colours) - 1)
     stops = []
-    for stop in range(_WASH_STOPS):
+    for stop in range(_WASH_STOPS if colours else 0):
         at = stop / (_WASH_STOPS - 1)
-        near = [
-            (math.exp(-(((number / last - at) / _WASH_EVENED) ** 2) / 2), place)
-            for number, place in enumerate(places)
+        weights = [
+            math.exp(-(((number / last - at) / _WASH_EVENED) ** 2) / 2)
+            for number in range(len(colours))
         ]
-        total = sum(weight for weight, _ in near)
-        middle = AffectPoint(
-            sum(weight * place.valence for weight, place in near) / total,
-            sum(weight * place.arousal for weight, place in near) / total,
-        )
-        stops.append((round(100 * at, 1), place_colour(middle)))
+        channels = zip(*colours, strict=True)
+        mixed = (sum(map(operator.mul, weights, channel)) / sum(weights) for channel in channels)
+        stops.append((round(100 * at, 1), f"#{bytes(map(round, mixed)).hex()}"))
     return stops
 
 

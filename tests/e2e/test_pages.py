@@ -103,7 +103,7 @@ def test_another_language_loads_the_page_whole(page: Page, songs: list[Song]) ->
     page.goto("/songs")
     assert page.evaluate("gettext('Play')") == "Play"
     page.evaluate("document.cookie = 'language=de; Path=/'")  # as a choice in another tab does
-    page.get_by_label("Main").get_by_role("link", name="Log in").click()
+    page.get_by_label("Main").get_by_role("link", name="Home").click()
     expect(page.locator("html")).to_have_attribute("lang", "de")
     assert page.evaluate("""document.querySelector('script[src^="/texts/de."]') !== null""")
 
