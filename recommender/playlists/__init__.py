@@ -16,6 +16,7 @@ from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import (
     last_target,
+    playlist_by_hand,
     playlist_edit,
     playlist_redo,
     playlist_rename,
@@ -25,7 +26,7 @@ from recommender.playlists.saved import (
     playlist_undo,
     playlist_unshare,
 )
-from recommender.playlists.similar import SimilarSong, similar_listed, songs_similar
+from recommender.playlists.similar import SimilarSong, similar_listed, songs_between, songs_similar
 from recommender.playlists.ways_out import WayOut, ways_out
 from recommender.playlists.worded import worded
 
@@ -47,6 +48,7 @@ __all__ = [
     "gone_notes",
     "last_target",
     "left_out_note",
+    "playlist_by_hand",
     "playlist_edit",
     "playlist_edited",
     "playlist_generate",
@@ -63,6 +65,7 @@ __all__ = [
     "playlist_unshare",
     "profile_shown",
     "similar_listed",
+    "songs_between",
     "songs_similar",
     "ways_out",
     "worded",

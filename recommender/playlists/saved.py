@@ -79,6 +79,16 @@ def playlist_save(
 
 
 @transaction.atomic
+def playlist_by_hand(*, user: User, name: str, song_ids: Iterable[int]) -> Playlist:
+    """Keep songs that somebody chose; no request makes the list again."""
+    playlist = Playlist.objects.create(
+        user_id=user.pk, name=name, request={}, seed=0, model_version=""
+    )
+    _entries_set(playlist, [_Kept(pk) for pk in song_ids])
+    return playlist
+
+
+@transaction.atomic
 def playlist_edit(*, playlist: Playlist, edits: Sequence[Edit]) -> Playlist:
     """Change a saved list; the former one stays as a version.
 
@@ -148,10 +158,13 @@ def playlist_unshare(*, playlist: Playlist) -> None:
 
 
 def last_target(user: User | AnonymousUser) -> AffectPoint | None:
-    """Return the target of the list that a user kept last, None if there is none."""
+    """Return the target of the list that a user kept last, None if there is none.
+
+    Lists that were made by hand have none.
+    """
     if not user.is_authenticated:
         return None
-    own = Playlist.objects.filter(user_id=user.pk, station__isnull=True)
+    own = Playlist.objects.filter(user_id=user.pk, station__isnull=True).exclude(target={})
     target = own.values_list("target", flat=True).first()
     return AffectPoint(target["valence"], target["arousal"]) if target else None
 

@@ -75,6 +75,84 @@ def songs_similar(
     ]
 
 
+def songs_between(
+    *, start_id: int, end_id: int, count: int, user: User | AnonymousUser | None = None
+) -> list[SimilarSong]:
+    """Return songs that lead from one to another by sound: `count` or fewer, with both at the ends.
+
+    Each song between is the nearest that is left to a place on the way from embedding to embedding.
+    Similarities are those to the first song, and fall. Each recording is there once, and what
+    `user` banned is not. Raises `PlaylistRequestError` as `songs_similar` does.
+    """
+    snapshot = index_snapshot()
+    held = snapshot.narrowed([start_id, end_id])
+    absent = [pk for pk in (start_id, end_id) if not len(held.rows_of([pk]))]
+    if absent:
+        raise song_unusable_error(absent)
+    start, end = (held.fused(held.rows_of([pk]))[0] for pk in (start_id, end_id))
+    ends = [SimilarSong(start_id, 1.0, snapshot.model_version)]
+    if count == 1 or start_id == end_id:
+        return ends
+    last = SimilarSong(end_id, min(1.0, float(start @ end)), snapshot.model_version)
+    steps = np.linspace(0.0, 1.0, count)[1:-1, np.newaxis]
+    places = (1 - steps) * start + steps * end
+    # Between two embeddings that point away from each other the way has no direction.
+    places /= np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-6)
+    between = _between(start_id, end_id, start, places.astype(np.float32), last.similarity, user)
+    return [*ends, *between, last]
+
+
+def _between(
+    start_id: int,
+    end_id: int,
+    start: NDArray[np.float32],
+    places: NDArray[np.float32],
+    lowest: float,
+    user: User | AnonymousUser | None,
+) -> list[SimilarSong]:
+    """Return a song for each place, less similar to the first song the later it comes."""
+    others = Condition(SAME_RECORDING, any_of=(start_id, end_id), is_refused=True)
+    conditions = [others, *banned_conditions(user)]
+    nearest = [Nearest(place, _FILES * (len(places) + 1)) for place in places]
+    snapshot = index_snapshot().narrowed([start_id, end_id], nearest, conditions)
+    allowed = snapshot.alive & snapshot.passing(others)
+    banned = banned_rows(snapshot, user)
+    if banned is not None:
+        allowed &= ~banned
+    while True:
+        rows = _rows_between(snapshot, start, places, lowest, allowed)
+        gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
+        if not gone:
+            break
+        allowed[gone] = False
+    similarities = snapshot.fused(rows) @ start
+    order = np.lexsort((snapshot.song_ids[rows], -similarities))
+    return [
+        SimilarSong(
+            int(snapshot.song_ids[rows[at]]), float(similarities[at]), snapshot.model_version
+        )
+        for at in order
+    ]
+
+
+def _rows_between(
+    snapshot: IndexSnapshot,
+    start: NDArray[np.float32],
+    places: NDArray[np.float32],
+    lowest: float,
+    allowed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return the nearest row to each place that no other place has, more similar than the end."""
+    taken: dict[int, None] = {}
+    for place in places:
+        near = _nearest(snapshot, place, len(places) + 1, allowed)
+        is_before = snapshot.fused(near) @ start > lowest
+        free = [row for row in near[is_before].tolist() if row not in taken]
+        if free:
+            taken[free[0]] = None
+    return np.array([*taken], np.int64)
+
+
 def _nearest(
     snapshot: IndexSnapshot, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
 ) -> NDArray[np.int64]:

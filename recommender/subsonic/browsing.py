@@ -21,7 +21,7 @@ from recommender.subsonic.shapes import (
     artists_shown,
     songs_shown,
 )
-from recommender.subsonic.shelves import artists_in_order
+from recommender.subsonic.shelves import artists_in_order, mark
 from recommender.subsonic.system import MUSIC
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def get_artists(ask: Ask) -> dict[str, Any]:
 
 @call("getIndexes")
 def get_indexes(ask: Ask) -> dict[str, Any]:
-    changed = Song.objects.order_by("-updated_at").values_list("updated_at", flat=True).first()
+    changed = mark()
     last = int(changed.timestamp() * 1000) if changed else 0
     answer = {"ignoredArticles": _ARTICLES, "lastModified": last}
     if ask.parameters.number("ifModifiedSince", 0) >= last > 0:

@@ -76,6 +76,11 @@ def genre_in_order(key: str) -> Sequence[int]:
     return _held(f"genre {key}", lambda: _songs(genres__key=key))
 
 
+def mark() -> datetime | None:
+    """Return when a song changed last: another moment after each change."""
+    return Song.objects.order_by("-updated_at").values_list("updated_at", flat=True).first()
+
+
 def forget() -> None:
     """Read every order again at the next use."""
     with _lock:
@@ -84,16 +89,16 @@ def forget() -> None:
 
 def _held(name: str, read: Callable[[], T]) -> T:
     """Return what `read` returned, if no song has changed since."""
-    mark = Song.objects.order_by("-updated_at").values_list("updated_at", flat=True).first()
+    now = mark()
     held = _kept.get(name)
-    if held is not None and held[0] == mark and time.monotonic() - held[1] < LONGEST_SECONDS:
+    if held is not None and held[0] == now and time.monotonic() - held[1] < LONGEST_SECONDS:
         kept: T = held[2]
         return kept
     value = read()
     with _lock:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        _kept[name] = (mark, time.monotonic(), value)
+        _kept[name] = (now, time.monotonic(), value)
     return value
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from recommender.subsonic.calls import Function
 
 MUSIC: Final = {"id": 1, "name": "Music"}
-_EXTENSIONS: Final = ("apiKeyAuthentication", "formPost", "songLyrics", "topSongsByArtistId")
+_EXTENSIONS: Final = (
+    *("apiKeyAuthentication", "formPost", "playbackReport", "songLyrics"),
+    *("sonicSimilarity", "topSongsByArtistId"),
+)
 
 
 def extensions() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
 from recommender.error_answers import ErrorCode, error_answer, error_log
-from recommender.subsonic import browsing, files, listed, searching, system
+from recommender.subsonic import browsing, files, listed, lists, marks, searching, similar, system
 from recommender.subsonic.answers import Code, SubsonicError, answered, format_read
 from recommender.subsonic.caller import caller_of
 from recommender.subsonic.calls import CALLS, Ask
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-_MODULES: Final = (system, browsing, listed, searching, files)
+_MODULES: Final = (system, browsing, listed, searching, files, lists, marks, similar)
 """They register their calls when they are imported."""
 _METHODS: Final = ("GET", "HEAD", "POST")
 _CODES: Final = {

@@ -33,21 +33,21 @@ class Player:
         token = hashlib.md5((self._password + salt).encode()).hexdigest()
         return {"u": self._username, "t": token, "s": salt, "v": "1.16.1", "c": "test"}
 
-    def raw(self, name: str, **parameters: Any) -> Any:
+    def raw(self, name: str, /, **parameters: Any) -> Any:
         return self.client.get(f"/rest/{name}", {**self.keys(), "f": "json", **parameters})
 
-    def answer(self, name: str, **parameters: Any) -> dict[str, Any]:
+    def answer(self, name: str, /, **parameters: Any) -> dict[str, Any]:
         response = self.raw(name, **parameters)
         assert response.status_code == 200, response.content[:500]
         body: dict[str, Any] = response.json()["subsonic-response"]
         return body
 
-    def ok(self, name: str, **parameters: Any) -> dict[str, Any]:
+    def ok(self, name: str, /, **parameters: Any) -> dict[str, Any]:
         body = self.answer(name, **parameters)
         assert body["status"] == "ok", body
         return body
 
-    def code(self, name: str, **parameters: Any) -> int:
+    def code(self, name: str, /, **parameters: Any) -> int:
         body = self.answer(name, **parameters)
         assert body["status"] == "failed", body
         code: int = body["error"]["code"]

@@ -1,0 +1,117 @@
+"""Playlists of the listener, of stations and of moods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recommender.errors import IndexBusyError
+from recommender.models import Playlist, PlaylistEntry, Station
+from recommender.playlists import last_target
+from recommender.subsonic import lists
+from tests.factories import UserFactory
+from tests.recommender.subsonic.schemas import problems_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+
+    from catalog.models import Song
+    from tests.recommender.subsonic.conftest import Player
+
+pytestmark = pytest.mark.django_db
+
+
+def ids(playlist: dict[str, object]) -> list[int]:
+    entries = playlist["entry"]
+    assert isinstance(entries, list)
+    return [int(entry["id"]) for entry in entries]
+
+
+def test_one_is_made_changed_and_deleted(
+    player: Player, user: User, collection: list[Song]
+) -> None:
+    a, b, c, d = (song.pk for song in collection[:4])
+    made = player.ok("createPlaylist", name="Mine", songId=[a, b, a])["playlist"]
+    assert (made["name"], made["songCount"], made["owner"]) == ("Mine", 2, "ada")
+    key = made["id"]
+    player.ok("updatePlaylist", playlistId=key, name="Ours", songIdToAdd=[c, d, c])
+    player.ok("updatePlaylist", playlistId=key, songIndexToRemove=[0, 2, 99])
+    changed = player.ok("getPlaylist", id=key)["playlist"]
+    assert (changed["name"], ids(changed)) == ("Ours", [b, d])
+    replaced = player.ok("createPlaylist", playlistId=key, songId=[d, a, b, c])["playlist"]
+    assert ids(replaced) == [d, a, b, c]
+    player.ok("updatePlaylist", playlistId=key, public="true")
+    assert Playlist.objects.get().share_token
+    player.ok("updatePlaylist", playlistId=key, public="false")
+    assert Playlist.objects.get().share_token is None
+    assert last_target(user) is None
+    player.client.force_login(user)
+    assert player.client.get(f"/playlists/{key.removeprefix('pl-')}").status_code == 200
+    player.ok("deletePlaylist", id=key)
+    assert not Playlist.objects.exists()
+
+
+def test_anothers_is_not_there(
+    player: Player, player_of: Callable[[User], Player], collection: list[Song]
+) -> None:
+    key = player.ok("createPlaylist", name="Mine", songId=collection[0].pk)["playlist"]["id"]
+    other = player_of(UserFactory(username="bob"))
+    assert other.code("getPlaylist", id=key) == 70
+    assert other.code("updatePlaylist", playlistId=key, name="x") == 70
+    assert other.code("createPlaylist", playlistId=key, songId=collection[0].pk) == 70
+    assert other.code("deletePlaylist", id=key) == 70
+    assert other.code("getCoverArt", id=key) == 70
+    assert other.code("getPlaylists", username="ada") == 50
+    names = [one["name"] for one in other.ok("getPlaylists")["playlists"]["playlist"]]
+    assert "Mine" not in names
+
+
+def test_moods_are_lists_that_cannot_be_changed(player: Player, collection: list[Song]) -> None:
+    listed = player.ok("getPlaylists")["playlists"]["playlist"]
+    moods = {one["name"]: one for one in listed if one["readonly"]}
+    assert {"Happy", "Calm", "Sad"} <= set(moods)
+    assert moods["Happy"]["songCount"] > 0
+    happy = player.ok("getPlaylist", id=moods["Happy"]["id"])["playlist"]
+    assert len(ids(happy)) == moods["Happy"]["songCount"]
+    assert ids(player.ok("getPlaylist", id="mood-joy")["playlist"]) == ids(happy)
+    assert player.code("updatePlaylist", playlistId="mood-joy", name="x") == 50
+    assert player.code("deletePlaylist", id="mood-joy") == 50
+    assert player.code("getPlaylist", id="mood-nothing") == 70
+
+
+def test_without_an_index_the_kept_lists_are_there(
+    player: Player, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(**_: object) -> None:
+        raise IndexBusyError("away")
+
+    monkeypatch.setattr(lists, "playlist_generate", away)
+    player.ok("createPlaylist", name="Mine", songId=collection[0].pk)
+    listed = player.ok("getPlaylists")["playlists"]["playlist"]
+    assert listed[0]["name"] == "Mine"
+    assert "index" in listed[1]["comment"]
+    assert player.code("getPlaylist", id="mood-joy") == 0
+
+
+def test_a_station_is_its_present_list(player: Player, user: User, collection: list[Song]) -> None:
+    station = Station.objects.create(user=user, name="Mornings", request={}, version=1, current=1)
+    version = Playlist.objects.create(
+        user=user, name="x", request={}, seed=1, station=station, station_version=1
+    )
+    PlaylistEntry.objects.create(playlist=version, position=0, song=collection[5])
+    listed = player.ok("getPlaylists")["playlists"]["playlist"]
+    key = next(one["id"] for one in listed if one["name"] == "Mornings")
+    assert ids(player.ok("getPlaylist", id=key)["playlist"]) == [collection[5].pk]
+    assert player.code("deletePlaylist", id=key) == 50
+
+
+@pytest.mark.data
+def test_answers_fit_the_schemas(player: Player, collection: list[Song]) -> None:
+    made = player.ok("createPlaylist", name="Mine", songId=collection[0].pk)
+    assert problems_of("createPlaylist", made) == []
+    assert problems_of("getPlaylists", player.ok("getPlaylists")) == []
+    for key in (made["playlist"]["id"], "mood-joy"):
+        assert problems_of("getPlaylist", player.ok("getPlaylist", id=key)) == []
