@@ -14,10 +14,11 @@ from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResp
 from django.urls import reverse
 from django.utils.http import parse_etags
 
+from catalog.files.pictures import SIZES
 from catalog.selectors import song_open
 from recommender import selectors
 from recommender.media.covers import Cover, song_cover
-from recommender.media.drawn import drawn_cover
+from recommender.media.drawn import drawn_cover, painted_cover
 from recommender.media.transcoding import (
     TARGETS,
     is_transcoding_offered,
@@ -169,10 +170,12 @@ def transcoded_response(request: HttpRequest, song: Song, target: str) -> HttpRe
     return _file_response(request, path.open("rb"), etag, content_type, "private, max-age=3600")
 
 
-def cover_response(request: HttpRequest, song: Song, size: str) -> HttpResponseBase:
+def cover_response(
+    request: HttpRequest, song: Song, size: str, *, is_painted: bool = False
+) -> HttpResponseBase:
     """Answer with the cover of a song, one of `selectors.song_files`; drawn if it has no picture.
 
-    The drawing is of the mood that the song has now.
+    The drawing is of the mood that the song has now: SVG, or JPEG if it is to be painted.
     """
     cover = song_cover(song=song, size=size)
     if cover.path is not None:
@@ -183,13 +186,18 @@ def cover_response(request: HttpRequest, song: Song, size: str) -> HttpResponseB
             cover = Cover(cover.name, None, is_sure=False)
         else:
             return _file_response(request, file, f'"{cover.name}"', "image/jpeg", caching)
-    drawing = drawn_cover(seed=_cover_seed(song), place=selectors.song_place(song.pk))
-    etag = f'"{hashlib.sha256(drawing.encode()).hexdigest()[:32]}"'
+    seed, place = _cover_seed(song), selectors.song_place(song.pk)
+    kind = "image/jpeg" if is_painted else "image/svg+xml"
+    if is_painted:
+        drawing = painted_cover(seed=seed, place=place, side=SIZES[size])
+    else:
+        drawing = drawn_cover(seed=seed, place=place).encode()
+    etag = f'"{hashlib.sha256(drawing).hexdigest()[:32]}"'
     caching = "private, max-age=3600" if cover.is_sure else "no-store"
     headers = {"ETag": etag, "Cache-Control": caching}
     if _is_cached(request, etag):
         return HttpResponseNotModified(headers=headers)
-    return HttpResponse(drawing, headers=headers, content_type="image/svg+xml")
+    return HttpResponse(drawing, headers=headers, content_type=kind)
 
 
 def _cover_seed(song: Song) -> str:

@@ -5,9 +5,15 @@ The same song always has the same drawing. It shows no text.
 
 from __future__ import annotations
 
+import io
 import math
 import random
 from typing import TYPE_CHECKING, Final
+
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFilter
+import PIL.ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +54,32 @@ def drawn_cover(*, seed: str, place: AffectPoint | None) -> str:
         f'<g fill="none" stroke="#fff" stroke-linecap="round">{motif(numbers, liveliness)}</g>'
         "</svg>"
     )
+
+
+def painted_cover(*, seed: str, place: AffectPoint | None, side: int) -> bytes:
+    """Return a picture in the colours of `drawn_cover` as JPEG, for players that know no SVG.
+
+    It has the gradient and the soft spots, and no lines.
+    """
+    numbers = random.Random(seed)  # noqa: S311
+    dark, middle, light = _colours(place, numbers)
+    numbers.choice(_MOTIFS)
+    angle = numbers.uniform(0, 360)
+    ground = PIL.Image.linear_gradient("L").rotate(90 - angle, PIL.Image.Resampling.BILINEAR)
+    # The turned square has empty corners; its middle has none.
+    ground = ground.crop((64, 64, 192, 192)).resize((_SIDE, _SIDE))
+    picture = PIL.ImageOps.colorize(ground, middle, dark)
+    spots = picture.copy()
+    pen = PIL.ImageDraw.Draw(spots)
+    for colour in (light, middle, light):
+        x, y, radius = numbers.uniform(5, 95), numbers.uniform(5, 95), numbers.uniform(14, 34)
+        numbers.uniform(0.45, 0.85)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    soft = spots.filter(PIL.ImageFilter.GaussianBlur(9))
+    whole = PIL.Image.blend(picture, soft, 0.65).resize((side, side))
+    written = io.BytesIO()
+    whole.save(written, "JPEG", quality=85)
+    return written.getvalue()
 
 
 def place_colour(place: AffectPoint) -> str:

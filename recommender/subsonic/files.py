@@ -101,7 +101,7 @@ def get_cover_art(ask: Ask) -> HttpResponseBase:
         raise not_found()
     side = ask.parameters.number("size", SIZES["large"])
     size = "small" if 0 < side <= SIZES["small"] else "large"
-    return cover_response(ask.request, song, size)
+    return cover_response(ask.request, song, size, is_painted=True)
 
 
 def _cover_song(ask: Ask, text: str) -> int | None:

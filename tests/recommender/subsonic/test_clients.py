@@ -60,6 +60,7 @@ def opensonic(live_server: LiveServer, request: Any) -> Iterator[Any]:
     client = libopensonic.Connection(host, port=address.port, **keys)
     yield client
     client.cleanup()
+    client._loop.close()  # it stops its loop and leaves it open
 
 
 def test_py_opensonic(opensonic: Any, songs: list[Song]) -> None:
