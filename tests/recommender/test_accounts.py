@@ -299,7 +299,9 @@ EXPORTED = {
     "SongFeedback": "feedback",
     "Skip": "feedback",
     "ArtistBan": "feedback",
+    "Star": "feedback",
     "Token": "tokens",
+    "AppPassword": "app_passwords",
     "Invitation": "invitations",
     "BackgroundJob": "jobs",
     "NameLook": "",  # a hash of the user name, which is in the profile
