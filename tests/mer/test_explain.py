@@ -246,8 +246,9 @@ def test_a_line_adds_what_its_deletion_takes_away(pipeline):
     for line in whole.lyric_lines:
         rest = "\n".join(text for text in SONG.split("\n") if line_key(text) != line_key(line.text))
         (without,) = pipeline.predict([replace(song, lyrics=rest)])
-        assert whole.valence - without.valence == pytest.approx(line.valence, abs=1e-5)
-        assert whole.arousal - without.arousal == pytest.approx(line.arousal, abs=1e-5)
+        # In bfloat16 the company of other texts moves the last bits.
+        assert whole.valence - without.valence == pytest.approx(line.valence, abs=5e-4)
+        assert whole.arousal - without.arousal == pytest.approx(line.arousal, abs=5e-4)
 
 
 def test_what_a_line_adds_is_the_same_in_company(pipeline):

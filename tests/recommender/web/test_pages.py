@@ -255,7 +255,6 @@ class TestSongs:
         ).song
         page = text(client.get(f"/songs/{song.pk}"))
         assert '<path class="reach" d="M10.0 30.0h50.0M40.0 5.0v45.0"/>' in page
-        assert "Likely: pleasant 0.10 to 0.60, lively 0.50 to 0.95" in page
         assert "Pleasant 0.40 (0.10 to 0.60)," in page
         assert "lively 0.70 (0.50 to 0.95)" in page
 
