@@ -265,6 +265,7 @@ def shots_take(browser: Browser, context: BrowserContext, folder: Path) -> None:
         for selector in shot.presses:
             page.locator(selector).first.click()
             _settle(page)
+        page.mouse.move(0, 0)  # no button looks hovered over
         page.wait_for_timeout(4000 if shot.presses else 0)
         page.screenshot(path=folder / f"{shot.name}.png")
         view.close()
