@@ -371,10 +371,12 @@ AFFETTI_THROTTLE_RATES = {
     "anon": env.str("AFFETTI_THROTTLE_ANON", default="600/min"),
     "user": env.str("AFFETTI_THROTTLE_USER", default="3000/min"),
     "login": env.str("AFFETTI_THROTTLE_LOGIN", default="20/min"),
+    "keys": env.str("AFFETTI_THROTTLE_KEYS", default="20/min"),
     "stream": env.str("AFFETTI_THROTTLE_STREAM", default="1200/min"),
     "covers": env.str("AFFETTI_THROTTLE_COVERS", default="6000/min"),
     "uploads": env.str("AFFETTI_THROTTLE_UPLOADS", default="12000/min"),
     "words": env.str("AFFETTI_THROTTLE_WORDS", default="60/min"),
+    "paths": env.str("AFFETTI_THROTTLE_PATHS", default="60/min"),
 }
 
 REST_FRAMEWORK: dict[str, Any] = {

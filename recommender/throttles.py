@@ -53,7 +53,9 @@ WORDS_TURNS: Final = 1
 WORDS_PLACES: Final = 3
 """Requests of one process that rate a text or wait for their turn; the others are refused."""
 KEYS_REFUSED_SECONDS: Final = 60.0
-"""No key is taken from an address for this long after it sent too many wrong ones."""
+"""No key of a name is taken from an address for this long after it sent too many wrong ones."""
+KEYS_OF_ADDRESS: Final = 10
+"""An address may send wrong keys of all names so many times as often as those of one."""
 STORE_TIMEOUT_SECONDS: Final = 0.25
 STORE_PAUSE_SECONDS: Final = 5.0
 """A store that failed is not asked again for this long."""
@@ -380,30 +382,45 @@ def account_entered(request: HttpRequest, username: str) -> None:
 
 
 def _keys(request: HttpRequest, username: str) -> tuple[str, str]:
-    # A hash, because the store need not know names, and a name may be long.
-    name = hashlib.sha256(username.casefold().encode("utf-8", "replace")).hexdigest()[:32]
+    name = _hashed(username)
     return f"account {name}", f"account {name} from {address(request)}"
+
+
+def _hashed(name: str) -> str:
+    """Return a name for the store, which need not know it; and a name may be long."""
+    return hashlib.sha256(name.casefold().encode("utf-8", "replace")).hexdigest()[:32]
 
 
 # --- Keys of players -----------------------------------------------------------------------------
 
 
-def keys_check(request: HttpRequest) -> None:
-    """Throttled while an address is refused for the wrong keys that it sent.
+def keys_check(request: HttpRequest, name: str) -> None:
+    """Throttled while an address is refused for wrong keys of `name`, or of too many names.
 
     Players send their key with every request, so right ones are not counted as attempts.
     """
-    if store().knows(f"keys {address(request)}"):
+    if any(store().knows(f"keys {sender}") for sender in _senders(request, name)):
         raise Throttled(KEYS_REFUSED_SECONDS)
 
 
-def key_was_wrong(request: HttpRequest) -> None:
-    """Count a wrong key as an attempt to log in; Throttled, for a time, if it is one too many."""
-    try:
-        limit("login", address(request))
-    except Throttled:
-        store().remember(f"keys {address(request)}", KEYS_REFUSED_SECONDS)
-        raise
+def key_was_wrong(request: HttpRequest, name: str) -> None:
+    """Count a wrong key; Throttled, for a time, if it is one too many.
+
+    An old key in one player refuses no other account at the same address, and no login.
+    """
+    rate = Rate.parse(settings.AFFETTI_THROTTLE_RATES["keys"])
+    too_many = False
+    for sender, times in zip(_senders(request, name), (1, KEYS_OF_ADDRESS), strict=True):
+        if store().hit(f"keys:{sender}", rate.seconds)[0] > times * rate.count:
+            store().remember(f"keys {sender}", KEYS_REFUSED_SECONDS)
+            too_many = True
+    if too_many:
+        raise Throttled(KEYS_REFUSED_SECONDS)
+
+
+def _senders(request: HttpRequest, name: str) -> tuple[str, str]:
+    place = address(request)
+    return f"{_hashed(name)} from {place}", place
 
 
 # --- Words ---------------------------------------------------------------------------------------

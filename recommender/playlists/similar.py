@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FILES: Final = 4
 """A vector database is asked for so many times the songs: some are files of one recording."""
+_MOST_PLACES: Final = 30
+"""Places of a way between two songs; each is one search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def songs_between(
 ) -> list[SimilarSong]:
     """Return songs that lead from one to another by sound: `count` or fewer, with both at the ends.
 
-    Each song between is the nearest that is left to a place on the way from embedding to embedding.
+    Each song between is one of the nearest that are left to a place on the way from embedding to
+    embedding. A long way has `_MOST_PLACES` places with several songs each, since each is searched.
     Similarities are those to the first song, and fall. Each recording is there once, and what
     `user` banned is not. Raises `PlaylistRequestError` as `songs_similar` does.
     """
@@ -94,33 +97,42 @@ def songs_between(
     if count == 1 or start_id == end_id:
         return ends
     last = SimilarSong(end_id, min(1.0, float(start @ end)), snapshot.model_version)
-    steps = np.linspace(0.0, 1.0, count)[1:-1, np.newaxis]
+    shares = _shares(count - 2)
+    steps = np.linspace(0.0, 1.0, len(shares) + 2)[1:-1, np.newaxis]
     places = (1 - steps) * start + steps * end
     # Between two embeddings that point away from each other the way has no direction.
     places /= np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-6)
-    between = _between(start_id, end_id, start, places.astype(np.float32), last.similarity, user)
+    way = list(zip(places.astype(np.float32), shares, strict=True))
+    between = _between(start_id, end_id, start, way, last.similarity, user)
     return [*ends, *between, last]
+
+
+def _shares(songs: int) -> list[int]:
+    """Return how many songs each place of a way has."""
+    places = min(songs, _MOST_PLACES)
+    return [songs * (at + 1) // places - songs * at // places for at in range(places)]
 
 
 def _between(
     start_id: int,
     end_id: int,
     start: NDArray[np.float32],
-    places: NDArray[np.float32],
+    way: Sequence[tuple[NDArray[np.float32], int]],
     lowest: float,
     user: User | AnonymousUser | None,
 ) -> list[SimilarSong]:
-    """Return a song for each place, less similar to the first song the later it comes."""
+    """Return songs for each place, less similar to the first song the later they come."""
     others = Condition(SAME_RECORDING, any_of=(start_id, end_id), is_refused=True)
     conditions = [others, *banned_conditions(user)]
-    nearest = [Nearest(place, _FILES * (len(places) + 1)) for place in places]
+    most = 1 + sum(share for _, share in way)
+    nearest = [Nearest(place, _FILES * most) for place, _ in way]
     snapshot = index_snapshot().narrowed([start_id, end_id], nearest, conditions)
     allowed = snapshot.alive & snapshot.passing(others)
     banned = banned_rows(snapshot, user)
     if banned is not None:
         allowed &= ~banned
     while True:
-        rows = _rows_between(snapshot, start, places, lowest, allowed)
+        rows = _rows_between(snapshot, start, way, lowest, allowed)
         gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
         if not gone:
             break
@@ -138,18 +150,18 @@ def _between(
 def _rows_between(
     snapshot: IndexSnapshot,
     start: NDArray[np.float32],
-    places: NDArray[np.float32],
+    way: Sequence[tuple[NDArray[np.float32], int]],
     lowest: float,
     allowed: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Return the nearest row to each place that no other place has, more similar than the end."""
+    """Return the nearest rows to each place that no other place has, more similar than the end."""
     taken: dict[int, None] = {}
-    for place in places:
-        near = _nearest(snapshot, place, len(places) + 1, allowed)
+    most = 1 + sum(share for _, share in way)
+    for place, share in way:
+        near = _nearest(snapshot, place, most, allowed)
         is_before = snapshot.fused(near) @ start > lowest
         free = [row for row in near[is_before].tolist() if row not in taken]
-        if free:
-            taken[free[0]] = None
+        taken.update(dict.fromkeys(free[:share]))
     return np.array([*taken], np.int64)
 
 

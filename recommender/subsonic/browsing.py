@@ -21,7 +21,7 @@ from recommender.subsonic.shapes import (
     artists_shown,
     songs_shown,
 )
-from recommender.subsonic.shelves import artists_in_order, mark
+from recommender.subsonic.shelves import artists_in_order, artists_mark
 from recommender.subsonic.system import MUSIC
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def get_artists(ask: Ask) -> dict[str, Any]:
 
 @call("getIndexes")
 def get_indexes(ask: Ask) -> dict[str, Any]:
-    changed = mark()
+    changed = artists_mark()
     last = int(changed.timestamp() * 1000) if changed else 0
     answer = {"ignoredArticles": _ARTICLES, "lastModified": last}
     if ask.parameters.number("ifModifiedSince", 0) >= last > 0:
@@ -115,7 +115,14 @@ def get_song(ask: Ask) -> dict[str, Any]:
 
 @call("getMusicDirectory")
 def get_music_directory(ask: Ask) -> dict[str, Any]:
-    """Return the albums of an artist and the songs without an album, or the songs of an album."""
+    """Return what is in the folder of all music, of an artist, or of an album.
+
+    It is the artists, the artist's albums and songs without an album, or the album's songs.
+    """
+    if ask.parameters.text("id") == str(MUSIC["id"]):
+        artists = [one for _, listed in _indexed(ask) for one in artists_as_folders(listed)]
+        children = [{**one, "title": one["name"], "isDir": True} for one in artists]
+        return {"directory": {"id": str(MUSIC["id"]), "name": MUSIC["name"], "child": children}}
     item = ask.parameters.item()
     if item.kind == "album":
         album = get_album(ask)["album"]

@@ -49,14 +49,14 @@ class Caller:
 
 def caller_of(request: HttpRequest, parameters: Parameters) -> Caller:
     """Return who calls. Raises `SubsonicError`, and Throttled after too many wrong keys."""
-    keys_check(request)
     if parameters.has("apiKey"):
         return _by_api_key(request, parameters)
     username = parameters.text("u")
+    keys_check(request, username)
     matches = _matching(parameters)
     found = app_password_find(username=username[:150], matches=matches)
     if found is None:
-        key_was_wrong(request)
+        key_was_wrong(request, username)
         raise SubsonicError(
             Code.WRONG_PASSWORD,
             gettext(
@@ -73,9 +73,10 @@ def _by_api_key(request: HttpRequest, parameters: Parameters) -> Caller:
             Code.MECHANISMS_CONFLICT, gettext("Send apiKey alone, without u, p, t and s.")
         )
     key = parameters.text("apiKey")
+    keys_check(request, key)
     token = token_find(key.encode("ascii", "replace"))
     if token is None:
-        key_was_wrong(request)
+        key_was_wrong(request, key)
         raise SubsonicError(Code.WRONG_API_KEY, gettext("The API key is not valid."))
     return Caller(token.user, token)
 

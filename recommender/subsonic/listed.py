@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_SKIPPED: Final = 10**9
 """Rows before a page; no catalogue has more."""
+_MOST_LISTENS: Final = 10_000
+_MOST_DRAWN: Final = 5_000
+"""Songs of some years of which a few are drawn."""
 _BY_CHANCE: Final = random.SystemRandom()
 
 
@@ -67,7 +70,11 @@ def _recent(ask: Ask, start: int, stop: int) -> list[int]:
 
 
 def _heard(ask: Ask) -> Any:
-    listens = Listen.objects.filter(user=ask.user, song__is_available=True)
+    """Return the albums of the newest `_MOST_LISTENS` listens; older ones do not count."""
+    newest = Listen.objects.filter(user=ask.user).order_by("-listened_at", "-pk")
+    listens = Listen.objects.filter(
+        pk__in=newest.values("pk")[:_MOST_LISTENS], song__is_available=True
+    )
     albums = listens.exclude(song__album_entry=None).order_by().values(album=F("song__album_entry"))
     return albums.annotate(times=Count("pk"), last=Max("listened_at"))
 
@@ -136,6 +143,7 @@ def get_random_songs(ask: Ask) -> dict[str, Any]:
 
 
 def _by_filters(ask: Ask) -> Sequence[int]:
+    """Return the songs of a genre and of some years; of years, some that were added one by one."""
     genre = ask.parameters.text("genre", "")
     ids = genre_in_order(folded(genre)) if genre else songs_in_order()
     years = {
@@ -146,7 +154,11 @@ def _by_filters(ask: Ask) -> Sequence[int]:
     if not years:
         return ids
     years = {step: min(year, 2**15 - 1) for step, year in years.items()}
-    songs = Song.objects.filter(is_available=True, **years).order_by().values_list("pk", flat=True)
+    songs = Song.objects.filter(is_available=True, **years).order_by("pk")
     if genre:
         songs = songs.filter(genres__key=folded(genre))
-    return list(songs)
+    # No more than a part is read, from anywhere on, and from the first again after the last.
+    first = _BY_CHANCE.choice(ids) if ids else 0
+    drawn = list(songs.filter(pk__gte=first).values_list("pk", flat=True)[:_MOST_DRAWN])
+    before = songs.filter(pk__lt=first).values_list("pk", flat=True)
+    return [*drawn, *before[: _MOST_DRAWN - len(drawn)]]

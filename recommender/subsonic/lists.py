@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -32,10 +34,10 @@ from recommender.subsonic.answers import Code, SubsonicError, moment_text, plain
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.parameters import not_found, uuid_read
 from recommender.subsonic.shapes import songs_shown
-from recommender.subsonic.shelves import mark
+from recommender.subsonic.shelves import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import User
@@ -45,9 +47,17 @@ _STATION: Final = "st-"
 _MOOD: Final = "mood-"
 MOOD_SONGS: Final = 50
 _SHOWN_MOODS: Final = ("joy", "excitement", "calmness", "sadness", "anger", "romantic", "dreamy")
+_SHORT_SECONDS: Final = 600.0
+"""A mood list that is not full is made again after this: more songs may be analysed."""
 _MOST_KEPT: Final = 256
 _lock: Final = threading.Lock()
-_made: OrderedDict[tuple[Any, ...], list[int]] = OrderedDict()
+_made: OrderedDict[tuple[Any, ...], tuple[float, list[int]]] = OrderedDict()
+
+
+def forget() -> None:
+    """Make every mood list again at the next use."""
+    with _lock:
+        _made.clear()
 
 
 @call("getPlaylists", scope=Scope.PLAYLISTS)
@@ -114,7 +124,7 @@ def _saved(playlist: Playlist, count: int, seconds: float) -> dict[str, Any]:
 
 def _stations(user: User) -> list[dict[str, Any]]:
     versions = {
-        version.pk: (station, version)
+        version.pk: station
         for station in selectors.station_list(user)
         if (version := current_version(station))
     }
@@ -128,17 +138,19 @@ def _stations(user: User) -> list[dict[str, Any]]:
         )
     )
     held = {row["playlist"]: row for row in rows}
+    # `station_list` loads no more of a version than its number.
+    shown = Playlist.objects.only("name", "created_at", "share_token").in_bulk(list(versions))
     return [
         {
-            **_saved(version, held[pk]["count"], held[pk]["seconds"] or 0),
+            **_saved(shown[pk], held[pk]["count"], held[pk]["seconds"] or 0),
             "id": f"{_STATION}{station.pk}",
             "name": station.name,
             "created": moment_text(station.created_at),
             "changed": moment_text(station.created_at),
             "readonly": True,
         }
-        for pk, (station, version) in versions.items()
-        if pk in held
+        for pk, station in versions.items()
+        if pk in held and pk in shown
     ]
 
 
@@ -152,12 +164,12 @@ def _moods(user: User) -> list[dict[str, Any]]:
             raise
         return [_mood(mood, 0, 0.0, comment=told.message) for mood in _SHOWN_MOODS]
     lengths = dict(
-        Song.objects.filter(pk__in={pk for ids in made.values() for pk in ids})
+        Song.objects.filter(pk__in={pk for ids in made.values() for pk in ids}, is_available=True)
         .order_by()
         .values_list("pk", "duration_seconds")
     )
     return [
-        _mood(mood, len(ids), sum(lengths.get(pk) or 0.0 for pk in ids))
+        _mood(mood, sum(pk in lengths for pk in ids), sum(lengths.get(pk) or 0.0 for pk in ids))
         for mood, ids in made.items()
     ]
 
@@ -188,18 +200,19 @@ def _mood_whole(ask: Ask, mood: str) -> dict[str, Any]:
 
 
 def _mood_ids(mood: str, user: User) -> list[int]:
-    """Return the songs of a mood: the same all day, unless songs or the listener's marks change."""
+    """Return the songs of a mood: the same all day, unless the listener's marks change."""
     day = _today()
-    key = (mood, user.pk, feedback_of(user).revision, day, mark())
-    with _lock:
-        if key in _made:
-            return _made[key]
-    request = PlaylistRequest(moods=(mood,), count=MOOD_SONGS, seed=day.toordinal())
-    ids = [entry.song_id for entry in playlist_generate(request=request, user=user).entries]
-    with _lock:
-        _made[key] = ids
-        while len(_made) > _MOST_KEPT:
-            _made.popitem(last=False)
+    key = (mood, user.pk, feedback_of(user).revision, day)
+    with turn(f"{mood} {user.pk}"):
+        made = _made.get(key)
+        if made and (len(made[1]) == MOOD_SONGS or time.monotonic() - made[0] < _SHORT_SECONDS):
+            return made[1]
+        request = PlaylistRequest(moods=(mood,), count=MOOD_SONGS, seed=day.toordinal())
+        ids = [entry.song_id for entry in playlist_generate(request=request, user=user).entries]
+        with _lock:
+            _made[key] = (time.monotonic(), ids)
+            while len(_made) > _MOST_KEPT:
+                _made.popitem(last=False)
     return ids
 
 
@@ -208,14 +221,17 @@ def _today() -> datetime:
 
 
 @call("createPlaylist", scope=Scope.PLAYLISTS)
+@transaction.atomic
 def create_playlist(ask: Ask) -> dict[str, Any]:
     """Keep songs as a new list, or let a list have these songs and no others."""
     songs = _distinct(ask.parameters.songs("songId"))
     if ask.parameters.has("playlistId"):
         playlist = _own(ask, _writable(ask.parameters.text("playlistId")))
+        before = _song_ids(playlist)
+        _length_check(playlist, "songId", removed=before, added=songs)
         if ask.parameters.has("name"):
             playlist_rename(playlist=playlist, name=_name(ask))
-        playlist_edit(playlist=playlist, edits=_replaced(_song_ids(playlist), songs))
+        playlist_edit(playlist=playlist, edits=_replaced(before, songs))
     else:
         playlist = playlist_by_hand(user=ask.user, name=_name(ask), song_ids=songs)
     return {"playlist": _whole(ask, playlist)}
@@ -231,6 +247,20 @@ def _distinct(songs: Sequence[int]) -> list[int]:
     if Song.objects.filter(pk__in=ids, is_available=True).count() != len(ids):
         raise not_found()
     return ids
+
+
+def _length_check(
+    playlist: Playlist, name: str, *, removed: Collection[int], added: Collection[int]
+) -> None:
+    """Raise an error about the parameter `name` if a list would have too many songs."""
+    held = set(playlist.entries.values_list("song", flat=True))
+    after = (held - {*removed}) | {*added}
+    if len(after) > max(MAX_ENTRIES, len(held)):
+        raise SubsonicError(
+            Code.GENERIC,
+            gettext("%(name)s would give the list more than %(most)s songs.")
+            % {"name": name, "most": MAX_ENTRIES},
+        )
 
 
 def _replaced(before: Iterable[int], after: Sequence[int]) -> list[Edit]:
@@ -255,11 +285,13 @@ def _writable(text: str) -> str:
 
 
 @call("updatePlaylist", scope=Scope.PLAYLISTS)
+@transaction.atomic
 def update_playlist(ask: Ask) -> dict[str, Any]:
     """Rename a list, share it by a link or no more, add songs and remove some by their places."""
     playlist = _own(ask, _writable(ask.parameters.text("playlistId")))
     added = _distinct(ask.parameters.songs("songIdToAdd"))
     removed = _at_places(ask, _song_ids(playlist))
+    _length_check(playlist, "songIdToAdd", removed=removed, added=added)
     is_public = ask.parameters.flag("public", default=playlist.share_token is not None)
     if ask.parameters.has("name"):
         playlist_rename(playlist=playlist, name=_name(ask))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -17,7 +19,8 @@ from recommender.feedback import (
     song_skip,
     song_unmark,
 )
-from recommender.history import listen_record
+from recommender.history import is_play, listen_record
+from recommender.listening.heard import EARLIEST
 from recommender.models import PlayerState, Scope, Star
 from recommender.subsonic.answers import Code, SubsonicError, moment_text
 from recommender.subsonic.calls import Ask, call
@@ -36,9 +39,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _MOST_QUEUED: Final = 5_000
-_HEARD_SHARE: Final = 0.5
-_HEARD_SECONDS: Final = 240.0
-"""A song that was played for half of its length or so long counts as heard, and not as skipped."""
 _PLAYING: Final = ("starting", "playing", "paused")
 _NOW: Final = timedelta(minutes=30)
 """What a player told longer ago is not what plays now."""
@@ -142,13 +142,27 @@ def scrobble(ask: Ask) -> dict[str, Any]:
     if not ask.parameters.flag("submission", default=True):
         _state_keep(ask, songs[0], "playing", 0)
         return {}
-    moments: list[datetime | None] = [
-        ask.parameters.moment(text, "time") for text in ask.parameters.texts("time")
-    ]
-    for number, song in enumerate(songs):
-        moment = moments[number] if number < len(moments) else None
-        listen_record(user=ask.user, song_id=song, listened_at=moment)
+    moments = [_began(ask, text) for text in ask.parameters.texts("time")]
+    if Song.objects.filter(pk__in=songs).count() != len(set(songs)):
+        raise not_found()
+    with transaction.atomic():  # all of them or none
+        for song, moment in itertools.zip_longest(songs, moments[: len(songs)]):
+            listen_record(user=ask.user, song_id=song, listened_at=moment)
     return {}
+
+
+def _began(ask: Ask, text: str) -> datetime | None:
+    """Return when a song began; None, which is now, for the 0 of players that do not know it."""
+    moment = ask.parameters.moment(text, "time")
+    if not moment.timestamp():
+        return None
+    if moment < EARLIEST:
+        raise SubsonicError(
+            Code.GENERIC,
+            gettext("The parameter time must be milliseconds since 1970, from %(day)s on.")
+            % {"day": EARLIEST.date().isoformat()},
+        )
+    return moment
 
 
 @call("reportPlayback", scope=Scope.LISTEN)
@@ -170,9 +184,9 @@ def report_playback(ask: Ask) -> dict[str, Any]:
 def _stopped(ask: Ask, song_id: int, seconds: float) -> None:
     length = Song.objects.filter(pk=song_id).values_list("duration_seconds", flat=True).first()
     began = timezone.now() - timedelta(seconds=seconds)
-    if seconds >= min(_HEARD_SECONDS, _HEARD_SHARE * (length or 0.0)):
+    if is_play(seconds, length):
         listen_record(user=ask.user, song_id=song_id, listened_at=began, seconds_played=seconds)
-    else:
+    elif seconds or length:  # of a song of unknown length that never began, nothing is known
         song_skip(user=ask.user, song_id=song_id, seconds_played=seconds)
 
 

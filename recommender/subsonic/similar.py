@@ -36,7 +36,7 @@ def get_sonic_similar_tracks(ask: Ask) -> dict[str, Any]:
     return {"sonicMatch": _matches(found, ask)}
 
 
-@call("findSonicPath")
+@call("findSonicPath", throttle="paths")
 def find_sonic_path(ask: Ask) -> dict[str, Any]:
     """Return songs that lead from one to another; the similarity is that to the first."""
     start, end = ask.parameters.song("startSongId"), ask.parameters.song("endSongId")

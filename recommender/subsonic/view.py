@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import Throttled
 
 from recommender.error_answers import ErrorCode, error_answer, error_log
 from recommender.subsonic import browsing, files, listed, lists, marks, searching, similar, system
@@ -19,11 +21,17 @@ from recommender.subsonic.parameters import BODY_LIMIT, Parameters
 from recommender.throttles import address, limit, request_limit, throttled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from recommender.subsonic.caller import Caller
+
 _MODULES: Final = (system, browsing, listed, searching, files, lists, marks, similar)
 """They register their calls when they are imported."""
+_KEYLESS: Final = "getOpenSubsonicExtensions"
+"""The one call that needs no key."""
 _METHODS: Final = ("GET", "HEAD", "POST")
 _CODES: Final = {
     ErrorCode.NOT_FOUND: Code.NOT_FOUND,
@@ -35,7 +43,7 @@ _CODES: Final = {
 
 @csrf_exempt  # no cookie counts here: a key comes with every call
 @login_not_required  # of pages; `caller_of` asks for the key
-@throttled("")  # counted below, by the account
+@throttled("")  # counted below, by the account, or by the address if the account is not known
 def rest(request: HttpRequest, name: str) -> HttpResponseBase:
     """Answer a call. A failed one is answered with status 200 and a code, as clients expect."""
     if request.method == "OPTIONS":
@@ -57,16 +65,12 @@ rest.body_limit = BODY_LIMIT  # type: ignore[attr-defined]
 def _answer(request: HttpRequest, name: str) -> HttpResponseBase:
     written, callback, status = "xml", "", HTTPStatus.OK
     try:
-        parameters = Parameters.of(request)
-        callback = parameters.text("callback", "")
-        try:
-            written = format_read(parameters.text("f", ""), callback)
-        except ValueError:
-            raise SubsonicError(
-                Code.GENERIC,
-                gettext("f must be xml, json, or jsonp with a name of a function in callback."),
-            ) from None
-        payload = _called(request, name, parameters)
+        with _refusals_counted(request):
+            parameters = Parameters.of(request)
+            callback = parameters.text("callback", "")
+            written = _format_of(parameters, callback)
+            caller = None if name == _KEYLESS else caller_of(request, parameters)
+        payload = _called(request, name, parameters, caller)
         if not isinstance(payload, dict):
             return payload
     except SubsonicError as error:
@@ -81,13 +85,32 @@ def _answer(request: HttpRequest, name: str) -> HttpResponseBase:
     return answered(payload, written=written, callback=callback, status=status)
 
 
+@contextmanager
+def _refusals_counted(request: HttpRequest) -> Iterator[None]:
+    """Count a call by its address if it is refused before its account is known."""
+    try:
+        yield
+    except (SubsonicError, Throttled):
+        request_limit(request, None)
+        raise
+
+
+def _format_of(parameters: Parameters, callback: str) -> str:
+    try:
+        return format_read(parameters.text("f", ""), callback)
+    except ValueError:
+        raise SubsonicError(
+            Code.GENERIC,
+            gettext("f must be xml, json, or jsonp with a name of a function in callback."),
+        ) from None
+
+
 def _called(
-    request: HttpRequest, name: str, parameters: Parameters
+    request: HttpRequest, name: str, parameters: Parameters, caller: Caller | None
 ) -> dict[str, Any] | HttpResponseBase:
-    if name == "getOpenSubsonicExtensions":  # the one call that needs no key
+    if caller is None:
         request_limit(request, None)
         return system.extensions()
-    caller = caller_of(request, parameters)
     found = CALLS.get(name)
     if found is not None and found.throttle:
         limit(found.throttle, address(request))

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from catalog import analysis
 from recommender import search
 from recommender.index import reader
-from recommender.subsonic import shelves
+from recommender.subsonic import lists, shelves
 from tests.factories import (
     MODEL_VERSION,
     LibraryFactory,
@@ -53,6 +53,7 @@ def fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     reader.index_snapshot_forget()
     search._vocabulary.forget()
     shelves.forget()
+    lists.forget()
     yield
     reader.index_snapshot_forget()
 

@@ -15,7 +15,7 @@ from catalog.models import Album, Artist, Song
 from recommender.feedback import artist_ban, song_ban, song_like, song_rate
 from recommender.history import listen_record
 from recommender.models import Star
-from recommender.subsonic import shelves
+from recommender.subsonic import listed, shelves
 from tests.recommender.subsonic.schemas import problems_of
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class TestArtists:
         self, player: Player, collection: list[Song]
     ) -> None:
         Song.objects.filter(artist="Beta").update(is_available=False, updated_at=timezone.now())
+        shelves.forget()
         index = player.ok("getArtists")["artists"]["index"]
         assert [one["name"] for one in index] == ["#", "A", "O"]
 
@@ -99,6 +100,10 @@ class TestAlbums:
         inner = player.ok("getMusicDirectory", id=shown["child"][0]["id"])["directory"]
         assert inner["parent"] == f"ar-{artist.pk}"
         assert names(inner["child"]) == ["Song 101", "Song 102"]
+        root = player.ok("getMusicDirectory", id=shown["parent"])["directory"]
+        assert [(one["title"], one["isDir"]) for one in root["child"]] == [
+            *(("4 Winds", True), ("The Alpha", True), ("Beta", True), ("Ørsted", True)),
+        ]
 
     @pytest.mark.parametrize(
         ("kind", "more", "first"),
@@ -133,6 +138,17 @@ class TestAlbums:
         assert names(albums) == first
         old = player.ok("getAlbumList", type=kind, size=2, **more)["albumList"]["album"]
         assert ids(old) == ids(albums)
+
+    def test_the_newest_listens_count(
+        self, player: Player, user: User, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listed, "_MOST_LISTENS", 1)
+        for song, minutes in ((collection[0], 9), (collection[3], 1)):
+            moment = timezone.now() - timedelta(minutes=minutes)
+            listen_record(user=user, song_id=song.pk, listened_at=moment)
+        for kind in ("frequent", "recent"):
+            albums = player.ok("getAlbumList2", type=kind)["albumList2"]["album"]
+            assert names(albums) == ["Album 01"]
 
     def test_pages_hold_every_album_once(self, player: Player, collection: list[Song]) -> None:
         found = []
@@ -195,6 +211,23 @@ class TestSongs:
         years = player.ok("getRandomSongs", size=500, fromYear=2004, toYear=2004, genre="Rock")
         assert {song["year"] for song in years["randomSongs"]["song"]} == {2004}
 
+    def test_of_many_years_a_part_is_drawn(
+        self, player: Player, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listed, "_MOST_DRAWN", 3)
+        seen: set[str] = set()
+        for _ in range(200):
+            songs = player.ok("getRandomSongs", size=500, fromYear=0)["randomSongs"]["song"]
+            assert len(set(ids(songs))) == 3
+            seen.update(ids(songs))
+            if len(seen) == len(collection):
+                break
+        assert len(seen) == len(collection)
+        monkeypatch.setattr(listed, "_MOST_DRAWN", 100)
+        every = player.ok("getRandomSongs", size=500, fromYear=0)["randomSongs"]["song"]
+        assert len(set(ids(every))) == len(collection)
+        assert player.ok("getRandomSongs", fromYear=2999)["randomSongs"]["song"] == []
+
     def test_top_songs_are_those_heard_most(
         self, player: Player, user: User, collection: list[Song]
     ) -> None:
@@ -235,11 +268,14 @@ class TestSearch:
         found = player.ok("search", any="song 102")["searchResult"]
         assert (found["totalHits"], names(found["match"])) == (1, ["Song 102"])
 
-    def test_a_new_song_is_found_at_once(self, player: Player, collection: list[Song]) -> None:
+    def test_a_new_song_is_found_soon(
+        self, player: Player, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         before = player.ok("search3", query="", songCount=500)["searchResult3"]["song"]
         Song.objects.filter(pk=before[0]["id"]).update(
             is_available=False, updated_at=timezone.now()
         )
+        monkeypatch.setattr(shelves, "FRESH_SECONDS", 0.0)
         after = player.ok("search3", query="", songCount=500)["searchResult3"]["song"]
         assert ids(after) == ids(before)[1:]
 
@@ -261,6 +297,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("getAlbumList", {"type": "newest"}),
     ("getAlbumList2", {"type": "alphabeticalByName"}),
     ("getSong", {"id": "song"}),
+    ("getMusicDirectory", {"id": "1"}),
     ("getMusicDirectory", {"id": "artist"}),
     ("getMusicDirectory", {"id": "album"}),
     ("getGenres", {}),

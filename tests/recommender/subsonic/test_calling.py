@@ -133,16 +133,50 @@ class TestKeys:
         with pytest.raises(AccountError, match="revoke one"):
             app_password_create(user=user, name="x")
 
-    def test_guessing_is_throttled_by_address(
+    def test_guessing_is_throttled_by_address_and_name(
         self, client: Client, secret: str, settings: SettingsWrapper
     ) -> None:
-        settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "login": "5/min"}
+        settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "keys": "5/min"}
         codes = [ping(client, u="ada", p=f"guess{n}")["error"]["code"] for n in range(6)]
         assert codes == [40] * 5 + [0]
         assert ping(client, u="ada", p=secret)["error"]["code"] == 0
         elsewhere = Client(REMOTE_ADDR="203.0.113.9")
         for _ in range(30):  # players send their key with every call
             assert ping(elsewhere, u="ada", p=secret)["status"] == "ok"
+
+    def test_an_old_key_in_one_player_refuses_nobody_else(
+        self, client: Client, user: User, secret: str, settings: SettingsWrapper
+    ) -> None:
+        settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "keys": "5/min"}
+        for _ in range(7):
+            ping(client, u="bob", p="old")
+            ping(client, apiKey="old")
+        assert ping(client, u="bob", p="old")["error"]["code"] == 0
+        assert ping(client, u="ada", p=secret)["status"] == "ok"
+        assert ping(client, apiKey=token_secret(user, "read"))["status"] == "ok"
+        login = {"username": "ada", "password": "wrong"}
+        assert client.post("/login", login).status_code == 200
+
+    def test_an_address_that_guesses_many_names_is_refused(
+        self, client: Client, secret: str, settings: SettingsWrapper
+    ) -> None:
+        settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "keys": "1/min"}
+        codes = [ping(client, u=f"name{n}", p="guess")["error"]["code"] for n in range(11)]
+        assert codes == [40] * 10 + [0]
+        assert ping(client, u="ada", p=secret)["error"]["code"] == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "sent", [{}, {"f": "yaml"}, {"apiKey": "x", "u": "x"}, {"u": "x", "p": "x"}, {"u": "x" * 2001}]
+)
+def test_refused_calls_are_counted_by_address(
+    client: Client, settings: SettingsWrapper, sent: dict[str, str]
+) -> None:
+    settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "anon": "3/min"}
+    words = [client.get("/rest/ping", sent).content for _ in range(4)]
+    assert [b"Too many" in answer for answer in words] == [False] * 3 + [True]
+    assert client.get("/songs").status_code == 429
 
 
 def _form(sent: dict[str, str], method: str) -> Any:

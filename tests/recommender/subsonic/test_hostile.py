@@ -65,5 +65,7 @@ def check(player: Player, name: str, sent: dict[str, Any]) -> None:
     if response.streaming:
         b"".join(response.streaming_content)
     assert response.status_code in (200, 304), (name, sent, response.content[:500])
-    posted = player.client.post(f"/rest/{name}", {**sent, **player.keys(), "f": "xml"})
+    # Bytes that are not in a list would be sent as a number each.
+    form = {key: [value] if isinstance(value, bytes) else value for key, value in sent.items()}
+    posted = player.client.post(f"/rest/{name}", {**form, **player.keys(), "f": "xml"})
     assert posted.status_code == 200, (name, "by a form of several parts")

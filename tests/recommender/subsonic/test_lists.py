@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from catalog.models import Song
 from recommender.errors import IndexBusyError
 from recommender.models import Playlist, PlaylistEntry, Station
 from recommender.playlists import last_target
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import User
 
-    from catalog.models import Song
     from tests.recommender.subsonic.conftest import Player
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +55,29 @@ def test_one_is_made_changed_and_deleted(
     assert player.client.get(f"/playlists/{key.removeprefix('pl-')}").status_code == 200
     player.ok("deletePlaylist", id=key)
     assert not Playlist.objects.exists()
+
+
+def test_a_change_that_is_refused_changes_nothing(
+    player: Player, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MAX_ENTRIES", 3)
+    a, b, c, d = (song.pk for song in collection[:4])
+    key = player.ok("createPlaylist", name="Mine", songId=[a, b])["playlist"]["id"]
+    sent = {"playlistId": key, "name": "New", "songIdToAdd": [c, d]}
+    error = player.answer("updatePlaylist", **sent)["error"]
+    assert "songIdToAdd would give the list more than 3 songs" in error["message"]
+    monkeypatch.setattr(lists, "playlist_share", lambda **_: 1 / 0)
+    assert (
+        player.raw("updatePlaylist", **sent, songIndexToRemove=0, public="true").status_code == 500
+    )
+    kept = player.ok("getPlaylist", id=key)["playlist"]
+    assert (kept["name"], ids(kept)) == ("Mine", [a, b])
+    player.ok("updatePlaylist", **sent, songIndexToRemove=0)
+    assert ids(player.ok("getPlaylist", id=key)["playlist"]) == [b, c, d]
+    Song.objects.filter(pk=b).update(is_available=False)  # it stays in the list, and is not shown
+    error = player.answer("createPlaylist", playlistId=key, name="x", songId=[a, c, d])["error"]
+    assert "songId would give" in error["message"]
+    assert Playlist.objects.get().name == "New"
 
 
 def test_anothers_is_not_there(
@@ -106,6 +132,41 @@ def test_a_station_is_its_present_list(player: Player, user: User, collection: l
     key = next(one["id"] for one in listed if one["name"] == "Mornings")
     assert ids(player.ok("getPlaylist", id=key)["playlist"]) == [collection[5].pk]
     assert player.code("deletePlaylist", id=key) == 50
+
+
+def test_a_mood_stays_the_same_while_songs_are_analysed(
+    player: Player, user: User, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ids(player.ok("getPlaylist", id="mood-joy")["playlist"])
+    made: list[object] = []
+    generate = lists.playlist_generate
+    monkeypatch.setattr(lists, "playlist_generate", lambda **of: made.append(of) or generate(**of))
+    Song.objects.filter(pk=before[0]).update(is_available=False, updated_at=timezone.now())
+    assert ids(player.ok("getPlaylist", id="mood-joy")["playlist"]) == before[1:]
+    assert made == []
+    monkeypatch.setattr(lists, "_SHORT_SECONDS", 0.0)
+    player.ok("getPlaylist", id="mood-joy")
+    assert len(made) == 1
+
+
+def test_stations_cost_the_same_however_many(
+    player: Player, user: User, collection: list[Song]
+) -> None:
+    costs = []
+    for number in range(3):
+        station = Station.objects.create(
+            user=user, name=f"Station {number}", request={}, version=1, current=1
+        )
+        version = Playlist.objects.create(
+            user=user, name="x", request={}, seed=1, station=station, station_version=1
+        )
+        PlaylistEntry.objects.create(playlist=version, position=0, song=collection[number])
+        player.ok("getPlaylists")  # the lists of the moods are kept
+        with CaptureQueriesContext(connection) as queries:
+            listed = player.ok("getPlaylists")["playlists"]["playlist"]
+        assert sum(one["id"].startswith("st-") for one in listed) == number + 1
+        costs.append(len(queries))
+    assert costs[0] == costs[1] == costs[2]
 
 
 @pytest.mark.data

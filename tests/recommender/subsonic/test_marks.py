@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import timezone
 
 from recommender.models import Listen, PlayerState, Skip, Star
 from tests.factories import UserFactory
@@ -70,6 +72,24 @@ def test_what_was_played(player: Player, user: User, collection: list[Song]) -> 
     assert player.code("scrobble", id=999_999) == 70
 
 
+def test_all_songs_are_noted_or_none(player: Player, collection: list[Song]) -> None:
+    first, second = (song.pk for song in collection[:2])
+    assert player.code("scrobble", id=[first, 999_999]) == 70
+    soon = int(time.time() * 1000) + 10**9
+    assert player.code("scrobble", id=[first, second], time=[1_600_000_000_000, soon]) == 0
+    assert not Listen.objects.exists()
+    player.ok("scrobble", id=[first, first], time=[1_600_000_000_000, 1_600_000_500_000])
+    assert Listen.objects.count() == 2
+
+
+def test_a_time_that_no_player_can_mean(player: Player, collection: list[Song]) -> None:
+    error = player.answer("scrobble", id=collection[0].pk, time=86_400_000)["error"]
+    assert "from 2002-10-01 on" in error["message"]
+    assert not Listen.objects.exists()
+    player.ok("scrobble", id=collection[0].pk, time=0)
+    assert timezone.now() - Listen.objects.get().listened_at < timedelta(minutes=1)
+
+
 def test_what_plays_now_is_the_listeners_own(
     player: Player, player_of: Callable[[User], Player], collection: list[Song]
 ) -> None:
@@ -83,11 +103,23 @@ def test_what_plays_now_is_the_listeners_own(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "listens", "skips"), [(100, 1, 0), (5, 0, 1), (90, 1, 0), (89, 0, 1)]
+    ("seconds", "length", "listens", "skips"),
+    [
+        *((30, 180, 1, 0), (29, 180, 0, 1), (0, 180, 0, 1)),
+        *((10, 20, 1, 0), (9, 20, 0, 1)),
+        *((30, None, 1, 0), (29, None, 0, 1), (0, None, 0, 0)),
+    ],
 )
 def test_a_stopped_song_is_heard_or_skipped(
-    player: Player, collection: list[Song], seconds: int, listens: int, skips: int
+    player: Player,
+    collection: list[Song],
+    seconds: int,
+    length: float | None,
+    listens: int,
+    skips: int,
 ) -> None:
+    collection[0].duration_seconds = length
+    collection[0].save()
     report = {"mediaId": collection[0].pk, "mediaType": "song"}
     player.ok("reportPlayback", **report, positionMs=0, state="starting")
     assert player.ok("getNowPlaying")["nowPlaying"]["entry"][0]["state"] == "playing"

@@ -16,6 +16,7 @@ from tests.recommender.subsonic.schemas import problems_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
 
     from catalog.models import Song
     from tests.recommender.subsonic.conftest import Player
@@ -61,6 +62,42 @@ def test_a_path_leads_from_one_to_another(
         song_ban(user=user, song_id=pk)
     again = player.ok("findSonicPath", startSongId=start, endSongId=end, count=8)["sonicMatch"]
     assert set(ids[1:-1]).isdisjoint(int(one["entry"]["id"]) for one in again)
+
+
+def test_a_long_path_costs_a_bounded_number_of_searches(
+    player: Player, collection: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar_songs, "_MOST_PLACES", 4)
+    searches: list[int] = []
+    nearest = similar_songs._nearest
+    monkeypatch.setattr(
+        similar_songs, "_nearest", lambda *of: searches.append(of[2]) or nearest(*of)
+    )
+    ends = {"startSongId": collection[0].pk, "endSongId": collection[-1].pk}
+    path = player.ok("findSonicPath", **ends, count=13)["sonicMatch"]
+    assert searches == [12] * 4
+    ids = [int(one["entry"]["id"]) for one in path]
+    assert 6 < len(set(ids)) == len(ids) <= 13  # some places have several songs
+    values = [one["similarity"] for one in path]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize(("songs", "most"), [(0, 30), (1, 30), (30, 30), (31, 30), (98, 30)])
+def test_the_places_of_a_path_share_its_songs(songs: int, most: int) -> None:
+    shares = similar_songs._shares(songs)
+    assert sum(shares) == songs
+    assert len(shares) <= most
+    assert not shares or max(shares) - min(shares) <= 1
+
+
+def test_paths_have_their_own_rate(
+    player: Player, collection: list[Song], settings: SettingsWrapper
+) -> None:
+    settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "paths": "1/min"}
+    ends = {"startSongId": collection[0].pk, "endSongId": collection[-1].pk}
+    player.ok("findSonicPath", **ends)
+    assert "Too many" in player.answer("findSonicPath", **ends)["error"]["message"]
+    player.ok("ping")
 
 
 def test_short_paths(player: Player, collection: list[Song]) -> None:
