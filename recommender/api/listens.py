@@ -91,7 +91,7 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
         description="One bound may be left out.",
         operation_id="listens_destroy_range",
         parameters=[RangeInput],
-        responses=DeletedOutput,
+        responses={200: DeletedOutput},
     )
     def destroy_range(self, request: Request) -> Response:
         bounds = valid_data(RangeInput(data=request.query_params.dict()))
