@@ -1,7 +1,7 @@
 """The listens of a file, whichever service exported it.
 
-The shape of the entries tells the service, not the name of the file: people rename files, and
-services rename theirs.
+The fields of an entry decide which service it is from. The name of the file does not count: people
+rename files, and services rename theirs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from recommender.errors import FileRefusedError
 from recommender.listening.heard import (
@@ -39,8 +39,11 @@ Row: TypeAlias = "tuple[Place, Heard | Why]"  # the listen, or why it is left ou
 _Read: TypeAlias = Callable[[Mapping[str, Any]], "Heard | None"]
 
 _PEEK: Final = 64 * 1024
-_BESIDE: Final = (".csv", ".tsv", ".txt")
-"""Files of an archive that may be something else than a table."""
+_JSON: Final = ("[", "{", "null\n", "null\r\n")
+_MOST_TRIED: Final = 50
+"""Entries at the start of JSON that may be something else than listens."""
+_OTHER_FILE: Final = {str(why) for why in (Why.NO_JSON, Why.NO_CSV, Why.NO_UTF8, Why.LINE_TOO_LONG)}
+"""Why a file that is no history cannot be read; an archive may have such a file beside history."""
 _DEEPEST: Final = 3
 """Lists within lists: pages of a service's answers."""
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,6 +59,8 @@ _NAMELESS: Final = ("artist", "album", "title", "moment")
 """The columns of a table without a heading, as benjaminbenben's export of Last.fm has them."""
 _LATEST: Final = 10**11
 """Seconds since 1970 in the year 5138; more are thousandths of seconds."""
+_MOST_NUMBER: Final = 10**18
+"""JSON has integers that are no float; nothing of a listen is as large as this."""
 _DATES: Final = (
     *("%d %b %Y %H:%M", "%d %b %Y, %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"),
     *("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M"),
@@ -66,45 +71,80 @@ def listens_of(path: Path, name: str) -> Iterator[Row]:
     """Return the listens of a file or an archive, with the places where they stand.
 
     Raises `FileRefusedError` where the file cannot be read on, or if no history is in it. Of an
-    archive, files without history are passed over.
+    archive, files without history are passed over, and those that cannot be read before their first
+    listen.
     """
-    is_history, is_single = False, True
+    is_history = is_empty = False
+    refused: FileRefusedError | None = None
     for source in sources(path, name):
-        is_single &= source.name == name
-        found = _entries(source)
         try:
-            first = next(found, None)
-        except FileRefusedError:
-            if is_single or not source.name.endswith(_BESIDE):
+            begun = _begun(source)
+        except FileRefusedError as error:
+            if error.details["why"] not in _OTHER_FILE:
                 raise
+            refused = refused or error
             continue
-        reader = None if first is None else _reader_of(first)
-        if first is None or reader is None:
-            continue
-        is_history = True
-        yield from _read(itertools.chain([first], found), reader)
-    if not is_history:
+        is_empty |= begun.is_empty
+        if begun.reader is not None:
+            is_history = True
+            for place in begun.others:
+                yield place, Why.NO_LISTEN
+            yield from _read(begun.entries, begun.reader)
+    if refused is not None and not is_history:
+        raise refused
+    if not is_history and not is_empty:
         raise Place(name).refused(Why.NO_HISTORY)
 
 
-def _entries(source: Source) -> Iterator[Entry]:
-    """Return what stands in a file: values of JSON, or rows as mappings."""
+class _Begun(NamedTuple):
+    """A file of which the first entries were tried."""
+
+    others: list[Place]
+    """Of entries before the first listen."""
+    entries: Iterator[Entry]
+    """From the first listen on."""
+    reader: _Read | None
+    is_empty: bool
+    """Whether it is a list of nothing, as of somebody who has heard nothing."""
+
+
+def _begun(source: Source) -> _Begun:
+    """Look for the first listen of a file. Only places are kept of what is before it."""
+    text = _start(source)
+    others: list[Place] = []
+    entries = _entries(source, text)
+    for entry in entries:
+        reader = _reader_of(entry)
+        if reader is not None:
+            return _Begun(others, itertools.chain([entry], entries), reader, is_empty=False)
+        others.append(entry.place)
+        # Prose with commas would be a table if any row of it might be the first listen.
+        if len(others) == _MOST_TRIED or not text.startswith(_JSON):
+            break
+    return _Begun(others, entries, None, is_empty=not others and text.startswith(_JSON))
+
+
+def _start(source: Source) -> str:
     start = source.stream.peek(_PEEK)[:_PEEK] if hasattr(source.stream, "peek") else b""
-    text = start.decode("utf-8", "ignore").lstrip("\ufeff \t\r\n")
-    if text.startswith("["):
+    return start.decode("utf-8", "ignore").lstrip("\ufeff \t\r\n")
+
+
+def _entries(source: Source, start: str) -> Iterator[Entry]:
+    """Return what stands in a file: values of JSON, or rows as mappings."""
+    if start.startswith("["):
         return _flat(json_list(source), _DEEPEST)
-    if not text.startswith("{"):
+    if not start.startswith(_JSON):
         return _headed(table(source))
-    if _is_json_lines(text):
-        return json_lines(source)
+    if _is_json_lines(start):
+        return _flat(json_lines(source), _DEEPEST)
     return _flat(iter([Entry(Place(source.name), json_whole(source))]), _DEEPEST)
 
 
 def _is_json_lines(text: str) -> bool:
-    """Whether the first line is a whole object, or too long to tell."""
+    """Whether the first line is a whole value, or too long to tell."""
     line = text.split("\n", 1)[0].rstrip()
     is_cut = "\n" not in text and len(text) >= _PEEK // 2
-    return is_cut or line.endswith("}")
+    return is_cut or line == "null" or line.endswith("}")
 
 
 def _flat(entries: Iterator[Entry], depth: int) -> Iterator[Entry]:
@@ -252,14 +292,17 @@ def _ended(end: Any, milliseconds: Any, **names: Any) -> Heard:
     """Return a listen of which the end is known."""
     if not _is_number(milliseconds) or not 0 <= milliseconds < 10**9:
         raise Unreadable(Why.NO_TIME)
-    moment = _moment_of_text(end) - timedelta(milliseconds=milliseconds)
+    try:
+        moment = _moment_of_text(end) - timedelta(milliseconds=milliseconds)
+    except OverflowError:  # of the year 1
+        raise Unreadable(Why.NO_TIME) from None
     return heard(moment=moment.replace(microsecond=0), seconds_played=milliseconds / 1000, **names)
 
 
 _READERS: Final[tuple[tuple[frozenset[str], _Read], ...]] = (
     (frozenset({"row", "artist", "title", "moment"}), _of_row),
     (frozenset({"track_metadata"}), _of_listenbrainz),
-    (frozenset({"ts", "ms_played", "master_metadata_track_name"}), _of_spotify),
+    (frozenset({"ts", "ms_played"}), _of_spotify),
     (frozenset({"endTime", "msPlayed", "trackName"}), _of_short_spotify),
     (frozenset({"artist", "name"}), _of_lastfm),
     (frozenset({"artist", "track"}), _of_lastfm),
@@ -271,8 +314,7 @@ def _moment_of_text(value: Any) -> datetime:
     """Return a time that is seconds since 1970, or a date in words; without a zone it is UTC."""
     text = text_of(value) if isinstance(value, str) else ""
     if not text or text.replace(".", "", 1).isdecimal():
-        is_fine = _is_number(value) or text
-        seconds = float(value) if is_fine else None
+        seconds = float(text or value) if text or _is_number(value) else None
         # Some exports count milliseconds.
         return moment_of_epoch(seconds / 1000 if seconds and seconds > _LATEST else seconds)
     try:
@@ -302,4 +344,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    """Whether a value is a number that a listen may have; NaN and infinity are not."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -_MOST_NUMBER < value < _MOST_NUMBER

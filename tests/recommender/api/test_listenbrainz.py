@@ -91,6 +91,7 @@ WRONG: dict[str, Any] = {
     "a text as a listen": {"listen_type": "single", "payload": ["x"]},
     "no time": single(listened_at=None),
     "a time that is a text": single(listened_at="soon"),
+    "a time of 400 digits": single(listened_at=10**400),
     "no metadata": single(track_metadata=None),
     "no artist": {"listen_type": "single", "payload": [listenbrainz("", "b")]},
     "one wrong of two": {
@@ -120,6 +121,19 @@ def test_a_skipped_song_is_accepted_and_not_kept(user: User, songs: list[Song]) 
     listen["track_metadata"]["additional_info"]["duration_played"] = 5
     assert submit(user, {"listen_type": "single", "payload": [listen]}).status_code == 200
     assert not Listen.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("length", [10**400, -(10**400), True, [1], {"a": 1}, "x"])
+def test_a_length_that_no_song_has_is_passed_over(
+    length: Any, user: User, songs: list[Song]
+) -> None:
+    for name in ("duration_ms", "duration", "duration_played"):
+        listen = listenbrainz(songs[0].artist, songs[0].title)
+        listen["track_metadata"]["additional_info"][name] = length
+        answer = submit(user, {"listen_type": "single", "payload": [listen]})
+        assert answer.status_code == 200, answer.content
+    assert Listen.objects.get().song_id == songs[0].pk
 
 
 @pytest.mark.django_db

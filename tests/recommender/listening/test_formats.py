@@ -39,6 +39,7 @@ SINGLE: dict[str, Any] = {
     "Last.fm, one object a listen": [lastfm(*BJORK)],
     "Last.fm, pages": [{"track": [lastfm(*BJORK)], "@attr": {"page": "1"}}],
     "Last.fm, an answer": json.dumps({"recenttracks": {"track": [lastfm(*BJORK)]}}, indent=1),
+    "Last.fm, an answer in one line": json.dumps({"recenttracks": {"track": [lastfm(*BJORK)]}}),
     "Last.fm, plain names": [{"artist": "Björk", "name": "Jóga", "timestamp": MOMENT}],
     "Last.fm, with a heading": f'{HEAD}{MOMENT},"13 Sep 2020, 12:26",Björk,,,,Jóga,\n',
     "Last.fm, seconds quoted": f'{HEAD}"{MOMENT}","x","Björk","","","","Jóga",""\n',
@@ -112,6 +113,39 @@ def test_an_archive_of_spotify_has_files_that_are_no_history(tmp_path: Path) -> 
     assert len(rows(tmp_path / "my.zip", zipped(members))) == 1
 
 
+def test_an_archive_has_files_beside_history_that_cannot_be_read(tmp_path: Path) -> None:
+    listens = [spotify(*BJORK)]
+    playlists = {"playlists": [{"name": "x" * 100}] * 50_000}
+    for name, other in {
+        "Playlist1.json": json.dumps(playlists, indent=1),
+        "readme.json": "Dear listener, this is your data.",
+        "page.json": "{ this is no JSON }",
+        "notes.txt": b"\xff\xfe",
+    }.items():
+        data = zipped({name: other, "StreamingHistory_music_0.json": listens})
+        assert len(rows(tmp_path / "my.zip", data)) == 1, name
+    with pytest.raises(FileRefusedError, match=r"page\.json, line 1: it is no JSON"):
+        rows(tmp_path / "my.zip", zipped({"page.json": "{ this is no JSON }", "a.txt": "Hi"}))
+
+
+def test_the_first_entries_may_be_something_else(tmp_path: Path) -> None:
+    episode = {"ts": ISO, "ms_played": 9000, "episode_name": "x"}
+    assert len(rows(tmp_path / "a.json", [episode, spotify(*BJORK)])) == 1
+    *others, one = rows(tmp_path / "b.json", [None, 1, {"a": 1}, *[[]] * 9, listenbrainz(*BJORK)])
+    assert (others, one.title) == ([Why.NO_LISTEN] * 3, "Jóga")
+    for first in ({"version": 1}, None):
+        *others, one = rows(tmp_path / "c.jsonl", in_lines([first, listenbrainz(*BJORK)]))
+        assert (others, one.title) == ([Why.NO_LISTEN], "Jóga")
+    with pytest.raises(FileRefusedError, match="no listening history"):
+        rows(tmp_path / "d.jsonl", in_lines([*[{"a": 1}] * 50, listenbrainz(*BJORK)]))
+
+
+@pytest.mark.parametrize("content", ["[]", " [ ]\n", "[[]]", '{"recenttracks": {"track": []}}'])
+def test_a_list_of_nothing_is_a_history(content: str, tmp_path: Path) -> None:
+    assert rows(tmp_path / "a.json", content) == []
+    assert rows(tmp_path / "a.zip", zipped({"a.json": content})) == []
+
+
 LATE = int((timezone.now() + timedelta(days=2)).timestamp())
 LEFT_OUT: dict[str, tuple[dict[str, Any], Why]] = {
     "no artist": (listenbrainz("", "Jóga"), Why.NO_NAMES),
@@ -126,6 +160,15 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], Why]] = {
     "a date that is none": ({**lastfm("a", "b"), "date": {"uts": "soon"}}, Why.NO_TIME),
     "the year 99999": ({**lastfm("a", "b"), "date": {"uts": "99999999999999999"}}, Why.NO_TIME),
     "Spotify without a length": ({**spotify("a", "b"), "ms_played": -1}, Why.NO_TIME),
+    "10^400 seconds": ({**lastfm("a", "b"), "date": {"uts": 10**400}}, Why.NO_TIME),
+    "10^400 as a text": ({**lastfm("a", "b"), "date": {"uts": "1" + "0" * 400}}, Why.NO_TIME),
+    "-10^400 seconds": ({**lastfm("a", "b"), "date": {"uts": -(10**400)}}, Why.NO_TIME),
+    "10^400 of ListenBrainz": (listenbrainz(*BJORK, at=10**400), Why.NO_TIME),
+    "a list as the time": (listenbrainz(*BJORK, at=[MOMENT]), Why.NO_TIME),
+    "an object as the time": ({**lastfm("a", "b"), "date": {"uts": {"a": 1}}}, Why.NO_TIME),
+    "Spotify in the year 1": (spotify("a", "b", ts="0001-01-01T00:00:00Z"), Why.NO_TIME),
+    "Spotify for 10^400 ms": (spotify("a", "b", ms=10**400), Why.NO_TIME),
+    "Spotify for true": (spotify("a", "b", ms=True), Why.NO_TIME),
     "a list as metadata": ({"track_metadata": [1], "listened_at": MOMENT}, Why.NO_NAMES),
 }
 
@@ -169,7 +212,6 @@ def locked_zip() -> bytes:
 
 REFUSED: dict[str, tuple[Any, Why, str]] = {
     "nothing": (b"", Why.NO_HISTORY, "f:"),
-    "an empty list": (b"[]", Why.NO_HISTORY, "f:"),
     "a picture": (b"\x89PNG\r\n\x1a\n\xff\xff", Why.NO_UTF8, "f, line 1:"),
     "a text": (b"Dear diary\n", Why.NO_HISTORY, "f:"),
     "JSON of something else": ([{"a": 1}], Why.NO_HISTORY, "f:"),
