@@ -206,6 +206,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("build-index-if-stale", "recommender.build_index_if_stale", 60.0),
         ("keep-libraries", "catalog.keep_libraries", 60.0),
         ("refresh-stations", "recommender.refresh_stations", 60.0),
+        ("sweep-imports", "recommender.sweep_imports", 600.0),
     )
 }
 

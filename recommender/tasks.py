@@ -19,7 +19,7 @@ from recommender import heartbeat as _  # noqa: F401  # connects the signs of li
 from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 from recommender.index.transition import transition_settle
-from recommender.listening import import_run
+from recommender.listening import import_run, imports_sweep
 from recommender.stations import stations_refresh_due
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ def build_index_if_stale() -> dict[str, str]:
 def refresh_stations() -> dict[str, int]:
     """Make new versions of the stations that are due, some at a time."""
     return {"versions": stations_refresh_due()}
+
+
+@shared_task(name="recommender.sweep_imports")
+def sweep_imports() -> dict[str, int]:
+    """Delete files of listening history that nobody goes on with, or whose owner is gone."""
+    return {"deleted": imports_sweep()}
 
 
 @shared_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -163,10 +164,15 @@ class ImportViewSet(
 
     @extend_schema(
         summary="Take back one of your imports",
-        description="Deletes the listens that it added, and the import.",
+        description="Deletes the listens that it added, and the import. With the id of an upload "
+        "that has not ended, deletes its pieces.",
         responses={204: None},
     )
     def destroy(self, request: Request, pk: str) -> Response:
+        """Delete an import, or the pieces of one that has not begun."""
+        with suppress(ValueError):
+            if listening.import_abort(user=account(request), upload=uuid.UUID(pk)):
+                return Response(status=HTTPStatus.NO_CONTENT)
         listening.import_undo(listens=self.get_object())
         return Response(status=HTTPStatus.NO_CONTENT)
 

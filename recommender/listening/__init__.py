@@ -13,7 +13,7 @@ from recommender.listening.imports import (
     listens_delete,
 )
 from recommender.listening.matching import SongMatcher
-from recommender.listening.pieces import MOST_BYTES, import_abort, import_piece
+from recommender.listening.pieces import MOST_BYTES, import_abort, import_piece, imports_sweep
 from recommender.listening.submissions import listens_submit
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "import_state",
     "import_undo",
     "imports_list",
+    "imports_sweep",
     "listens_delete",
     "listens_submit",
     "text_of",

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils.translation import gettext
 
@@ -110,7 +111,19 @@ def import_read(
     A second call with the same file adds nothing. `advance` is called with the number of listens
     that were read. Raises `FileRefusedError`, after what was added is taken back.
     """
-    tally, matcher = _Tally(), SongMatcher()
+    try:
+        return _read_whole(listens, path, advance)
+    except FileRefusedError as error:
+        with transaction.atomic():
+            _take_back(listens)
+            ListenImport.objects.filter(pk=listens.pk).update(failure=error.details, is_done=True)
+        raise
+
+
+def _read_whole(
+    listens: ListenImport, path: Path, advance: Callable[[int], object]
+) -> dict[str, Any]:
+    tally, matcher = _Tally(), SongMatcher(has_time=True)
     rows = listens_of(path, listens.file_name)
     try:
         while portion := list(itertools.islice(rows, _PORTION)):
@@ -121,15 +134,12 @@ def import_read(
             with transaction.atomic():
                 advance(tally.read)
                 _store(listens, found)
-    except FileRefusedError as error:
+        result = tally.result(listens.listens.count())
         with transaction.atomic():
-            _take_back(listens)
-            ListenImport.objects.filter(pk=listens.pk).update(failure=error.details, is_done=True)
-        raise
-    result = tally.result(listens.listens.count())
-    with transaction.atomic():
-        feedback_revise(listens.user)  # what is learned of a listener is learned anew
-        ListenImport.objects.filter(pk=listens.pk).update(result=result, is_done=True)
+            feedback_revise(listens.user)  # what is learned of a listener is learned anew
+            ListenImport.objects.filter(pk=listens.pk).update(result=result, is_done=True)
+    except SoftTimeLimitExceeded:
+        raise Place(listens.file_name).refused(Why.TOO_SLOW) from None
     return result
 
 

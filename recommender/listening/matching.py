@@ -1,14 +1,14 @@
 """Which song of the catalogue another service means by an artist and a title.
 
 In this order: the MusicBrainz id of the recording; the names, compared as `recording_key` compares
-them; names that differ by a slip of the pen. A wrong match is worse than none, so
+them; names that differ by a spelling mistake. A wrong match is worse than none, so
 
-- the first main artist must be the same, and either the artist or the title may have a slip, not
-  both;
+- the first main artist must be the same, and either the artist or the title may have a spelling
+  mistake, not both;
 - a live version, a remix or an acoustic one is another song, and so is one of a live album where
   the service names the album;
-- a slip is at most one letter of a word of four to seven, two of a longer word; numbers and short
-  words must be equal, and the whole must be equal to `LEAST_ALIKE` per cent;
+- a mistake is at most one letter of a word of four to seven, two of a longer word; numbers and
+  short words must be equal, and the whole must be equal to `LEAST_ALIKE` per cent;
 - where two songs are equally like it, none is meant.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
@@ -37,6 +37,8 @@ _SHORTEST_NAME: Final = 6
 """A shorter name of an artist must be equal."""
 _MOST_ASKED: Final = 500
 """Keys of one query."""
+_MOST_KNOWN: Final = 50_000
+"""Names, keys and ids that are remembered; a long history may have a million."""
 _SAME_LENGTH_SECONDS: Final = 8.0
 _NO_LETTERS: Final = {ord(sign): None for sign in " .,'!?&-_/()[]\"*$+:"}
 
@@ -69,10 +71,15 @@ class _Candidate(NamedTuple):
 class SongMatcher:
     """Finds songs, and remembers what it has found and read; it sees no later change.
 
-    Each artist is read once. `learn` reads those of many names in a few queries.
+    Each artist is read once. `learn` reads those of many names in a few queries, after it has
+    forgotten what was read before if that has become much.
+
+    To find artists whose names are spelled otherwise, the names of all artists are read. Only the
+    background job `has_time` for that; a request has not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_time: bool = False) -> None:
+        self._has_time = has_time
         self._of_artist: dict[str, list[_Candidate]] = {}
         self._of_recording: dict[str, list[_Candidate]] = {}
         self._found: dict[tuple[object, ...], int | None] = {}
@@ -96,6 +103,15 @@ class SongMatcher:
 
     def learn(self, many: Iterable[Named]) -> None:
         """Read the artists and recordings of many names at once."""
+        known: tuple[dict[Any, Any], ...] = (
+            *(self._found, self._of_artist, self._of_recording, self._near, self._durations),
+        )
+        if max(map(len, known)) > _MOST_KNOWN:
+            for one in known:
+                one.clear()
+        self._learn(many)
+
+    def _learn(self, many: Iterable[Named]) -> None:
         ids: set[str] = set()
         keys: set[str] = set()
         for named in many:
@@ -105,7 +121,7 @@ class SongMatcher:
         self._read("artist_key", keys, self._of_artist)
 
     def _match(self, named: Named) -> int | None:
-        self.learn([named])
+        self._learn([named])
         by_id = self._of_recording.get(named.recording_id, [])
         if by_id:
             return _best(by_id, named)
@@ -117,7 +133,7 @@ class SongMatcher:
         same = [one for one in of_artist if one.title == title]
         if not same:
             same = _with_slip(of_artist, title)
-        if not same:
+        if not same and self._has_time:
             near = self._near_artists(named.artist)
             self._read("artist_key", near, self._of_artist)
             same = [one for key in near for one in self._of_artist[key] if one.title == title]

@@ -8,8 +8,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils.translation import gettext
 
@@ -20,7 +22,7 @@ from recommender.listening.heard import text_of
 from recommender.models import ListenImport
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Iterator
 
     from django.contrib.auth.models import User
 
@@ -28,7 +30,12 @@ MOST_BYTES: Final = 256 * 1024**2
 """Of a file; ten years of Spotify in a zip are about 20 MB."""
 MOST_OPEN: Final = 3
 """Imports of one user that are not done yet."""
+_ID_LETTERS: Final = 32
 _FORGOTTEN_SECONDS: Final = 24 * 3600
+_COMING_SECONDS: Final = 3600
+"""An upload that got no piece for this long counts no more among the open ones."""
+_BEGUN_SECONDS: Final = 60
+"""A whole file may lie here for this long before its import is stored."""
 
 
 def kept_file(pk: UUID) -> Path:
@@ -63,9 +70,62 @@ def import_piece(
     return _import_start(user, upload, text_of(name.rpartition("/")[2])[:200] or "history")
 
 
-def import_abort(*, user: User, upload: UUID) -> None:
-    """Delete the pieces of a file that is not whole."""
-    (Path(settings.AFFETTI_IMPORT_DIR) / f"{user.pk}-{upload.hex}.part").unlink(missing_ok=True)
+def import_abort(*, user: User, upload: UUID) -> bool:
+    """Delete the pieces of a file that is not whole; return whether there were any."""
+    try:
+        (Path(settings.AFFETTI_IMPORT_DIR) / f"{user.pk}-{upload.hex}.part").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def imports_sweep() -> int:
+    """Delete the files that nobody goes on with, or whose owner is gone; return their number.
+
+    A file whose job is open stays, however long it waits.
+    """
+    folder = Path(settings.AFFETTI_IMPORT_DIR)
+    return sum(
+        _is_deleted(old, seconds)
+        for files in (_parts_left(folder), _files_left(folder))
+        for old, seconds in files
+    )
+
+
+def _parts_left(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Return the files that are not whole, and after how long each is deleted."""
+    owners = {part: part.name.partition("-")[0] for part in folder.glob("*.part")}
+    ids = {int(owner) for owner in owners.values() if owner.isdecimal()}
+    here = set(get_user_model().objects.filter(pk__in=ids).values_list("pk", flat=True))
+    for part, owner in owners.items():
+        is_here = owner.isdecimal() and int(owner) in here
+        yield part, _FORGOTTEN_SECONDS if is_here else 0
+
+
+def _files_left(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Return the whole files that no job waits for, and after how long each is deleted."""
+    files = {file.stem: file for file in folder.glob("*.history")}
+    listens = ListenImport.objects.filter(pk__in=[UUID(stem) for stem in files if _is_id(stem)])
+    is_open = {
+        pk.hex: job in BackgroundJob.Status.open()
+        for pk, job in listens.values_list("pk", "job__status")
+    }
+    for stem, file in files.items():
+        if not is_open.get(stem):
+            yield file, _FORGOTTEN_SECONDS if stem in is_open else _BEGUN_SECONDS
+
+
+def _is_id(stem: str) -> bool:
+    return len(stem) == _ID_LETTERS and set(stem) <= set("0123456789abcdef")
+
+
+def _is_deleted(old: Path, seconds: float) -> bool:
+    """Delete a file that got no piece for so long; return whether it was."""
+    with suppress(OSError):
+        if time.time() - old.stat().st_mtime >= seconds:
+            old.unlink()
+            return True
+    return False
 
 
 @transaction.atomic
@@ -78,20 +138,30 @@ def _begin(user: User, part: Path, size: int) -> None:
     """Make the file of the pieces; FileRefusedError or DiskShortError if that cannot be."""
     folder = part.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _sweep(folder)
-    others = sum(1 for one in folder.glob(f"{user.pk}-*.part") if one != part)
-    waiting = ListenImport.objects.filter(
-        user_id=user.pk, is_done=False, job__status__in=BackgroundJob.Status.open()
-    )
-    if others + waiting.count() >= MOST_OPEN:
+    imports_sweep()
+    waiting = _waiting(user, part)
+    if len(waiting) >= MOST_OPEN:
         raise FileRefusedError(
-            gettext("%(count)s of your files are still being read. Wait until they are.")
-            % {"count": MOST_OPEN}
+            gettext("Your last files are not read yet: %(names)s. Wait until one of them is.")
+            % {"names": ", ".join(waiting)}
         )
     if shutil.disk_usage(folder).free - size < settings.AFFETTI_DISK_FREE_BYTES:
         raise DiskShortError(f"{folder}: too little space is left for {size} bytes")
     part.touch(mode=0o600)
     os.truncate(part, 0)
+
+
+def _waiting(user: User, part: Path) -> list[str]:
+    """Return the names of the user's open files; one that is not whole has none yet."""
+    listens = ListenImport.objects.filter(
+        user_id=user.pk, is_done=False, job__status__in=BackgroundJob.Status.open()
+    )
+    names = list(listens.order_by("created_at").values_list("file_name", flat=True))
+    for one in part.parent.glob(f"{user.pk}-*.part"):
+        with suppress(OSError):
+            if one != part and time.time() - one.stat().st_mtime < _COMING_SECONDS:
+                names.append(gettext("an upload that has not ended"))
+    return names
 
 
 def _append(part: Path, offset: int, data: bytes, size: int) -> bool:
@@ -108,12 +178,3 @@ def _append(part: Path, offset: int, data: bytes, size: int) -> bool:
         file.write(data)
         file.truncate()
     return offset + len(data) == size
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what nobody goes on with."""
-    now = time.time()
-    for old in (*folder.glob("*.part"), *folder.glob("*.history")):
-        with suppress(OSError):
-            if now - old.stat().st_mtime > _FORGOTTEN_SECONDS:
-                old.unlink()

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import lzma
+import os
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
@@ -25,6 +26,8 @@ MOST_LINE: Final = 1024**2
 MOST_ENTRY: Final = 4 * 1024**2
 MOST_UNPACKED: Final = 4 * 1024**3
 MOST_MEMBERS: Final = 10_000
+MOST_DIRECTORY: Final = 4 * 1024**2
+"""Of an archive, in bytes; 256 MB of it would become gigabytes of objects."""
 _CHUNK: Final = 64 * 1024
 _SUFFIXES: Final = (".json", ".jsonl", ".csv", ".tsv", ".txt")
 _BOM: Final = "\ufeff"
@@ -56,10 +59,32 @@ def sources(path: Path, name: str) -> Iterator[Source]:
             yield Source(name, file)
             return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            _Archive(path.open("rb", buffering=0), Place(name)) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
             yield from _members(archive, name)
     except _DAMAGE:
         raise Place(name).refused(Why.ZIP_DAMAGED) from None
+
+
+class _Archive(io.BufferedReader):
+    """A file of which nothing is read that is larger than a directory of an archive may be.
+
+    `zipfile` reads the whole directory at once, before it can be asked how many entries there are.
+    """
+
+    def __init__(self, file: io.FileIO, place: Place) -> None:
+        super().__init__(file)
+        self._size, self._place = os.fstat(file.fileno()).st_size, place
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return as much as was asked for; FileRefusedError if that is too much."""
+        left = self._size - self.tell()
+        asked = left if size is None or size < 0 else size
+        if min(asked, left) > MOST_DIRECTORY:
+            raise self._place.refused(Why.TOO_LARGE)
+        return super().read(size)
 
 
 def _members(archive: zipfile.ZipFile, name: str) -> Iterator[Source]:

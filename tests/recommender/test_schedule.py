@@ -60,6 +60,7 @@ KEEP = "catalog.keep_libraries"
 RECONCILE = "catalog.reconcile"
 INDEX = "recommender.build_index_if_stale"
 STATIONS = "recommender.refresh_stations"
+SWEEP = "recommender.sweep_imports"
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
@@ -68,7 +69,7 @@ def test_a_clock_that_is_set_changes_no_period(
 ) -> None:
     scheduler = MonotonicScheduler(app)
     scheduler.tick()
-    assert sent() == [KEEP, RECONCILE, INDEX, STATIONS]
+    assert sent() == [KEEP, RECONCILE, INDEX, STATIONS, SWEEP]
 
     clocks.of_day += timedelta(hours=hours)
     seen = []

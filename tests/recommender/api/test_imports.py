@@ -107,6 +107,19 @@ def test_addresses_of_pieces(query: str, status: int, ada: APIClient) -> None:
     assert not ListenImport.objects.exists()
 
 
+def test_an_upload_that_has_not_ended_is_deleted_by_its_owner(ada: APIClient) -> None:
+    upload = str(uuid.uuid4())
+    query = f"?upload={upload}&size=9"
+    assert sent(ada, b"abc", f"{query}&offset=0").status_code == 204
+    other = APIClient()
+    other.credentials(HTTP_AUTHORIZATION=f"Token {token_secret(UserFactory(), 'listen')}")
+    assert other.delete(f"{IMPORTS}{upload}/").status_code == 404
+    assert ada.delete(f"{IMPORTS}{upload}/").status_code == 204
+    assert sent(ada, b"def", f"{query}&offset=3").status_code == 409
+    assert ada.delete(f"{IMPORTS}{upload}/").status_code == 404
+    assert ada.delete(f"{IMPORTS}no-id/").status_code == 404
+
+
 def test_nothing_is_no_file(ada: APIClient) -> None:
     assert sent(ada, b"").status_code == 400
 

@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from recommender.errors import FileRefusedError
+from recommender.listening import streams
 from recommender.listening.formats import listens_of
 from recommender.listening.heard import Heard, Why, why_in_words
 from tests.recommender.listening.histories import (
@@ -284,6 +285,27 @@ def test_what_an_archive_unpacks_to_is_counted(
     path = written(tmp_path / "f", zipped({f"{n}.jsonl": lines for n in range(3)}))
     with pytest.raises(FileRefusedError, match=r"2\.jsonl"):
         list(listens_of(path, "f"))
+
+
+def test_the_directory_of_an_archive_is_not_read_if_it_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(30_000):
+            archive.writestr(f"{number:0120}.png", b"")
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileRefusedError, match="too large"):
+            list(listens_of(path, "f"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_an_archive_of_many_other_files_is_read(tmp_path: Path) -> None:
+    members = {f"{number}.png": b"" for number in range(streams.MOST_MEMBERS + 1)}
+    data = zipped({**members, "a.jsonl": in_lines([listenbrainz(*BJORK)])})
+    assert len(rows(tmp_path / "f", data)) == 1
 
 
 def test_no_file_is_in_memory_as_a_whole(tmp_path: Path) -> None:

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from catalog.models import BackgroundJob
 from catalog.work.jobs import job_revoke
+from recommender.accounts import account_delete
 from recommender.errors import DiskShortError, FilePieceError, FileRefusedError
 from recommender.feedback import song_like
 from recommender.history import history_weights, listen_record
 from recommender.index import index_snapshot
-from recommender.listening import import_piece, import_read, import_undo, imports_list, pieces
+from recommender.listening import (
+    import_failure,
+    import_piece,
+    import_read,
+    import_undo,
+    imports_list,
+    pieces,
+)
 from recommender.listening import imports as imports_module
 from recommender.models import Listen, ListenImport
 from recommender.mood_history import mood_history
 from recommender.personal import profile_of
-from recommender.tasks import import_history
+from recommender.tasks import import_history, sweep_imports
 from tests.factories import UserFactory
 from tests.recommender.listening.histories import MOMENT, in_lines, listenbrainz, spotify, written
 
@@ -131,6 +142,30 @@ def test_more_listens_than_are_taken(
     assert not Listen.objects.exists()
 
 
+def test_an_import_that_takes_too_long_adds_nothing(
+    user: User, songs: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports_module, "_PORTION", 2)
+    listens = send(user, in_lines([of(song) for song in songs]).encode(), upload=uuid.uuid4())
+    match = imports_module._matched
+    stored = []
+
+    def end_after(portion: Any, tally: Any, matcher: Any) -> Any:
+        if tally.read == 6:
+            stored.append(Listen.objects.count())
+            raise SoftTimeLimitExceeded
+        return match(portion, tally, matcher)
+
+    monkeypatch.setattr(imports_module, "_matched", end_after)
+    assert import_history(str(listens.job_id))["status"] == "failed"
+    listens = imports_list(user).get()
+    assert (stored, Listen.objects.count()) == ([4], 0)
+    assert import_failure(listens) == (
+        "my history.jsonl: it took too long; import its files one by one."
+    )
+    assert not list(pieces.kept_file(listens.pk).parent.iterdir()), "the file is gone"
+
+
 def test_imported_listens_weigh_in_lists_and_in_moods(
     user: User, songs: list[Song], tmp_path: Path
 ) -> None:
@@ -206,7 +241,7 @@ def test_sizes_that_no_history_has(user: User, size: int) -> None:
 def test_a_user_has_few_files_open(user: User, settings: SettingsWrapper) -> None:
     for _ in range(pieces.MOST_OPEN):
         import_piece(user=user, upload=uuid.uuid4(), name="a", size=9, offset=0, data=b"x")
-    with pytest.raises(FileRefusedError, match="Wait"):
+    with pytest.raises(FileRefusedError, match=r"has not ended, an upload.*Wait"):
         import_piece(user=user, upload=uuid.uuid4(), name="a", size=9, offset=0, data=b"x")
     other = UserFactory()
     import_piece(user=other, upload=uuid.uuid4(), name="a", size=9, offset=0, data=b"x")
@@ -215,12 +250,50 @@ def test_a_user_has_few_files_open(user: User, settings: SettingsWrapper) -> Non
         import_piece(user=UserFactory(), upload=uuid.uuid4(), name="a", size=9, offset=0, data=b"x")
 
 
+def aged(path: Path, hours: float) -> Path:
+    then = time.time() - hours * 3600
+    os.utime(path, (then, then))
+    return path
+
+
+def test_uploads_that_stopped_do_not_keep_a_user_waiting(user: User) -> None:
+    begun = [send(user, b"[]", upload=uuid.uuid4()) for _ in range(pieces.MOST_OPEN - 1)]
+    start: dict[str, Any] = {"user": user, "name": "a", "size": 9, "offset": 0, "data": b"x"}
+    import_piece(**start, upload=uuid.uuid4())
+    with pytest.raises(FileRefusedError, match=r"my history\.jsonl, my history\.jsonl, an upload"):
+        import_piece(**start, upload=uuid.uuid4())
+    (part,) = pieces.kept_file(begun[0].pk).parent.glob("*.part")
+    aged(part, 1.1)
+    assert import_piece(**start, upload=uuid.uuid4()) is None
+    assert part.exists(), "it may still go on"
+
+
+def test_the_sweep_keeps_what_somebody_waits_for(user: User) -> None:
+    """Nobody waits for files of an account that is gone, of an import that is, or of yesterday."""
+    start: dict[str, Any] = {"name": "a", "size": 9, "offset": 0, "data": b"x"}
+    waits = pieces.kept_file(send(user, b"[]", upload=uuid.uuid4()).pk)
+    ended = send(user, b"[]", upload=uuid.uuid4())
+    job_revoke(job=ended.job)
+    gone = UserFactory()
+    for owner in (user, user, gone):
+        import_piece(**start, user=owner, upload=uuid.uuid4())
+    waits_too = send(gone, b"[]", upload=uuid.uuid4())
+    account_delete(user=gone)
+    new, old = waits.parent.glob(f"{user.pk}-*.part")
+    for path in (waits, old, pieces.kept_file(ended.pk)):
+        aged(path, 25)
+    aged(pieces.kept_file(waits_too.pk), 0.1)
+    assert sweep_imports() == {"deleted": 4}
+    assert set(waits.parent.iterdir()) == {waits, new}
+    assert sweep_imports() == {"deleted": 0}
+
+
 def test_a_refused_file_fails_its_job_with_file_and_line(user: User) -> None:
     listens = send(user, b'{"listened_at": 1}\n{broken}\n', upload=uuid.uuid4())
     assert import_history(str(listens.job_id))["status"] == "failed"
     listens = imports_list(user).get()
     assert listens.job.error_code == "FILE_INVALID"
-    assert listens.failure["why"] == "NO_HISTORY"
+    assert (listens.failure["why"], listens.failure["line"]) == ("NO_JSON", 2)
 
 
 def test_an_import_that_goes_on_can_be_taken_back(

@@ -98,7 +98,7 @@ def test_names(name: Name) -> None:
         SongFactory(artist=artist, title=title, album=album).pk: (title, album)
         for artist, title, album in SONGS
     }
-    found = SongMatcher().match(name)
+    found = SongMatcher(has_time=True).match(name)
     meant = MEANT[name]
     if meant is None:
         assert found is None, songs.get(found or 0)
@@ -110,19 +110,19 @@ def test_names(name: Name) -> None:
 def test_the_recording_counts_before_the_names() -> None:
     other = SongFactory(artist="A", title="Other", musicbrainz_recording_id="a" * 36)
     SongFactory(artist="A", title="Song")
-    assert SongMatcher().match(Name("A", "Song", recording_id="a" * 36)) == other.pk
+    assert SongMatcher(has_time=True).match(Name("A", "Song", recording_id="a" * 36)) == other.pk
 
 
 def test_of_two_songs_that_are_alike_none_is_meant() -> None:
     for title in ("Winter Morning I Remember", "Winter Warning I Remember"):
         SongFactory(artist="A", title=title)
-    assert SongMatcher().match(Name("A", "Winter Marning I Remember")) is None
+    assert SongMatcher(has_time=True).match(Name("A", "Winter Marning I Remember")) is None
 
 
 def test_of_files_of_one_name_album_and_length_decide() -> None:
     first = SongFactory(artist="A", title="S", album="X", duration_seconds=100.0)
     second = SongFactory(artist="A", title="S", album="Y", duration_seconds=200.0)
-    matcher = SongMatcher()
+    matcher = SongMatcher(has_time=True)
     assert matcher.match(Name("A", "S")) == first.pk
     assert matcher.match(Name("A", "S", "Y")) == second.pk
     assert matcher.match(Name("A", "S", duration_seconds=199.0)) == second.pk
@@ -130,13 +130,37 @@ def test_of_files_of_one_name_album_and_length_decide() -> None:
 
 def test_songs_without_a_file_are_not_meant() -> None:
     SongFactory(artist="A", title="S", is_available=False)
-    assert SongMatcher().match(Name("A", "S")) is None
+    assert SongMatcher(has_time=True).match(Name("A", "S")) is None
 
 
 def test_many_names_need_few_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     songs = [SongFactory(artist=f"Artist {n}", title=f"Song {n}") for n in range(40)]
     names = [Name(song.artist, song.title) for song in songs]
-    matcher = SongMatcher()
+    matcher = SongMatcher(has_time=True)
     with django_assert_max_num_queries(2):
         matcher.learn(names)
         assert [matcher.match(name) for name in names] == [song.pk for song in songs]
+
+
+def test_a_request_reads_no_other_artists(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    song = SongFactory(artist="Television", title="Marquee Moon")
+    with django_assert_max_num_queries(1):
+        assert SongMatcher().match(Name("Televission", "Marquee Moon")) is None
+    assert SongMatcher().match(Name("Television", "Marqee Moon")) == song.pk
+    assert SongMatcher(has_time=True).match(Name("Televission", "Marquee Moon")) == song.pk
+
+
+def test_what_is_remembered_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommender.listening.matching._MOST_KNOWN", 50)
+    song = SongFactory(artist="A", title="S", duration_seconds=100.0)
+    matcher = SongMatcher(has_time=True)
+    sizes = []
+    for start in range(0, 1000, 20):
+        names = [Name(f"Nobody {n}", "Nothing") for n in range(start, start + 20)]
+        matcher.learn([*names, Name("A", "S")])
+        assert [matcher.match(name) for name in [*names, Name("A", "S")]] == [None] * 20 + [song.pk]
+        assert matcher.duration_of(song.pk) == 100.0
+        sizes.append(max(len(matcher._found), len(matcher._of_artist), len(matcher._near)))
+    assert max(sizes) < 100
