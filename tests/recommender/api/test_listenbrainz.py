@@ -124,7 +124,11 @@ def test_a_skipped_song_is_accepted_and_not_kept(user: User, songs: list[Song]) 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("length", [10**400, -(10**400), True, [1], {"a": 1}, "x"])
+@pytest.mark.parametrize(
+    "length",
+    [10**400, -(10**400), True, [1], {"a": 1}, "x"],
+    ids=["10^400", "-10^400", "true", "a list", "an object", "a text"],
+)
 def test_a_length_that_no_song_has_is_passed_over(
     length: Any, user: User, songs: list[Song]
 ) -> None:
