@@ -202,6 +202,7 @@ class AppPasswordForm(forms.ModelForm):  # type: ignore[type-arg]
         model = AppPassword
         fields = ("name",)
         labels: ClassVar = {"name": _("Name of the player")}
+        help_texts: ClassVar = {"name": ""}  # the words above the form say what it is for
         widgets = {
             "name": forms.TextInput(attrs={"placeholder": "Symfonium", "autocomplete": "off"})
         }

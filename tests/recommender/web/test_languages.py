@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 BEGIN, END = "⟦", "⟧"
-AS_IT_IS: Final = {"Affetti", "API", "English", "Deutsch", "seed"}
+AS_IT_IS: Final = {"Affetti", "API", "English", "Deutsch", "seed"} | {
+    *("ListenBrainz", "Spotify", "Last.fm", "Symfonium")
+}
 """Texts that are the same in every language, and the name of a field that only addresses have."""
 NO_TEXT: Final = {"script", "style"}
 CODES: Final = {"code", "kbd", "bdi"}
