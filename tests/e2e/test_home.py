@@ -215,6 +215,7 @@ def test_without_webgl_the_songs_are_drawn(page: Page, songs: list[Song]) -> Non
 
 
 def test_the_map_is_downloaded_for_print(page: Page, plane: Locator) -> None:
+    page.get_by_text("More ways to choose").click()
     page.get_by_role("button", name="Download").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG, 300 dpi").click()

@@ -159,10 +159,11 @@ def test_what_scrolls_sideways_fades_where_there_is_more(
     page: Page, live_server: LiveServer, songs: list[Song]
 ) -> None:
     log_in_staff(page, live_server)
-    page.set_viewport_size({"width": 390, "height": 800})
+    page.set_viewport_size({"width": 600, "height": 800})
     page.goto("/you")
     tabs = page.locator("[data-strip]").first
     expect(tabs).not_to_have_class(re.compile("has-"))
+    page.set_viewport_size({"width": 390, "height": 800})
     page.goto("/manage/songs")
     expect(tabs).to_have_class(re.compile("has-before.*has-after"))
     tabs.evaluate("one => { one.scrollLeft = 0; }")
