@@ -418,6 +418,17 @@ def key_was_wrong(request: HttpRequest, name: str) -> None:
         raise Throttled(KEYS_REFUSED_SECONDS)
 
 
+def refusal_count(request: HttpRequest) -> None:
+    """Count a call that is refused before its account is known; Throttled if it is one too many.
+
+    The rate is that of strangers, counted apart: such calls refuse no page.
+    """
+    rate = Rate.parse(settings.AFFETTI_THROTTLE_RATES["anon"])
+    count, left = store().hit(f"refused:{address(request)}", rate.seconds)
+    if count > rate.count:
+        raise Throttled(max(1.0, left))
+
+
 def _senders(request: HttpRequest, name: str) -> tuple[str, str]:
     place = address(request)
     return f"{_hashed(name)} from {place}", place

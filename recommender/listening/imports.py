@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext
 
 from catalog.errors import JobStateError, PermanentError
@@ -139,6 +139,8 @@ def _read_whole(
             feedback_revise(listens.user)  # what is learned of a listener is learned anew
             ListenImport.objects.filter(pk=listens.pk).update(result=result, is_done=True)
     except SoftTimeLimitExceeded:
+        if not connection.in_atomic_block:
+            connection.close()  # the signal may have come in a query, whose connection is lost
         raise Place(listens.file_name).refused(Why.TOO_SLOW) from None
     return result
 

@@ -18,7 +18,7 @@ from recommender.subsonic.answers import Code, SubsonicError, answered, format_r
 from recommender.subsonic.caller import caller_of
 from recommender.subsonic.calls import CALLS, Ask
 from recommender.subsonic.parameters import BODY_LIMIT, Parameters
-from recommender.throttles import address, limit, request_limit, throttled
+from recommender.throttles import address, limit, refusal_count, request_limit, throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def _refusals_counted(request: HttpRequest) -> Iterator[None]:
     try:
         yield
     except (SubsonicError, Throttled):
-        request_limit(request, None)
+        refusal_count(request)
         raise
 
 

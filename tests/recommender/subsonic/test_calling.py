@@ -176,7 +176,7 @@ def test_refused_calls_are_counted_by_address(
     settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "anon": "3/min"}
     words = [client.get("/rest/ping", sent).content for _ in range(4)]
     assert [b"Too many" in answer for answer in words] == [False] * 3 + [True]
-    assert client.get("/songs").status_code == 429
+    assert client.get("/songs").status_code == 200  # pages are counted apart
 
 
 def _form(sent: dict[str, str], method: str) -> Any:
