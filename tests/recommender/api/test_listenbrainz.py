@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import liblistenbrainz
 import pytest
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.test import Client
 from liblistenbrainz.errors import InvalidAuthTokenException, ListenBrainzAPIException
 
@@ -29,7 +30,12 @@ class TestTheClientLibrary:
     pytestmark = pytest.mark.django_db(transaction=True)
 
     @pytest.fixture
-    def library(self, user: User, live_server: LiveServer) -> liblistenbrainz.ListenBrainz:
+    def library(
+        self, user: User, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+    ) -> liblistenbrainz.ListenBrainz:
+        # The library closes no connection. A thread of the server would stay, and its connection
+        # to PostgreSQL would keep the database of the tests from being deleted.
+        monkeypatch.setattr(WSGIRequestHandler, "protocol_version", "HTTP/1.0")
         library = liblistenbrainz.ListenBrainz(api_base_url=live_server.url)
         library.set_auth_token(token_secret(user, "listen"))
         return library
