@@ -39,6 +39,8 @@ class IsListener(BasePermission):
 JOBS_PERMISSION: Final = "catalog.view_backgroundjob"
 INGEST_PERMISSION: Final = "catalog.add_backgroundjob"
 REMOVE_PERMISSION: Final = "catalog.delete_song"
+MODELS_PERMISSION: Final = "catalog.view_modelversion"
+SWITCH_PERMISSION: Final = "catalog.change_modelversion"
 CORRECT_PERMISSION: Final = "catalog.add_emotioncorrection"
 
 

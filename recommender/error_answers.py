@@ -33,7 +33,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
-from catalog.errors import JobStateError, PathError, TransientError
+from catalog.errors import JobStateError, PathError, TransientError, VersionError
 from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
 from recommender.errors import (
     AccountError,
@@ -88,6 +88,9 @@ class ErrorCode(enum.StrEnum):
     HISTORY_EMPTY = "HISTORY_EMPTY"
     LAST_ADMIN = "LAST_ADMIN"
     JOB_STATE_INVALID = "JOB_STATE_INVALID"
+    VERSION_UNKNOWN = "VERSION_UNKNOWN"
+    VERSION_EMPTY = "VERSION_EMPTY"
+    VERSION_NO_FORMER = "VERSION_NO_FORMER"
     LINK_INVALID = "LINK_INVALID"
     WORDS_NOT_UNDERSTOOD = "WORDS_NOT_UNDERSTOOD"
     WORDS_UNAVAILABLE = "WORDS_UNAVAILABLE"
@@ -339,6 +342,15 @@ _ACCOUNTS: Final[Mapping[str, _Row]] = {
     ),
 }
 
+_VERSIONS: Final[Mapping[str, _Row]] = {
+    code.value: _Row(status, code, _("Not this model"), str)
+    for code, status in {
+        ErrorCode.VERSION_UNKNOWN: HTTPStatus.NOT_FOUND,
+        ErrorCode.VERSION_EMPTY: HTTPStatus.CONFLICT,
+        ErrorCode.VERSION_NO_FORMER: HTTPStatus.CONFLICT,
+    }.items()
+}
+
 
 def error_answer(error: BaseException | None) -> ErrorAnswer:
     """Return the response to the request that raised `error`."""
@@ -368,6 +380,8 @@ def _row(error: BaseException | None) -> _Row:
         return _PLAYLISTS[error.code]
     if isinstance(error, AccountError):
         return _ACCOUNTS[error.code]
+    if isinstance(error, VersionError) and error.code in _VERSIONS:
+        return _VERSIONS[error.code]
     if _is_wrong_statement(error):
         return _BUG
     return next((_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE), _BUG)

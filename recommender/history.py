@@ -51,19 +51,7 @@ def listen_record(
     """
     now = timezone.now()
     moment = listened_at or now
-    if moment > now + _CLOCK_SKEW:
-        raise PlaylistRequestError(
-            PlaylistErrorCode.REQUEST_INVALID,
-            gettext("listened_at is in the future: %(moment)s") % {"moment": moment.isoformat()},
-            {"field": "listened_at"},
-        )
-    if seconds_played is not None and not (math.isfinite(seconds_played) and seconds_played >= 0):
-        raise PlaylistRequestError(
-            PlaylistErrorCode.REQUEST_INVALID,
-            gettext("seconds_played must be 0 or more, not %(seconds_played)s")
-            % {"seconds_played": seconds_played},
-            {"field": "seconds_played"},
-        )
+    listen_check(moment, seconds_played, now)
     with transaction.atomic():
         if not Song.objects.filter(pk=song_id).exists():
             raise PlaylistRequestError(
@@ -81,6 +69,23 @@ def listen_record(
             listen.seconds_played = seconds_played
             listen.save(update_fields=["seconds_played"])
     return listen
+
+
+def listen_check(moment: datetime, seconds_played: float | None, now: datetime) -> None:
+    """Raise `PlaylistRequestError` for a moment in the future or seconds below 0."""
+    if moment > now + _CLOCK_SKEW:
+        raise PlaylistRequestError(
+            PlaylistErrorCode.REQUEST_INVALID,
+            gettext("listened_at is in the future: %(moment)s") % {"moment": moment.isoformat()},
+            {"field": "listened_at"},
+        )
+    if seconds_played is not None and not (math.isfinite(seconds_played) and seconds_played >= 0):
+        raise PlaylistRequestError(
+            PlaylistErrorCode.REQUEST_INVALID,
+            gettext("seconds_played must be 0 or more, not %(seconds_played)s")
+            % {"seconds_played": seconds_played},
+            {"field": "seconds_played"},
+        )
 
 
 def history_weights(

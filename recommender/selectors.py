@@ -27,6 +27,7 @@ from catalog.models import BackgroundJob, Library, Song, SongEmotion
 from mer.affect import AffectPoint
 from recommender.models import (
     AppPassword,
+    IndexBuild,
     Listen,
     Playlist,
     PlaylistEntry,
@@ -37,7 +38,7 @@ from recommender.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from django.contrib.auth.models import AnonymousUser, User
@@ -134,9 +135,24 @@ def song_place(song_id: int) -> AffectPoint | None:
     return None if place is None else AffectPoint(*place)
 
 
+def song_emotion(song_id: int, *, without: Sequence[str] = ()) -> SongEmotion | None:
+    """Return the emotion of a song whose file is there, by the model that serves; None if none is.
+
+    The columns in `without` are not read, nor is the embedding.
+    """
+    emotions = _emotions_of(song_id).filter(song__is_available=True)
+    return emotions.defer("fused_embedding", *without).first()
+
+
 def song_timeline(song_id: int) -> list[dict[str, float]]:
     """Return the timeline of a song, in order; empty if it is not analysed."""
     return _emotions_of(song_id).values_list("timeline", flat=True).first() or []
+
+
+def song_moods(song_id: int) -> tuple[str, float | None, list[dict[str, float]]] | None:
+    """Return model version, length and timeline of a song; None if it is not here or analysed."""
+    emotions = _emotions_of(song_id).filter(song__is_available=True)
+    return emotions.values_list("model_version", "song__duration_seconds", "timeline").first()
 
 
 def _emotions_of(song_id: int) -> QuerySet[SongEmotion]:
@@ -349,6 +365,11 @@ def _count(rows: QuerySet[Any], by: str) -> Coalesce:
     """Return the number of rows of a subquery that belong to the outer row."""
     counted = rows.order_by().values(by).annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
+
+
+def index_build_list() -> QuerySet[IndexBuild]:
+    """Return every build of the index, newest first."""
+    return IndexBuild.objects.order_by("-created_at", "id")
 
 
 def job_list() -> QuerySet[BackgroundJob]:

@@ -12,11 +12,12 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from catalog.models import Song
 from recommender import history, selectors
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
-from recommender.listening import listens_delete
+from recommender.listening import MOST_SUBMITTED, listens_delete, listens_record
 from recommender.models import Listen, Scope
 
 if TYPE_CHECKING:
@@ -25,9 +26,21 @@ if TYPE_CHECKING:
 
 
 class ListenInput(StrictSerializer):
-    song_id = serializers.IntegerField(min_value=1)
+    song_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
     listened_at = serializers.DateTimeField(required=False, help_text="Default: now.")
     seconds_played = serializers.FloatField(min_value=0, required=False, allow_null=True)
+
+
+class ListensInput(StrictSerializer):
+    listens = serializers.ListField(child=ListenInput(), min_length=1, max_length=MOST_SUBMITTED)
+
+
+class RecordedOutput(serializers.Serializer[Any]):
+    recorded = serializers.IntegerField(help_text="That were not there before.")
+    known = serializers.IntegerField(help_text="That were there, for the same song and moment.")
+    unknown_song_ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text="There are no such songs; the others are kept."
+    )
 
 
 class RangeInput(StrictSerializer):
@@ -103,7 +116,25 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
         return Response({"deleted": listens_delete(user=account(request), which=which)})
 
 
+class ListensView(StrictQuery, APIView):
+    permission_classes = [IsAuthenticated]
+    body_limit = 256 * 1024
+    scope = Scope.LISTEN
+
+    @extend_schema(
+        summary="Note that you heard several songs",
+        description="Sent again, the same listens are not counted twice.",
+        request=ListensInput,
+        responses={201: RecordedOutput},
+    )
+    def post(self, request: Request) -> Response:
+        given = valid_data(ListensInput(data=request.data))["listens"]
+        recorded = listens_record(user=account(request), listens=given)
+        return Response(RecordedOutput(recorded).data, status=HTTPStatus.CREATED)
+
+
 urlpatterns = [
+    path("listens/bulk/", ListensView.as_view(), name="listen-bulk"),
     path(
         "listens/",
         ListenViewSet.as_view({"get": "list", "post": "create", "delete": "destroy_range"}),

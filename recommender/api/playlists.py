@@ -52,6 +52,7 @@ from recommender.playlists import (
     playlist_import,
     playlist_listed,
     playlist_name,
+    playlist_rename,
     playlist_restore,
     playlist_save,
     playlist_share,
@@ -163,6 +164,10 @@ class PlaylistOutput(serializers.Serializer[Any]):
     entries = EntryOutput(many=True)
 
 
+class NameInput(StrictSerializer):
+    name = serializers.CharField(max_length=200)
+
+
 class EditInput(serializers.Serializer[Any]):
     """A song moves, goes or comes; a change of a song that is not there changes nothing."""
 
@@ -267,6 +272,14 @@ class PlaylistViewSet(
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._kept(self.get_object())
+
+    @extend_schema(
+        summary="Rename one of your playlists", request=NameInput, responses=PlaylistOutput
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        playlist = self.get_object()
+        playlist_rename(playlist=playlist, **valid_data(NameInput(data=request.data)))
+        return self._kept(playlist)
 
     @extend_schema(
         summary="Change one of your playlists",

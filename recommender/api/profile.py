@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.urls import path
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.api.base import StrictQuery, account
+from mer.affect import Quadrant
+from recommender.api.base import StrictQuery, account, unit_field, valid_data
 from recommender.api.songs import SongOutput, song_context
 from recommender.models import Scope
+from recommender.mood_history import MOST_LISTENS, mood_history
 from recommender.playlists import profile_shown
 
 if TYPE_CHECKING:
@@ -77,4 +81,80 @@ class ProfileView(StrictQuery, APIView):
         return Response(ProfileOutput(answer, context=context).data)
 
 
-urlpatterns = [path("profile/", ProfileView.as_view(), name="profile")]
+class ZoneInput(serializers.Serializer[Any]):
+    time_zone = serializers.CharField(
+        max_length=64, default="UTC", help_text="Such as Europe/Rome: where days begin."
+    )
+
+    def validate_time_zone(self, name: str) -> str:
+        """Refuse a zone that is not known."""
+        if name not in available_timezones():
+            raise serializers.ValidationError(
+                gettext("There is no time zone %(name)s; give one such as Europe/Rome.")
+                % {"name": name}
+            )
+        return name
+
+
+class SpanOutput(serializers.Serializer[Any]):
+    start = serializers.DateField()
+    songs = serializers.IntegerField(source="count")
+    valence = unit_field(help_text="The mean of its songs, by the share that was played.")
+    arousal = unit_field()
+    quadrant = serializers.ChoiceField(choices=[(q.value, q.value) for q in Quadrant])
+
+
+class MoodShareOutput(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    quadrant = serializers.ChoiceField(choices=[(q.value, q.value) for q in Quadrant])
+    songs = serializers.IntegerField(source="count", help_text="Whose strongest emotion it is.")
+    share = unit_field()
+
+
+class MoodHistoryOutput(serializers.Serializer[Any]):
+    """The moods of what you heard in the last 53 weeks; times without listening are absent."""
+
+    first = serializers.DateField()
+    last = serializers.DateField(source="today")
+    songs = serializers.IntegerField(source="count")
+    unplaced_songs = serializers.IntegerField(
+        source="unplaced_count", help_text="Heard, but not analysed; they count nowhere else."
+    )
+    is_cut = serializers.BooleanField(
+        help_text=f"There were more than {MOST_LISTENS} listens: the newest are counted."
+    )
+    days = SpanOutput(many=True)
+    weeks = SpanOutput(many=True, help_text="They start on Mondays.")
+    months = SpanOutput(many=True)
+    moods = MoodShareOutput(many=True, help_text="The most heard first.")
+    hours = serializers.ListField(
+        child=serializers.DictField(child=serializers.IntegerField()),
+        min_length=24,
+        max_length=24,
+        help_text="Songs of each quadrant, for each hour of the day.",
+    )
+
+
+class MoodHistoryView(StrictQuery, APIView):
+    permission_classes = [IsAuthenticated]
+    scope = Scope.LISTEN
+    action = "read"
+    query_inputs = {"read": ZoneInput}
+
+    @extend_schema(
+        summary="The moods of what you heard, over time",
+        description="By days, weeks, months, moods and hours of the day.",
+        parameters=[ZoneInput],
+        responses=MoodHistoryOutput,
+    )
+    def get(self, request: Request) -> Response:
+        zone = valid_data(ZoneInput(data=request.query_params.dict()))["time_zone"]
+        history = mood_history(user=account(request), zone=ZoneInfo(zone))
+        hours = [{str(q): of_hour.get(str(q), 0) for q in Quadrant} for of_hour in history.hours]
+        return Response({**MoodHistoryOutput(history).data, "hours": hours})
+
+
+urlpatterns = [
+    path("profile/", ProfileView.as_view(), name="profile"),
+    path("profile/moods/", MoodHistoryView.as_view(), name="profile-moods"),
+]

@@ -16,12 +16,15 @@ from recommender.api import (
     app_passwords,
     auth,
     corrections,
+    emotions,
     facets,
     feedback,
     imports,
     jobs,
     libraries,
     listens,
+    me,
+    model_versions,
     moods,
     playlists,
     profile,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 _RESOURCES: Final = (
     *(songs, moods, facets, playlists, stations, listens, imports, feedback, profile, corrections),
-    *(jobs, libraries, auth, tokens, app_passwords, account),
+    *(emotions, jobs, libraries, model_versions, auth, tokens, app_passwords, account, me),
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]

@@ -14,10 +14,11 @@ from recommender.listening.imports import (
 )
 from recommender.listening.matching import SongMatcher
 from recommender.listening.pieces import MOST_BYTES, import_abort, import_piece, imports_sweep
-from recommender.listening.submissions import listens_submit
+from recommender.listening.submissions import MOST_SUBMITTED, listens_record, listens_submit
 
 __all__ = [
     "MOST_BYTES",
+    "MOST_SUBMITTED",
     "HistoryError",
     "SongMatcher",
     "import_abort",
@@ -31,6 +32,7 @@ __all__ = [
     "imports_list",
     "imports_sweep",
     "listens_delete",
+    "listens_record",
     "listens_submit",
     "text_of",
     "why_in_words",

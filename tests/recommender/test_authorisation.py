@@ -182,12 +182,18 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "songs/map/": (Scope.READ, READ),
     "songs/{pk}/": (Scope.READ, READ),
     "songs/{pk}/similar/": (Scope.READ, READ),
+    "songs/{pk}/emotion/": (Scope.READ, READ),
+    "songs/{pk}/timeline/": (Scope.READ, READ),
+    "songs/{pk}/explanation/": (Scope.READ, READ),
     "songs/{pk}/waveform/": (Scope.READ, READ),
     "moods/": (Scope.READ, READ),
     "facets/": (Scope.READ, READ),
     "playlists/": (Scope.PLAYLISTS, {**LOGGED_IN, "post": "all"}),
     "playlists/import/": (Scope.PLAYLISTS, {"post": "login"}),
-    "playlists/{pk}/": (Scope.PLAYLISTS, {"get": "own", "head": "own", "delete": "own"}),
+    "playlists/{pk}/": (
+        Scope.PLAYLISTS,
+        {"get": "own", "head": "own", "patch": "own", "delete": "own"},
+    ),
     **{
         f"playlists/{{pk}}/export.{suffix}": (Scope.PLAYLISTS, {"get": "own", "head": "own"})
         for suffix in FORMATS
@@ -205,6 +211,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "stations/{pk}/versions/": (Scope.PLAYLISTS, {"get": "own", "head": "own"}),
     "stations/{pk}/restore/": (Scope.PLAYLISTS, {"post": "own"}),
     "listens/": (Scope.LISTEN, {**FORM, "delete": "login"}),
+    "listens/bulk/": (Scope.LISTEN, {"post": "login"}),
     "listens/{pk}/": (Scope.LISTEN, {"delete": "own"}),
     "imports/": (Scope.LISTEN, FORM),
     "imports/{pk}/": (Scope.LISTEN, {"get": "own", "head": "own", "delete": "own"}),
@@ -220,6 +227,14 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "artists/{pk}/ban/": (Scope.LISTEN, SAID),
     "feedback/": (Scope.LISTEN, {**LOGGED_IN, "delete": "login"}),
     "profile/": (Scope.LISTEN, LOGGED_IN),
+    "profile/moods/": (Scope.LISTEN, LOGGED_IN),
+    "models/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
+    "models/switch/": (Scope.INGEST, {"post": "permitted"}),
+    "models/rollback/": (Scope.INGEST, {"post": "permitted"}),
+    "index-builds/": (
+        Scope.INGEST,
+        {"get": "permitted", "head": "permitted", "post": "permitted"},
+    ),
     "jobs/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/pause/": (Scope.INGEST, {"post": "permitted"}),
@@ -247,6 +262,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "account/password/": (Scope.ADMIN, {"post": "login"}),
     "account/export/": (Scope.ADMIN, LOGGED_IN),
     "account/delete/": (Scope.ADMIN, {"post": "login"}),
+    "me/": (Scope.READ, LOGGED_IN),
 }
 OPEN_API = {"api/schema/": READ, "api/docs/": READ, "api/": dict.fromkeys(METHODS, "absent")}
 

@@ -34,7 +34,13 @@ from django.test import Client
 from rest_framework import exceptions
 
 from catalog.corrections import emotion_correct
-from catalog.errors import CatalogError, JobStateError, PathError, TransientError
+from catalog.errors import (
+    CatalogError,
+    JobStateError,
+    PathError,
+    TransientError,
+    VersionError,
+)
 from catalog.models import Song
 from mer.errors import (
     CheckpointCorruptError,
@@ -153,6 +159,8 @@ ACCOUNTS = [
     (AccountErrorCode.LINK_INVALID, 404),
 ]
 EXPECTED += [(AccountError(code, "words"), status, code) for code, status in ACCOUNTS]
+VERSIONS = [("VERSION_UNKNOWN", 404), ("VERSION_EMPTY", 409), ("VERSION_NO_FORMER", 409)]
+EXPECTED += [(VersionError(code, "words"), status, code) for code, status in VERSIONS]
 BUGS: list[Exception] = [
     ShapeError("(3,) is not (4,)"),
     InputError("0 songs"),
@@ -244,7 +252,9 @@ def test_what_is_not_valid_is_named(detail: dict[str, Any], words: str) -> None:
 
 
 def test_every_row_is_expected_here() -> None:
-    covered = {type(error) for error, _, _ in EXPECTED} - {PlaylistRequestError, AccountError}
+    by_code = {PlaylistRequestError, AccountError, VersionError}
+    covered = {type(error) for error, _, _ in EXPECTED} - by_code
+    assert {code for code, _ in VERSIONS} == set(error_answers._VERSIONS)
     assert covered == set(error_answers._TABLE)
     assert {code for code, _ in PLAYLISTS} == set(PlaylistErrorCode)
     assert {code for code, _ in ACCOUNTS} == set(AccountErrorCode)

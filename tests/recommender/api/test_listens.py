@@ -14,6 +14,7 @@ from tests.factories import UserFactory, token_secret
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from pytest_django import DjangoAssertNumQueries
 
     from catalog.models import Song
 
@@ -73,3 +74,58 @@ def test_a_range_without_a_bound_deletes_nothing(query: str, ada: APIClient) -> 
     assert answer.status_code == 400, answer.content
     assert answer.json()["code"] == "REQUEST_INVALID"
     assert Listen.objects.count() == 20
+
+
+BULK = f"{LISTENS}bulk/"
+
+
+def test_several_are_recorded_once(
+    ada: APIClient,
+    user: User,
+    songs: list[Song],
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    before = feedback_of(user).revision
+    moments = [f"2026-02-01T00:{minute:02}:00Z" for minute in range(40)]
+    sent = [
+        {"song_id": songs[n % 12].pk, "listened_at": moment, "seconds_played": 60.0}
+        for n, moment in enumerate(moments)
+    ]
+    body = {"listens": [*sent, sent[0], {"song_id": 10**9, "listened_at": moments[0]}]}
+    with django_assert_max_num_queries(15):
+        answer = ada.post(BULK, body, format="json")
+    assert answer.status_code == 201
+    assert answer.json() == {"recorded": 40, "known": 0, "unknown_song_ids": [10**9]}
+    assert Listen.objects.filter(user=user, seconds_played=60.0).count() == 40
+    assert feedback_of(user).revision != before
+    again = ada.post(BULK, body, format="json").json()
+    assert (again["recorded"], again["known"]) == (0, 40)
+    assert Listen.objects.filter(user=user).count() == 50
+
+
+@pytest.mark.parametrize(
+    "listens",
+    [
+        [],
+        None,
+        {},
+        [1],
+        [{}],
+        [{"song_id": "1"}],
+        [{"song_id": 1, "title": "x"}],
+        [{"song_id": 1, "listened_at": "2200-01-01T00:00:00Z"}],
+        [{"song_id": 1, "seconds_played": -1}],
+        [{"song_id": 10**30}],
+        [{"song_id": 1}] * 1001,
+    ],
+)
+def test_what_is_no_list_of_listens(ada: APIClient, user: User, listens: Any) -> None:
+    answer = ada.post(BULK, {"listens": listens}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "REQUEST_INVALID")
+    assert Listen.objects.filter(user=user).count() == 10
+
+
+def test_one_that_is_refused_refuses_all(ada: APIClient, user: User, songs: list[Song]) -> None:
+    listens = [{"song_id": songs[0].pk}, {"song_id": songs[1].pk, "seconds_played": -1}]
+    assert ada.post(BULK, {"listens": listens}, format="json").status_code == 400
+    assert Listen.objects.filter(user=user).count() == 10

@@ -104,3 +104,15 @@ def test_a_station_makes_its_versions_by_itself(
     response = api.post(address, edits, format="json")
     assert response.status_code == 400
     assert "station" in response.json()["message"] + str(response.json()["details"])
+
+
+def test_rename(api: APIClient, made: dict[str, Any], user: User) -> None:
+    address = f"/api/v1/playlists/{made['id']}/"
+    answer = api.patch(address, {"name": " Evening \U0001f319 "}, format="json")
+    assert answer.json()["name"] == "Evening \U0001f319"
+    assert ids(answer.json()) == ids(made)
+    for body in ({}, {"name": ""}, {"name": "x" * 201}, {"name": "a\0"}, {"title": "x"}, []):
+        assert api.patch(address, body, format="json").status_code == 400, body
+    assert Playlist.objects.get().name == "Evening \U0001f319"
+    api.force_authenticate(UserFactory())
+    assert api.patch(address, {"name": "Mine"}, format="json").status_code == 404

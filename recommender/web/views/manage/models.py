@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from catalog.errors import VersionError
 from catalog.versions import version_former, version_serving, version_states
+from recommender.access import MODELS_PERMISSION, SWITCH_PERMISSION
 from recommender.index import index_build_request, index_status
 from recommender.index.transition import model_request
 from recommender.models import IndexBuild
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     from catalog.versions import VersionState
     from recommender.playlists.comparison import VersionComparison
 
-VIEW_PERMISSION: Final = "catalog.view_modelversion"
-CHANGE_PERMISSION: Final = "catalog.change_modelversion"
 MOST_BUILDS: Final = 10
 COMPARED_SONGS: Final = 50_000
 """The most songs of a version that are compared within a request."""
 
 
-@staff_who_may(VIEW_PERMISSION)
+@staff_who_may(MODELS_PERMISSION)
 @require_safe
 def model_versions(request: HttpRequest) -> HttpResponse:
     states = version_states()
@@ -38,7 +37,7 @@ def model_versions(request: HttpRequest) -> HttpResponse:
         "versions": states,
         "is_rollback_possible": any(s.served_at and not s.is_serving for s in states),
         "is_switching": any(state.is_requested for state in states),
-        "may_change": request.user.has_perm(CHANGE_PERMISSION),
+        "may_change": request.user.has_perm(SWITCH_PERMISSION),
         "compared_songs": COMPARED_SONGS,
         "list_songs": LIST_SONGS,
         "index": index_status(),
@@ -48,7 +47,7 @@ def model_versions(request: HttpRequest) -> HttpResponse:
     return render(request, "manage/models.html", context)
 
 
-@staff_who_may(CHANGE_PERMISSION)
+@staff_who_may(SWITCH_PERMISSION)
 @require_POST
 def model_version_switch(request: HttpRequest) -> HttpResponse:
     try:
@@ -70,7 +69,7 @@ def model_version_switch(request: HttpRequest) -> HttpResponse:
     return redirect("models")
 
 
-@staff_who_may(CHANGE_PERMISSION)
+@staff_who_may(SWITCH_PERMISSION)
 @require_POST
 def index_build_now(request: HttpRequest) -> HttpResponse:
     index_build_request()
