@@ -161,6 +161,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/login/", accounts.login_throttled(admin.site.login)),
     path("admin/", admin.site.urls),
+    path("", include("recommender.audiomuse.urls")),
     path("api/", include("recommender.api.urls")),
     path("rest/<str:name>", rest, name="rest"),
     path("", include("recommender.api.listenbrainz")),
