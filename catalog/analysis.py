@@ -21,6 +21,7 @@ from django.db.models import Expression, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from catalog.errors import (
+    STORE_ERRORS,
     FileUnusableError,
     ModelAwayError,
     PathError,
@@ -28,7 +29,7 @@ from catalog.errors import (
     machine_errors_raise,
 )
 from catalog.models import ModelVersion, Song, SongEmotion
-from catalog.paths import holds_anything
+from catalog.paths import can_be_seen, disk_stamp, holds_anything, is_gone
 from catalog.results import (
     AnalysisReport,
     Batch,
@@ -36,8 +37,9 @@ from catalog.results import (
     batch_store_together,
     emotion_of,
 )
-from catalog.selectors import song_path
+from catalog.selectors import song_file
 from catalog.storable import storable_text
+from catalog.stores.addresses import in_store
 from catalog.versions import checkpoint_keep, kept_checkpoint, version_serving
 from catalog.work.queue import (
     APART_FROM,
@@ -306,11 +308,10 @@ def _prepare(batch: Batch, songs: Sequence[Song]) -> list[_Prepared]:
         for song in songs:
             if known.get(song.pk) == song.input_sha256:
                 batch.known.append(song)
-            elif not os.path.lexists(song.path):
+            elif _is_gone(song):
                 (batch.gone if holds_anything(song.library.path) else batch.away).append(song)
             else:
-                with _edge_of(song, batch):
-                    running.append((song, threads.submit(_timed, model, _song_input(song))))
+                running.append((song, threads.submit(_timed, model, song)))
         for song, result in running:
             with _edge_of(song, batch):
                 prepared.append((song, *result.result()))
@@ -319,15 +320,22 @@ def _prepare(batch: Batch, songs: Sequence[Song]) -> list[_Prepared]:
     return prepared
 
 
+def _is_gone(song: Song) -> bool:
+    """Return whether the file of a song is not there; a store that is away does not say so."""
+    return is_gone(song.path) or not (in_store(song.path) or can_be_seen(song.path))
+
+
 def _cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _timed(model: EmotionPipeline, song: SongInput) -> tuple[PreparedSong, float]:
+def _timed(model: EmotionPipeline, song: Song) -> tuple[PreparedSong, float]:
     """Prepare a song; return also the seconds that it took."""
     start = time.perf_counter()
-    return model.prepare(song), time.perf_counter() - start
+    with song_file(song) as path:
+        prepared = model.prepare(_song_input(song, path))
+    return prepared, time.perf_counter() - start
 
 
 @contextlib.contextmanager
@@ -335,6 +343,9 @@ def _edge_of(song: Song, batch: Batch) -> Iterator[None]:
     """Keep the errors of one song from the others."""
     try:
         yield
+    except STORE_ERRORS as error:
+        logger.warning("song %d waits: %s", song.pk, error)
+        batch.away.append(song)
     except AudioCrashError as error:
         batch.blame(song, error)  # a child may have been killed from outside
     except _SONG_ERRORS as error:
@@ -353,10 +364,9 @@ def _known(songs: Sequence[Song], version: str) -> dict[int, str]:
     return dict(emotions.values_list("song_id", "input_sha256"))
 
 
-def _song_input(song: Song) -> SongInput:
-    path = song_path(song)
-    status = path.stat()
-    if (status.st_size, status.st_mtime_ns) != (song.file_size_bytes, song.file_mtime_ns):
+def _song_input(song: Song, path: Path) -> SongInput:
+    stamp = disk_stamp(path)
+    if (stamp.size_bytes, stamp.mtime_ns) != (song.file_size_bytes, song.file_mtime_ns):
         raise FileUnusableError(
             "FILE_CHANGED", "the file has changed since it was catalogued; ingest its folder again"
         )
@@ -420,7 +430,8 @@ def _analyse_for_lists(batch: Batch, songs: Sequence[Song]) -> None:
     for song in lacking:
         start = time.perf_counter()
         try:
-            inputs = model.prepare(_song_input(song))
+            with song_file(song) as path:
+                inputs = model.prepare(_song_input(song, path))
             _predict_together(batch, model, [(song, inputs, time.perf_counter() - start)])
         except (TransientError, OperationalError, InterfaceError, SoftTimeLimitExceeded):
             raise

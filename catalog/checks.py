@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from catalog.analysis import model_version
+from catalog.stores.addresses import addresses_check
 from mer.errors import CheckpointError
 
 
@@ -24,6 +25,31 @@ def check_roots(**_: Any) -> list[CheckMessage]:
         for root in settings.AFFETTI_CATALOG_ROOTS
         if not root.is_relative_to(settings.VAR_DIR) and not os.access(root, os.R_OK | os.X_OK)
     ]
+
+
+@register()
+def check_stores(**_: Any) -> list[CheckMessage]:
+    """Refuse stores that cannot be ones, and options that belong to none."""
+    wrong = [
+        Error(
+            f"{address[:200]} is no address of a store.",
+            hint="Write stores of AFFETTI_STORES as s3://bucket/folder.",
+            id="catalog.E004",
+        )
+        for address in addresses_check(settings.AFFETTI_STORES)
+    ]
+    options = settings.AFFETTI_STORE_OPTIONS
+    is_good = isinstance(options, dict) and all(isinstance(one, dict) for one in options.values())
+    if not is_good or not set(options) <= set(settings.AFFETTI_STORES):
+        wrong.append(
+            Error(
+                "AFFETTI_STORE_OPTIONS is no JSON object of objects, by addresses of stores.",
+                hint='Write it as {"s3://bucket/folder": {"endpoint_url": "https://…"}}, with the '
+                "addresses of AFFETTI_STORES.",
+                id="catalog.E005",
+            )
+        )
+    return wrong
 
 
 @register()

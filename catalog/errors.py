@@ -4,8 +4,10 @@
 
     CatalogError
     ├── TransientError            code TRANSIENT: Celery tries again
+    │   └── StoreAwayError        code STORE_AWAY: an object store does not answer
     └── PermanentError            recorded, and not tried again until the file changes
         ├── PathError             code PATH_INVALID: absent, unreadable, or outside
+        │   └── StoreRefusedError code STORE_REFUSED: no credentials, rights, bucket or package
         ├── FilesVanishedError    code FILES_VANISHED
         ├── UploadError           its own code, UPLOAD_…: a file from a browser is not taken
         ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
@@ -36,6 +38,12 @@ class TransientError(CatalogError):
     code = "TRANSIENT"
 
 
+class StoreAwayError(TransientError):
+    """An object store does not answer; nothing is known of what it holds."""
+
+    code = "STORE_AWAY"
+
+
 class PermanentError(CatalogError):
     """Trying again fails until something changes."""
 
@@ -46,6 +54,16 @@ class PathError(PermanentError):
     """A path is absent, unreadable or outside every catalogue root."""
 
     code = "PATH_INVALID"
+
+
+class StoreRefusedError(PathError):
+    """An object store cannot be used as the settings are; nothing is known of what it holds."""
+
+    code = "STORE_REFUSED"
+
+
+STORE_ERRORS: Final = (StoreAwayError, StoreRefusedError)
+"""Errors that say nothing of a file, and must not count against it."""
 
 
 class FilesVanishedError(PermanentError):

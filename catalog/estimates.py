@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.errors import machine_errors_raise
 from catalog.models import Song
-from catalog.selectors import song_path
+from catalog.selectors import song_file
 from mer.audio.tempo_and_key import tempo_and_key_of
 from mer.errors import AudioError
 from mer.prediction import MODES
@@ -37,7 +37,8 @@ def estimate_measure(*, song: Song) -> None:
     if the machine lacks something.
     """
     try:
-        estimate = tempo_and_key_of(song_path(song))
+        with song_file(song) as path:
+            estimate = tempo_and_key_of(path)
     except AudioError as error:
         machine_errors_raise(error)
         raise

@@ -10,8 +10,16 @@ from django.utils.translation import gettext
 
 from catalog.errors import PathError
 from catalog.files.left_out import LeftOut
-from catalog.paths import from_stored, ingest_root_check, to_stored
+from catalog.paths import (
+    StoreEntry,
+    entries_in,
+    from_stored,
+    ingest_root_check,
+    shown,
+    to_stored,
+)
 from catalog.selectors import roots_allowed
+from catalog.stores.addresses import in_store
 from mer.audio.patches import SUPPORTED_SUFFIXES
 
 if TYPE_CHECKING:
@@ -45,9 +53,9 @@ class FolderView:
 
 def folder_roots() -> list[Folder]:
     """Return the outermost folders that staff may add music from and that are there."""
-    roots = [root for root in roots_allowed() if root.is_dir()]
+    roots = [root for root in roots_allowed() if in_store(root) or root.is_dir()]
     outer = [one for one in roots if not any(one != r and one.is_relative_to(r) for r in roots)]
-    return [_folder(root, name=str(root)) for root in outer]
+    return [_folder(root, name=shown(root)) for root in outer]
 
 
 def folder_view(stored: str) -> FolderView:
@@ -65,11 +73,11 @@ def folder_view(stored: str) -> FolderView:
             gettext(
                 "%(path)s: cannot be opened (%(strerror)s); choose a folder, or check its rights"
             )
-            % {"path": path, "strerror": error.strerror}
+            % {"path": shown(path), "strerror": error.strerror}
         ) from error
     above = [one for one in reversed(path.parents) if one.is_relative_to(root)]
-    trail = [_folder(one, name=str(one) if one == root else "") for one in above]
-    own = _folder(path, name=str(path) if path == root else "")
+    trail = [_folder(one, name=shown(one) if one == root else "") for one in above]
+    own = _folder(path, name=shown(path) if path == root else "")
     return FolderView(own, trail, folders, audio_files, is_cut)
 
 
@@ -89,8 +97,8 @@ def _inside(path: Path, root: Path) -> tuple[list[Folder], int, bool]:
     return [_folder(one) for one in shown], audio_files, is_cut
 
 
-def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
+def _entries(path: Path) -> Iterator[os.DirEntry[str] | StoreEntry]:
+    with entries_in(path) as entries:
         yield from entries
 
 

@@ -18,10 +18,10 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
-from catalog.errors import PathError
+from catalog.errors import FileUnusableError, PathError, StoreAwayError
 from catalog.files.fingerprint import fingerprint, is_fingerprinting_there, is_same_sound
 from catalog.models import Recording, Song, SongEmotion
-from catalog.selectors import song_path
+from catalog.selectors import song_file
 from mer.prediction import EMBEDDING_DIM
 
 if TYPE_CHECKING:
@@ -255,8 +255,9 @@ def _fingerprint(song: Song) -> bytes:
     """Return the fingerprint of a song's file, made on first use; empty if there is none."""
     if not song.fingerprint:
         try:
-            song.fingerprint = fingerprint(song_path(song))
-        except PathError:
+            with song_file(song) as path:
+                song.fingerprint = fingerprint(path)
+        except (PathError, FileUnusableError, StoreAwayError):
             return b""
         if song.fingerprint:
             Song.objects.filter(pk=song.pk).update(fingerprint=song.fingerprint)

@@ -152,6 +152,28 @@ for _message in (
         "disk is not mounted, mount it and ingest again. If the files are gone for good, confirm "
         "it: --accept-empty, accept_empty of the API, or the box on the ingest page"
     ),
+    # Of stores.
+    gettext_noop(
+        "the store did not send it whole in %(count)s tries (%(reason)s); it is tried again at the "
+        "next ingest"
+    ),
+    gettext_noop(
+        "it cannot be copied to this disk under its name (%(reason)s); give it another one"
+    ),
+    gettext_noop(
+        "%(path)s: what reads such stores is not installed; run pip install 'affetti[store]', or "
+        "install the package of fsspec for this protocol"
+    ),
+    gettext_noop(
+        "%(path)s: the store refuses it (%(reason)s); check the credentials in "
+        "AFFETTI_STORE_OPTIONS or in the environment, and that they may list and read"
+    ),
+    gettext_noop(
+        "%(path)s: the store does not answer (%(reason)s); check the network and the address of "
+        "the store; it is tried again"
+    ),
+    gettext_noop("%(path)s: there is no such bucket; correct AFFETTI_STORES, or make the bucket"),
+    gettext_noop("%(path)s: is in no store of the settings; add its store to AFFETTI_STORES"),
     # Of paths.
     gettext_noop("%(path)s…: the path is longer than %(most)s bytes; shorten its names"),
     gettext_noop("%(path)s: there is no such file (%(name)s)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -19,9 +21,21 @@ from catalog.models import (
     SongEmotion,
     StageTiming,
 )
-from catalog.paths import from_stored, open_inside, resolve_inside, to_stored
+from catalog.paths import (
+    FileStamp,
+    file_absent,
+    file_held,
+    from_stored,
+    open_inside,
+    resolve_inside,
+    to_stored,
+)
+from catalog.stores.addresses import in_store, store_roots
+from catalog.stores.copies import copy_open
+from catalog.stores.objects import Entry, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from django.db.models import QuerySet
@@ -96,9 +110,46 @@ def song_path(song: Song) -> Path:
     return resolve_inside(song.library.path, song.path)
 
 
+@contextmanager
+def song_file(song: Song) -> Iterator[Path]:
+    """Yield a path of the disk with the file of `song`, until the block ends; as `file_held`."""
+    with file_held(song.library.path, song.path, known=_stamp(song)) as path:
+        yield path
+
+
 def song_open(song: Song) -> BinaryIO:
-    """Open the file of `song`; PathError if it is absent, outside its library or no file."""
-    return open_inside(song.library.path, song.path)
+    """Open the file of `song` on the disk, or a whole copy of it.
+
+    PathError if it is absent, outside its library or no file; what `file_held` raises of a store.
+    """
+    if not in_store(song.path):
+        return open_inside(song.library.path, song.path)
+    with song_file(song) as path:
+        return path.open("rb")
+
+
+def song_stream(song: Song) -> tuple[BinaryIO, FileStamp]:
+    """Open the file of `song` to be read in parts, and return also its stamp; as `song_open`.
+
+    Of a file in a store that has no copy here only the parts that are read are fetched.
+    """
+    if not in_store(song.path):
+        file = open_inside(song.library.path, song.path)
+        status = os.fstat(file.fileno())
+        return file, FileStamp(status.st_size, status.st_mtime_ns)
+    known = _stamp(song)
+    copy = copy_open(song.path, Entry(False, known.size_bytes, known.mtime_ns))  # noqa: FBT003
+    if copy is not None:
+        return os.fdopen(copy, "rb"), known
+    try:
+        file, entry = opened(song.path)
+    except FileNotFoundError as error:
+        raise file_absent(song.path) from error
+    return file, FileStamp(entry.size_bytes, entry.mark)
+
+
+def _stamp(song: Song) -> FileStamp:
+    return FileStamp(song.file_size_bytes, song.file_mtime_ns)
 
 
 def library_find(path: Path) -> Library | None:
@@ -151,7 +202,7 @@ def roots_allowed() -> list[Path]:
     A library outside the settings was added by somebody with a shell on this machine.
     """
     known = [library.path for library in Library.objects.order_by("root")]
-    roots = [*settings.AFFETTI_CATALOG_ROOTS, settings.AFFETTI_UPLOAD_DIR, *known]
+    roots = [*settings.AFFETTI_CATALOG_ROOTS, settings.AFFETTI_UPLOAD_DIR, *store_roots(), *known]
     return list(dict.fromkeys(roots))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import TransientError, machine_errors_raise
 from catalog.models import Song, SongWaveform
-from catalog.selectors import song_path
+from catalog.selectors import song_file
 from catalog.storable import storable_text
 from mer.audio.peaks import waveform_of
 from mer.errors import AudioCrashError, AudioError, AudioMemoryError, AudioTimeoutError
@@ -32,10 +32,10 @@ def waveform_measure(*, song: Song, timeout_seconds: float | None = None) -> Son
     Raises WaveformUnsureError if its reader was killed, or did not end within `timeout_seconds`: on
     a busy machine that is no fault of the file.
     """
-    path = song_path(song)
     values: dict[str, object] = {"sound_sha256": song.sound_sha256}
     try:
-        waveform = waveform_of(path, timeout_seconds=timeout_seconds)
+        with song_file(song) as path:
+            waveform = waveform_of(path, timeout_seconds=timeout_seconds)
     except AudioError as error:
         machine_errors_raise(error)
         is_late = timeout_seconds is not None and isinstance(error, AudioTimeoutError)

@@ -242,6 +242,14 @@ AFFETTI_CATALOG_ROOTS = [
     )
 ]
 """Folders that staff may ingest from the web and the API; the command line may name any folder."""
+AFFETTI_STORES = [address.rstrip("/") for address in env.list("AFFETTI_STORES", default=[])]
+"""Addresses of object stores that libraries may lie in, such as s3://bucket/folder."""
+AFFETTI_STORE_OPTIONS = env.json("AFFETTI_STORE_OPTIONS", default={})
+"""Options of fsspec, such as an endpoint and credentials, by the address of the store."""
+AFFETTI_STORE_DIR = Path(env.str("AFFETTI_STORE_DIR", default=str(VAR_DIR / "stores"))).resolve()
+"""Where copies of what is in stores lie; a disk of this host."""
+AFFETTI_STORE_CACHE_BYTES = env.int("AFFETTI_STORE_CACHE_BYTES", default=10 * 1024**3)
+"""The copies take no more room; those that were used longest ago go first."""
 AFFETTI_UPLOAD_DIR = Path(env.str("AFFETTI_UPLOAD_DIR", default=str(VAR_DIR / "uploads"))).resolve()
 """Where songs lie that staff upload in the browser; staff may ingest from it."""
 AFFETTI_UPLOAD_MEMORY_DIR = VAR_DIR / "upload_memory"

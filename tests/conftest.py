@@ -112,6 +112,8 @@ def same_data_in_any_order() -> None:
 def own_folders(settings: SettingsWrapper, tmp_path: Path) -> None:
     """Nothing of a test is written to, or read from, the developer's own folders."""
     settings.AFFETTI_CATALOG_ROOTS = [tmp_path / "music"]
+    settings.AFFETTI_STORES = []
+    settings.AFFETTI_STORE_DIR = tmp_path / "stores"
     settings.AFFETTI_UPLOAD_DIR = tmp_path / "uploads"
     settings.AFFETTI_UPLOAD_MEMORY_DIR = tmp_path / "upload_memory"
     settings.AFFETTI_IMPORT_DIR = tmp_path / "imports"

@@ -6,13 +6,14 @@ below. A folder with a file ``.nomedia`` is left out whole.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
+
+from catalog.paths import at_hand, is_file_at, is_there, seen_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,16 +93,16 @@ class LeftOut:
 
     def _read(self, folder: Path) -> _Marks:
         path = self._root / folder
-        is_left_out = os.path.lexists(path / MARK_NAME)
+        is_left_out = is_there(path / MARK_NAME)
         return _Marks(is_left_out, _patterns_read(path / IGNORE_NAME))
 
 
 def _patterns_read(path: Path) -> GitIgnoreSpec | None:
     """Return the patterns in a file; None if there is none that can be read."""
     try:
-        if not path.is_file():
+        if not (is_there(path) and is_file_at(path)):
             return None
-        with path.open("rb") as file:
+        with at_hand(path, known=seen_stamp(path)) as here, here.open("rb") as file:
             text = file.read(_MAX_IGNORE_BYTES).decode("utf-8-sig", "surrogateescape")
     except OSError:
         return None

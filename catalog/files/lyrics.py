@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from catalog.errors import PathError
-from catalog.paths import resolve_inside
+from catalog.errors import STORE_ERRORS, PathError
+from catalog.paths import entries_in, file_held, folder_stamp, seen_stamp
 from mer.errors import LyricsError
 from mer.lyrics import (
     MAX_LYRICS_BYTES,
@@ -54,7 +54,10 @@ def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
         notes += [f"the lyrics in the tags ignored: {reason}"] if reason else []
     for source, sidecar in _sidecars(path):
         try:
-            text = read_lyrics(resolve_inside(root, sidecar))
+            with file_held(root, sidecar, known=seen_stamp(sidecar)) as here:
+                text = read_lyrics(here)
+        except STORE_ERRORS:
+            raise
         except (LyricsError, PathError) as error:
             # Listeners read the note: it names the file, not its folders.
             reason = str(error).rpartition(f"{sidecar.name}: ")[2]
@@ -72,7 +75,7 @@ def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
 def _sidecars(path: Path) -> Iterator[tuple[str, Path]]:
     """Yield the lyrics files beside a song, the preferred one first."""
     try:
-        stamp = path.parent.stat().st_mtime_ns
+        stamp = folder_stamp(path.parent)
     except OSError:
         return
     names = _lyrics_files(path.parent, stamp)
@@ -87,9 +90,11 @@ def _lyrics_files(folder: Path, _stamp: int) -> dict[str, list[str]]:
     """Return the names of the lyrics files in a folder, by the name without case."""
     names: dict[str, list[str]] = {}
     try:
-        for path in sorted(folder.iterdir(), key=lambda path: path.name):
-            if path.suffix[1:].lower() in LYRICS_SUFFIXES and path.is_file():
-                names.setdefault(path.name.casefold(), []).append(path.name)
+        with entries_in(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                suffix = entry.name.rpartition(".")[2].lower()
+                if suffix in LYRICS_SUFFIXES and entry.is_file():
+                    names.setdefault(entry.name.casefold(), []).append(entry.name)
     except OSError:
         return {}
     return names

@@ -7,16 +7,17 @@ A file without tags is named after its file and folders. Names that devices and 
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from catalog.paths import entries_in, folder_stamp
 from catalog.texts import fold
 
 if TYPE_CHECKING:
-    from pathlib import Path, PurePath
+    from pathlib import PurePath
 
 MAX_KEY: Final = 300
 """Keys are cut to as many characters."""
@@ -208,7 +209,7 @@ def _without_number(stem: str, path: Path) -> tuple[str, int | None, int | None]
 def _is_counted(path: Path, number: int) -> bool:
     """Whether the files beside `path` are numbered, too, up to its number or from it."""
     try:
-        stamp = path.parent.stat().st_mtime_ns
+        stamp = folder_stamp(path.parent)
     except OSError:
         return False
     numbers = _numbers_in(str(path.parent), stamp, path.suffix.lower())
@@ -221,7 +222,7 @@ def _numbers_in(folder: str, _stamp: int, suffix: str) -> frozenset[int] | None:
     numbers: list[int] = []
     count = 0
     try:
-        with os.scandir(folder) as entries:
+        with entries_in(Path(folder)) as entries:
             for entry, _ in zip(entries, range(_SIBLINGS), strict=False):
                 if entry.name.lower().endswith(suffix):
                     count += 1

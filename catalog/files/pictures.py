@@ -10,14 +10,13 @@ import base64
 import binascii
 import contextlib
 import io
-import os
 import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from catalog.errors import PathError
 from catalog.files.tags import tagged_file
-from catalog.paths import open_inside, resolve_inside
+from catalog.paths import entries_in, file_held, folder_stamp, open_inside
 from mer.audio.child import run_in_child
 from mer.errors import AudioCrashError, AudioError, AudioMemoryError, AudioTimeoutError
 
@@ -59,7 +58,7 @@ class ReaderKilledError(Exception):
 def folder_picture(song_path: Path) -> Path | None:
     """Return the picture in the folder of a song, such as ``Cover.jpg``; None if there is none."""
     try:
-        stamp = song_path.parent.stat().st_mtime_ns
+        stamp = folder_stamp(song_path.parent)
     except OSError:
         return None
     return _folder_picture(song_path.parent, stamp)
@@ -69,7 +68,7 @@ def folder_picture(song_path: Path) -> Path | None:
 def _folder_picture(folder: Path, _stamp: int) -> Path | None:
     wanted = [stem + suffix for stem in _STEMS for suffix in _SUFFIXES]
     try:
-        with os.scandir(folder) as entries:
+        with entries_in(folder) as entries:
             names = {entry.name.casefold(): entry.name for entry in entries if "." in entry.name}
     except OSError:
         return None
@@ -90,8 +89,8 @@ def cover_of(*, path: Path, root: Path) -> dict[str, bytes] | None:
     except ReaderKilledError as error:
         killed = error
     if (beside := folder_picture(path)) is not None:
-        with contextlib.suppress(PathError):
-            cover = _in_child(cover_of_file, resolve_inside(root, beside))
+        with contextlib.suppress(PathError), file_held(root, beside) as here:
+            cover = _in_child(cover_of_file, here)
     if killed:
         raise ReaderKilledError(str(killed), cover) from killed
     return cover

@@ -17,7 +17,20 @@ from catalog.errors import FileUnusableError, PathError
 from catalog.files.left_out import HIDDEN, LeftOut
 from catalog.files.lyrics import Lyrics, lyrics_find
 from catalog.files.tags import Tags, read_tags
-from catalog.paths import resolve_inside
+from catalog.paths import (
+    FileStamp,
+    StoreEntry,
+    disk_stamp,
+    entries_in,
+    file_held,
+    folder_stamp,
+    is_folder_at,
+    resolve_inside,
+    shown,
+    stamp_of,
+)
+from catalog.stores.addresses import in_store
+from catalog.stores.objects import listings_fill
 from mer.audio.child import run_in_child
 from mer.audio.decoding import encoded_audio_sha256
 from mer.audio.patches import SUPPORTED_SUFFIXES, probe
@@ -70,14 +83,6 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Size and modification time; if both are unchanged, the bytes count as unchanged."""
-
-    size_bytes: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class FileFacts:
     """What an ingest reads from one audio file."""
 
@@ -98,10 +103,12 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
     link; a link to a folder outside is named as `Kind.LINKED`. A folder that cannot be read is
     refused, and the scan goes on. Memory holds the names of one branch of folders only.
 
+    Of a store each folder directly in `start` is listed at once, with all below it.
+
     Raises PathError if `start` itself cannot be read.
     """
     rules = LeftOut(root)
-    is_folder = start.is_dir()
+    is_folder = is_folder_at(start)
     if reason := rules.reason_with_parents(start.relative_to(root), is_folder=is_folder):
         if after is None:
             yield Found(start.relative_to(root), Kind.LEFT_OUT, reason)
@@ -110,13 +117,7 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
         if after is None:
             yield _found(root, start)
         return
-    try:
-        stack = [_entries(start)]
-    except OSError as error:
-        raise PathError(
-            gettext("%(start)s: cannot be read (%(strerror)s); check its rights")
-            % {"start": start, "strerror": error.strerror}
-        ) from error
+    stack = [_first(start)]
     while stack:
         entry = next(stack[-1], None)
         if entry is None:
@@ -127,6 +128,8 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
             continue
         try:
             is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder and len(stack) == 1 and in_store(root):
+                listings_fill(Path(entry.path))
             if reason := rules.reason(relative, is_folder=is_folder):
                 yield Found(relative, Kind.IGNORED if reason == HIDDEN else Kind.LEFT_OUT, reason)
             elif is_folder:
@@ -139,12 +142,23 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
             yield Found(relative, Kind.REFUSED, f"cannot be read ({error.strerror})")
 
 
+def _first(start: Path) -> Iterator[os.DirEntry[str] | StoreEntry]:
+    """Return the entries of the folder that a scan begins in; PathError if it cannot be read."""
+    try:
+        return _entries(start)
+    except OSError as error:
+        raise PathError(
+            gettext("%(start)s: cannot be read (%(strerror)s); check its rights")
+            % {"start": shown(start), "strerror": error.strerror}
+        ) from error
+
+
 def cue_note(path: Path) -> str:
     """Return a note if `path` is a cue sheet of one audio file beside it, else ``""``."""
     if path.suffix.lower() != ".cue":
         return ""
     try:
-        beside = _audio_names(path.parent, path.parent.stat().st_mtime_ns)
+        beside = _audio_names(path.parent, folder_stamp(path.parent))
     except OSError:
         return ""
     only = next(iter(beside.values())) if len(beside) == 1 else None
@@ -165,38 +179,38 @@ def _audio_names(folder: Path, _stamp: int) -> dict[str, list[str]]:
     return names
 
 
-def stamp_of(path: Path) -> FileStamp:
-    """Return the stamp of the file at `path`; OSError if it is absent."""
-    status = path.stat()
-    return FileStamp(status.st_size, status.st_mtime_ns)
-
-
 def read_file(root: Path, relative: Path, *, max_bytes: int) -> FileFacts:
     """Read an audio file: hash, then length, then tags and lyrics.
 
     Raises FileUnusableError or AudioError, both with a code.
     """
     try:
-        path = resolve_inside(root, root / relative)
-        before = stamp_of(path)
-        if before.size_bytes > max_bytes:
+        size = stamp_of(resolve_inside(root, root / relative)).size_bytes
+        if size > max_bytes:
             raise FileUnusableError(
                 "FILE_TOO_LARGE",
-                f"{before.size_bytes} bytes is more than AFFETTI_MAX_FILE_BYTES ({max_bytes})",
+                f"{size} bytes is more than AFFETTI_MAX_FILE_BYTES ({max_bytes})",
             )
-        sha256 = _sha256(path)
-        info = probe(path)
-        audio_sha256 = audio_hash(path)
-        tags = read_tags(path, relative)
-        lyrics = lyrics_find(path=root / relative, root=root, tag_lyrics=tags.lyrics)
-        if stamp_of(path) != before:
-            raise FileUnusableError(
-                "FILE_CHANGING", "it changed while it was read; ingest again when it is written"
-            )
+        with file_held(root, root / relative) as path:
+            return _facts(root, relative, path)
     except OSError as error:
         raise FileUnusableError(
             "FILE_UNREADABLE", f"it cannot be read ({error.strerror}); check its rights"
         ) from error
+
+
+def _facts(root: Path, relative: Path, path: Path) -> FileFacts:
+    """Read the file at `path`, which is on the disk."""
+    before = disk_stamp(path)
+    sha256 = _sha256(path)
+    info = probe(path)
+    audio_sha256 = audio_hash(path)
+    tags = read_tags(path, relative)
+    lyrics = lyrics_find(path=root / relative, root=root, tag_lyrics=tags.lyrics)
+    if disk_stamp(path) != before:
+        raise FileUnusableError(
+            "FILE_CHANGING", "it changed while it was read; ingest again when it is written"
+        )
     return FileFacts(
         before, sha256, audio_sha256, info.duration_seconds, info.media_type, tags, lyrics
     )
@@ -210,11 +224,12 @@ def audio_hash(path: Path) -> str:
         return ""  # the file is then known by all of its bytes
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path) -> Iterator[os.DirEntry[str] | StoreEntry]:
     """Return the entries of a folder in order; OSError if it cannot be listed or entered."""
-    with os.scandir(folder) as entries:
+    with entries_in(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
-    (folder / "..").stat()  # names alone can be listed without the right to enter
+    if not in_store(folder):
+        (folder / "..").stat()  # names alone can be listed without the right to enter
     return iter(listed)
 
 
@@ -222,6 +237,11 @@ def _found(root: Path, path: Path) -> Found:
     relative = path.relative_to(root)
     suffix = path.suffix.lower()
     is_audio = suffix in SUPPORTED_SUFFIXES
+    if in_store(path):  # where there are no links, and nothing but files
+        is_unread = suffix in _UNREAD_SUFFIXES
+        return Found(
+            relative, Kind.AUDIO if is_audio else Kind.UNREAD if is_unread else Kind.IGNORED
+        )
     if path.is_symlink() and path.is_dir():
         is_inside = path.resolve().is_relative_to(root.resolve())
         return Found(relative, Kind.IGNORED if is_inside else Kind.LINKED)

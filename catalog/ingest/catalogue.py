@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from catalog.errors import PathError
 from catalog.ingest.editing import song_complete
 from catalog.models import Song
-from catalog.paths import to_stored
+from catalog.paths import shown, to_stored
 from catalog.retold import retold
 from catalog.selectors import library_find
 from catalog.storable import storable_text
@@ -94,7 +94,9 @@ def catalogue_import(*, file: Path, root: Path) -> CatalogueReport:
     root = root.resolve()
     library = library_find(root)
     if library is None:
-        raise PathError(f"{root}: is in no library; ingest the folder first, or name it by --root")
+        raise PathError(
+            f"{shown(root)}: is in no library; ingest the folder first, or name it by --root"
+        )
     report = CatalogueReport()
     return _imported(library, root, _records(file, report), report)
 
@@ -262,7 +264,7 @@ def _path(library: Library, root: Path, value: Any) -> str:
         return to_stored(wanted.relative_to(library.path))
     except (ValueError, OSError, PathError) as error:
         wrong = gettext("%(path)s: is not inside %(root)s; correct it or --root")
-        raise _RowError("path", wrong % {"path": text, "root": root}) from error
+        raise _RowError("path", wrong % {"path": text, "root": shown(root)}) from error
 
 
 def _text(name: str, value: Any) -> str:

@@ -18,9 +18,10 @@ from catalog.errors import CatalogError, JobStateError, PathError
 from catalog.ingest.run import ingest_start
 from catalog.ingest.unasked import unasked_start
 from catalog.models import Album, Artist, BackgroundJob, IngestFailure, KnownCopy, Library, Song
-from catalog.paths import from_stored
+from catalog.paths import from_stored, shown
 from catalog.recordings import recordings_lock, recordings_settle
 from catalog.selectors import library_find, library_jobs
+from catalog.stores.addresses import in_store
 from catalog.work.jobs import job_revoke
 from catalog.work.messages import message_send
 
@@ -57,12 +58,12 @@ def library_add(*, path: Path, chosen: LibrarySettings, user: User | None) -> Li
         if known is not None:
             raise PathError(
                 gettext("%(path)s: is in the library %(name)s already; change that one")
-                % {"path": path, "name": known.name}
+                % {"path": shown(path), "name": known.name}
             )
         ingest_start(path=path, user=user)
         library = library_find(path.resolve())
         if library is None:  # a file's library is its folder
-            raise PathError(gettext("%(path)s: is no folder") % {"path": path})
+            raise PathError(gettext("%(path)s: is no folder") % {"path": shown(path)})
         name = chosen.name or library.name
         library_change(
             library=library,
@@ -94,7 +95,14 @@ def library_change(*, library: Library, chosen: LibrarySettings) -> None:
     """Rename a library, and switch its watching and schedule.
 
     The watcher follows within seconds; the next scheduled scan begins a whole period from now.
+    PathError if it is to be watched and lies in a store.
     """
+    if chosen.watch != Library.Watch.OFF and in_store(library.path):
+        words = gettext(
+            "%(path)s: a store tells of no changes, so it is not watched; choose a time between "
+            "two scans"
+        )
+        raise PathError(words % {"path": shown(library.path)})
     if chosen.rescan_hours != library.rescan_hours:
         hours = chosen.rescan_hours
         library.rescan_at = timezone.now() + timedelta(hours=hours) if hours else None

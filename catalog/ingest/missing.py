@@ -12,7 +12,14 @@ from catalog.errors import FilesVanishedError
 from catalog.files.left_out import LeftOut
 from catalog.ingest.state import Fate, fate_ignore
 from catalog.models import IngestFailure, KnownCopy, Song
-from catalog.paths import can_be_seen, from_stored, holds_anything, is_gone
+from catalog.paths import (
+    can_be_seen,
+    from_stored,
+    holds_anything,
+    is_file_at,
+    is_gone,
+    shown,
+)
 from catalog.selectors import Scope
 
 if TYPE_CHECKING:
@@ -88,7 +95,7 @@ def _vanished_check(
 ) -> None:
     """Raise FilesVanishedError if so many files are gone that a disk may be missing."""
     job.refresh_from_db(fields=["arguments"])
-    is_lost = not start.is_file() and not holds_anything(start)
+    is_lost = not is_file_at(start) and not holds_anything(start)
     if "unasked" in job.arguments:
         # Its scope is as small as the change: a deleted album is all of it. The library is judged.
         of = Scope(scope.library, "").songs().count()
@@ -97,9 +104,9 @@ def _vanished_check(
         of = scope.songs().count()
     folder, songs = next(iter(lost.songs.most_common(1)), (start, 0))
     if is_lost or songs > LOST_FOLDER_SONGS:
-        what = f"{start if is_lost else folder}: is empty or absent"
+        what = f"{shown(start if is_lost else folder)}: is empty or absent"
     elif 2 * gone > of:
-        what = f"{start}: has lost more than half of its files"
+        what = f"{shown(start)}: has lost more than half of its files"
     else:
         return
     if not gone or job.arguments.get("accept_empty"):

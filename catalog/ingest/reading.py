@@ -11,13 +11,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError
 
-from catalog.errors import FileUnusableError, PathError, machine_errors_raise
+from catalog.errors import STORE_ERRORS, FileUnusableError, PathError, machine_errors_raise
 from catalog.files.lyrics import ONLINE, ONLINE_REFUSED, Lyrics, lyrics_find
-from catalog.files.scan import FileFacts, FileStamp, Found, Kind, audio_hash, read_file, stamp_of
+from catalog.files.scan import FileFacts, Found, Kind, audio_hash, read_file
 from catalog.files.tags import TAGS_VERSION, Tags, read_tags
 from catalog.ingest.upsert import PASSING_CODES, Alike, copy_has_its_song, songs_alike
 from catalog.models import IngestFailure, KnownCopy, Library, Song
-from catalog.paths import is_gone
+from catalog.paths import FileStamp, at_hand, is_gone, stamp_of
 from catalog.storable import not_finite, storable_text
 from mer.audio.patches import probe
 from mer.errors import AudioError
@@ -123,19 +123,13 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> Readi
             removed = IngestFailure.REMOVED, IngestFailure.REMOVED_MESSAGE
             return Reading(name, stamp, known, failure=removed)
         if song and stamp == _stamp_in(song):
-            # Songs from before that column get the hash once, at a time when nothing else is read.
-            audio = None if song.audio_sha256 else audio_hash(path)
-            is_old = song.tags_version < TAGS_VERSION
-            tags = read_tags(path, found.relative) if is_old else None
-            lyrics = _new_lyrics(song, root, path, None if tags and tags.is_unread else tags)
-            kept = _Kept(song, lyrics, audio, tags, "" if song.media_type else _media_type(path))
-            return Reading(name, stamp, known, kept=kept)
+            return Reading(name, stamp, known, kept=_kept(song, root, found.relative))
         if known.copy and stamp == _stamp_in(known.copy) and copy_has_its_song(known.copy):
             return Reading(name, stamp, known, is_copy=True)
         if failure and is_known and failure.code not in PASSING_CODES:
             return Reading(name, stamp, known, failure=(failure.code, failure.message))
         facts = read_file(root, found.relative, max_bytes=settings.AFFETTI_MAX_FILE_BYTES)
-    except (SoftTimeLimitExceeded, DatabaseError):
+    except (SoftTimeLimitExceeded, DatabaseError, *STORE_ERRORS):
         raise
     except Exception as error:  # the edge of one file: no file may stop the others
         if is_gone(path):
@@ -145,6 +139,20 @@ def _read_one(library: Library, name: str, found: Found, known: _Known) -> Readi
         reason = f"its {field_name} is not a finite number; write its tags again, or convert it"
         return Reading(name, stamp, known, failure=("FILE_NOT_FINITE", reason))
     return Reading(name, stamp, known, facts=facts)
+
+
+def _kept(song: Song, root: Path, relative: Path) -> _Kept:
+    """Return what the song of an unchanged file does not have yet; most have all."""
+    path, is_old = root / relative, song.tags_version < TAGS_VERSION
+    audio, tags, media_type = None, None, ""
+    if is_old or not song.audio_sha256 or not song.media_type:
+        with at_hand(path, known=_stamp_in(song)) as here:
+            # Songs from before that column get the hash once, when nothing else is read.
+            audio = None if song.audio_sha256 else audio_hash(here)
+            tags = read_tags(here, relative) if is_old else None
+            media_type = "" if song.media_type else _media_type(here)
+    lyrics = _new_lyrics(song, root, path, None if tags and tags.is_unread else tags)
+    return _Kept(song, lyrics, audio, tags, media_type)
 
 
 def _media_type(path: Path) -> str:

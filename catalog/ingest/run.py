@@ -27,9 +27,17 @@ from catalog.ingest.state import MAX_NOTES, Fate, IngestState, fate_ignore
 from catalog.ingest.upsert import Outcome, library_ensure
 from catalog.ingest.writing import files_write
 from catalog.models import BackgroundJob, Library, Song, SongEmotion
-from catalog.paths import from_stored, ingest_root_check, is_gone, to_stored
+from catalog.paths import (
+    from_stored,
+    ingest_root_check,
+    is_file_at,
+    is_gone,
+    shown,
+    to_stored,
+)
 from catalog.selectors import job_scope, library_find, roots_allowed
 from catalog.storable import storable_text
+from catalog.stores.objects import listings_forget
 from catalog.work.jobs import (
     job_advance,
     job_create,
@@ -83,7 +91,7 @@ def ingest_start(
     path = ingest_root_check(path, roots, may_be_gone=is_known)
     stored = to_stored(path)
     with transaction.atomic():
-        library = library_ensure(folder=path.parent if path.is_file() else path)
+        library = library_ensure(folder=path.parent if is_file_at(path) else path)
         if library.is_going:
             raise PathError(_going(path))
         same = BackgroundJob.objects.filter(
@@ -113,7 +121,7 @@ def ingest_start(
 
 def _going(path: Path) -> str:
     return gettext("%(path)s: its library is being removed; add it again when that is done") % {
-        "path": path
+        "path": shown(path)
     }
 
 
@@ -152,11 +160,12 @@ def _run(
 ) -> None:
     scope = job_scope(job)
     start = from_stored(job.arguments["path"])
+    listings_forget()
     is_asked = "unasked" not in job.arguments
     if scope is None or (is_asked and is_gone(start) and not scope.songs().exists()):
         raise PathError(
             gettext("%(start)s: there is no such file or folder any more; check the disk")
-            % {"start": start}
+            % {"start": shown(start)}
         )
     state = IngestState(**job.result)
     if not state.scanned:

@@ -6,16 +6,17 @@ import time
 from typing import TYPE_CHECKING
 
 from catalog.errors import PathError
-from catalog.files.scan import Found, Kind, stamp_of
-from catalog.paths import to_stored
+from catalog.files.scan import Found, Kind
+from catalog.paths import stamp_of, to_stored
+from catalog.stores.addresses import in_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from catalog.files.scan import FileStamp
     from catalog.ingest.state import IngestState
     from catalog.models import BackgroundJob
+    from catalog.paths import FileStamp
 
 
 def found_to_take(job: BackgroundJob, found: Iterator[Found]) -> Iterator[Found]:
@@ -74,6 +75,8 @@ def _fresh_stamp(path: Path, seconds: float) -> FileStamp | None:
 
     A time as near in the future counts, too: the clock of a file server differs from ours.
     """
+    if in_store(path):  # an object appears when all of it is written
+        return None
     try:
         status = path.stat()
     except OSError:

@@ -39,10 +39,10 @@ from django.db import connection, transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
-from catalog.errors import PathError
+from catalog.errors import STORE_ERRORS, PathError
 from catalog.estimates import ESTIMATED
 from catalog.files.lyrics import ONLINE
-from catalog.files.scan import FileStamp, audio_hash, stamp_of
+from catalog.files.scan import audio_hash
 from catalog.files.tags import UNREAD_NOTE
 from catalog.ingest.songtags import Names, SongTags, song_tags_store
 from catalog.models import (
@@ -53,8 +53,8 @@ from catalog.models import (
     LyricsLookup,
     Song,
 )
-from catalog.paths import to_stored
-from catalog.selectors import library_find, song_path
+from catalog.paths import FileStamp, stamp_of, to_stored
+from catalog.selectors import library_find, song_file, song_path
 from catalog.work.queue import PENDING_AGAIN
 from mer.lyrics import clean_lyrics, mend
 
@@ -457,7 +457,10 @@ def _has_its_audio(song: Song) -> bool:
     if not song.is_available or _is_in_place(song):
         return song.is_available
     try:
-        return audio_hash(song_path(song)) == song.audio_sha256
+        with song_file(song) as path:
+            return audio_hash(path) == song.audio_sha256
+    except STORE_ERRORS:
+        raise
     except (OSError, PathError):
         return False
 
@@ -465,6 +468,8 @@ def _has_its_audio(song: Song) -> bool:
 def _is_in_place(song: Song) -> bool:
     try:
         stamp = stamp_of(song_path(song))
+    except STORE_ERRORS:
+        raise
     except (OSError, PathError):
         return False
     return stamp == FileStamp(song.file_size_bytes, song.file_mtime_ns)

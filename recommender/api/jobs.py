@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import django_filters
@@ -26,6 +25,7 @@ from catalog.ingest.control import (
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob, StageTiming
 from catalog.selectors import STAGES
+from catalog.stores.addresses import path_named
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
 from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
@@ -44,7 +44,9 @@ _MayStart = staff_who_may(INGEST_PERMISSION)
 
 class IngestInput(StrictSerializer):
     path = serializers.CharField(
-        max_length=1000, help_text="A folder or file inside one of the catalogue's roots."
+        max_length=1000,
+        help_text="A folder or file inside one of the catalogue's roots, or the address of one "
+        "inside a store of the settings, such as `s3://bucket/folder`.",
     )
     accept_empty = serializers.BooleanField(
         default=False,
@@ -251,7 +253,7 @@ class IngestJobView(StrictQuery, APIView):
     def post(self, request: Request) -> Response:
         data = valid_data(IngestInput(data=request.data))
         job = ingest_start(
-            path=Path(data["path"]),
+            path=path_named(data["path"]),
             user=account(request),
             accept_empty=data["accept_empty"],
             priority=data["priority"],

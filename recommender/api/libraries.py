@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext
@@ -25,6 +24,7 @@ from catalog.ingest.libraries import (
     library_rescan,
 )
 from catalog.models import Library
+from catalog.stores.addresses import path_named
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, REMOVE_PERMISSION, staff_who_may
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
@@ -47,7 +47,7 @@ _HOURS: Final[dict[str, Any]] = {
 }
 _WATCH_HELP: Final = (
     "`events` for disks of the server, `polling` for network mounts, where the system tells of no "
-    "changes."
+    "changes. Libraries in a store are not watched."
 )
 
 
@@ -61,7 +61,9 @@ class LibraryChangeInput(StrictSerializer):
 
 class LibraryInput(LibraryChangeInput):
     path = serializers.CharField(
-        max_length=1000, help_text="A folder inside one of the catalogue's roots."
+        max_length=1000,
+        help_text="A folder inside one of the catalogue's roots, or an address inside one of the "
+        "stores of the settings, such as `s3://bucket/folder`.",
     )
 
 
@@ -90,7 +92,7 @@ class LibraryOutput(serializers.Serializer[Library]):
     id = serializers.IntegerField()
     url = serializers.HyperlinkedIdentityField(view_name="api:library-detail")
     name = serializers.CharField()
-    root = serializers.CharField(help_text="The folder.")  # type: ignore[assignment]
+    root = serializers.CharField(help_text="The folder, or the address in a store.")  # type: ignore[assignment]
     songs = serializers.IntegerField(source="song_count", help_text="Whose files are there.")
     watch = serializers.ChoiceField(choices=Library.Watch.choices)
     watch_state = serializers.ChoiceField(
@@ -143,7 +145,7 @@ class LibraryViewSet(
         chosen = LibrarySettings(
             data.get("name", ""), data.get("watch", Library.Watch.OFF), data.get("rescan_hours")
         )
-        library = library_add(path=Path(data["path"]), chosen=chosen, user=account(request))
+        library = library_add(path=path_named(data["path"]), chosen=chosen, user=account(request))
         output = self._output(library)
         headers = {"Location": output["url"]}
         return Response(output, status=HTTPStatus.CREATED, headers=headers)

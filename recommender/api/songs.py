@@ -17,7 +17,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from catalog.errors import PathError
+from catalog.errors import FileUnusableError, PathError
 from catalog.models import Song, SongCredit, SongEmotion
 from catalog.recordings import recording_files
 from mer.affect import EMOTIONS, GEMS, AffectPoint, Quadrant
@@ -354,7 +354,7 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
         song = get_object_or_404(selectors.song_files(), pk=self.get_object().pk)
         try:
             waveform = song_waveform(song=song)
-        except PathError as error:
+        except (PathError, FileUnusableError) as error:
             raise NotFound(gettext("The file of this song is not there.")) from error
         sections = [
             {**point, "quadrant": AffectPoint(point["valence"], point["arousal"]).quadrant}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 from http import HTTPStatus
@@ -15,7 +16,8 @@ from django.urls import reverse
 from django.utils.http import parse_etags
 
 from catalog.files.pictures import SIZES
-from catalog.selectors import song_open
+from catalog.paths import FileStamp
+from catalog.selectors import song_stream
 from recommender import selectors
 from recommender.media.covers import Cover, song_cover
 from recommender.media.drawn import drawn_cover, painted_cover
@@ -65,6 +67,7 @@ CONTENT_TYPES: Final = {
 }
 BROWSERS_TARGET: Final = "mp3"
 """Of `TARGETS`, the one that every browser plays."""
+_HOUR: Final = "private, max-age=3600"
 _BLOCK_BYTES: Final = 64 * 1024
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)
 
@@ -106,8 +109,9 @@ def range_parse(header: str, size: int) -> ByteRange | None:
 class FilePartResponse(StreamingHttpResponse):
     """Part of a file, which the server sends by itself where it can.
 
-    `file_to_stream` is what Django hands to the server's `wsgi.file_wrapper`: a file at the part's
-    first byte. The header Content-Length tells the server where the part ends.
+    It cannot if the file is in a store. `file_to_stream` is what Django hands to the server's
+    `wsgi.file_wrapper`: a file at the part's first byte. The header Content-Length tells the
+    server where the part ends.
     """
 
     block_size = _BLOCK_BYTES
@@ -115,7 +119,8 @@ class FilePartResponse(StreamingHttpResponse):
     def __init__(self, file: BinaryIO, part: ByteRange, **kwargs: Any) -> None:
         file.seek(part.start)
         super().__init__(_blocks(file, part.stop - part.start), **kwargs)
-        self.file_to_stream = file
+        if isinstance(file, io.BufferedReader):
+            self.file_to_stream = file
         self._resource_closers.append(file.close)  # type: ignore[attr-defined]
         self.headers["Content-Length"] = str(part.stop - part.start)
 
@@ -144,9 +149,9 @@ def audio_response(request: HttpRequest, song: Song) -> HttpResponseBase:
 
     `song` is one of `selectors.song_files`. Raises PathError if its file cannot be opened.
     """
-    file = song_open(song)
-    etag = _etag(song, os.fstat(file.fileno()))
-    return _file_response(request, file, etag, media_type(song), "private, max-age=3600")
+    file, stamp = song_stream(song)
+    sent = _Sent(file, stamp.size_bytes, _etag(song, stamp), media_type(song), _HOUR)
+    return _file_response(request, sent)
 
 
 def transcoded_response(request: HttpRequest, song: Song, target: str) -> HttpResponseBase:
@@ -166,8 +171,7 @@ def transcoded_response(request: HttpRequest, song: Song, target: str) -> HttpRe
     else:
         has_left = request.META.get("waitress.client_disconnected", lambda: False)
         path = song_transcoded(song=song, target=target, is_wanted=lambda: not has_left())
-    etag = f'"{path.name}"'
-    return _file_response(request, path.open("rb"), etag, content_type, "private, max-age=3600")
+    return _file_response(request, _sent(path.open("rb"), path.name, content_type, _HOUR))
 
 
 def cover_response(
@@ -185,7 +189,7 @@ def cover_response(
         except OSError:  # deleted from the cache at this moment
             cover = Cover(cover.name, None, is_sure=False)
         else:
-            return _file_response(request, file, f'"{cover.name}"', "image/jpeg", caching)
+            return _file_response(request, _sent(file, cover.name, "image/jpeg", caching))
     seed, place = _cover_seed(song), selectors.song_place(song.pk)
     kind = "image/jpeg" if is_painted else "image/svg+xml"
     if is_painted:
@@ -206,17 +210,30 @@ def _cover_seed(song: Song) -> str:
     return names if names != "\0" else song.content_sha256
 
 
-def _file_response(
-    request: HttpRequest, file: BinaryIO, etag: str, content_type: str, caching: str
-) -> HttpResponseBase:
+class _Sent(NamedTuple):
+    """A file to be sent, with what the headers say of it."""
+
+    file: BinaryIO
+    size: int
+    etag: str
+    content_type: str
+    caching: str
+
+
+def _sent(file: BinaryIO, name: str, content_type: str, caching: str) -> _Sent:
+    """Return a file of a cache, whose name is another one for other bytes."""
+    return _Sent(file, os.fstat(file.fileno()).st_size, f'"{name}"', content_type, caching)
+
+
+def _file_response(request: HttpRequest, sent: _Sent) -> HttpResponseBase:
     """Answer with a file or the requested part of it; the response closes it."""
+    file, size, etag, content_type, caching = sent
     with contextlib.ExitStack() as stack:
         stack.enter_context(file)
         headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": caching}
         if _is_cached(request, etag):
             del headers["Accept-Ranges"]
             return HttpResponseNotModified(headers=headers)
-        size = os.fstat(file.fileno()).st_size
         try:
             part = range_parse(_range_header(request, etag), size)
         except RangeNotSatisfiableError:
@@ -236,12 +253,11 @@ def _file_response(
         )
 
 
-def _etag(song: Song, status: os.stat_result) -> str:
+def _etag(song: Song, stamp: FileStamp) -> str:
     """Return the quoted entity tag of the file's current bytes."""
-    known = (song.file_size_bytes, song.file_mtime_ns)
-    if (status.st_size, status.st_mtime_ns) == known:
+    if stamp == FileStamp(song.file_size_bytes, song.file_mtime_ns):
         return f'"{song.content_sha256}"'
-    return f'"{status.st_size}-{status.st_mtime_ns}"'
+    return f'"{stamp.size_bytes}-{stamp.mtime_ns}"'
 
 
 def _is_cached(request: HttpRequest, etag: str) -> bool:

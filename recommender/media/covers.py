@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from catalog.errors import PathError
+from catalog.errors import STORE_ERRORS, FileUnusableError, PathError
 from catalog.files.pictures import SIZES, ReaderKilledError, cover_of, folder_picture
-from catalog.selectors import song_path
+from catalog.paths import stamp_of
+from catalog.selectors import song_file, song_path
 from recommender.errors import MediaBusyError
 from recommender.media.cache import DiskCache
 from recommender.media.turns import OneByOne, Pauses, Turns
@@ -60,16 +61,18 @@ def song_cover(*, song: Song, size: str) -> Cover:
     """
     try:
         path = song_path(song)
+        key = _key(song, path)
+    except STORE_ERRORS:
+        return Cover("", None, is_sure=False)
     except PathError:
         return Cover("", None)
-    key = _key(song, path)
     cache = cover_cache()
     found = cache.find(_name(key, size))
     if found is None and not _pauses.holds(key):
         try:
             with _turns.taken(wait_seconds=_WAIT_SECONDS), _songs.alone(key):
-                _make(cache, key, path, song.library.path)
-        except (MediaBusyError, OSError):
+                _make(cache, key, song)
+        except (MediaBusyError, OSError, FileUnusableError, *STORE_ERRORS):
             return Cover("", None, is_sure=False)
         except ReaderKilledError as error:
             _pauses.begin(key)
@@ -84,11 +87,13 @@ def song_cover(*, song: Song, size: str) -> Cover:
     return Cover(_name(key, size), found if found.stat().st_size else None)
 
 
-def _make(cache: DiskCache, key: str, path: Path, root: Path) -> None:
+def _make(cache: DiskCache, key: str, song: Song) -> None:
     """Write every size; an empty file says that the song has no picture."""
     if all(cache.find(_name(key, size)) for size in SIZES):
         return
-    _write(cache, key, cover_of(path=path, root=root) or dict.fromkeys(SIZES, b""))
+    with song_file(song) as path:
+        covers = cover_of(path=path, root=song.library.path)
+    _write(cache, key, covers or dict.fromkeys(SIZES, b""))
 
 
 def _write(cache: DiskCache, key: str, covers: dict[str, bytes]) -> None:
@@ -112,10 +117,10 @@ def _key(song: Song, path: Path) -> str:
     stamp: tuple[object, ...] = ()
     if beside is not None:
         try:
-            status = beside.stat()
+            known = stamp_of(beside)
         except OSError:
             pass
         else:
-            stamp = (beside.name, status.st_size, status.st_mtime_ns)
+            stamp = (beside.name, known.size_bytes, known.mtime_ns)
     parts = repr((_VERSION, song.content_sha256, str(path.parent) if stamp else "", stamp))
     return hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()[:32]

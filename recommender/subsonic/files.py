@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext
 
-from catalog.errors import PathError, machine_errors_raise
+from catalog.errors import FileUnusableError, PathError, machine_errors_raise
 from catalog.files.names import folded
 from catalog.files.pictures import SIZES
 from catalog.models import Song, SongCredit
@@ -42,7 +42,7 @@ def stream(ask: Ask) -> HttpResponseBase:
         if target:
             return transcoded_response(ask.request, song, target)
         return audio_response(ask.request, song)
-    except (PathError, OSError) as error:
+    except (PathError, FileUnusableError, OSError) as error:
         raise _gone(error) from error
 
 
@@ -51,7 +51,7 @@ def download(ask: Ask) -> HttpResponseBase:
     """Answer with the song's file as it is."""
     try:
         return audio_response(ask.request, _file(ask))
-    except (PathError, OSError) as error:
+    except (PathError, FileUnusableError, OSError) as error:
         raise _gone(error) from error
 
 

@@ -327,7 +327,10 @@ class AddMusicForm(WatchingForm):
         max_length=1000,
         required=False,
         label=_("Folder or file"),
-        help_text=_("The full path on the machine that runs Affetti."),
+        help_text=_(
+            "The full path on the machine that runs Affetti, or the address of a store that its "
+            "settings name, such as s3://bucket/folder."
+        ),
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
     )
     accept_empty = forms.BooleanField(

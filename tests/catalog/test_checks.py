@@ -71,3 +71,17 @@ def test_limits_that_would_run_a_task_twice_are_errors(
     options = {} if visibility is None else {"visibility_timeout": visibility}
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = options
     assert found() == expected
+
+
+def test_stores_that_cannot_be_ones_and_options_of_none_are_refused(
+    settings: SettingsWrapper,
+) -> None:
+    settings.AFFETTI_STORES = ["s3://bucket/music"]
+    settings.AFFETTI_STORE_OPTIONS = {"s3://bucket/music": {"anon": True}}
+    assert checks.check_stores() == []
+    for options in ([], {"s3://bucket/music": "key"}, {"s3://other": {}}, "x"):
+        settings.AFFETTI_STORE_OPTIONS = options
+        assert [message.id for message in checks.check_stores()] == ["catalog.E005"]
+    settings.AFFETTI_STORE_OPTIONS = {}
+    settings.AFFETTI_STORES = ["bucket", "file:///etc", "s3://a/../b"]
+    assert [message.id for message in checks.check_stores()] == ["catalog.E004"] * 3

@@ -21,6 +21,7 @@ from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
 from catalog.ingest.upsert import Outcome
 from catalog.models import BackgroundJob, Song
 from catalog.selectors import job_failures, job_progress, job_scope, unread_lines
+from catalog.stores.addresses import path_named
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.queue import batches_next, leases_release, songs_abandon, songs_waiting
 from catalog.work.workers import worker_name
@@ -80,7 +81,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, nargs="?", help="Folder or audio file.")
+        parser.add_argument("path", nargs="?", help="Folder, audio file, or s3://bucket/folder.")
         parser.add_argument(
             "--catalogue",
             type=Path,
@@ -89,7 +90,6 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--root",
-            type=Path,
             metavar="FOLDER",
             help="With --catalogue: where its paths begin; its own folder if absent.",
         )
@@ -140,7 +140,7 @@ class Command(BaseCommand):
             jobs_reconcile()  # a killed command may have left the job started
         try:
             job = ingest_start(
-                path=options["path"],
+                path=path_named(options["path"]),
                 is_anywhere_allowed=True,
                 accept_empty=options["accept_empty"],
                 priority=options["priority"],
@@ -164,7 +164,8 @@ class Command(BaseCommand):
             raise CommandError("--dry-run is for folders; a catalogue can be imported again")
         file = options["catalogue"].resolve()
         try:
-            report = catalogue_import(file=file, root=options["root"] or file.parent)
+            root = path_named(options["root"]) if options["root"] else file.parent
+            report = catalogue_import(file=file, root=root)
         except PathError as error:
             raise CommandError(str(error), returncode=BAD_PATH) from error
         self.stdout.write(f"{report.changed:7d} songs changed")
@@ -181,7 +182,7 @@ class Command(BaseCommand):
         with tqdm(unit=" files", desc="reading", dynamic_ncols=True, file=sys.stderr) as bar:
             try:
                 found = ingest_rehearse(
-                    path=options["path"],
+                    path=path_named(options["path"]),
                     accept_empty=options["accept_empty"],
                     on_progress=lambda job: _show_read(job, bar),
                 )

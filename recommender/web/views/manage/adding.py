@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -14,13 +13,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from catalog.errors import PathError, UploadError
+from catalog.errors import PathError, StoreAwayError, UploadError
 from catalog.folders import folder_roots, folder_view
 from catalog.ingest.libraries import folder_add
 from catalog.ingest.uploads import upload_abort, upload_piece
 from catalog.models import Library
 from catalog.paths import from_stored, to_stored
 from catalog.selectors import library_find
+from catalog.stores.addresses import path_named
 from mer.audio.patches import SUPPORTED_SUFFIXES
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.throttles import throttled
@@ -49,7 +49,7 @@ def add_music(request: HttpRequest) -> HttpResponse:
         data = form.cleaned_data
         try:
             job = _added(request, data)
-        except PathError as error:
+        except (PathError, StoreAwayError) as error:
             form.add_error("path", str(error))
         else:
             query = "?welcome" if "welcome" in request.GET else ""
@@ -72,7 +72,7 @@ def add_music(request: HttpRequest) -> HttpResponse:
 
 
 def _added(request: HttpRequest, data: dict[str, Any]) -> BackgroundJob:
-    path = from_stored(data["folder"]) if data["folder"] else Path(data["path"])
+    path = from_stored(data["folder"]) if data["folder"] else path_named(data["path"])
     job, known = folder_add(
         path=path,
         watch=data["watch"],
@@ -98,7 +98,7 @@ def _browsed(stored: str) -> dict[str, Any]:
         view = folder_view(stored or roots[0].path)
         library = library_find(from_stored(view.folder.path))
         return {"roots": roots, "view": view, "library": library}
-    except PathError as error:
+    except (PathError, StoreAwayError) as error:
         return {"roots": roots, "browse_error": str(error)}
 
 

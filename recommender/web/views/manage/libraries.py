@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from catalog.errors import PathError
+from catalog.errors import PathError, StoreAwayError
 from catalog.ingest.catalogue import MAX_SENT_BYTES, catalogue_take
 from catalog.ingest.libraries import (
     library_change,
@@ -17,6 +17,7 @@ from catalog.ingest.libraries import (
     library_rescan,
 )
 from catalog.models import Library
+from catalog.paths import shown
 from recommender import selectors
 from recommender.access import (
     INGEST_PERMISSION,
@@ -43,7 +44,7 @@ def _page(request: HttpRequest, form: LibraryForm | None = None, **more: object)
     rows = [
         {
             "library": library,
-            "root": str(library.path).encode("utf-8", "backslashreplace").decode(),
+            "root": shown(library.path),
             "form": form if form and form.library == library else LibraryForm(library),
             "is_open": bool(form and form.library == library),
             "is_unseen": is_watcher_away and library.watch != Library.Watch.OFF,
@@ -69,7 +70,11 @@ def library_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = LibraryForm(library, request.POST)
     if not form.is_valid():
         return _page(request, form)
-    library_change(library=library, chosen=form.chosen())
+    try:
+        library_change(library=library, chosen=form.chosen())
+    except PathError as error:
+        form.add_error("watch", str(error))
+        return _page(request, form)
     messages.success(request, gettext("Saved. The watcher follows within seconds."))
     return redirect("libraries")
 
@@ -79,7 +84,7 @@ def library_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def library_scan(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         job = library_rescan(library=_staying(pk), user=account(request))
-    except PathError as error:
+    except (PathError, StoreAwayError) as error:
         messages.error(request, str(error))
         return redirect("libraries")
     return redirect("job", job.pk)
