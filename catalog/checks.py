@@ -30,7 +30,7 @@ def check_roots(**_: Any) -> list[CheckMessage]:
 @register()
 def check_stores(**_: Any) -> list[CheckMessage]:
     """Refuse stores that cannot be ones, and options that belong to none."""
-    wrong = [
+    wrong: list[CheckMessage] = [
         Error(
             f"{address[:200]} is no address of a store.",
             hint="Write stores of AFFETTI_STORES as s3://bucket/folder.",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 
 from catalog.errors import CatalogError, JobStateError, PathError
 from catalog.ingest.run import ingest_start
+from catalog.ingest.settled import RESCAN_SOON
 from catalog.ingest.unasked import unasked_start
 from catalog.models import Album, Artist, BackgroundJob, IngestFailure, KnownCopy, Library, Song
 from catalog.paths import from_stored, shown
@@ -33,8 +34,6 @@ logger = logging.getLogger(__name__)
 MOST_HOURS: Final = 24 * 366
 """The longest time between two scheduled scans."""
 KEEP_TASK: Final = "catalog.keep_libraries"
-_SOON: Final = timedelta(minutes=5)
-"""After so long a scheduled scan that had to wait is tried again."""
 _SONGS_AT_ONCE: Final = 200
 
 
@@ -154,7 +153,7 @@ def rescans_start() -> int:
                 continue
             started += is_started
             if not is_started:  # another ingest has to end first
-                Library.objects.filter(pk=library.pk).update(rescan_at=now + _SOON)
+                Library.objects.filter(pk=library.pk).update(rescan_at=now + RESCAN_SOON)
     return started
 
 

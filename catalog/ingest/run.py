@@ -286,7 +286,7 @@ def _readings(
     files = _named(_judged(job, scope.library, _scanned(root, start, after)), state)
     most, held = FILES_AT_ONCE, list[tuple[str, Found]]()
     while (taken := list(islice(files, max(0, most - len(held))))) or held:
-        held += batch_settled(job, root, taken, state)
+        held += batch_settled(job, scope.library, taken, state)
         until = min(end, time.monotonic() + READ_SECONDS)
         with timed(Stage.READ, len(held)) as stage:
             readings = files_read(scope.library, held[:most], until)

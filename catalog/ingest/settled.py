@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.utils import timezone
 
 from catalog.errors import PathError
 from catalog.files.scan import Found, Kind
+from catalog.models import Library
 from catalog.paths import stamp_of, to_stored
 from catalog.stores.addresses import in_store
+
+RESCAN_SOON: Final = timedelta(minutes=5)
+"""After so long a scan begins that found a file still being written, or had to wait."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,12 +54,14 @@ def _stored_with_parents(found: Found) -> list[str]:
 
 
 def batch_settled(
-    job: BackgroundJob, root: Path, batch: Sequence[tuple[str, Found]], state: IngestState
+    job: BackgroundJob, library: Library, batch: Sequence[tuple[str, Found]], state: IngestState
 ) -> list[tuple[str, Found]]:
     """Return the files of a batch that may be read; the others are noted.
 
-    A file that was written, or got its name, a moment ago is looked at twice.
+    A file that was written, or got its name, a moment ago is looked at twice. If some are still
+    being written, a library that is scanned at set times is scanned again soon.
     """
+    root = library.path
     unasked = job.arguments.get("unasked")
     if unasked is None:
         return list(batch)
@@ -67,7 +76,16 @@ def batch_settled(
             taken.append((name, found))
         else:
             state.note(f"{name}: is still being written; taken when it has stopped changing")
+    if len(taken) < len(batch):
+        _rescan_soon(library)
     return taken
+
+
+def _rescan_soon(library: Library) -> None:
+    """Bring the next scheduled scan of a library forward; one that is watched needs none."""
+    soon = timezone.now() + RESCAN_SOON
+    unwatched = Library.objects.filter(pk=library.pk, watch=Library.Watch.OFF, is_going=False)
+    unwatched.filter(rescan_hours__isnull=False, rescan_at__gt=soon).update(rescan_at=soon)
 
 
 def _fresh_stamp(path: Path, seconds: float) -> FileStamp | None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Song, SongEmotion
@@ -320,3 +321,19 @@ def test_a_new_model_has_every_analysed_song_wait_again() -> None:
     assert songs_requeue_for_model(model_version=MODEL_VERSION) == 0
     assert songs_requeue_for_model(model_version="affetti-11111111") == 2
     assert songs_requeue_for_model(model_version="affetti-11111111") == 0
+
+
+def test_leases_are_found_by_the_index_and_not_among_all_that_waits() -> None:
+    pending(3)
+    with CaptureQueriesContext(connection) as captured:
+        leases_release()
+    (statement,) = [
+        q["sql"] for q in captured if "DISTINCT" in q["sql"] and "leased_by" in q["sql"]
+    ]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # it pays for three songs
+        plan = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{plan} {statement}")
+        told = str(cursor.fetchall())
+    assert "leased_at>" in told.replace(" ", ""), told
