@@ -20,6 +20,7 @@ from recommender.playlists.journeys import (
     travel,
 )
 from recommender.playlists.nearby import nearest_of_aim
+from recommender.playlists.smooth import arrange_smoothly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,8 +123,13 @@ def chosen_for_aim(
         lengths = song_seconds(snapshot, candidates[chosen], unknown=_USUAL_SECONDS)
         count, wanted = _count_for(request.minutes, lengths)
         chosen = chosen[:count]
-    points = snapshot.affect[candidates[chosen], :2].astype(np.float64)
-    order, spacing = sequencing.arrange(points, credits(chosen), request.artist_spacing)
+    order, spacing = arrange_smoothly(
+        snapshot,
+        candidates[chosen],
+        credits(chosen),
+        spacing=request.artist_spacing,
+        smooth=request.smooth,
+    )
     chosen = chosen[order]
     with_weaker = sequencing.most_places(snapshot.artists[scored], request.max_per_artist)
     weaker = max(0, min(wanted, with_weaker) - len(chosen))

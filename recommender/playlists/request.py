@@ -210,6 +210,13 @@ class PlaylistRequest(Values):
         label=_("Songs between two by one artist"),
         is_tuning=True,
     )
+    smooth = Field[float](
+        Number(0, 1),
+        0.0,
+        "How much the order avoids steps of tempo and key; a journey keeps its own order",
+        label=_("Even tempo and key from song to song"),
+        is_tuning=True,
+    )
     max_per_artist = Field[int](
         WholeNumber(1, MAX_COUNT), 3, "At most this many songs by one artist"
     )

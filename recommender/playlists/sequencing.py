@@ -84,16 +84,21 @@ def most_places(artists: NDArray[np.int64], max_per_artist: int) -> int:
 
 
 def arrange(
-    points: NDArray[np.float64], credits: NDArray[np.int64], spacing: int
+    points: NDArray[np.float64],
+    credits: NDArray[np.int64],
+    spacing: int,
+    *,
+    jumps: NDArray[np.float64] | None = None,
 ) -> tuple[list[int], int]:
     """Return an order of all points that takes small steps, and the spacing that it keeps.
 
     At least that many points of others lie between two points that share an artist; it is
     `spacing`, or less if that cannot be. (points, k) `credits` holds the codes of artists, the main
     one first, negative for nobody. The path starts at the first point, unless the spacing requires
-    another.
+    another. (points, points) `jumps` are added to the lengths of the steps.
     """
     steps = np.linalg.norm(points[:, np.newaxis] - points[np.newaxis], axis=2)
+    steps = steps if jumps is None else steps + jumps
     named = [
         tuple(dict.fromkeys([code for code in row if code >= 0])) or (-number - 1,)
         for number, row in enumerate(credits.tolist())
