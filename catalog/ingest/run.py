@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from catalog.errors import JobStateError, PathError, TransientError
+from catalog.errors import JobStateError, PathError, StoreAwayError, TransientError
 from catalog.files.scan import Found, Kind, cue_note, scan
 from catalog.ingest.links import link_refusal, linked_job
 from catalog.ingest.missing import missing_mark
@@ -149,7 +149,21 @@ def ingest_run(
     """
     end = time.monotonic() + seconds
     with job_held(job=job):
-        _run(job, end, on_progress, on_file)
+        try:
+            _run(job, end, on_progress, on_file)
+        except StoreAwayError as error:
+            _outage_note(job, error)
+            raise
+
+
+def _outage_note(job: BackgroundJob, error: StoreAwayError) -> None:
+    """Let staff read why the job does not go on; the next try that counts files clears it."""
+    job.refresh_from_db(fields=["result"])
+    state = IngestState(**job.result)
+    if storable_text(str(error)) not in state.notes:
+        state.note(str(error))
+        job.result = asdict(state)
+        job.save(update_fields=["result"])
 
 
 def _run(

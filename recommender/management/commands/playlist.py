@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.errors import PathError
+from catalog.errors import PathError, StoreAwayError
 from catalog.selectors import song_path
+from catalog.stores.addresses import address_of, in_store
 from mer.errors import MerError
 from recommender.errors import PlaylistRequestError
 from recommender.exports import FORMATS
@@ -199,10 +200,10 @@ def _absolute_path(song: Song) -> str:
     """Return the path of a song's file, empty if it is gone."""
     try:
         return _written(song_path(song))
-    except PathError:
+    except (PathError, StoreAwayError):
         return ""
 
 
 def _written(path: Path) -> str:
     # A name that is not UTF-8 cannot be in a UTF-8 list; replace its bytes, keep the list.
-    return os.fsencode(path).decode("utf-8", "replace")
+    return os.fsencode(address_of(path) if in_store(path) else path).decode("utf-8", "replace")

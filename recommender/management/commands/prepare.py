@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from catalog.management.commands.ingest import BAD_PATH
 from catalog.models import Song
 from catalog.selectors import library_find
+from catalog.stores.addresses import path_named
 from recommender.backup import leftovers_delete
 from recommender.first_run import setup_code, setup_is_open
 from recommender.tasks import build_index_if_stale
@@ -70,7 +71,7 @@ class Command(BaseCommand):
         try:
             call_command("ingest", folder, wait=True, at_most=at_most)
         except CommandError as error:
-            is_known = library_find(Path(folder).resolve()) is not None
+            is_known = library_find(path_named(folder).resolve()) is not None
             if error.returncode == BAD_PATH and not is_known:
                 raise
             self.stderr.write(f"The ingest of {folder} failed; serving what is there. {error}")

@@ -147,8 +147,11 @@ def test_an_outage_marks_no_song_as_gone(
 
     for name in ("ls", "find", "info"):
         monkeypatch.setattr(type(memory), name, fail)
-    with pytest.raises((StoreAwayError, StoreRefusedError)):
+    with pytest.raises((StoreAwayError, StoreRefusedError)) as raised:
         ingest_run(job=job)
+    job.refresh_from_db()
+    is_transient = isinstance(raised.value, StoreAwayError)
+    assert job.result.get("notes", []) == ([str(raised.value)] if is_transient else [])
     assert Song.objects.filter(is_available=True).count() == 3
     assert not IngestFailure.objects.exists()
 

@@ -18,7 +18,7 @@ from catalog.selectors import song_stream
 from catalog.stores import copies
 from catalog.stores.addresses import path_of
 from catalog.stores.copies import copy_held
-from catalog.stores.objects import entry_now, listing
+from catalog.stores.objects import entry_now, listing, opened
 from tests.catalog.conftest import write_tone
 
 if TYPE_CHECKING:
@@ -132,6 +132,29 @@ def test_without_credentials_the_sentence_says_where_they_go(
 
     with pytest.raises(StoreRefusedError, match=r"NoCredentialsError.*AFFETTI_STORE_OPTIONS"):
         listing(path_of(top(s3)))
+
+
+def test_a_part_costs_about_its_size(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(8_000_000)
+    s3.pipe_file(f"{s3.bucket}/1.mp3", data)
+    ranges: list[str] = []
+    original = type(s3)._call_s3
+
+    async def call(self: Any, method: str, *args: Any, **options: Any) -> Any:
+        if method == "get_object":
+            ranges.append(options["Range"])
+        return await original(self, method, *args, **options)
+
+    monkeypatch.setattr(type(s3), "_call_s3", call)
+    file, entry = opened(path_of(f"{top(s3)}/1.mp3"))
+    with file:
+        file.seek(3_000_000)
+        assert file.read(65_536) == data[3_000_000:3_065_536]
+    assert entry.size_bytes == len(data)
+    (asked,) = ranges
+    start, end = map(int, asked.removeprefix("bytes=").split("-"))
+    assert start == 3_000_000
+    assert end - start < 1_200_000
 
 
 WORKER = """
