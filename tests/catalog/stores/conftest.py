@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +35,6 @@ def memory(settings: SettingsWrapper) -> MemoryFileSystem:
     """Return a store in memory, whose address is memory://music."""
     settings.AFFETTI_STORES = [f"memory://{BUCKET}"]
     return fsspec.filesystem("memory")
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """Return the address of a server that speaks the protocol of S3."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # two seconds
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture
