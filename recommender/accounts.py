@@ -178,7 +178,18 @@ def _app_secret(one: AppPassword) -> str:
 
 
 def password_check(*, user: User, password: str, field: str) -> None:
-    """Raise `AccountError` unless it is the user's password."""
+    """Raise `AccountError` unless it is the user's password.
+
+    An account that came by single sign-on has none; its name stands for it.
+    """
+    if not user.has_usable_password():
+        if password != user.get_username():
+            raise AccountError(
+                AccountErrorCode.REQUEST_INVALID,
+                gettext("This is not your user name."),
+                field=field,
+            )
+        return
     if not user.check_password(password):
         raise AccountError(
             AccountErrorCode.REQUEST_INVALID, gettext("This is not your password."), field=field

@@ -506,11 +506,24 @@ class NameLook(models.Model):
         return f"{self.user_id} {self.look[:8]}"
 
 
+@receiver(models.signals.pre_save, sender=settings.AUTH_USER_MODEL)
+def _password_taken_note(
+    sender: Any, instance: Any, *, update_fields: Any = None, **_kwargs: object
+) -> None:
+    """Note whether this save takes a password away; an account of single sign-on has none."""
+    is_written = update_fields is None or "password" in update_fields
+    instance._is_password_taken = (
+        is_written
+        and not instance.has_usable_password()
+        and not sender.objects.filter(pk=instance.pk, password=instance.password).exists()
+    )
+
+
 @receiver(models.signals.post_save, sender=settings.AUTH_USER_MODEL)
 def tokens_end_with_their_password(sender: object, instance: Any, **_kwargs: object) -> None:
     """Delete a user's tokens and app passwords when the password is set, wherever and by whom."""
     # Django's own mark of a new password; None when it only stores the same one by a newer hasher.
     # A password that was taken away leaves no such mark.
-    if instance._password is not None or not instance.has_usable_password():
+    if instance._password is not None or instance._is_password_taken:
         Token.objects.filter(user=instance).delete()
         AppPassword.objects.filter(user=instance).delete()

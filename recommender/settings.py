@@ -19,6 +19,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
+from recommender.ways_in import SignIn
+
 if TYPE_CHECKING:
     import logging
 
@@ -341,6 +343,22 @@ AFFETTI_SIGNUP = (
     env.bool("AFFETTI_SIGNUP") if env.str("AFFETTI_SIGNUP", default="") else AFFETTI_PUBLIC
 )
 """Whether visitors can sign up; otherwise the admin creates accounts. A private site is closed."""
+AFFETTI_SIGN_IN = SignIn(
+    server=env.str("AFFETTI_OIDC_SERVER", default="").strip().rstrip("/"),
+    label=env.str("AFFETTI_OIDC_NAME", default=""),
+    client_id=env.str("AFFETTI_OIDC_CLIENT_ID", default=""),
+    secret=env.str("AFFETTI_OIDC_SECRET", default=""),
+    may_sign_up=(
+        env.bool("AFFETTI_OIDC_SIGNUP")
+        if env.str("AFFETTI_OIDC_SIGNUP", default="")
+        else AFFETTI_SIGNUP
+    ),
+    has_second_factor=env.bool("AFFETTI_SECOND_FACTOR", default=False),
+).checked()
+"""Single sign-on and second factors; both are off by default and need the extra `accounts`."""
+INSTALLED_APPS += AFFETTI_SIGN_IN.apps
+MIDDLEWARE += AFFETTI_SIGN_IN.middleware
+globals().update(AFFETTI_SIGN_IN.settings())
 # The most that any address takes; recommender.middleware has the lower limit of each.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
@@ -159,13 +160,16 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
-    path("admin/login/", accounts.login_throttled(admin.site.login)),
+    path("admin/login/", accounts.admin_login, name="admin-login"),
     path("admin/", admin.site.urls),
     path("", include("recommender.audiomuse.urls")),
     path("api/", include("recommender.api.urls")),
     path("rest/<str:name>", rest, name="rest"),
     path("", include("recommender.api.listenbrainz")),
 ]
+
+if settings.AFFETTI_SIGN_IN.is_on:
+    urlpatterns.append(path("accounts/", include("recommender.sign_in.urls")))
 
 handler400 = "recommender.web.views.errors.error_view"
 handler403 = "recommender.web.views.errors.error_view"

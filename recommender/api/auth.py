@@ -21,6 +21,7 @@ from recommender.api.base import StrictQuery, valid_data
 from recommender.api.tokens import NewTokenOutput, TokenFields, new_token
 from recommender.auth import TokenAuthentication
 from recommender.models import Scope
+from recommender.sign_in.door import has_second_factor
 from recommender.throttles import LoginThrottle
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ class LoginView(StrictQuery, APIView):
         )
         if user is None:
             raise exceptions.AuthenticationFailed(gettext("User name and password do not match."))
+        if has_second_factor(user):
+            raise exceptions.AuthenticationFailed(
+                gettext(
+                    "This account is protected by a second factor. Make a token on the account "
+                    "page, and send it in place of a password."
+                )
+            )
         token, secret = token_create(
             user=user,
             name=data.get("name") or LOGIN_TOKEN_NAME,

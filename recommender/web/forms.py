@@ -252,6 +252,12 @@ class DeletionForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
+    def name_ask(self) -> None:
+        """Ask for the name in place of the password, of whoever comes by single sign-on."""
+        field = self.fields["password"]
+        field.label = _("Your user name, to confirm it")
+        field.widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+
 
 class RatingForm(forms.Form):
     stars = forms.IntegerField(min_value=1, max_value=5)

@@ -7,17 +7,21 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from recommender.names import NAME_TAKEN
+from recommender.sign_in.door import enter
 from recommender.throttles import address, limit
 from recommender.web.forms import SignUpForm
 from recommender.web.views.base import way_back
@@ -25,6 +29,7 @@ from recommender.web.views.base import way_back
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.contrib.auth.forms import AuthenticationForm
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -36,6 +41,17 @@ class ReturningLoginView(LoginView):
 
     def get_redirect_url(self, request: Any = None) -> str:
         return way_back(self.request)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Let in who gave the right password, or ask for the second factor."""
+        return enter(self.request, form.get_user(), self.get_success_url())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the other ways in that are on."""
+        # The name is that of the passkey's form, which is allauth's.
+        field = format_html('<input type="hidden" name="next" value="{}">', way_back(self.request))
+        more = {"ways_in": settings.AFFETTI_SIGN_IN, "redirect_field": field}
+        return {**super().get_context_data(**kwargs), **more}
 
 
 def login_throttled(
@@ -50,6 +66,15 @@ def login_throttled(
         return view(request, *args, **kwargs)
 
     return throttled
+
+
+@login_not_required
+@login_throttled
+def admin_login(request: HttpRequest) -> HttpResponseBase:
+    """Show the admin's own login; where there are other ways in, the one page that has them all."""
+    if settings.AFFETTI_SIGN_IN.is_on:
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+    return admin.site.login(request)
 
 
 @login_not_required

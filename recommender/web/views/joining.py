@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -17,6 +18,7 @@ from recommender.errors import AccountError
 from recommender.first_run import first_admin_create, setup_check, setup_is_open
 from recommender.names import NAME_TAKEN
 from recommender.people import invitation_accept, invitation_find, password_link_user
+from recommender.sign_in.door import enter
 from recommender.web.forms import FirstAdminForm, NewPasswordForm, SignUpForm
 from recommender.web.views.accounts import login_throttled
 
@@ -103,7 +105,6 @@ def password_link(request: HttpRequest, uid: str, key: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         # Its rights are another's by now, who may have changed them meanwhile.
         form.save(commit=False).save(update_fields=["password"])
-        login(request, user, backend="recommender.auth.CarefulBackend")
-        return redirect("home")
+        return enter(request, user, reverse("home"))
     status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
     return render(request, "password_link.html", {"form": form, "person": user}, status=status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
@@ -15,7 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from recommender import accounts, selectors
 from recommender.errors import AccountError
-from recommender.web.forms import AppPasswordForm, DeletionForm, OwnPasswordForm, TokenForm
+from recommender.web.forms import (
+    AppPasswordForm,
+    DeletionForm,
+    NewPasswordForm,
+    OwnPasswordForm,
+    TokenForm,
+)
 from recommender.web.views.accounts import login_throttled
 from recommender.web.views.base import account, in_listener_zone, page_of
 
@@ -85,6 +92,7 @@ def _account_page(
         "app_form": AppPasswordForm(),
         "app_passwords": selectors.app_password_list(request.user),
         "server_url": request.build_absolute_uri("/"),
+        "ways_in": settings.AFFETTI_SIGN_IN,
     }
     return render(request, "account.html", {**shown, **(made or {})})
 
@@ -110,7 +118,9 @@ def tokens_revoke(request: HttpRequest) -> HttpResponse:
 @login_throttled
 @require_http_methods(["GET", "HEAD", "POST"])
 def password_change(request: HttpRequest) -> HttpResponse:
-    form = OwnPasswordForm(account(request), request.POST or None)
+    person = account(request)
+    kind = OwnPasswordForm if person.has_usable_password() else NewPasswordForm
+    form = kind(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         # The other columns may be another's by now, who has deactivated the account.
         user = form.save(commit=False)
@@ -136,6 +146,8 @@ def account_export(request: HttpRequest) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_delete(request: HttpRequest) -> HttpResponse:
     form = DeletionForm(request.POST or None)
+    if not account(request).has_usable_password():
+        form.name_ask()
     if request.method == "POST" and form.is_valid():
         user = account(request)
         try:

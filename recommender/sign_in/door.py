@@ -1,0 +1,41 @@
+"""Let in who has shown a password, or ask for the second factor first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.shortcuts import redirect
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, HttpResponse
+
+_BACKEND: Final = "recommender.auth.CarefulBackend"
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether a password alone does not open this account."""
+    if not settings.AFFETTI_SIGN_IN.has_second_factor:
+        return False
+    from allauth.mfa.models import Authenticator  # noqa: PLC0415  # an app that is off by default
+
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return bool(Authenticator.objects.filter(user=user, type__in=kinds).exists())
+
+
+def enter(request: HttpRequest, user: User, way: str) -> HttpResponse:
+    """Log in, or lead to the page that asks for the second factor; then lead to `way`."""
+    user.backend = _BACKEND
+    if not settings.AFFETTI_SIGN_IN.is_on:
+        login(request, user)
+        return redirect(way)
+    from allauth.account.internal.flows.login import (  # noqa: PLC0415  # off by default
+        perform_password_login,
+    )
+    from allauth.account.models import Login  # noqa: PLC0415
+
+    entry = Login(user=user, redirect_url=way)
+    answer: HttpResponse = perform_password_login(request, {"username": user.get_username()}, entry)
+    return answer
