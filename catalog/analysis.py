@@ -308,7 +308,7 @@ def _prepare(batch: Batch, songs: Sequence[Song]) -> list[_Prepared]:
         for song in songs:
             if known.get(song.pk) == song.input_sha256:
                 batch.known.append(song)
-            elif _is_gone(song):
+            elif song.has_audio and _is_gone(song):
                 (batch.gone if holds_anything(song.library.path) else batch.away).append(song)
             else:
                 running.append((song, threads.submit(_timed, model, song)))
@@ -333,9 +333,19 @@ def _cores() -> int:
 def _timed(model: EmotionPipeline, song: Song) -> tuple[PreparedSong, float]:
     """Prepare a song; return also the seconds that it took."""
     start = time.perf_counter()
-    with song_file(song) as path:
+    with _sound_of(song) as path:
         prepared = model.prepare(_song_input(song, path))
     return prepared, time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _sound_of(song: Song) -> Iterator[Path | None]:
+    """Yield the file of a song until the block ends; None if it has no audio."""
+    if not song.has_audio:
+        yield None
+        return
+    with song_file(song) as path:
+        yield path
 
 
 @contextlib.contextmanager
@@ -364,13 +374,16 @@ def _known(songs: Sequence[Song], version: str) -> dict[int, str]:
     return dict(emotions.values_list("song_id", "input_sha256"))
 
 
-def _song_input(song: Song, path: Path) -> SongInput:
+def _song_input(song: Song, path: Path | None) -> SongInput:
+    texts = (song.lyrics or None, song.model_title or None, song.model_artist or None)
+    if path is None:
+        return SongInput(None, *texts)
     stamp = disk_stamp(path)
     if (stamp.size_bytes, stamp.mtime_ns) != (song.file_size_bytes, song.file_mtime_ns):
         raise FileUnusableError(
             "FILE_CHANGED", "the file has changed since it was catalogued; ingest its folder again"
         )
-    return SongInput(path, song.lyrics or None, song.model_title or None, song.model_artist or None)
+    return SongInput(path, *texts)
 
 
 def _predict(batch: Batch, prepared: Sequence[_Prepared]) -> None:
@@ -430,7 +443,7 @@ def _analyse_for_lists(batch: Batch, songs: Sequence[Song]) -> None:
     for song in lacking:
         start = time.perf_counter()
         try:
-            with song_file(song) as path:
+            with _sound_of(song) as path:
                 inputs = model.prepare(_song_input(song, path))
             _predict_together(batch, model, [(song, inputs, time.perf_counter() - start)])
         except (TransientError, OperationalError, InterfaceError, SoftTimeLimitExceeded):

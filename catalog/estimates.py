@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils import timezone
 
 from catalog.errors import machine_errors_raise
-from catalog.models import Song
+from catalog.models import Library, Song
 from catalog.selectors import song_file
 from mer.audio.tempo_and_key import tempo_and_key_of
 from mer.errors import AudioError
@@ -49,7 +49,9 @@ def estimate_measure(*, song: Song) -> None:
 
 def songs_without_estimate() -> QuerySet[Song]:
     """Return the analysed songs whose tempo and key were not estimated yet."""
-    analysed = Song.objects.filter(is_available=True, status=Song.Status.ANALYSED)
+    analysed = Song.objects.filter(
+        is_available=True, status=Song.Status.ANALYSED, library__kind=Library.Kind.FOLDER
+    )
     return analysed.filter(tempo_confidence=None).select_related("library").order_by("pk")
 
 

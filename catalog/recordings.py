@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from catalog.errors import FileUnusableError, PathError, StoreAwayError
 from catalog.files.fingerprint import fingerprint, is_fingerprinting_there, is_same_sound
-from catalog.models import Recording, Song, SongEmotion
+from catalog.models import Library, Recording, Song, SongEmotion
 from catalog.selectors import song_file
 from mer.prediction import EMBEDDING_DIM
 
@@ -190,7 +190,7 @@ def _found(page: Sequence[Song], model_version: str) -> dict[int, list[int]]:
     keys = _shared("recording_key", [song.recording_key for song in page if song.recording_key])
     return {
         song.pk: _matches(song, model_version)
-        if song.audio_sha256 in hashes or song.recording_key in keys
+        if song.has_audio and (song.audio_sha256 in hashes or song.recording_key in keys)
         else []
         for song in page
     }
@@ -207,7 +207,8 @@ def _shared(field: str, values: Sequence[str]) -> set[str]:
 
 def _matches(song: Song, model_version: str) -> list[int]:
     """Return the ids of the songs that are the same recording, the surest first."""
-    others = Song.objects.filter(is_available=True).exclude(pk=song.pk).order_by("pk")
+    files = Song.objects.filter(is_available=True, library__kind=Library.Kind.FOLDER)
+    others = files.exclude(pk=song.pk).order_by("pk")
     same: list[int] = []
     if song.has_audio_hash:
         equal = others.filter(audio_sha256=song.audio_sha256)

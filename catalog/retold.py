@@ -178,6 +178,7 @@ for _message in (
     gettext_noop("%(path)s…: the path is longer than %(most)s bytes; shorten its names"),
     gettext_noop("%(path)s: there is no such file (%(name)s)"),
     gettext_noop("%(path)s: leads out of its library; copy the file into the library"),
+    gettext_noop("%(title)s: has no audio; it is known from a table alone"),
     gettext_noop("%(path)s: cannot be opened (%(strerror)s)"),
     gettext_noop("%(path)s: is no regular file"),
     gettext_noop(

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from catalog.errors import PathError
 from catalog.models import (
     BackgroundJob,
     IngestFailure,
@@ -107,12 +109,14 @@ class Failure:
 
 def song_path(song: Song) -> Path:
     """Return the file to open for `song`; PathError if it is absent or outside its library."""
+    _audio_check(song)
     return resolve_inside(song.library.path, song.path)
 
 
 @contextmanager
 def song_file(song: Song) -> Iterator[Path]:
     """Yield a path of the disk with the file of `song`, until the block ends; as `file_held`."""
+    _audio_check(song)
     with file_held(song.library.path, song.path, known=_stamp(song)) as path:
         yield path
 
@@ -122,6 +126,7 @@ def song_open(song: Song) -> BinaryIO:
 
     PathError if it is absent, outside its library or no file; what `file_held` raises of a store.
     """
+    _audio_check(song)
     if not in_store(song.path):
         return open_inside(song.library.path, song.path)
     with song_file(song) as path:
@@ -133,6 +138,7 @@ def song_stream(song: Song) -> tuple[BinaryIO, FileStamp]:
 
     Of a file in a store that has no copy here only the parts that are read are fetched.
     """
+    _audio_check(song)
     if not in_store(song.path):
         file = open_inside(song.library.path, song.path)
         status = os.fstat(file.fileno())
@@ -150,6 +156,15 @@ def song_stream(song: Song) -> tuple[BinaryIO, FileStamp]:
 
 def _stamp(song: Song) -> FileStamp:
     return FileStamp(song.file_size_bytes, song.file_mtime_ns)
+
+
+def _audio_check(song: Song) -> None:
+    """Raise PathError for a song of a table: its library has no folder to look in."""
+    if not song.has_audio:
+        raise PathError(
+            gettext("%(title)s: has no audio; it is known from a table alone")
+            % {"title": song.shown_title}
+        )
 
 
 def library_find(path: Path) -> Library | None:
@@ -201,7 +216,8 @@ def roots_allowed() -> list[Path]:
 
     A library outside the settings was added by somebody with a shell on this machine.
     """
-    known = [library.path for library in Library.objects.order_by("root")]
+    folders = Library.objects.filter(kind=Library.Kind.FOLDER).order_by("root")
+    known = [library.path for library in folders]
     roots = [*settings.AFFETTI_CATALOG_ROOTS, settings.AFFETTI_UPLOAD_DIR, *store_roots(), *known]
     return list(dict.fromkeys(roots))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.errors import TransientError, machine_errors_raise
-from catalog.models import Song, SongWaveform
+from catalog.models import Library, Song, SongWaveform
 from catalog.selectors import song_file
 from catalog.storable import storable_text
 from mer.audio.peaks import waveform_of
@@ -58,7 +58,7 @@ def songs_without_waveform() -> QuerySet[Song]:
     """Return the songs whose files are there and whose waveform is unknown or could not be had."""
     known = SongWaveform.objects.exclude(peaks=b"").values("song_id")
     return (
-        Song.objects.filter(is_available=True)
+        Song.objects.filter(is_available=True, library__kind=Library.Kind.FOLDER)
         .exclude(pk__in=known)
         .select_related("library")
         .order_by("pk")

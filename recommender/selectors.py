@@ -117,13 +117,21 @@ def _songs(model_version: str | Expression) -> QuerySet[Song]:
     )
 
 
+def playable(prefix: str = "") -> dict[str, Any]:
+    """Return the condition of songs that can be played; `prefix` leads from a row to its song."""
+    return {f"{prefix}is_available": True, f"{prefix}library__kind": Library.Kind.FOLDER}
+
+
 def song_files() -> QuerySet[Song]:
-    """Return the songs whose files are there, with what finds and identifies the file of each."""
+    """Return the songs that are there, with what finds and identifies the file of each.
+
+    A song of a table has no file: it has a cover, which is drawn, and no sound.
+    """
     return (
         Song.objects.filter(is_available=True)
         .select_related("library")
         .only(
-            *("relative_path", "library__root", "media_type", "title", "artist"),
+            *("relative_path", "library__root", "library__kind", "media_type", "title", "artist"),
             *("content_sha256", "audio_sha256", "file_size_bytes", "file_mtime_ns"),
         )
     )
@@ -281,12 +289,12 @@ def listen_list(user: User | AnonymousUser) -> QuerySet[Listen]:
         return Listen.objects.none()
     return (
         Listen.objects.filter(user=user)
-        .select_related("song")
+        .select_related("song__library")
         .only(
             *("song", "listened_at", "seconds_played"),
             *("song__title", "song__artist", "song__relative_path"),
             *("song__media_type", "song__is_available", "song__status", "song__duration_seconds"),
-            *("song__album", "song__album_entry"),
+            *("song__album", "song__album_entry", "song__library__kind"),
         )
         .order_by("-listened_at", "-id")
     )

@@ -441,6 +441,8 @@ SPECTACULAR_SETTINGS = {
         "SongStatus": "catalog.models.Song.Status",
         "JobStatus": "catalog.models.BackgroundJob.Status",
         "JobKind": "catalog.models.BackgroundJob.Kind",
+        "LibraryKind": "catalog.models.Library.Kind",
+        "TableKind": "catalog.ingest.tables.KINDS",
     },
 }
 

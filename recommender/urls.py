@@ -116,6 +116,7 @@ urlpatterns = [
     path("manage/jobs/<uuid:pk>/priority", jobs.job_priority, name="job-priority"),
     path("manage/jobs/<uuid:pk>/retry", jobs.job_retry, name="job-retry"),
     path("manage/libraries", libraries.libraries, name="libraries"),
+    path("manage/libraries/table", libraries.library_table, name="library-table"),
     path("manage/libraries/<int:pk>/change", libraries.library_edit, name="library-edit"),
     path(
         "manage/libraries/<int:pk>/catalogue",

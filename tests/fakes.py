@@ -49,6 +49,7 @@ class FakePipeline:
         words = f"{song.path}|{song.lyrics}|{song.title}|{song.artist}"
         digest = hashlib.sha256(words.encode("utf-8", "replace")).digest()
         point = AffectPoint(digest[0] / 255, digest[1] / 255)
+        has_audio = song.path is not None or not (song.title or song.artist)
         return EmotionPrediction(
             model_version=self.model_version,
             valence=point.valence,
@@ -59,17 +60,21 @@ class FakePipeline:
             quadrants={q: 0.7 if q is point.quadrant else 0.1 for q in QUADRANTS},
             emotions=random_probabilities(EMOTIONS, digest[2]),
             confidence=0.7,
-            gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1},
-            alone={"audio": (point.valence, point.arousal)},
-            timeline=(TimelinePoint(0.0, point.valence, point.arousal),),
+            gates={"audio": 0.6, "lyrics": 0.3, "context": 0.1}
+            if has_audio
+            else {"audio": 0.0, "lyrics": 0.8, "context": 0.2},
+            alone={"audio": (point.valence, point.arousal)} if has_audio else {},
+            timeline=(TimelinePoint(0.0, point.valence, point.arousal),) if has_audio else (),
             fused_embedding=random_embedding(digest[3]),
-            duration_seconds=4.0,
+            duration_seconds=4.0 if has_audio else None,
             felt=some_felt(digest[4]),
             kinds={"solo piano": 0.25, "band": 0.75},
             novelty=digest[5] / 255,
             valence_interval=(max(0.0, point.valence - 0.3), min(1.0, point.valence + 0.3)),
             arousal_interval=(max(0.0, point.arousal - 0.2), min(1.0, point.arousal + 0.2)),
-            tempo_and_key=TempoAndKey(60.0 + digest[6], 0.9, digest[7] % 12, "minor", 0.8),
+            tempo_and_key=TempoAndKey(60.0 + digest[6], 0.9, digest[7] % 12, "minor", 0.8)
+            if has_audio
+            else None,
             lyrics_language="en" if song.lyrics else None,
             lyric_lines=tuple(
                 LyricLine(line, text, 0.03, -0.04)

@@ -94,8 +94,10 @@ def library_change(*, library: Library, chosen: LibrarySettings) -> None:
     """Rename a library, and switch its watching and schedule.
 
     The watcher follows within seconds; the next scheduled scan begins a whole period from now.
-    PathError if it is to be watched and lies in a store.
+    PathError if it is to be watched and lies in a store, or is a table, which has no folder.
     """
+    if chosen.watch != Library.Watch.OFF or chosen.rescan_hours:
+        _folder_check(library)
     if chosen.watch != Library.Watch.OFF and in_store(library.path):
         words = gettext(
             "%(path)s: a store tells of no changes, so it is not watched; choose a time between "
@@ -110,8 +112,15 @@ def library_change(*, library: Library, chosen: LibrarySettings) -> None:
     library.save(update_fields=["name", "watch", "rescan_hours", "rescan_at"])
 
 
+def _folder_check(library: Library) -> None:
+    if not library.has_audio:
+        wrong = gettext("%(name)s: is a table without a folder; import the table again")
+        raise PathError(wrong % {"name": library.name})
+
+
 def library_rescan(*, library: Library, user: User | None) -> BackgroundJob:
-    """Start a scan of a whole library; PathError if its folder is gone."""
+    """Start a scan of a whole library; PathError if its folder is gone, or it is a table."""
+    _folder_check(library)
     return ingest_start(path=library.path, user=user)
 
 

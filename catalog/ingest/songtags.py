@@ -6,7 +6,7 @@ and B, also those that were catalogued before (`Artist.lead_key`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import timezone
 
@@ -37,6 +37,12 @@ class Names:
     def forget(self) -> None:
         """Ask for everything again: some artist or album may have been deleted."""
         self.__init__()  # type: ignore[misc]
+
+    def learn(self, artists: Iterable[str], albums: Iterable[str]) -> None:
+        """Look up artists and albums by their keys, in two queries."""
+        self.artists(artists)
+        for album in Album.objects.filter(key__in=set(albums)):
+            self._albums.setdefault((album.key, album.artist_id), album)
 
     def is_artist(self, key: str) -> bool:
         """Whether some artist has the key."""
@@ -130,7 +136,7 @@ class SongTags:
         )
         keys = [credit.key for credit in self._credits]
         known = names.artists(keys)
-        self._fresh = [key for key in keys if key not in known]
+        self.fresh = [key for key in keys if key not in known]
         sort_name = tags.artist_sort if len(self._credits) == 1 else ""
         self._artists = [names.artist(credit, sort_name) for credit in self._credits]
         self._genres = names.genres(tags.genres if song.genre == tags.genre else [song.genre])
@@ -163,9 +169,29 @@ class SongTags:
             _credits_replace(song, self._credits, self._artists)
             song.genres.set(self._genres)
             names.forget()
-        if self._fresh:
-            _split_again(list(self._fresh))
+        if self.fresh:
+            _split_again(list(self.fresh))
             names.forget()
+
+    def credit_rows(self) -> list[SongCredit]:
+        """Return the credits of the saved song, not saved."""
+        return _credit_rows(self._song, self._credits, self._artists)
+
+    def genre_rows(self) -> list[Any]:
+        """Return the rows that join the saved song and its genres, not saved."""
+        through = Song.genres.through
+        return [through(song_id=self._song.pk, genre_id=genre.pk) for genre in self._genres]
+
+
+def fresh_tags_write(fresh: Sequence[SongTags]) -> None:
+    """Do what `write` does, for many new songs at once; their `artist_key` is saved already."""
+    SongCredit.objects.bulk_create(credit for told in fresh for credit in told.credit_rows())
+    Song.genres.through.objects.bulk_create(row for told in fresh for row in told.genre_rows())
+    keys = {key for told in fresh for key in told.fresh}
+    if keys:
+        # Few names are those with which a known "A & B" begins.
+        leads = Artist.objects.filter(lead_key__in=keys).values_list("lead_key", flat=True)
+        _split_again(list(set(leads)))
 
 
 def song_tags_store(*, song: Song, tags: Tags) -> None:
@@ -238,10 +264,16 @@ def _credits_replace(song: Song, credits: Sequence[Credit], artists: Sequence[Ar
 
 
 def _credits_add(song: Song, credits: Sequence[Credit], artists: Sequence[Artist]) -> None:
-    SongCredit.objects.bulk_create(
+    SongCredit.objects.bulk_create(_credit_rows(song, credits, artists))
+
+
+def _credit_rows(
+    song: Song, credits: Sequence[Credit], artists: Sequence[Artist]
+) -> list[SongCredit]:
+    return [
         SongCredit(song=song, artist=artist, role=credit.role, position=position, name=credit.name)
         for position, (credit, artist) in enumerate(zip(credits, artists, strict=True))
-    )
+    ]
 
 
 def _album(song: Song, tags: Tags, credits: Sequence[Credit], names: Names) -> Album | None:

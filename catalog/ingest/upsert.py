@@ -95,7 +95,7 @@ def library_ensure(*, folder: Path) -> Library:
     Libraries inside the new one become part of it, with their songs; it is watched as one of them
     was. Calls wait for each other, so that no library can lie inside another.
     """
-    _libraries_lock()
+    libraries_lock()
     if library := library_find(folder):
         return library
     root = to_stored(folder)
@@ -118,7 +118,7 @@ def library_ensure(*, folder: Path) -> Library:
     return library
 
 
-def _libraries_lock() -> None:
+def libraries_lock() -> None:
     """Wait until no other transaction changes the set of libraries."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -18,7 +18,14 @@ class Library(models.Model):
 
     No library's root lies inside another's. `root`, like every path in the database, is in the
     form of `catalog.paths.to_stored`.
+
+    A library of the kind `TABLE` has no folder. Each of its songs is a row of a table and has no
+    audio; `root` is a name that is no path (`catalog.ingest.tablesongs`).
     """
+
+    class Kind(models.TextChoices):
+        FOLDER = "folder", _("A folder")
+        TABLE = "table", _("A table of songs without audio")
 
     class Watch(models.TextChoices):
         OFF = "off", _("Off")
@@ -34,6 +41,13 @@ class Library(models.Model):
 
     name = models.CharField(max_length=200)
     root = models.CharField(max_length=2000, unique=True)
+    kind = models.CharField(
+        max_length=10,
+        choices=Kind.choices,
+        default=Kind.FOLDER,
+        db_default=Kind.FOLDER,
+        editable=False,
+    )
     watch = models.CharField(
         max_length=10, choices=Watch.choices, default=Watch.OFF, db_default=Watch.OFF
     )
@@ -81,3 +95,13 @@ class Library(models.Model):
     def path(self) -> Path:
         """`root` as a path."""
         return from_stored(self.root)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether its songs are files; those of a table are known by their row alone."""
+        return self.kind != self.Kind.TABLE
+
+    @property
+    def folder(self) -> str:
+        """`root`, or nothing for a table."""
+        return self.root if self.has_audio else ""

@@ -104,6 +104,9 @@ class Genre(models.Model):
 class Song(models.Model):
     """One file of music, identified by its bytes, or by those of its audio after a retagging.
 
+    A song of a library of the kind `TABLE` has no file, and `has_audio` is False. It is identified
+    by `relative_path`, the key of its row; size and time stand for what the row says.
+
     pending ──claimed by a worker──▶ pending (leased) ──▶ analysed
        ▲                                      └─────────▶ failed (failure_code, failure_message)
        └── file or lyrics changed, new model version, or analysis requested again ──┘
@@ -307,6 +310,11 @@ class Song(models.Model):
     def path(self) -> Path:
         """The recorded path of the file. Use `catalog.selectors.song_path` to open the file."""
         return self.library.path / from_stored(self.relative_path)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a file to play; a song of a table has none."""
+        return self.library.has_audio
 
     @property
     def shown_title(self) -> str:

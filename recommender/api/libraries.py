@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from catalog.ingest.catalogue import MAX_SENT_BYTES, catalogue_take
+from catalog.ingest.catalogue import catalogue_take
 from catalog.ingest.libraries import (
     MOST_HOURS,
     LibrarySettings,
@@ -23,6 +23,8 @@ from catalog.ingest.libraries import (
     library_remove,
     library_rescan,
 )
+from catalog.ingest.tables import KINDS, MAX_SENT_BYTES
+from catalog.ingest.tablesongs import table_library, table_take
 from catalog.models import Library
 from catalog.stores.addresses import path_named
 from recommender import selectors
@@ -68,10 +70,27 @@ class LibraryInput(LibraryChangeInput):
 
 
 class CatalogueInput(StrictSerializer):
-    kind = serializers.ChoiceField(choices=["csv", "jsonl"])
+    kind = serializers.ChoiceField(choices=KINDS)
     text = serializers.CharField(
         trim_whitespace=False,
         help_text="The catalogue file, with paths below the folder of the library.",
+    )
+
+
+class TableInput(StrictSerializer):
+    name = serializers.CharField(
+        max_length=200, help_text="Of the library that the table is; it is made if there is none."
+    )
+    kind = serializers.ChoiceField(choices=KINDS)
+    text = serializers.CharField(
+        trim_whitespace=False, help_text="The table; each row is a song, with at least a `title`."
+    )
+    is_whole = serializers.BooleanField(
+        default=True,
+        help_text="Whether songs that have no row are gone. Send `false` with a part of a table.",
+    )
+    accept_empty = serializers.BooleanField(
+        default=False, help_text="Mark them as gone even if they are more than half of the library."
     )
 
 
@@ -88,11 +107,25 @@ class CatalogueOutput(serializers.Serializer[Any]):
     problems = CatalogueProblemOutput(many=True, help_text="The first 1000 of them.")
 
 
+class TableOutput(CatalogueOutput):
+    library_id = serializers.IntegerField()
+    added = serializers.IntegerField(help_text="Rows that became new songs.")
+    restored = serializers.IntegerField(help_text="Rows of songs that were gone.")
+    removed = serializers.IntegerField(help_text="Rows of songs that staff removed.")
+    missing = serializers.IntegerField(help_text="Songs without a row, marked as gone now.")
+    kept = serializers.IntegerField(help_text="Songs without a row that stay.")
+    kept_reason = serializers.CharField(help_text="Why they stay; empty if none does.")
+
+
 class LibraryOutput(serializers.Serializer[Library]):
     id = serializers.IntegerField()
     url = serializers.HyperlinkedIdentityField(view_name="api:library-detail")
     name = serializers.CharField()
-    root = serializers.CharField(help_text="The folder, or the address in a store.")  # type: ignore[assignment]
+    kind = serializers.ChoiceField(choices=Library.Kind.choices)
+    has_audio = serializers.BooleanField(help_text="False for a table of songs.")
+    root = serializers.CharField(  # type: ignore[assignment]
+        source="folder", help_text="The folder, or the address in a store; empty for a table."
+    )
     songs = serializers.IntegerField(source="song_count", help_text="Whose files are there.")
     watch = serializers.ChoiceField(choices=Library.Watch.choices)
     watch_state = serializers.ChoiceField(
@@ -198,6 +231,23 @@ class LibraryViewSet(
         data = valid_data(CatalogueInput(data=request.data))
         report = catalogue_take(library=self._staying(), **data)
         return Response(CatalogueOutput(report).data)
+
+    @extend_schema(
+        summary="Make or update a library of songs without audio from a table",
+        description="Each row is a song. It is analysed by its lyrics, title and artist. A row has "
+        "a key: its `id`, else its MusicBrainz id, else its ISRC, else artist, title and album. "
+        "The same table again changes nothing. Send a larger table in parts, each with the first "
+        "line and `is_whole` false, or use `manage.py ingest TABLE`.",
+        request=TableInput,
+        responses=TableOutput,
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def table(self, request: Request) -> Response:
+        data = valid_data(TableInput(data=request.data))
+        library = table_library(name=data.pop("name"))
+        report = table_take(library=library, **data)
+        report_and_id = {"library_id": library.pk, **asdict(report)}
+        return Response(TableOutput(report_and_id).data)
 
     def _staying(self) -> Library:
         library: Library = self.get_object()

@@ -468,7 +468,9 @@ class ExportView(StrictQuery, APIView):
             raise exceptions.NotFound(gettext("You have no such playlist."))
         text = self.export_format.write(
             playlist_listed(playlist),
-            location=lambda song: reverse("song-audio", args=[song.pk], request=request),
+            location=lambda song: (
+                reverse("song-audio", args=[song.pk], request=request) if song.has_audio else ""
+            ),
             name=playlist.name,
             notes=gone_notes(playlist),
         )

@@ -175,6 +175,14 @@ class EmotionOutput(EmotionSummaryOutput):
         return emotion.felt or None
 
 
+@extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+class AudioURLField(serializers.HyperlinkedIdentityField):
+    """The address of the sound of a song; null without any."""
+
+    def get_url(self, obj: Song, *more: Any) -> str | None:
+        return super().get_url(obj, *more) if obj.has_audio else None
+
+
 class SongOutput(PlainOutput):
     id = serializers.IntegerField()
     title = serializers.CharField()
@@ -198,7 +206,12 @@ class SongOutput(PlainOutput):
         allow_null=True, help_text=f"From {SURE_FROM} on the key is given; null if not estimated."
     )
     status = serializers.ChoiceField(choices=Song.Status.choices)
-    audio_url = serializers.HyperlinkedIdentityField(view_name="song-audio", lookup_url_kwarg="pk")
+    has_audio = serializers.BooleanField(
+        help_text="Whether it can be played; a song of a table is known by its texts alone."
+    )
+    audio_url = AudioURLField(
+        view_name="song-audio", lookup_url_kwarg="pk", help_text="Null without audio."
+    )
     emotion = EmotionSummaryOutput(
         source="current_emotion", allow_null=True, help_text="Null until it is analysed."
     )
@@ -352,6 +365,8 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     @action(detail=True, pagination_class=None)
     def waveform(self, request: Request, pk: str) -> Response:
         song = get_object_or_404(selectors.song_files(), pk=self.get_object().pk)
+        if not song.has_audio:
+            raise NotFound(gettext("This song has no audio: it is known from a table alone."))
         try:
             waveform = song_waveform(song=song)
         except (PathError, FileUnusableError) as error:

@@ -13,6 +13,7 @@ from recommender.audiomuse.calls import Ask, call
 from recommender.audiomuse.parameters import SERVER_ID
 from recommender.audiomuse.syncing import SERVER_TYPE
 from recommender.moods import MOODS, said
+from recommender.selectors import playable
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -98,7 +99,7 @@ def sem_grove_stats(_ask: Ask) -> dict[str, Any]:
 
 def _analysed() -> int:
     return SongEmotion.objects.filter(
-        model_version=analysis.serving_version_in_sql(), song__is_available=True
+        model_version=analysis.serving_version_in_sql(), **playable("song__")
     ).count()
 
 

@@ -70,7 +70,9 @@ def similar_tracks(ask: Ask) -> list[dict[str, Any]]:
     else:
         seed = song_named(title, artist)
     is_varied = ask.parameters.flag("eliminate_duplicates", default=True)
-    found = songs_similar(song_id=seed, k=count * (_MORE if is_varied else 1), user=ask.user)
+    found = songs_similar(
+        song_id=seed, k=count * (_MORE if is_varied else 1), user=ask.user, is_playable=True
+    )
     kept = _few_by_artist(found) if is_varied else found
     return tracks_measured(_distances(kept[:count]), "distance")
 
@@ -136,7 +138,7 @@ def mood_centroids(ask: Ask) -> dict[str, Any]:
 def sem_grove_search(ask: Ask) -> dict[str, Any]:
     """Return a song and those that are most similar to it by sound and words together."""
     seed, count = song_of(ask), ask.parameters.size("limit", 50)
-    found = songs_similar(song_id=seed, k=count, user=ask.user)
+    found = songs_similar(song_id=seed, k=count, user=ask.user, is_playable=True)
     values = {seed: 1.0, **{one.song_id: one.similarity for one in found}}
     rows = tracks_measured(values, "similarity")
     results = [{**row, "is_seed": row["item_id"] == str(seed)} for row in rows[:count]]

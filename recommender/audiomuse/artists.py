@@ -16,6 +16,7 @@ from recommender.audiomuse.parameters import MOST_ROWS, artist_id
 from recommender.audiomuse.tracks import tracks_by_id, tracks_shown
 from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.playlists import songs_similar
+from recommender.selectors import playable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def search_artists(ask: Ask) -> list[dict[str, Any]]:
     if not text or count <= 0 or start > _MOST_DEEP:
         return []
     found = (
-        Artist.objects.filter(key__contains=text, credits__song__is_available=True)
+        Artist.objects.filter(key__contains=text, **playable("credits__song__"))
         .annotate(track_count=Count("credits__song", distinct=True))
         .order_by("key")
     )
@@ -97,7 +98,7 @@ def _near(artist: Artist, seeds: Sequence[int], ask: Ask) -> dict[int, _Near]:
     refused: PlaylistRequestError | None = None
     for seed in seeds:
         try:
-            alike = songs_similar(song_id=seed, k=_NEAR, user=ask.user)
+            alike = songs_similar(song_id=seed, k=_NEAR, user=ask.user, is_playable=True)
         except PlaylistRequestError as error:
             if error.code != PlaylistErrorCode.SONG_NOT_ANALYSED:
                 raise
@@ -154,6 +155,6 @@ def _artist(ask: Ask) -> Artist:
 
 
 def _songs_of(artist: Artist) -> list[int]:
-    songs = Song.objects.filter(credits__artist=artist, is_available=True).distinct()
+    songs = Song.objects.filter(credits__artist=artist, **playable()).distinct()
     order = songs.order_by("title_sort", "pk").values_list("pk", flat=True)
     return list(order[:MOST_ROWS])

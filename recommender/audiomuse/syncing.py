@@ -16,6 +16,7 @@ from catalog.models import SongEmotion
 from recommender.audiomuse.calls import Ask, call
 from recommender.audiomuse.parameters import MOST_ROWS, song_id
 from recommender.feedback import marks_of_songs
+from recommender.selectors import playable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def _rows(*, with_embedding: bool) -> QuerySet[SongEmotion]:
     columns = (*_COLUMNS, "song", *(("fused_embedding",) if with_embedding else ()))
     return (
         SongEmotion.objects.filter(
-            model_version=analysis.serving_version_in_sql(), song__is_available=True
+            model_version=analysis.serving_version_in_sql(), **playable("song__")
         )
         .select_related("song")
         .only(*columns)

@@ -12,6 +12,7 @@ from catalog.models import Song
 from recommender.audiomuse.calls import Ask, call
 from recommender.audiomuse.parameters import MOST_ROWS, song_id
 from recommender.search import songs_search
+from recommender.selectors import playable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ _MOST_NAMED: Final = 200
 
 def tracks_by_id(song_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return songs by their ids, without those that are gone, in one query."""
-    songs = Song.objects.filter(pk__in=set(song_ids), is_available=True).only(
+    songs = Song.objects.filter(pk__in=set(song_ids), **playable()).only(
         *("title", "artist", "album", "album_artist", "relative_path")
     )
     return {
@@ -70,7 +71,7 @@ def song_of(ask: Ask, name: str = "item_id") -> int:
 
 def song_named(title: str, artist: str) -> int:
     """Return the song with a title and an artist, whatever their case; NotFound without one."""
-    found, is_near = songs_search(Song.objects.filter(is_available=True), f"{artist} {title}")
+    found, is_near = songs_search(Song.objects.filter(**playable()), f"{artist} {title}")
     if not is_near:
         rows = found.order_by("pk").values_list("pk", "title", "artist")[:_MOST_NAMED]
         wanted = (folded(title), folded(artist))
@@ -93,7 +94,7 @@ def search_tracks(ask: Ask) -> list[dict[str, Any]]:
     count = _DEFAULT if end < 0 else min(end - start, MOST_ROWS)
     if not words or count <= 0 or start > _MOST_DEEP:
         return []
-    found, _ = songs_search(Song.objects.filter(is_available=True), words)
+    found, _ = songs_search(Song.objects.filter(**playable()), words)
     page = found.order_by("artist_sort", "title_sort", "id").values_list("pk", flat=True)
     return tracks_shown(list(page[start : start + count]))
 

@@ -79,8 +79,9 @@ class Write(Protocol):
     """Returns the text of a file, which is stored in UTF-8.
 
     `notes` are sentences on the list for people; a format without comments leaves them out.
-    `location` gives the address or path of a song; an empty `name` is no name. Tags of songs are
-    anyone's text: whatever has a meaning in the format is escaped or removed.
+    `location` gives the address or path of a song, empty for one without audio; an empty `name` is
+    no name. Tags of songs are anyone's text: whatever has a meaning in the format is escaped or
+    removed.
     """
 
     def __call__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext
+
 from recommender.exports.format import ExportFormat, FileEntry, FilePlaylist
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ def _write(
 ) -> str:
     """Return a list with `location(song)` as the line of each song.
 
-    Line breaks and control characters in tags become spaces, so that no tag can add a line.
+    Line breaks and control characters in tags become spaces, so that no tag can add a line. A song
+    without an address is a comment.
     """
+    no_audio = gettext("no audio")
     lines = ["#EXTM3U"]
     if name:
         lines.append(f"#PLAYLIST:{_one_line(name)}")
@@ -36,10 +40,11 @@ def _write(
         seconds = -1 if song.duration_seconds is None else round(song.duration_seconds)
         title = _one_line(song.title) or _one_line(song.relative_path.rpartition("/")[2])
         artist = _one_line(song.artist)
-        lines.append(
-            f"#EXTINF:{seconds},{artist} - {title}" if artist else f"#EXTINF:{seconds},{title}"
-        )
-        lines.append(_one_line(location(song)))
+        shown = f"{artist} - {title}" if artist else title
+        if where := _one_line(location(song)):
+            lines += [f"#EXTINF:{seconds},{shown}", where]
+        else:
+            lines.append(f"# {shown}: {no_audio}")
     return "\n".join(lines) + "\n"
 
 

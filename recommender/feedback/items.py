@@ -116,16 +116,18 @@ def _of_artists(user: User) -> Iterator[_Key]:
 _SHOWN = (
     *("song__title", "song__artist", "song__relative_path"),
     *("song__media_type", "song__is_available", "song__status", "song__duration_seconds"),
-    *("song__album", "song__album_entry"),
+    *("song__album", "song__album_entry", "song__library__kind"),
 )
 
 
 def _loaded(keys: Sequence[_Key]) -> Iterator[FeedbackItem]:
     """Yield the items of keys, in at most three queries; rows that are gone by now are left out."""
     own = [field.name for field in SongFeedback._meta.concrete_fields]
-    songs = SongFeedback.objects.select_related("song").only(*own, *_SHOWN)
+    songs = SongFeedback.objects.select_related("song__library").only(*own, *_SHOWN)
     said = songs.in_bulk(_pks(keys, _MOMENTS))
-    skips = Skip.objects.select_related("song").only("song", "skipped_at", "share_played", *_SHOWN)
+    skips = Skip.objects.select_related("song__library").only(
+        "song", "skipped_at", "share_played", *_SHOWN
+    )
     skipped = skips.in_bulk(_pks(keys, [FeedbackKind.SKIP]))
     bans = ArtistBan.objects.select_related("artist").in_bulk(_pks(keys, [FeedbackKind.ARTIST_BAN]))
     for key in keys:

@@ -153,6 +153,10 @@ class Condition:
     is_refused: bool = False
 
 
+PLAYABLE: Final = Condition("libraries", low=0)
+"""The condition of songs with audio: a table of songs has an id below 0 in this column."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The `k` songs that are nearest in one of the two spaces.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from catalog.models import SongCredit
+from catalog.models import Library, SongCredit
 from catalog.results import embedding_from_bytes
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
 from mer.prediction import EMBEDDING_DIM, SURE_FROM
@@ -105,7 +105,7 @@ _VALUES: Final = (
     *("song_id", "valence", "arousal", "valence_spread", "arousal_spread", "confidence"),
     *("emotions", "quadrants", "alone", "felt", "fused_embedding"),
     *("song__artist_key", "song__album_entry_id", "song__genre", "song__year"),
-    *("song__duration_seconds", "song__library_id"),
+    *("song__duration_seconds", "song__library_id", "song__library__kind"),
     *("song__bpm", "song__estimated_bpm", "song__tempo_confidence"),
     *("song__estimated_key", "song__key_confidence"),
     *("song__recording_id", "song__recording_rank"),
@@ -199,7 +199,12 @@ def _rows(chunk: Sequence[tuple[object, ...]], genres: Genres) -> Rows:
                 held["song__estimated_key"], held["song__key_confidence"], strict=True
             )
         ],
-        "libraries": held["song__library_id"],
+        "libraries": [
+            -library_id if kind == Library.Kind.TABLE else library_id
+            for library_id, kind in zip(
+                held["song__library_id"], held["song__library__kind"], strict=True
+            )
+        ],
         "recordings": [-song_id if pk is None else pk for pk, song_id in recordings],
         "recording_ranks": held["song__recording_rank"],
     }

@@ -167,7 +167,7 @@ class IndexSnapshot:
     durations = _column("durations", "Seconds; NaN where unknown.")
     tempos = _column("tempos", "Beats a minute, `Song.tempo_bpm`; NaN where unknown.")
     keys = _column("keys", "Position of `Song.key_code` in `KEYS`, from 1; 0 where unknown.")
-    libraries = _column("libraries", "Id of the `Library` row.")
+    libraries = _column("libraries", "Id of the `Library` row; below 0 if its songs have no audio.")
     recordings = _column("recordings", "Equal for the files of one recording; else below 0.")
     recording_ranks = _column("recording_ranks", "The lowest file of a recording is shown.")
 

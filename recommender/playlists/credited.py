@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.files.names import folded
+from catalog.keys import key_find
 from catalog.models import Album, Artist, Song
 from recommender.index.protocol import Condition
-from recommender.words.keys import key_find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from django.utils.translation import gettext
 
+from catalog.keys import key_find, key_name
 from mer.affect import AffectPoint
-from recommender.words.keys import key_find, key_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from recommender.index import index_snapshot
-from recommender.index.protocol import SAME_RECORDING, Condition, Nearest
+from recommender.index.protocol import PLAYABLE, SAME_RECORDING, Condition, Nearest
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.banned import banned_conditions, banned_rows
 from recommender.playlists.listed import with_songs
@@ -40,12 +40,16 @@ class SimilarSong:
 
 
 def songs_similar(
-    *, song_id: int, k: int = 20, user: User | AnonymousUser | None = None
+    *,
+    song_id: int,
+    k: int = 20,
+    user: User | AnonymousUser | None = None,
+    is_playable: bool = False,
 ) -> list[SimilarSong]:
     """Return the `k` other songs, or fewer, with the most similar fused embeddings, best first.
 
     Each recording is there once, and that of the song itself is not. What `user` banned is left
-    out.
+    out, and so are songs without audio if they have to be playable.
 
     Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
     """
@@ -56,9 +60,12 @@ def songs_similar(
         raise song_unusable_error([song_id])
     query = held.fused(row)[0]
     others = Condition(SAME_RECORDING, any_of=(song_id,), is_refused=True)
-    conditions = [others, *banned_conditions(user)]
+    own = [others, *([PLAYABLE] if is_playable else [])]
+    conditions = [*own, *banned_conditions(user)]
     snapshot = snapshot.narrowed([song_id], [Nearest(query, _FILES * k)], conditions)
-    allowed = snapshot.alive & snapshot.passing(others)
+    allowed = snapshot.alive.copy()
+    for condition in own:
+        allowed &= snapshot.passing(condition)
     banned = banned_rows(snapshot, user)
     if banned is not None:
         allowed &= ~banned
@@ -85,7 +92,8 @@ def songs_between(
     Each song between is one of the nearest that are left to a place on the way from embedding to
     embedding. A long way has `_MOST_PLACES` places with several songs each, since each is searched.
     Similarities are those to the first song, and fall. Each recording is there once, and what
-    `user` banned is not. Raises `PlaylistRequestError` as `songs_similar` does.
+    `user` banned is not, nor are songs without audio. Raises `PlaylistRequestError` as
+    `songs_similar` does.
     """
     snapshot = index_snapshot()
     held = snapshot.narrowed([start_id, end_id])
@@ -123,11 +131,11 @@ def _between(
 ) -> list[SimilarSong]:
     """Return songs for each place, less similar to the first song the later they come."""
     others = Condition(SAME_RECORDING, any_of=(start_id, end_id), is_refused=True)
-    conditions = [others, *banned_conditions(user)]
+    conditions = [others, PLAYABLE, *banned_conditions(user)]
     most = 1 + sum(share for _, share in way)
     nearest = [Nearest(place, _FILES * most) for place, _ in way]
     snapshot = index_snapshot().narrowed([start_id, end_id], nearest, conditions)
-    allowed = snapshot.alive & snapshot.passing(others)
+    allowed = snapshot.alive & snapshot.passing(others) & snapshot.passing(PLAYABLE)
     banned = banned_rows(snapshot, user)
     if banned is not None:
         allowed &= ~banned

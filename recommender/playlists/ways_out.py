@@ -35,7 +35,7 @@ def ways_out(*, request: PlaylistRequest, user: User | AnonymousUser | None) -> 
     is_counted = snapshot.source is None and not words.filters and not words.exclusions
     found = []
     for constraint in CONSTRAINTS:
-        if not constraint.is_active(request):
+        if constraint.is_by_default or not constraint.is_active(request):
             continue
         songs = None
         if is_counted:

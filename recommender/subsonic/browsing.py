@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from catalog.files.names import folded
 from catalog.models import Album, Artist, Genre, Song, SongCredit
 from recommender.models import Listen
+from recommender.selectors import playable
 from recommender.subsonic.answers import Code, SubsonicError, plain
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.parameters import MOST_ROWS, not_found
@@ -76,7 +77,7 @@ def get_artist(ask: Ask) -> dict[str, Any]:
 
 def _albums_of(artist_id: int) -> list[int]:
     """Return the albums of an artist, and those with songs that credit the artist, by year."""
-    credited = SongCredit.objects.filter(artist=artist_id, song__is_available=True)
+    credited = SongCredit.objects.filter(artist=artist_id, **playable("song__"))
     albums = Album.objects.filter(
         Q(artist=artist_id) | Q(pk__in=credited.values("song__album_entry"))
     )
@@ -94,13 +95,13 @@ def get_album(ask: Ask) -> dict[str, Any]:
 
 def album_song_ids(album_id: int) -> list[int]:
     """Return the songs of an album whose files are there, as they are played."""
-    songs = Song.objects.filter(album_entry=album_id, is_available=True)
+    songs = Song.objects.filter(album_entry=album_id, **playable())
     return list(songs.order_by(*_ALBUM_ORDER).values_list("pk", flat=True))
 
 
 def artist_song_ids(artist_id: int) -> list[int]:
     """Return songs that credit an artist, `MOST_ROWS` at most."""
-    credited = SongCredit.objects.filter(artist=artist_id, song__is_available=True)
+    credited = SongCredit.objects.filter(artist=artist_id, **playable("song__"))
     songs = credited.order_by("song__artist_sort", "song__title_sort", "song")
     return list(songs.values_list("song", flat=True)[:MOST_ROWS])
 
@@ -144,13 +145,13 @@ def _directory(
 
 
 def _loose_songs(artist_id: int) -> list[int]:
-    songs = Song.objects.filter(credits__artist=artist_id, album_entry=None, is_available=True)
+    songs = Song.objects.filter(credits__artist=artist_id, album_entry=None, **playable())
     return list(songs.order_by("title_sort", "pk").values_list("pk", flat=True)[:MOST_ROWS])
 
 
 @call("getGenres")
 def get_genres(_ask: Ask) -> dict[str, Any]:
-    here = Q(songs__is_available=True)
+    here = Q(**playable("songs__"))
     genres = Genre.objects.annotate(
         count=Count("songs", filter=here, distinct=True),
         albums=Count("songs__album_entry", filter=here, distinct=True),
@@ -181,7 +182,7 @@ def get_top_songs(ask: Ask) -> dict[str, Any]:
 
 def _heard_most(artist_id: int) -> QuerySet[Listen, Any]:
     listens = Listen.objects.filter(
-        song__credits__artist=artist_id, song__is_available=True
+        song__credits__artist=artist_id, **playable("song__")
     ).order_by()
     return listens.values("song").annotate(times=Count("pk")).order_by("-times", "song")
 

@@ -21,6 +21,7 @@ from recommender.media.answers import (
 )
 from recommender.media.transcoding import TARGETS, can_transcode
 from recommender.models import PlaylistEntry, Scope
+from recommender.selectors import playable
 from recommender.subsonic.answers import Code, SubsonicError
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.parameters import item_read, not_found, uuid_read
@@ -109,23 +110,23 @@ def _cover_song(ask: Ask, text: str) -> int | None:
         entries = PlaylistEntry.objects.filter(
             playlist=uuid_read(text.removeprefix("pl-")),
             playlist__user=ask.user,
-            song__is_available=True,
+            **playable("song__"),
         )
         return entries.order_by("position").values_list("song", flat=True).first()
     item = item_read(text)
     if item.kind == "song":
         return item.pk
     if item.kind == "artist":
-        credited = SongCredit.objects.filter(artist=item.pk, song__is_available=True)
+        credited = SongCredit.objects.filter(artist=item.pk, **playable("song__"))
         return credited.order_by("song").values_list("song", flat=True).first()
-    songs = Song.objects.filter(album_entry=item.pk, is_available=True)
+    songs = Song.objects.filter(album_entry=item.pk, **playable())
     return songs.order_by("pk").values_list("pk", flat=True).first()
 
 
 @call("getLyricsBySongId")
 def get_lyrics_by_song_id(ask: Ask) -> dict[str, Any]:
     """Return the lyrics of a song, with the time of each line where the file has it."""
-    song = Song.objects.filter(pk=ask.parameters.song(), is_available=True).first()
+    song = Song.objects.filter(pk=ask.parameters.song(), **playable()).first()
     if song is None:
         raise not_found()
     lines = timed_lines(song.lyrics) if song.lyrics else []
@@ -153,7 +154,7 @@ def get_lyrics_by_song_id(ask: Ask) -> dict[str, Any]:
 def get_lyrics(ask: Ask) -> dict[str, Any]:
     """Return the words of a song that is named by its artist and title."""
     artist, title = (ask.parameters.text(name, "") for name in ("artist", "title"))
-    songs = Song.objects.filter(artist_key=folded(artist), is_available=True).exclude(lyrics="")
+    songs = Song.objects.filter(artist_key=folded(artist), **playable()).exclude(lyrics="")
     wanted = folded(title)
     for song in songs.only("title", "artist", "lyrics").order_by("pk")[:_MOST_COMPARED]:
         if folded(song.title) == wanted:

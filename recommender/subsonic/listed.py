@@ -12,6 +12,7 @@ from catalog.files.names import folded
 from catalog.models import Album, Song
 from recommender.feedback import marks_of_songs
 from recommender.models import Listen, Star
+from recommender.selectors import playable
 from recommender.subsonic.answers import Code, SubsonicError
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.shapes import albums_as_folders, albums_shown, songs_shown
@@ -73,7 +74,7 @@ def _heard(ask: Ask) -> Any:
     """Return the albums of the newest `_MOST_LISTENS` listens; older ones do not count."""
     newest = Listen.objects.filter(user=ask.user).order_by("-listened_at", "-pk")
     listens = Listen.objects.filter(
-        pk__in=newest.values("pk")[:_MOST_LISTENS], song__is_available=True
+        pk__in=newest.values("pk")[:_MOST_LISTENS], **playable("song__")
     )
     albums = listens.exclude(song__album_entry=None).order_by().values(album=F("song__album_entry"))
     return albums.annotate(times=Count("pk"), last=Max("listened_at"))
@@ -93,7 +94,7 @@ def _by_year(ask: Ask, start: int, stop: int) -> list[int]:
 
 def _by_genre(ask: Ask, start: int, stop: int) -> list[int]:
     key = folded(ask.parameters.text("genre"))
-    songs = Song.objects.filter(genres__key=key, is_available=True).values("album_entry")
+    songs = Song.objects.filter(genres__key=key, **playable()).values("album_entry")
     albums = Album.objects.filter(pk__in=songs).order_by("key", "id")
     return list(albums.values_list("pk", flat=True)[start:stop])
 
@@ -154,7 +155,7 @@ def _by_filters(ask: Ask) -> Sequence[int]:
     if not years:
         return ids
     years = {step: min(year, 2**15 - 1) for step, year in years.items()}
-    songs = Song.objects.filter(is_available=True, **years).order_by("pk")
+    songs = Song.objects.filter(**playable(), **years).order_by("pk")
     if genre:
         songs = songs.filter(genres__key=folded(genre))
     # No more than a part is read, from anywhere on, and from the first again after the last.

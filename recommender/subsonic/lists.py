@@ -29,6 +29,7 @@ from recommender.playlists import (
     playlist_unshare,
 )
 from recommender.playlists.edits import MAX_ENTRIES
+from recommender.selectors import playable
 from recommender.stations import current_version
 from recommender.subsonic.answers import Code, SubsonicError, moment_text, plain
 from recommender.subsonic.calls import Ask, call
@@ -104,7 +105,7 @@ def _whole(ask: Ask, playlist: Playlist) -> dict[str, Any]:
 
 def _song_ids(playlist: Playlist) -> list[int]:
     """Return the songs of a list whose files are there, in order."""
-    entries = playlist.entries.filter(song__is_available=True).order_by("position")
+    entries = playlist.entries.filter(**playable("song__")).order_by("position")
     return list(entries.values_list("song", flat=True))
 
 
@@ -128,7 +129,7 @@ def _stations(user: User) -> list[dict[str, Any]]:
         for station in selectors.station_list(user)
         if (version := current_version(station))
     }
-    entries = PlaylistEntry.objects.filter(playlist__in=versions, song__is_available=True)
+    entries = PlaylistEntry.objects.filter(playlist__in=versions, **playable("song__"))
     rows = (
         entries.order_by()
         .values("playlist")
@@ -164,7 +165,7 @@ def _moods(user: User) -> list[dict[str, Any]]:
             raise
         return [_mood(mood, 0, 0.0, comment=told.message) for mood in _SHOWN_MOODS]
     lengths = dict(
-        Song.objects.filter(pk__in={pk for ids in made.values() for pk in ids}, is_available=True)
+        Song.objects.filter(pk__in={pk for ids in made.values() for pk in ids}, **playable())
         .order_by()
         .values_list("pk", "duration_seconds")
     )
@@ -244,7 +245,7 @@ def _distinct(songs: Sequence[int]) -> list[int]:
         raise SubsonicError(
             Code.GENERIC, gettext("A list has at most %(most)s songs.") % {"most": MAX_ENTRIES}
         )
-    if Song.objects.filter(pk__in=ids, is_available=True).count() != len(ids):
+    if Song.objects.filter(pk__in=ids, **playable()).count() != len(ids):
         raise not_found()
     return ids
 

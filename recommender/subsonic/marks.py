@@ -22,6 +22,7 @@ from recommender.feedback import (
 from recommender.history import is_play, listen_record
 from recommender.listening.heard import EARLIEST
 from recommender.models import PlayerState, Scope, Star
+from recommender.selectors import playable
 from recommender.subsonic.answers import Code, SubsonicError, moment_text
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.parameters import MOST_ROWS, Item, item_read, not_found
@@ -191,7 +192,7 @@ def _stopped(ask: Ask, song_id: int, seconds: float) -> None:
 
 
 def _state_keep(ask: Ask, song_id: int, state: str, position: int) -> None:
-    if not Song.objects.filter(pk=song_id, is_available=True).exists():
+    if not Song.objects.filter(pk=song_id, **playable()).exists():
         raise not_found()
     told = {
         "song_id": song_id,

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from catalog.files.names import folded
 from catalog.models import Song
 from recommender.search import songs_search
+from recommender.selectors import playable
 from recommender.subsonic.calls import Ask, call
 from recommender.subsonic.listed import page_of
 from recommender.subsonic.shapes import (
@@ -78,5 +79,5 @@ def _found(ask: Ask) -> _Found:
 def _song_ids(text: str) -> Sequence[int] | QuerySet[Song, int]:
     if not text:
         return songs_in_order()
-    found, _ = songs_search(Song.objects.filter(is_available=True), text)
+    found, _ = songs_search(Song.objects.filter(**playable()), text)
     return found.order_by("artist_sort", "title_sort", "id").values_list("pk", flat=True)

@@ -15,6 +15,7 @@ from recommender.feedback import SongMarks, marks_of_songs
 from recommender.media.answers import media_type
 from recommender.models import Listen, Star
 from recommender.moods import mood_nearest
+from recommender.selectors import playable
 from recommender.subsonic.answers import moment_text, plain
 from recommender.subsonic.parameters import MOST_ROWS
 from recommender.subsonic.shelves import artists_in_order
@@ -46,7 +47,7 @@ def songs_by_id(song_ids: Iterable[int], user: User) -> dict[int, dict[str, Any]
     """Return songs by their ids, without those that are gone, in at most nine queries."""
     ids = [*set(song_ids)]
     songs = (
-        Song.objects.filter(pk__in=ids, is_available=True)
+        Song.objects.filter(pk__in=ids, **playable())
         .select_related("album_entry__artist")
         .only(*_COLUMNS)
     )
@@ -172,7 +173,7 @@ def _played(user: User, by: str, keys: Iterable[int]) -> dict[int, tuple[int, da
 def albums_shown(album_ids: Sequence[int], user: User) -> list[dict[str, Any]]:
     """Return albums in the order of their ids, without those that have no song, in five queries."""
     rows = {one.pk: one for one in Album.objects.filter(pk__in=album_ids).select_related("artist")}
-    songs = Song.objects.filter(album_entry__in=rows, is_available=True).order_by()
+    songs = Song.objects.filter(album_entry__in=rows, **playable()).order_by()
     held = {
         row["album_entry"]: row
         for row in songs.values("album_entry").annotate(
@@ -185,7 +186,7 @@ def albums_shown(album_ids: Sequence[int], user: User) -> list[dict[str, Any]]:
     }
     genres: dict[int, list[str]] = defaultdict(list)
     named = Song.genres.through.objects.filter(
-        song__album_entry__in=held, song__is_available=True
+        song__album_entry__in=held, **playable("song__")
     ).order_by("song__album_entry", "genre__key")
     for album, name in named.values_list("song__album_entry", "genre__name").distinct():
         genres[album].append(name)

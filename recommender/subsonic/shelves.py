@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from django.db.models import Max, Min
 
 from catalog.models import Album, Artist, Song, SongCredit
+from recommender.selectors import playable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,12 +152,12 @@ def _keep(name: str, held: _Held) -> None:
 
 
 def _songs(**condition: str) -> list[int]:
-    songs = Song.objects.filter(is_available=True, **condition)
+    songs = Song.objects.filter(**playable(), **condition)
     return list(songs.order_by("artist_sort", "title_sort", "id").values_list("pk", flat=True))
 
 
 def _albums() -> list[AlbumRow]:
-    songs = Song.objects.filter(is_available=True).exclude(album_entry=None).order_by()
+    songs = Song.objects.filter(**playable()).exclude(album_entry=None).order_by()
     held = {
         pk: (newest, year or 0)
         for pk, newest, year in songs.values("album_entry")
@@ -172,11 +173,11 @@ def _albums() -> list[AlbumRow]:
 
 
 def _artists() -> list[ArtistRow]:
-    credits = SongCredit.objects.filter(song__is_available=True).order_by()
+    credits = SongCredit.objects.filter(**playable("song__")).order_by()
     albums: dict[int, set[int]] = defaultdict(set)
     for artist, album in credits.values_list("artist", "song__album_entry").distinct():
         albums[artist].update(() if album is None else (album,))
-    own = Album.objects.filter(songs__is_available=True).exclude(artist=None).order_by()
+    own = Album.objects.filter(**playable("songs__")).exclude(artist=None).order_by()
     for artist, album in own.values_list("artist", "pk").distinct():
         albums[artist].add(album)
     artists = Artist.objects.order_by("key").values_list("pk", "key")

@@ -32,7 +32,7 @@ _ARTISTS_FROM: Final = 60
 def get_sonic_similar_tracks(ask: Ask) -> dict[str, Any]:
     """Return the most similar songs with the cosine similarity of their embeddings."""
     song, count = ask.parameters.song(), ask.parameters.size("count", 10)
-    found = songs_similar(song_id=song, k=count, user=ask.user) if count else []
+    found = songs_similar(song_id=song, k=count, user=ask.user, is_playable=True) if count else []
     return {"sonicMatch": _matches(found, ask)}
 
 
@@ -93,7 +93,7 @@ def _of_seeds(seeds: Sequence[int], count: int, ask: Ask) -> list[SimilarSong]:
     answered = 0
     for seed in seeds:
         try:
-            found = songs_similar(song_id=seed, k=count, user=ask.user)
+            found = songs_similar(song_id=seed, k=count, user=ask.user, is_playable=True)
         except PlaylistRequestError as error:
             if error.code != PlaylistErrorCode.SONG_NOT_ANALYSED:
                 raise

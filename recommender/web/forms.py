@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.ingest.editing import CORRECTABLE
 from catalog.ingest.libraries import LibrarySettings
+from catalog.keys import key_find, key_name
 from catalog.models import EmotionCorrection, Library, Song
 from mer.prediction import KEYS
 from recommender.feedback import FeedbackKind
@@ -27,7 +28,6 @@ from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Choice, Flag, MusicalKey, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
 from recommender.terms import shown, told
-from recommender.words.keys import key_find, key_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -378,6 +378,10 @@ class LibraryForm(WatchingForm):
         prefix = f"library-{library.pk}"
         super().__init__(*args, **{**options, "initial": initial, "prefix": prefix})
         self.fields["watch"].required = True
+        if not library.has_audio:  # a table has nothing to watch or scan
+            for name in ("watch", "rescan_hours"):
+                del self.fields[name]
+            return
         hours: dict[int | str, _StrPromise | str] = {**_RESCAN_HOURS}
         if library.rescan_hours and library.rescan_hours not in hours:
             own = gettext("Every %(hours)d hours") % {"hours": library.rescan_hours}
@@ -386,7 +390,8 @@ class LibraryForm(WatchingForm):
 
     def chosen(self) -> LibrarySettings:
         """Return what was chosen in a form that is valid."""
-        return LibrarySettings(**self.cleaned_data)
+        unwatched = {"watch": Library.Watch.OFF, "rescan_hours": None}
+        return LibrarySettings(**{**unwatched, **self.cleaned_data})
 
 
 class CatalogueForm(forms.Form):
@@ -408,6 +413,22 @@ class CatalogueForm(forms.Form):
             raise forms.ValidationError(gettext("Choose a file that ends with .csv or .jsonl."))
         # A byte that is no UTF-8 becomes half of a surrogate pair, which is refused with its row.
         return {"kind": kind, "text": file.read().decode("utf-8", "surrogateescape")}
+
+
+class TableForm(CatalogueForm):
+    """A table of songs without audio, and the library that it is."""
+
+    name = forms.CharField(max_length=200, required=False, label=_("Name"))
+    accept_empty = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        file = self.cleaned_data.get("file")
+        given = {name: self.cleaned_data.get(name) for name in ("name", "accept_empty")}
+        data = super().clean()
+        if file is None:
+            return data
+        given["name"] = given["name"] or file.name.rpartition(".")[0]
+        return {**data, **given}
 
 
 _RESCAN_HOURS: Final[dict[int | str, _StrPromise]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from recommender.words.keys import MAJOR, MINOR, key_find, key_name
+from catalog.keys import MAJOR, MINOR, key_find, key_name
 from recommender.words.tokens import key_of_words
 from recommender.words.vocabulary import ANNOUNCING, LONGEST_NAME
 

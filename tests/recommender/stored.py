@@ -28,6 +28,7 @@ MAKERS: Final = {"_reason", "cue_note", "link_refusal", "song_kept"}
 NOT_STORED: Final = (
     *("catalog/folders.py", "catalog/lrclib.py"),
     *("catalog/ingest/catalogue.py", "catalog/ingest/libraries.py", "catalog/ingest/uploads.py"),
+    *("catalog/ingest/tables.py", "catalog/ingest/tablesongs.py"),
 )
 """What they raise is told at once: on a page, by the API or by a command."""
 WRAPPERS: Final = {"gettext", "gettext_noop", "kept", "storable_text"}

@@ -138,6 +138,7 @@ PAGES: dict[str, dict[str, str]] = {
     "manage/jobs/<uuid:pk>/priority": {"post": "permitted"},
     "manage/jobs/<uuid:pk>/retry": {"post": "permitted"},
     "manage/libraries": FOR_STAFF,
+    "manage/libraries/table": dict.fromkeys(("get", "head", "post"), "permitted"),
     "manage/libraries/<int:pk>/change": dict.fromkeys(("get", "head", "post"), "permitted"),
     "manage/libraries/<int:pk>/catalogue": dict.fromkeys(("get", "head", "post"), "permitted"),
     "manage/libraries/<int:pk>/scan": {"post": "permitted"},
@@ -253,6 +254,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     ),
     "libraries/{pk}/rescan/": (Scope.INGEST, {"post": "permitted"}),
     "libraries/{pk}/catalogue/": (Scope.INGEST, {"post": "permitted"}),
+    "libraries/table/": (Scope.INGEST, {"post": "permitted"}),
     "auth/login/": ("door", {"post": "all"}),
     "auth/logout/": ("door", {"post": "token"}),  # it takes nothing else; see test_accounts
     "tokens/": (Scope.ADMIN, {**FORM, "delete": "login"}),

@@ -1,4 +1,4 @@
-"""``manage.py ingest PATH``: put a folder of music, or one file, into the catalogue."""
+"""``manage.py ingest PATH``: put a folder of music, a file or a table into the catalogue."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from catalog.errors import JobStateError, PathError, PermanentError, TransientEr
 from catalog.ingest.catalogue import catalogue_import
 from catalog.ingest.rehearsal import ingest_rehearse
 from catalog.ingest.run import ingest_run, ingest_start, ingests_settle
+from catalog.ingest.tables import KINDS
+from catalog.ingest.tablesongs import table_import, table_library
 from catalog.ingest.upsert import Outcome
 from catalog.models import BackgroundJob, Song
-from catalog.selectors import job_failures, job_progress, job_scope, unread_lines
+from catalog.selectors import Scope, job_failures, job_progress, job_scope, unread_lines
 from catalog.stores.addresses import path_named
 from catalog.work.jobs import job_fail, job_requeue, job_start, jobs_reconcile
 from catalog.work.queue import batches_next, leases_release, songs_abandon, songs_waiting
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from catalog.ingest.state import Fate
-    from catalog.selectors import Scope
+    from catalog.ingest.tables import TableReport
+    from catalog.models import Library
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,17 @@ _COUNTS: Final = (
     ("failed", "failed"),
 )
 
+_TABLE_COUNTS: Final = (
+    ("added", "new songs"),
+    ("changed", "changed"),
+    ("restored", "back again"),
+    ("unchanged", "unchanged"),
+    ("removed", "staff removed the song"),
+    ("missing", "no longer in the table"),
+    ("kept", "no longer in the table, and not taken out"),
+    ("refused", "rows not used"),
+)
+
 
 @dataclass(slots=True)
 class _Watch:
@@ -77,11 +91,19 @@ class _Watch:
 class Command(BaseCommand):
     help = (
         "Put a folder of music, or one file, into the catalogue and have it analysed. What is "
-        "there already is not done again; run it as often as you like."
+        "there already is not done again; run it as often as you like. A table, .csv or .jsonl, "
+        "becomes a library of songs without audio."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", nargs="?", help="Folder, audio file, or s3://bucket/folder.")
+        parser.add_argument(
+            "path", nargs="?", help="Folder, audio file, s3://bucket/folder, or table."
+        )
+        parser.add_argument(
+            "--name",
+            default="",
+            help="With a table: the library that it is; the file's own name if absent.",
+        )
         parser.add_argument(
             "--catalogue",
             type=Path,
@@ -133,6 +155,11 @@ class Command(BaseCommand):
         if options["catalogue"]:
             self._catalogue(options)
             return
+        if Path(options["path"]).suffix.lower().removeprefix(".") in KINDS:
+            self._table(options)
+            return
+        if options["name"]:
+            raise CommandError("--name is for a table; a folder has the name of its folder")
         if options["dry_run"]:
             self._rehearse(options)
             return
@@ -171,11 +198,65 @@ class Command(BaseCommand):
         self.stdout.write(f"{report.changed:7d} songs changed")
         self.stdout.write(f"{report.unchanged:7d} unchanged")
         self.stdout.write(f"{report.refused:7d} rows not used")
+        self._problems(file, report)
+
+    def _problems(self, file: Path, report: TableReport) -> None:
         for one in report.problems:
             where = f"line {one.line}" + (f", {one.field}" if one.field else "")
             self.stdout.write(f"  {file.name}, {where}: {one.message}")
         if report.refused > len(report.problems):
             self.stdout.write("  and more; correct these and import the file again")
+
+    def _table(self, options: dict[str, Any]) -> None:
+        """Import a table of songs without audio, and print what came of each row."""
+        if options["dry_run"]:
+            raise CommandError("--dry-run is for folders; a table can be imported again")
+        file = Path(options["path"]).resolve()
+        try:
+            size = file.stat().st_size
+            library = table_library(name=options["name"] or file.stem)
+            with tqdm(
+                total=size, unit="B", unit_scale=True, desc="reading", file=sys.stderr
+            ) as bar:
+                report = table_import(
+                    library=library,
+                    file=file,
+                    accept_empty=options["accept_empty"],
+                    advance=lambda read: _show_bytes(read, bar),
+                )
+        except OSError as error:
+            message = f"{file}: cannot be read ({error.strerror}); check the path"
+            raise CommandError(message, returncode=BAD_PATH) from error
+        except PathError as error:
+            raise CommandError(str(error), returncode=BAD_PATH) from error
+        self.stdout.write(f"{library.name}: songs without audio, {size:,} bytes read")
+        for key, text in _TABLE_COUNTS:
+            if getattr(report, key) or key in {"added", "refused"}:
+                self.stdout.write(f"{getattr(report, key):7d} {text}")
+        if report.kept:
+            self.stdout.write(f"  {report.kept_reason} (--accept-empty)")
+        self._problems(file, report)
+        if options["wait"]:
+            self._table_wait(library, time.monotonic() + options["at_most"])
+
+    def _table_wait(self, library: Library, end: float) -> None:
+        """Wait until the songs of a table are analysed; work along if nobody else does."""
+        scope, worker, watch = Scope(library, ""), worker_name("manage.py ingest"), _Watch()
+        is_helping = False
+        waiting = scope.songs().filter(status=Song.Status.PENDING)
+        with tqdm(total=waiting.count(), unit=" songs", desc="analysing", file=sys.stderr) as bar:
+            while time.monotonic() < end and (left := waiting.count()):
+                bar.n = (bar.total or 0) - left
+                bar.refresh()
+                leases_release()
+                is_helping = is_helping or watch.quiet_seconds(left) > GRACE_SECONDS
+                if not (is_helping and _help(scope, worker)):
+                    time.sleep(POLL_SECONDS)
+        failed = scope.failed_songs()
+        self.stdout.write(f"{waiting.count():7d} wait to be analysed")
+        self.stdout.write(f"{failed.count():7d} failed")
+        for song in failed.order_by("relative_path")[:FILES_SHOWN]:
+            self.stdout.write(f"  {song}: {song.failure_code}: {song.failure_message}")
 
     def _rehearse(self, options: dict[str, Any]) -> None:
         """Print what an ingest would do."""
@@ -321,6 +402,10 @@ def _fate_lines(files: Iterable[Fate]) -> Iterator[str]:
             yield f"{texts[what]}: {one.name}" + (f": {why}" if why else "")
         if len(some) > FILES_SHOWN:
             yield f"{texts[what]}: and {len(some) - FILES_SHOWN} more; --json names all"
+
+
+def _show_bytes(read: int, bar: tqdm[Any]) -> None:
+    bar.update(read - bar.n)
 
 
 def _show_read(job: BackgroundJob, bar: tqdm[Any]) -> None:

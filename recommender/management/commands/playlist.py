@@ -91,10 +91,10 @@ class Command(BaseCommand):
     def _as_file(self, suffix: str, entries: Sequence[ListedEntry]) -> str:
         """Return the list with the paths of its files, without files that are gone."""
         paths = {entry.song.pk: _absolute_path(entry.song) for entry in entries}
-        there = [entry for entry in entries if paths[entry.song.pk]]
+        there = [one for one in entries if paths[one.song.pk] or not one.song.has_audio]
         notes = [left_out_note(len(entries) - len(there))] if len(there) < len(entries) else []
         for entry in entries:
-            if not paths[entry.song.pk]:
+            if entry not in there:
                 path = _written(entry.song.path)
                 self.stderr.write(f"{path}: left out, its file is gone; ingest its folder again")
         return FORMATS[suffix].write(there, location=lambda song: paths[song.pk], notes=notes)

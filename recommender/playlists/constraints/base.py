@@ -27,6 +27,9 @@ class Constraint:
     relaxed_at: ClassVar[int] = 0
     """Place in the order in which constraints are relaxed if too few songs are left; 0: never."""
 
+    is_by_default: ClassVar[bool] = False
+    """Whether it holds until a field ends it; to leave its fields out then changes nothing."""
+
     @classmethod
     def fields(cls) -> tuple[Field[object], ...]:
         """Return the fields that the class declares, in that order."""
@@ -38,6 +41,10 @@ class Constraint:
     def is_active(self, request: Values) -> bool:
         """Return whether the request sets a field of the constraint."""
         return any(field.of(request) != field.default for field in self.fields())
+
+    def is_told(self, snapshot: IndexSnapshot) -> bool:
+        """Return whether messages name it while it is active: one that is on by default may not."""
+        return True
 
     def notes(self, snapshot: IndexSnapshot, request: Values) -> list[str]:
         """Return sentences on how its values were taken; called only if it is active."""
@@ -98,7 +105,7 @@ def allowed_rows(
     active = [one for one in CONSTRAINTS if one.is_active(request) and one not in relaxed]
     for constraint in active:
         allowed &= constraint.allowed(snapshot, request, user)
-    nouns = [constraint.noun for constraint in active]
+    nouns = [constraint.noun for constraint in active if constraint.is_told(snapshot)]
     banned = banned_rows(snapshot, user)
     if banned is not None:
         allowed &= ~banned

@@ -13,7 +13,7 @@ from catalog.models import Song
 from catalog.retold import kept
 from catalog.texts import genre_parts
 from mer.lyrics import language_code
-from recommender.index.protocol import Condition
+from recommender.index.protocol import PLAYABLE, Condition
 from recommender.playlists.constraints.base import Constraint, register
 from recommender.playlists.credited import keys_condition
 from recommender.playlists.fields import Field, Group
@@ -294,7 +294,35 @@ class Libraries(Constraint):
     def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> list[Condition]:
-        return [Condition("libraries", any_of=self.library_ids.of(request))]
+        ids = self.library_ids.of(request)
+        return [Condition("libraries", any_of=(*ids, *(-pk for pk in ids)))]
+
+
+@register
+class Playable(Constraint):
+    """Only songs that can be played, unless the request takes the others, too."""
+
+    noun = kept(gettext_noop("songs with audio"))
+    is_by_default = True
+    include_unplayable = Field[bool](
+        Flag(),
+        False,  # noqa: FBT003
+        "Also songs without audio, which are known from a table alone",
+        label=_("Also songs that cannot be played"),
+        group=Group.CONSTRAINT,
+        is_tuning=True,
+    )
+
+    def is_active(self, request: Values) -> bool:
+        return not self.include_unplayable.of(request)
+
+    def is_told(self, snapshot: IndexSnapshot) -> bool:
+        return bool((snapshot.libraries[:] < 0).any())
+
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        return [PLAYABLE]
 
 
 @register

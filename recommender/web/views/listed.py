@@ -70,7 +70,11 @@ def playlist_file(
     form = FORMATS[suffix]
     text = form.write(
         rows,
-        location=lambda song: request.build_absolute_uri(reverse("song-audio", args=[song.pk])),
+        location=lambda song: (
+            request.build_absolute_uri(reverse("song-audio", args=[song.pk]))
+            if song.has_audio
+            else ""
+        ),
         name=name,
         notes=notes,
     )

@@ -35,6 +35,8 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     if target and target not in TARGETS:
         raise BadRequest
     song = get_object_or_404(selectors.song_files(), pk=pk)
+    if not song.has_audio:
+        raise Http404(gettext("This song has no audio: it is known from a table alone."))
     try:
         if target:
             return transcoded_response(request, song, target)

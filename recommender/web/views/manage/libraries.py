@@ -10,12 +10,14 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.errors import PathError, StoreAwayError
-from catalog.ingest.catalogue import MAX_SENT_BYTES, catalogue_take
+from catalog.ingest.catalogue import catalogue_take
 from catalog.ingest.libraries import (
     library_change,
     library_remove,
     library_rescan,
 )
+from catalog.ingest.tables import MAX_SENT_BYTES
+from catalog.ingest.tablesongs import table_library, table_take
 from catalog.models import Library
 from catalog.paths import shown
 from recommender import selectors
@@ -26,7 +28,7 @@ from recommender.access import (
     is_staff_who_may,
 )
 from recommender.operations import watcher_away
-from recommender.web.forms import CatalogueForm, LibraryForm
+from recommender.web.forms import CatalogueForm, LibraryForm, TableForm
 from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:
@@ -39,12 +41,18 @@ def libraries(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
+def _root_shown(library: Library) -> str:
+    if not library.has_audio:
+        return library.get_kind_display()
+    return shown(library.path)
+
+
 def _page(request: HttpRequest, form: LibraryForm | None = None, **more: object) -> HttpResponse:
     is_watcher_away = watcher_away() is not None
     rows = [
         {
             "library": library,
-            "root": shown(library.path),
+            "root": _root_shown(library),
             "form": form if form and form.library == library else LibraryForm(library),
             "is_open": bool(form and form.library == library),
             "is_unseen": is_watcher_away and library.watch != Library.Watch.OFF,
@@ -109,6 +117,29 @@ def library_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 library_catalogue.body_limit = MAX_SENT_BYTES  # type: ignore[attr-defined]
+
+
+@staff_who_may(INGEST_PERMISSION)
+@require_http_methods(["GET", "HEAD", "POST"])
+def library_table(request: HttpRequest) -> HttpResponse:
+    """Make songs without audio from a table; the page then says what came of it."""
+    if request.method != "POST":
+        return redirect("libraries")
+    form = TableForm(request.POST, request.FILES)
+    if not form.is_valid():
+        problems = [problem for listed in form.errors.values() for problem in listed]
+        return _page(request, of={"name": gettext("Songs without audio")}, wrong=problems[0])
+    table = dict(form.cleaned_data)
+    name = table.pop("name")
+    try:
+        library = table_library(name=name)
+        report = table_take(library=library, **table)
+    except PathError as error:
+        return _page(request, of={"name": name}, wrong=str(error))
+    return _page(request, of=library, table=report, report=report)
+
+
+library_table.body_limit = MAX_SENT_BYTES  # type: ignore[attr-defined]
 
 
 @staff_who_may(REMOVE_PERMISSION)

@@ -47,5 +47,8 @@ onElement("[data-play]", (button) => {
 });
 
 onElement("[data-play-all]", (button) => {
-  button.addEventListener("click", () => playQueue(pageButtons().map(itemOf)));
+  button.addEventListener("click", () => {
+    const items = pageButtons().map(itemOf); // none of songs without audio
+    if (items.length) playQueue(items);
+  });
 });

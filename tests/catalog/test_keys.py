@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from catalog.keys import camelot, key_find, key_name
 from mer.prediction import KEYS
-from recommender.words.keys import camelot, key_find, key_name
 
 
 @pytest.mark.parametrize("code", range(len(KEYS)))
