@@ -80,6 +80,7 @@ bench-faults: $(DEV_STAMP)
 	$(BIN)/python -m benchmarks.fuzz_files --files 20000
 	$(BIN)/python -m benchmarks.kill_workers --mode embedded --kills 200
 	$(BIN)/python -m benchmarks.kill_workers --mode full --kills 200
+	$(BIN)/python -m benchmarks.kill_write_back --kills 100
 
 gpu-check: $(DEV_STAMP)
 	PYTHON=$(BIN)/python benchmarks/gpu_check.sh docs/results/gpu.md

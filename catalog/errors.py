@@ -10,7 +10,9 @@
         │   └── StoreRefusedError code STORE_REFUSED: no credentials, rights, bucket or package
         ├── FilesVanishedError    code FILES_VANISHED
         ├── UploadError           its own code, UPLOAD_…: a file from a browser is not taken
-        ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED
+        ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED;
+        │                         TAGS_…: tags of a file are not written
+        ├── TagWritingError       code TAGS_NOT_WRITABLE: no file of it may be written
         ├── JobStateError         code JOB_STATE_INVALID
         ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
         └── ModelAwayError        code MODEL_AWAY: a former version's files are not here
@@ -94,6 +96,12 @@ class UploadError(PermanentError):
         super().__init__(message)
         self.code = code
         self.offset = offset
+
+
+class TagWritingError(PermanentError):
+    """Tags of files may not be written, or not now."""
+
+    code = "TAGS_NOT_WRITABLE"
 
 
 class JobStateError(PermanentError):

@@ -174,6 +174,12 @@ for _message in (
     ),
     gettext_noop("%(path)s: there is no such bucket; correct AFFETTI_STORES, or make the bucket"),
     gettext_noop("%(path)s: is in no store of the settings; add its store to AFFETTI_STORES"),
+    # Of tags that are written.
+    gettext_noop("it is larger than %(most)s MB; tags of such files are not written"),
+    gettext_noop("tags cannot be written into this kind of file"),
+    gettext_noop("its tags cannot be read (%(reason)s), so none are written"),
+    gettext_noop("another tag would change (%(names)s), so none are written"),
+    gettext_noop("the file does not take the tag %(name)s"),
     # Of paths.
     gettext_noop("%(path)s…: the path is longer than %(most)s bytes; shorten its names"),
     gettext_noop("%(path)s: there is no such file (%(name)s)"),

@@ -32,6 +32,8 @@ from catalog.models import (
     SongCredit,
     SongWaveform,
     StageTiming,
+    TagRun,
+    TagWrite,
 )
 from recommender.accounts import app_password_create, token_create, token_find
 from recommender.feedback import artist_ban, song_like, song_skip
@@ -97,6 +99,18 @@ def fill_every_table() -> None:
     emotion_correct(song_id=song.pk, valence=0.1, arousal=0.2, by=user)
     SongChange.objects.create(song_id=song.pk)
     BackgroundJob.objects.create(kind=BackgroundJob.Kind.INGEST, created_by=user)
+    TagWrite.objects.create(
+        run=TagRun.objects.create(choice={}, created_by=user),
+        song=song,
+        library=song.library,
+        relative_path=song.relative_path,
+        part_name=".affetti-tags-0123456789ab.flac",
+        fields={},
+        before_sha256="0" * 64,
+        before_mtime_ns=1,
+        after_sha256="1" * 64,
+        back=b"\x00",
+    )
     ModelVersion.objects.create(name="m", checkpoint="affetti", is_serving=True)
     IndexBuild.objects.create(
         model_version="m", directory="d", row_count=1, manifest_sha256="0" * 64, position="0"

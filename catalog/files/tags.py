@@ -70,6 +70,8 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "language": ("tlan", "language", "wmlanguage", "ilng"),
     "explicit": ("itunesadvisory", "rtng"),
     "mood": ("tmoo", "mood", "moods", "wmmood"),
+    "key": ("tkey", "initialkey", "wminitialkey"),
+    "ours": ("affetti",),
     "artists": ("artists", "wmartists"),
     "artist_sort": ("tsop", "artistsort", "soar", "wmartistsortorder"),
     "recording_id": (*("ufidhttpmusicbrainzorg", "musicbrainztrackid", "musicbrainzrecordingid"),),
@@ -83,6 +85,8 @@ _LYRICS: Final = (
     *("unsynclyrics", "\xa9lyr", "wmlyrics", "sylt", "syncedlyrics", "synchronisedlyrics"),
     *("synchronizedlyrics", "lyricssynchronised", "wmlyricssynchronised", "lyrics3"),
 )
+OURS: Final = ("mood", "bpm", "key")
+"""Fields that `catalog.files.writing` writes."""
 # Fields whose words a wrong code page spoils.
 _TEXTS: Final = (
     *("title", "artist", "album_artist", "album", "genre", "artists", "artist_sort", "mood"),
@@ -184,7 +188,24 @@ def read_fields(path: Path) -> tuple[_Values, str]:
     return _mended(_fields(_read(path)))
 
 
+def ours_of(marks: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return what `catalog.files.writing` wrote, by field, as the tag AFFETTI says."""
+    written: dict[str, tuple[str, ...]] = {}
+    for mark in marks:
+        name, _, value = mark.partition("=")
+        if value and name in OURS:
+            written[name] = (*written.get(name, ()), value)
+    return written
+
+
+def _of_people(values: _Values) -> _Values:
+    """Return the fields without those that say what was written here, which no person said."""
+    written = ours_of(values["ours"])
+    return values | {name: [] for name in written if tuple(values[name]) == written[name]}
+
+
 def _tags(path: Path, relative: PurePath | None, values: _Values, page: str) -> Tags:
+    values = _of_people(values)
     named = named_by(path, relative)
     artist_values = values["artist"] or values["album_artist"]
     # Each of the three may be silent alone, and then the name speaks for it.

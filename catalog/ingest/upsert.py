@@ -110,6 +110,7 @@ def library_ensure(*, folder: Path) -> Library:
         inner.songs.update(**moved)
         inner.failures.update(**moved)
         inner.copies.update(**moved)
+        inner.tag_writes.update(**moved)
         if library.watch == Library.Watch.OFF:
             library.watch = inner.watch
             library.rescan_hours = library.rescan_hours or inner.rescan_hours

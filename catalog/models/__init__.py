@@ -14,6 +14,7 @@ from catalog.models.songs import (
     SongCredit,
     SongWaveform,
 )
+from catalog.models.tagwriting import TagRun, TagWrite
 from catalog.models.work import BackgroundJob, IngestFailure, KnownCopy, StageTiming
 
 __all__ = [
@@ -36,4 +37,6 @@ __all__ = [
     "SongEmotion",
     "SongWaveform",
     "StageTiming",
+    "TagRun",
+    "TagWrite",
 ]

@@ -76,6 +76,11 @@ class Library(models.Model):
     scanned_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the last whole scan ended"
     )
+    is_writable = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Moods, tempo and key may be written into its files",
+    )
     is_going = models.BooleanField(
         default=False,
         db_default=False,

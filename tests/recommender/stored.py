@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 PLACES: Final = (
     *("catalog/*.py", "catalog/files/*.py", "catalog/ingest/*.py", "catalog/work/*.py"),
-    *("catalog/models/*.py", "mer/audio/*.py", "mer/lyrics/cleaning.py", "recommender/stations.py"),
+    *("catalog/models/*.py", "catalog/tagwriting/*.py", "recommender/stations.py"),
+    *("mer/audio/*.py", "mer/lyrics/cleaning.py"),
     *("recommender/playlists/*.py", "recommender/playlists/constraints/*.py"),
 )
 ERRORS: Final = re.compile(r"(Path|FilesVanished|FileUnusable|Audio\w*|Lyrics)Error")

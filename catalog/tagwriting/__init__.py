@@ -1,0 +1,1 @@
+"""Tags written into files: planned, written, and undone byte for byte."""

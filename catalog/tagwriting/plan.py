@@ -1,0 +1,170 @@
+"""Which songs are chosen, what their files are to say, and how the files would change."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from django.utils.translation import gettext, gettext_noop
+
+from catalog.errors import FileUnusableError, PathError, TagWritingError, machine_errors_raise
+from catalog.files.scan import FileStamp, stamp_of
+from catalog.files.tags import OURS
+from catalog.files.writing import TagChange, tags_change
+from catalog.models import KnownCopy, Library, Song
+from catalog.retold import kept
+from catalog.selectors import song_path
+from catalog.storable import storable_text
+from catalog.tagwriting.replacing import file_state
+from mer.audio.child import run_in_child
+from mer.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from django.db.models import QuerySet
+
+LEAST_DEFAULT: Final = 0.25
+"""An emotion of at least this probability is a mood of a song."""
+SONGS_AT_ONCE: Final = 100
+_CHANGED: Final = kept(gettext_noop("it was changed meanwhile; scan the library, then try again"))
+_COPIES: Final = kept(
+    gettext_noop("the library has the same file in %(count)s other places; keep one of them")
+)
+_GONE: Final = kept(gettext_noop("there is no such file; scan the library"))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to write where; no `libraries` are all that may be written, no `songs` all of them.
+
+    `least` is the least probability of an emotion that becomes a mood. `is_touched` gives files the
+    time of the writing, for players that look for new times; else they keep theirs.
+    """
+
+    libraries: tuple[int, ...] = ()
+    songs: tuple[int, ...] = ()
+    fields: tuple[str, ...] = OURS
+    least: float = LEAST_DEFAULT
+    may_overwrite: bool = False
+    is_touched: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the choice in the form of `TagRun.choice`."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def of_json(cls, choice: Mapping[str, Any]) -> Choice:
+        """Return the choice that `as_json` wrote."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in choice.items()
+        }
+        return cls(**values)
+
+
+class Moods(Protocol):
+    """Returns the moods of songs, by id; a song of which none is known is absent."""
+
+    def __call__(
+        self, song_ids: Sequence[int], *, least: float
+    ) -> Mapping[int, tuple[str, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file is not written; the message is in English, to be retold."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the file of a song would change, or why it cannot."""
+
+    song: Song
+    change: TagChange | None = None
+    problem: Problem | None = None
+
+
+def choice_check(choice: Choice) -> None:
+    """Raise TagWritingError unless there is a library that may be written, and all named may."""
+    named = Library.objects.filter(pk__in=choice.libraries) if choice.libraries else None
+    closed = named.filter(is_writable=False).first() if named is not None else None
+    if closed is not None:
+        raise TagWritingError(
+            gettext("The files of the library %(name)s may not be written; allow it first")
+            % {"name": closed.name}
+        )
+    found = Library.objects.filter(is_writable=True) if named is None else named
+    if found.count() < max(1, len(set(choice.libraries))):
+        raise TagWritingError(
+            gettext("There is no such library, or none whose files may be written; allow it first")
+        )
+
+
+def songs_chosen(choice: Choice) -> QuerySet[Song]:
+    """Return the songs of a choice, by id."""
+    songs = Song.objects.filter(
+        is_available=True, library__is_writable=True, library__is_going=False
+    )
+    if choice.libraries:
+        songs = songs.filter(library__in=choice.libraries)
+    if choice.songs:
+        songs = songs.filter(pk__in=choice.songs)
+    return songs.select_related("library").defer("lyrics").order_by("pk")
+
+
+def plans_make(choice: Choice, moods: Moods, *, after: int = 0) -> Iterator[Plan]:
+    """Yield the plan of each song of a choice behind the id `after`; files are only read."""
+    chosen = songs_chosen(choice)
+    while page := list(chosen.filter(pk__gt=after)[:SONGS_AT_ONCE]):
+        known: Mapping[int, tuple[str, ...]] = {}
+        if "mood" in choice.fields:
+            known = moods([song.pk for song in page], least=choice.least)
+        for song in page:
+            yield _plan(song, _wanted(song, known, choice.fields), choice)
+        after = page[-1].pk
+
+
+def _plan(song: Song, wanted: dict[str, tuple[str, ...]], choice: Choice) -> Plan:
+    try:
+        path = song_path(song)
+        file_state(song.path)
+        if stamp_of(path) != FileStamp(song.file_size_bytes, song.file_mtime_ns):
+            raise FileUnusableError("TAGS_FILE_CHANGED", _CHANGED)
+        if count := KnownCopy.objects.filter(content_sha256=song.content_sha256).count():
+            raise FileUnusableError("TAGS_COPIES", _COPIES % {"count": count})
+        change = run_in_child(tags_change, path, wanted, may_overwrite=choice.may_overwrite)
+        if change.before_sha256 != song.content_sha256:
+            raise FileUnusableError("TAGS_FILE_CHANGED", _CHANGED)
+    except PathError:
+        return Plan(song, problem=Problem("TAGS_FILE_GONE", _GONE))
+    except (FileUnusableError, AudioError, OSError) as error:
+        return Plan(song, problem=problem_of(error))
+    return Plan(song, change)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return why a file is not written; TransientError if the machine lacks something."""
+    if not isinstance(error, FileUnusableError):
+        machine_errors_raise(error)
+    code = getattr(error, "code", "FILE_UNREADABLE")
+    return Problem(code, storable_text(str(getattr(error, "reason", error))))
+
+
+def _wanted(
+    song: Song, moods: Mapping[int, tuple[str, ...]], fields: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return what the file of a song is to say; empty for what is not known of it."""
+    tempo = song.tempo_bpm
+    known = {
+        "mood": moods.get(song.pk, ()),
+        "bpm": () if tempo is None else (str(round(tempo)),),
+        "key": () if song.key_code is None else (song.key + "m" * (song.mode == "minor"),),
+    }
+    return {name: known[name] for name in OURS if name in fields}
