@@ -12,6 +12,7 @@
         ├── UploadError           its own code, UPLOAD_…: a file from a browser is not taken
         ├── FileUnusableError     FILE_TOO_LARGE, FILE_CHANGING, FILE_UNREADABLE or FILE_CHANGED;
         │                         TAGS_…: tags of a file are not written
+        ├── BundleError           BUNDLE_UNREADABLE, BUNDLE_VERSION, BUNDLE_MODEL, BUNDLE_SIGNATURE
         ├── TagWritingError       code TAGS_NOT_WRITABLE: no file of it may be written
         ├── JobStateError         code JOB_STATE_INVALID
         ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
@@ -96,6 +97,14 @@ class UploadError(PermanentError):
         super().__init__(message)
         self.code = code
         self.offset = offset
+
+
+class BundleError(PermanentError):
+    """A bundle of analyses is not taken; `code` is the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TagWritingError(PermanentError):

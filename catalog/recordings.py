@@ -239,7 +239,7 @@ def _same_sounds(song: Song, candidates: Sequence[Song], model_version: str) -> 
     own = vectors.get(song.pk, nothing)
     cosines = {c.pk: float(own @ vectors.get(c.pk, nothing)) for c in candidates}
     compared = (song, *candidates) if is_fingerprinting_there() else ()
-    prints = {one.pk: _fingerprint(one) for one in compared}
+    prints = {one.pk: song_fingerprint(one) for one in compared}
     near = [
         candidate.pk
         for candidate in candidates
@@ -252,7 +252,7 @@ def _same_sounds(song: Song, candidates: Sequence[Song], model_version: str) -> 
     return sorted(near, key=lambda pk: (-cosines[pk], pk))
 
 
-def _fingerprint(song: Song) -> bytes:
+def song_fingerprint(song: Song) -> bytes:
     """Return the fingerprint of a song's file, made on first use; empty if there is none."""
     if not song.fingerprint:
         try:

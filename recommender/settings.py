@@ -213,6 +213,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 }
 
 
+AFFETTI_BUNDLE_KEY = env.str("AFFETTI_BUNDLE_KEY", default="")
+"""Signs bundles of analyses; empty: a key that follows from the secret key."""
 AFFETTI_LRCLIB_URL = env.str("AFFETTI_LRCLIB_URL", default="").rstrip("/")
 """Address of a lyrics server that is asked for songs without lyrics; empty: none is."""
 if AFFETTI_LRCLIB_URL and not AFFETTI_LRCLIB_URL.startswith(("https://", "http://")):
