@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models.libraries import Library
 from catalog.models.songs import Song
-from catalog.models.work import BackgroundJob
 
 
 class TagRun(models.Model):
@@ -26,14 +25,6 @@ class TagRun(models.Model):
     choice = models.JSONField(help_text="Which songs and fields, as `Choice`")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    job = models.ForeignKey(
-        BackgroundJob,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="+",
-        help_text="The last job that wrote or undid it; null if a command did",
     )
     folder = models.CharField(
         max_length=2000, blank=True, help_text="In which files are being replaced, as stored"

@@ -111,7 +111,6 @@ class BackgroundJob(models.Model):
     class Kind(models.TextChoices):
         INGEST = "ingest"
         HISTORY = "history"
-        TAGS = "tags"
 
     class Status(models.TextChoices):
         PENDING = "pending"
