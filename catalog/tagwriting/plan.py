@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError, machine_errors_raise
-from catalog.files.scan import FileStamp, stamp_of
 from catalog.files.tags import OURS
 from catalog.files.writing import TagChange, tags_change
 from catalog.models import KnownCopy, Library, Song
+from catalog.paths import FileStamp, stamp_of
 from catalog.retold import kept
 from catalog.selectors import song_path
 from catalog.storable import storable_text
+from catalog.stores.addresses import in_store
 from catalog.tagwriting.replacing import file_state
 from mer.audio.child import run_in_child
 from mer.errors import AudioError
@@ -31,6 +32,7 @@ _CHANGED: Final = kept(gettext_noop("it was changed meanwhile; scan the library,
 _COPIES: Final = kept(
     gettext_noop("the library has the same file in %(count)s other places; keep one of them")
 )
+_STORE: Final = kept(gettext_noop("it lies in an object store, whose files are not written"))
 _GONE: Final = kept(gettext_noop("there is no such file; scan the library"))
 
 
@@ -133,6 +135,8 @@ def plans_make(choice: Choice, moods: Moods, *, after: int = 0) -> Iterator[Plan
 
 def _plan(song: Song, wanted: dict[str, tuple[str, ...]], choice: Choice) -> Plan:
     try:
+        if in_store(song.path):
+            raise FileUnusableError("TAGS_STORE", _STORE)
         path = song_path(song)
         file_state(song.path)
         if stamp_of(path) != FileStamp(song.file_size_bytes, song.file_mtime_ns):

@@ -320,3 +320,11 @@ def test_an_mp3_with_a_picture(music_dir: Path, ingest: Callable[..., Any]) -> N
     assert len(run.writes.get().back) < 500
     run_undo(run=run)
     assert path.read_bytes() == data
+
+
+def test_files_in_a_store_are_not_written(songs: list[Path]) -> None:
+    data = songs[0].read_bytes()
+    Library.objects.update(root="s3://bucket/music")
+    run = written()
+    assert set(problems(run).values()) == {"TAGS_STORE"}
+    assert songs[0].read_bytes() == data
