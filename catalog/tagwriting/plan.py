@@ -95,14 +95,15 @@ class Plan:
 
 def choice_check(choice: Choice) -> None:
     """Raise TagWritingError unless there is a library that may be written, and all named may."""
-    named = Library.objects.filter(pk__in=choice.libraries) if choice.libraries else None
+    folders = Library.objects.filter(kind=Library.Kind.FOLDER)
+    named = folders.filter(pk__in=choice.libraries) if choice.libraries else None
     closed = named.filter(is_writable=False).first() if named is not None else None
     if closed is not None:
         raise TagWritingError(
             gettext("The files of the library %(name)s may not be written; allow it first")
             % {"name": closed.name}
         )
-    found = Library.objects.filter(is_writable=True) if named is None else named
+    found = folders.filter(is_writable=True) if named is None else named
     if found.count() < max(1, len(set(choice.libraries))):
         raise TagWritingError(
             gettext("There is no such library, or none whose files may be written; allow it first")
@@ -112,7 +113,10 @@ def choice_check(choice: Choice) -> None:
 def songs_chosen(choice: Choice) -> QuerySet[Song]:
     """Return the songs of a choice, by id."""
     songs = Song.objects.filter(
-        is_available=True, library__is_writable=True, library__is_going=False
+        is_available=True,
+        library__is_writable=True,
+        library__is_going=False,
+        library__kind=Library.Kind.FOLDER,
     )
     if choice.libraries:
         songs = songs.filter(library__in=choice.libraries)

@@ -328,3 +328,11 @@ def test_files_in_a_store_are_not_written(songs: list[Path]) -> None:
     run = written()
     assert set(problems(run).values()) == {"TAGS_STORE"}
     assert songs[0].read_bytes() == data
+
+
+def test_a_table_has_no_files_to_write(songs: list[Path]) -> None:
+    Library.objects.update(kind=Library.Kind.TABLE)
+    for choice in (Choice(), Choice(libraries=(Library.objects.get().pk,))):
+        with pytest.raises(TagWritingError):
+            run_begin(choice=choice)
+    assert [*plans_make(Choice(), moods)] == []
