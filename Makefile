@@ -17,7 +17,7 @@ PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 RUN_STAMP := $(VENV)/.affetti-run
 DEV_STAMP := $(VENV)/.affetti-dev
 
-.PHONY: help run test test-django setup setup-dev check lint types bench bench-faults gpu-check clean
+.PHONY: help run test test-django setup setup-dev check lint types bench bench-faults gpu-check client examples clean
 
 help:
 	@echo "make run [MUSIC=/folder] [PORT=8000]  set up, analyse, serve"
@@ -25,6 +25,8 @@ help:
 	@echo "make check                            lint, types, import rules, tests with coverage"
 	@echo "make bench                            measure speed, as ratios against the naive way"
 	@echo "make bench-faults                     20,000 damaged files and 400 killed workers: about two hours"
+	@echo "make client                           a typed Python client, in clients/python/affetti-client"
+	@echo "make examples                         record the examples of new operations of the API"
 	@echo "make gpu-check                        measure one NVIDIA card, in less than eight minutes"
 
 setup: $(RUN_STAMP)
@@ -84,6 +86,15 @@ bench-faults: $(DEV_STAMP)
 
 gpu-check: $(DEV_STAMP)
 	PYTHON=$(BIN)/python benchmarks/gpu_check.sh docs/results/gpu.md
+
+client: $(DEV_STAMP)
+	$(BIN)/python -m clients.python.generate clients/python/affetti-client
+
+# The schema names the operations, and then shows what was recorded of them.
+examples: $(DEV_STAMP)
+	$(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+	$(BIN)/python -m tests.recommender.api.record_examples
+	$(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -352,6 +352,13 @@ _VERSIONS: Final[Mapping[str, _Row]] = {
 }
 
 
+def error_codes(status: int) -> list[ErrorCode]:
+    """Return the codes of the error responses with a status, in the order of `ErrorCode`."""
+    rows = (*_TABLE.values(), *_PLAYLISTS.values(), *_ACCOUNTS.values(), _BUG)
+    found = {row.code for row in rows if row.status == status}
+    return [code for code in ErrorCode if code in found]
+
+
 def error_answer(error: BaseException | None) -> ErrorAnswer:
     """Return the response to the request that raised `error`."""
     row = _row(error)

@@ -431,6 +431,7 @@ SPECTACULAR_SETTINGS = {
     "`de`; the language chosen on a page, which is the cookie `language`, comes first. "
     "Codes, names of fields, moods and other values are the same in every language.",
     "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -438,6 +439,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "recommender.api.schema.document_errors",
+        "recommender.api.schema.null_as_type",
     ],
     "ENUM_NAME_OVERRIDES": {
         "SongStatus": "catalog.models.Song.Status",

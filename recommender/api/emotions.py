@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -63,6 +63,9 @@ class ExplanationOutput(PlainOutput):
     )
 
 
+_NOT_ANALYSED: Final = OpenApiResponse(description="`SONG_NOT_ANALYSED` until it is analysed.")
+
+
 def _emotion(pk: int, *without: str) -> SongEmotion:
     """Return the emotion of a song; 404 without the song, 409 before it is analysed."""
     emotion = selectors.song_emotion(pk, without=without) if pk < 2**63 else None
@@ -78,8 +81,7 @@ class EmotionView(StrictQuery, APIView):
 
     @extend_schema(
         summary="The emotion of a song",
-        description="409 with `SONG_NOT_ANALYSED` until it is analysed.",
-        responses=SongEmotionOutput,
+        responses={200: SongEmotionOutput, 409: _NOT_ANALYSED},
     )
     def get(self, request: Request, pk: int) -> Response:
         emotion = _emotion(pk, "timeline", "lyric_lines", "alone")
@@ -93,8 +95,7 @@ class TimelineView(StrictQuery, APIView):
 
     @extend_schema(
         summary="The mood of a song through time",
-        description="409 with `SONG_NOT_ANALYSED` until it is analysed.",
-        responses=TimelineOutput,
+        responses={200: TimelineOutput, 409: _NOT_ANALYSED},
     )
     def get(self, request: Request, pk: int) -> Response:
         found = selectors.song_moods(pk) if pk < 2**63 else None
@@ -116,8 +117,7 @@ class ExplanationView(StrictQuery, APIView):
 
     @extend_schema(
         summary="Why a song has its emotion",
-        description="409 with `SONG_NOT_ANALYSED` until it is analysed.",
-        responses=ExplanationOutput,
+        responses={200: ExplanationOutput, 409: _NOT_ANALYSED},
     )
     def get(self, request: Request, pk: int) -> Response:
         emotion = _emotion(pk, "timeline", "emotions", "quadrants", "felt", "kinds")

@@ -264,7 +264,7 @@ class IngestJobView(StrictQuery, APIView):
 def job_accepted(job: BackgroundJob, request: Request) -> Response:
     """Answer 202 with a job that goes on in the background."""
     output = JobOutput(job, context={"request": request}).data
-    return Response(output, status=HTTPStatus.ACCEPTED, headers={"Location": output["url"]})
+    return Response(output, status=HTTPStatus.ACCEPTED, headers={"Location": str(output["url"])})
 
 
 _router = SimpleRouter()

@@ -180,7 +180,7 @@ class LibraryViewSet(
         )
         library = library_add(path=path_named(data["path"]), chosen=chosen, user=account(request))
         output = self._output(library)
-        headers = {"Location": output["url"]}
+        headers = {"Location": str(output["url"])}
         return Response(output, status=HTTPStatus.CREATED, headers=headers)
 
     @extend_schema(

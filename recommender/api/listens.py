@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db.models import Q
 from django.urls import path
 from django.utils.translation import gettext
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -87,7 +87,7 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
     @extend_schema(
         summary="Note that you heard a song",
         request=ListenInput,
-        responses={201: ListenOutput},
+        responses={201: ListenOutput, 404: OpenApiResponse(description="There is no such song.")},
     )
     def create(self, request: Request) -> Response:
         data = valid_data(ListenInput(data=request.data))

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
@@ -73,9 +73,12 @@ class SwitchView(StrictQuery, APIView):
     @extend_schema(
         summary="Let a version of the model serve",
         description="A worker builds its index first; `is_requested` is true until it serves. "
-        "404 if it is unknown, 409 if it has analysed none of the songs.",
+        "409 if it has analysed none of the songs.",
         request=SwitchInput,
-        responses={202: ModelVersionOutput(many=True)},
+        responses={
+            202: ModelVersionOutput(many=True),
+            404: OpenApiResponse(description="It is unknown."),
+        },
     )
     def post(self, request: Request) -> Response:
         model_request(valid_data(SwitchInput(data=request.data))["name"])

@@ -358,6 +358,7 @@ class PlaylistViewSet(
         responses={
             200: OpenApiResponse(GeneratedPlaylistOutput, "Made, not kept."),
             201: OpenApiResponse(GeneratedPlaylistOutput, "Made and kept."),
+            404: OpenApiResponse(description="A song of the request is not there."),
         },
     )
     def create(self, request: Request) -> Response:

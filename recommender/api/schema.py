@@ -1,14 +1,24 @@
-"""What the generated OpenAPI schema does not contain by itself."""
+"""What the generated OpenAPI schema does not contain by itself.
+
+An operation that comes later gets its error responses from here: those that its method, body,
+address, login and scope lead to. A view adds another one by naming its status among the
+`responses` of `extend_schema`, with a description and no serializer.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from drf_spectacular.openapi import AutoSchema
 
-from recommender.error_answers import ErrorCode
+from recommender.api.examples import examples_add
+from recommender.error_answers import ErrorCode, error_codes
 
-_ERROR = {
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_ERROR: Final = {
     "type": "object",
     "description": "Every error, on every path, has this shape.",
     "properties": {
@@ -22,10 +32,66 @@ _ERROR = {
     },
     "required": ["code", "message", "details"],
 }
-_ERROR_RESPONSE = {
-    "description": "An error.",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+_EXAMPLES: Final[Mapping[int, tuple[ErrorCode, str, dict[str, Any]]]] = {
+    HTTPStatus.BAD_REQUEST: (
+        ErrorCode.REQUEST_INVALID,
+        "`count`: This is not between 1 and 200.",
+        {"count": ["This is not between 1 and 200."]},
+    ),
+    HTTPStatus.UNAUTHORIZED: (
+        ErrorCode.AUTHENTICATION_FAILED,
+        "The token is not valid. Log in again.",
+        {},
+    ),
+    HTTPStatus.FORBIDDEN: (
+        ErrorCode.PERMISSION_DENIED,
+        "The token needs the scope playlists; it has read.",
+        {},
+    ),
+    HTTPStatus.NOT_FOUND: (
+        ErrorCode.NOT_FOUND,
+        "There is nothing at this address that you may see.",
+        {},
+    ),
+    HTTPStatus.NOT_ACCEPTABLE: (
+        ErrorCode.NOT_ACCEPTABLE,
+        "Could not satisfy the request Accept header.",
+        {},
+    ),
+    HTTPStatus.CONFLICT: (
+        ErrorCode.CONFLICT,
+        "Another request has made, changed or deleted what this one needs. Try again.",
+        {},
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        ErrorCode.REQUEST_TOO_LARGE,
+        "The body is larger than 65536 bytes.",
+        {},
+    ),
+    HTTPStatus.REQUEST_URI_TOO_LONG: (
+        ErrorCode.REQUEST_TOO_LARGE,
+        "The query is longer than 28000 bytes.",
+        {},
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        'Unsupported media type "text/plain" in request.',
+        {},
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        ErrorCode.THROTTLED,
+        "Too many requests came from here. Try again in 7 seconds.",
+        {},
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        ErrorCode.UNAVAILABLE,
+        "The database cannot be used now. Try again later. The reason is in the server's log.",
+        {"cause": "DATABASE"},
+    ),
 }
+"""An answer of each status, with a code that the status has."""
+_SERVER: Final = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+_OF_SERVER: Final = "5XX"
 
 
 class ClientSchema(AutoSchema):
@@ -35,11 +101,91 @@ class ClientSchema(AutoSchema):
         """Return what is said where `extend_schema` gives no description."""
         return ""
 
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Add error responses and examples to an operation (a hook of drf-spectacular)."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        responses = operation["responses"]
+        for status, response in responses.items():
+            if status.isdecimal() and int(status) >= HTTPStatus.BAD_REQUEST:
+                response["content"] = _content(int(status))
+        for status in _error_statuses(self.view, self.method, operation):
+            responses.setdefault(str(status.value), _reference(status))
+        responses[_OF_SERVER] = {"$ref": f"#/components/responses/Error{_OF_SERVER}"}
+        operation["responses"] = dict(sorted(responses.items()))
+        examples_add(operation)
+        return operation
+
+
+def _error_statuses(view: Any, method: str, operation: Mapping[str, Any]) -> Iterator[HTTPStatus]:
+    """Yield the statuses of errors that any operation of such a shape may end with."""
+    parameters = operation.get("parameters", ())
+    places = {one["in"] for one in parameters}
+    yield HTTPStatus.BAD_REQUEST
+    yield HTTPStatus.NOT_ACCEPTABLE
+    yield HTTPStatus.TOO_MANY_REQUESTS
+    if view.get_authenticators():
+        yield HTTPStatus.UNAUTHORIZED
+    if getattr(view, "scope", None) is not None:
+        yield HTTPStatus.FORBIDDEN
+    if "path" in places or "page" in {one["name"] for one in parameters}:
+        yield HTTPStatus.NOT_FOUND
+    if "query" in places:
+        yield HTTPStatus.REQUEST_URI_TOO_LONG
+    if method not in ("GET", "HEAD"):
+        yield HTTPStatus.CONFLICT
+    if "requestBody" in operation:
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+def _reference(status: HTTPStatus) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/Error{status.value}"}
+
+
+def _content(status: int) -> dict[str, Any]:
+    example = {}
+    if status in _EXAMPLES:
+        code, message, details = _EXAMPLES[status]
+        example = {"example": {"code": str(code), "message": message, "details": details}}
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"application/json": {"schema": schema, **example}}
+
+
+def _described(*statuses: int) -> str:
+    codes = dict.fromkeys(code for status in statuses for code in error_codes(status))
+    return f"An error. Codes: {', '.join(f'`{code}`' for code in codes)}."
+
 
 def document_errors(result: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
-    """Add the error shape to every operation (a drf-spectacular hook)."""
-    result["components"].setdefault("schemas", {})["Error"] = _ERROR
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            operation["responses"]["default"] = _ERROR_RESPONSE
+    """Add what the error responses of the operations refer to (a drf-spectacular hook)."""
+    components = result["components"]
+    components.setdefault("schemas", {})["Error"] = _ERROR
+    responses = components.setdefault("responses", {})
+    for status in sorted(set(_EXAMPLES) - set(_SERVER)):
+        shape = {"description": _described(status), "content": _content(status)}
+        responses[f"Error{int(status)}"] = shape
+    responses[f"Error{_OF_SERVER}"] = {
+        "description": _described(*_SERVER),
+        "content": _content(HTTPStatus.SERVICE_UNAVAILABLE),
+    }
     return result
+
+
+def null_as_type(result: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
+    """Write `nullable`, which OpenAPI 3.1 does not know, as a type (a hook of drf-spectacular)."""
+    _null_as_type(result)
+    return result
+
+
+def _null_as_type(part: Any) -> None:
+    if isinstance(part, list):
+        for one in part:
+            _null_as_type(one)
+    elif isinstance(part, dict):
+        if part.get("nullable") is True and isinstance(part.get("type"), str):
+            part["type"] = [part["type"], "null"]
+            del part["nullable"]
+        for one in part.values():
+            _null_as_type(one)

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -339,7 +339,10 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     @extend_schema(
         summary="Songs that sound and read alike",
         parameters=[SimilarInput],
-        responses=SimilarSongOutput(many=True),
+        responses={
+            200: SimilarSongOutput(many=True),
+            409: OpenApiResponse(description="The song is not analysed."),
+        },
         filters=False,
     )
     @action(detail=True, pagination_class=None)
@@ -358,8 +361,11 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     @extend_schema(
         summary="How loud a song is through time, and its mood",
         description="Measured at the first request, which takes about a second; then kept. "
-        "409 if the file cannot be decoded, 503 if too many are being measured.",
-        responses=WaveformOutput,
+        "503 if too many are being measured.",
+        responses={
+            200: WaveformOutput,
+            409: OpenApiResponse(description="The file cannot be decoded."),
+        },
         filters=False,
     )
     @action(detail=True, pagination_class=None)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from django.core.management import call_command
 
-from recommender.error_answers import ErrorCode
+from recommender.error_answers import ErrorCode, error_codes
 from tests.places import ROOT
 
 if TYPE_CHECKING:
@@ -30,15 +30,41 @@ def test_committed_schema_is_current(generated: str) -> None:
     )
 
 
-def test_every_operation_documents_its_errors(generated: str) -> None:
+def test_every_operation_documents_its_errors_by_number(generated: str) -> None:
     schema = yaml.safe_load(generated)
+    assert schema["openapi"] == "3.1.0"
     codes = schema["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
     assert codes == [code.value for code in ErrorCode]
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            content = operation["responses"]["default"]["content"]["application/json"]
-            assert content["schema"]["$ref"].endswith("/Error"), (method, path)
             assert operation["summary"], (method, path)
+            responses = operation["responses"]
+            assert "default" not in responses, (method, path)
+            assert responses.keys() >= {"400", "406", "429", "5XX"}, (method, path)
+            assert ("404" in responses) or "{" not in path, (method, path)
+            assert ("415" in responses) == ("requestBody" in operation), (method, path)
+            for status, response in responses.items():
+                if status[0] in "45":
+                    shape = _error(schema, response)["schema"]["$ref"]
+                    assert shape == "#/components/schemas/Error", (method, path, status)
+
+
+def _error(schema: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    name = response.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = schema["components"]["responses"][name] if name else response
+    assert "odes: `" in found["description"] or not name
+    return found["content"]["application/json"]  # type: ignore[no-any-return]
+
+
+def test_examples_of_errors_have_a_code_of_their_status(generated: str) -> None:
+    responses = yaml.safe_load(generated)["components"]["responses"]
+    assert len(responses) >= 10
+    for name, response in responses.items():
+        example = response["content"]["application/json"]["example"]
+        assert set(example) == {"code", "message", "details"}
+        statuses = (500, 503) if name == "Error5XX" else (int(name.removeprefix("Error")),)
+        known = [code for status in statuses for code in error_codes(status)]
+        assert example["code"] in known, name
 
 
 def test_docs_load_nothing_from_elsewhere(client: Client, db: None) -> None:
