@@ -38,5 +38,6 @@ def test_the_guide(live_server: LiveServer, music_dir: Path, tmp_path: Path) -> 
     assert (tmp_path / "playlist.m3u8").read_text().startswith("#EXTM3U")
     assert list(Playlist.objects.values_list("name", flat=True)) == ["Sunday"]
     assert Listen.objects.filter(user=world.admin, seconds_played=120).count() == 1
-    assert SongFeedback.objects.filter(user=world.admin).count() == 2
+    said = SongFeedback.objects.get(user=world.admin)
+    assert (said.liked_at is not None, said.stars) == (True, 4)
     assert not Token.objects.exists(), "the guide revokes its token"
