@@ -39,6 +39,7 @@ from recommender.errors import (
     AccountError,
     AccountErrorCode,
     BodyTooLargeError,
+    CursorInvalidError,
     DiskShortError,
     FilePieceError,
     FileRefusedError,
@@ -99,6 +100,7 @@ class ErrorCode(enum.StrEnum):
     CONFLICT = "CONFLICT"
     PATH_INVALID = "PATH_INVALID"
     FILE_INVALID = "FILE_INVALID"
+    CURSOR_INVALID = "CURSOR_INVALID"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
@@ -283,6 +285,7 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     ),
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
     FileRefusedError: _invalid(ErrorCode.FILE_INVALID, str),
+    CursorInvalidError: _invalid(ErrorCode.CURSOR_INVALID, str),
     FilePieceError: _Row(HTTPStatus.CONFLICT, ErrorCode.CONFLICT, _("The file came in parts"), str),
     IntegrityError: _CHANGED,
     ObjectDoesNotExist: _CHANGED,  # views look up what they are about with a 404 before
@@ -413,6 +416,8 @@ def _is_wrong_statement(error: BaseException | None) -> bool:
 def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
     if isinstance(error, PlaylistRequestError | FileRefusedError):
         return error.details
+    if isinstance(error, CursorInvalidError):
+        return {"cursor": [str(error)]}
     if isinstance(error, FilePieceError):
         return {"offset": error.offset}
     if isinstance(error, AccountError):

@@ -12,6 +12,7 @@
     ├── MediaBusyError            code MEDIA_BUSY: too much of it at once; try again soon
     ├── SongUnplayableError       code SONG_UNPLAYABLE: its file cannot be decoded
     ├── TranscodingOffError       code TRANSCODING_OFF: no ffmpeg, or it is not to be used
+    ├── CursorInvalidError        code CURSOR_INVALID: no page of this list begins there
     ├── FileRefusedError          code FILE_INVALID: a file that a listener brings is not read
     ├── BackupError               its own code, BACKUP_…: a backup cannot be made or restored
     ├── PlaylistRequestError      its own code, one of `PlaylistErrorCode`, and details
@@ -141,6 +142,12 @@ class TranscodingOffError(RecommenderError):
     """Songs are not converted here."""
 
     code = "TRANSCODING_OFF"
+
+
+class CursorInvalidError(RecommenderError):
+    """A cursor is damaged, or of another list."""
+
+    code = "CURSOR_INVALID"
 
 
 class FileRefusedError(RecommenderError):

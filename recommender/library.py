@@ -9,7 +9,7 @@ from django.db.models import Count, F
 from django.db.models.functions import Coalesce
 
 from catalog.models import Library, Song
-from recommender.paging import Keyset, KeysetPage
+from recommender.paging import Keyset, KeysetPage, Known
 from recommender.search import songs_search
 
 if TYPE_CHECKING:
@@ -30,9 +30,25 @@ _ORDERS: Final[dict[str, Keyset]] = {
     "artist": Keyset(("artist_sort", "title_sort", "pk")),
     "title": Keyset(("title_sort", "artist_sort", "pk")),
     "album": Keyset(("album_sort", "title_sort", "pk")),
-    "length": Keyset(("length", "pk")),
+    "length": Keyset((Known("duration_seconds", "0.0"), "pk")),
     "added": Keyset(("pk",), is_descending=True),
 }
+SONG_KEYSETS: Final[dict[str, Keyset]] = {
+    "": _ORDERS["artist"],
+    "artist": _ORDERS["artist"],
+    "title": _ORDERS["title"],
+    "album": _ORDERS["album"],
+    "duration_seconds": _ORDERS["length"],
+    "year": Keyset((Known("year", "0"), "pk")),
+    "created_at": Keyset(("pk",)),
+    # No index has these: each page sorts the places of all songs of the list.
+    "valence": Keyset((Known("current_emotion__valence", "-1"), "pk")),
+    "arousal": Keyset((Known("current_emotion__arousal", "-1"), "pk")),
+}
+"""The orders of `recommender.filters.SongFilter` by their names; what is unknown is the smallest.
+
+Ids are in the order of the times at which songs were added.
+"""
 State = Literal["", "analysed", "waiting", "failed", "removed"]
 _STATES: Final[dict[str, str]] = {
     "analysed": "Ready",
@@ -138,8 +154,6 @@ class SongSort:
 
 def songs_page(songs: QuerySet[Song], sort: SongSort, *, after: str, size: int) -> KeysetPage:
     """Return the ids of a page of `songs`; one whose length is unknown counts as the shortest."""
-    if sort.name == "length":
-        songs = songs.annotate(length=Coalesce("duration_seconds", 0.0))
     order = replace(_ORDERS[sort.name], is_descending=sort.is_descending)
     return order.page(songs, after=after, size=size)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, F, Func, QuerySet, Value
 
 if TYPE_CHECKING:
     _Paginator = Paginator[Any]
@@ -48,36 +48,86 @@ class KeysetPage(NamedTuple):
     after: str
 
 
+class Known(NamedTuple):
+    """A column that may be null, in an order of rows: null counts as `unknown`, a number in SQL.
+
+    The number is part of the statement, so that an index of the same expression serves the order.
+    """
+
+    column: str
+    unknown: str
+
+    @property
+    def alias(self) -> str:
+        """Return the name that the order has for the value."""
+        return f"known_{self.column.rpartition('__')[2]}"
+
+    def expression(self) -> Func:
+        """Return the value, never null."""
+        template = f"COALESCE(%(expressions)s, {self.unknown})"
+        return Func(F(self.column), template=template)
+
+
+class Slice(NamedTuple):
+    """Rows of an order beside a place: their values in the order, and whether there are more."""
+
+    values: list[tuple[Any, ...]]
+    has_more: bool
+
+    @property
+    def keys(self) -> list[Any]:
+        """Return the keys of the rows."""
+        return [one[-1] for one in self.values]
+
+
 @dataclass(frozen=True, slots=True)
 class Keyset:
     """An order of rows whose pages begin after the last row of the page before.
 
     The hundredth page costs no more than the first, if an index has the fields. The last field is
-    `pk`; those named `*_sort` hold bytes, the others numbers. None of them is ever null.
+    `pk`. No value of a field is ever null; `Known` makes one of a column that may be.
     """
 
-    fields: tuple[str, ...]
+    columns: tuple[str | Known, ...]
     is_descending: bool = False
 
-    def page(self, rows: QuerySet[Any], *, after: str, size: int) -> KeysetPage:
-        """Return the keys of the page that begins at `after`; of the first, if no page named it."""
-        place = self._place(after)
-        if place:
-            rows = rows.filter(self._behind(place))
-        order = [f"-{name}" if self.is_descending else name for name in self.fields]
-        found = list(rows.order_by(*order).values_list(*self.fields)[: size + 1])
-        keys = [values[-1] for values in found[:size]]
-        return KeysetPage(keys, _written(found[size - 1]) if len(found) > size else "")
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the values of a place."""
+        return tuple(one.alias if isinstance(one, Known) else one for one in self.columns)
 
-    def _behind(self, place: tuple[Any, ...]) -> Q:
-        """Return the condition of the rows behind a place in the order of the fields."""
-        step = "lt" if self.is_descending else "gt"
-        behind, same = Q(), Q()
-        for name, value in zip(self.fields, place, strict=True):
-            behind |= same & Q(**{f"{name}__{step}": value})
-            same &= Q(**{name: value})
-        # The first condition alone lets a database begin there in its index.
-        return Q(**{f"{self.fields[0]}__{step}e": place[0]}) & behind
+    def page(self, rows: QuerySet[Any], *, after: str, size: int) -> KeysetPage:
+        """Return the keys of the page that begins at `after`; of the first, if no page named it.
+
+        The fields of `after` that are named `*_sort` hold bytes, the others numbers.
+        """
+        found = self.slice(rows, place=self._place(after), size=size)
+        return KeysetPage(found.keys, _written(found.values[-1]) if found.has_more else "")
+
+    def slice(
+        self, rows: QuerySet[Any], *, place: tuple[Any, ...], size: int, is_back: bool = False
+    ) -> Slice:
+        """Return `size` rows behind a place, or before it; the first rows, if there is no place."""
+        order = replace(self, is_descending=self.is_descending != is_back)
+        rows = order.ordered(rows)
+        if place:
+            rows = rows.filter(order._behind(rows, place))
+        found = list(rows.values_list(*self.fields)[: size + 1])
+        has_more, found = len(found) > size, found[:size]
+        return Slice(found[::-1] if is_back else found, has_more)
+
+    def ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return rows in this order."""
+        known = [one for one in self.columns if isinstance(one, Known)]
+        rows = rows.annotate(**{one.alias: one.expression() for one in known})
+        return rows.order_by(*(f"-{name}" if self.is_descending else name for name in self.fields))
+
+    def _behind(self, rows: QuerySet[Any], place: tuple[Any, ...]) -> Func:
+        """Return the condition of the rows behind a place in the order."""
+        columns = [F(name) for name in self.fields]
+        fields = [one.resolve_expression(rows.query).output_field for one in columns]
+        values = [Value(one, field) for one, field in zip(place, fields, strict=True)]
+        return _Beside(*columns, *values, is_down=self.is_descending)
 
     def _place(self, after: str) -> tuple[Any, ...]:
         """Return the place that a page named; none if no page did."""
@@ -90,6 +140,28 @@ class Keyset:
             )
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return ()
+
+
+NEWEST: Final = Keyset(("created_at", "pk"), is_descending=True)
+"""The order of lists of what somebody made: the newest first."""
+
+
+class _Beside(Func):
+    """(a, b) > (x, y): a comparison of rows, for which a database begins inside an index."""
+
+    output_field = BooleanField()
+
+    def __init__(self, *columns_and_values: Any, is_down: bool) -> None:
+        super().__init__(*columns_and_values)
+        self._is_down = is_down
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:
+        compiled = [compiler.compile(one) for one in self.get_source_expressions()]
+        sqls = [sql for sql, _ in compiled]
+        half = len(sqls) // 2
+        left, right = ", ".join(sqls[:half]), ", ".join(sqls[half:])
+        params = [param for _, given in compiled for param in given]
+        return f"({left}) {'<' if self._is_down else '>'} ({right})", params
 
 
 def _written(values: tuple[Any, ...]) -> str:

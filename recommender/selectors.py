@@ -222,9 +222,11 @@ def playlist_list(user: User | AnonymousUser) -> QuerySet[Playlist]:
 
 
 def _counted(playlists: QuerySet[Playlist]) -> QuerySet[Playlist]:
+    # Not by a join: a page of lists would count the songs of all lists.
+    entries = PlaylistEntry.objects.filter(playlist=OuterRef("pk"))
     return playlists.annotate(
-        entry_count=Count("entries", filter=Q(entries__song__is_available=True)),
-        kept_count=Count("entries"),
+        entry_count=_count(entries.filter(song__is_available=True), "playlist"),
+        kept_count=_count(entries, "playlist"),
     )
 
 

@@ -418,7 +418,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["recommender.api.reading.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "recommender.api.schema.ClientSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "recommender.api.pagination.PageNumberPagination",
+    "DEFAULT_PAGINATION_CLASS": "recommender.api.pagination.Pagination",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "recommender.api.errors.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["recommender.throttles.RequestThrottle"],

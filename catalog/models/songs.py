@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from catalog.files.credits import FEATURED, MAIN, main_key
@@ -264,6 +265,19 @@ class Song(models.Model):
                 fields=["album_sort", "title_sort", "id"],
                 condition=models.Q(is_available=True),
                 name="song_shown_by_album",
+            ),
+            # What is unknown counts as the smallest, as in `recommender.library`.
+            models.Index(
+                Coalesce("year", 0),
+                "id",
+                condition=models.Q(is_available=True),
+                name="song_shown_by_year",
+            ),
+            models.Index(
+                Coalesce("duration_seconds", 0.0),
+                "id",
+                condition=models.Q(is_available=True),
+                name="song_shown_by_length",
             ),
             models.Index(fields=["status", "leased_at"]),
             # Each query of `catalog.work.queue` reads only the songs that it is about.

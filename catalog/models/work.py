@@ -161,7 +161,10 @@ class BackgroundJob(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
-        indexes: ClassVar = [models.Index(fields=["status", "heartbeat_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["status", "heartbeat_at"]),
+            models.Index(fields=["created_at", "id"], name="job_in_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id} ({self.status})"

@@ -15,6 +15,7 @@ from recommender import selectors
 from recommender.accounts import app_password_create
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import AppPassword, Scope
+from recommender.paging import NEWEST
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -47,6 +48,7 @@ class AppPasswordViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericVie
     scope = Scope.ADMIN
     queryset = AppPassword.objects.none()
     serializer_class = AppPasswordOutput
+    keysets = {"": NEWEST}
 
     def get_queryset(self) -> QuerySet[AppPassword]:
         return selectors.app_password_list(self.request.user)

@@ -76,7 +76,7 @@ class StrictQuery:
         filters = getattr(view, "filterset_class", None)
         names += list(filters.base_filters) if filters else []
         pages = view.paginator
-        return names + ([pages.page_query_param, pages.page_size_query_param] if pages else [])
+        return names + (pages.names if pages else [])
 
 
 class BytesParser(BaseParser):

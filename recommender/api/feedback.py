@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from catalog.models import Artist, Song
 from recommender import feedback
 from recommender.api.base import StrictQuery, StrictSerializer, account, unit_field, valid_data
+from recommender.api.cursors import OF_PAGES
 from recommender.feedback import FeedbackKind
 from recommender.models import Scope, SongFeedback
 from recommender.moods import mood_find
@@ -275,8 +276,7 @@ class FeedbackViewSet(StrictQuery, viewsets.GenericViewSet[SongFeedback]):
         return _done()
 
     def _kind(self, request: Request) -> FeedbackKind | None:
-        pages = ("page", "page_size")
-        given = {k: v for k, v in request.query_params.items() if k not in pages}
+        given = {k: v for k, v in request.query_params.items() if k not in OF_PAGES}
         kind = valid_data(KindInput(data=given)).get("kind")
         return FeedbackKind(kind) if kind else None
 

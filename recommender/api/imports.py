@@ -23,6 +23,7 @@ from recommender.api.base import (
     valid_data,
 )
 from recommender.models import ListenImport, Scope
+from recommender.paging import NEWEST
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -132,6 +133,7 @@ class ImportViewSet(
     scope = Scope.LISTEN
     queryset = ListenImport.objects.none()
     serializer_class = ImportOutput
+    keysets = {"": NEWEST}
     query_inputs: ClassVar = {"create": PieceInput}
 
     def get_queryset(self) -> QuerySet[ListenImport]:

@@ -30,6 +30,7 @@ from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
 from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
 from recommender.models import Scope
+from recommender.paging import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +171,7 @@ class JobViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Bac
     scope = Scope.INGEST
     queryset = BackgroundJob.objects.none()
     serializer_class = JobOutput
+    keysets = {"": NEWEST}
     filterset_class = JobFilter
 
     def get_queryset(self) -> QuerySet[BackgroundJob]:

@@ -19,6 +19,7 @@ from recommender import history, selectors
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.listening import MOST_SUBMITTED, listens_delete, listens_record
 from recommender.models import Listen, Scope
+from recommender.paging import Keyset
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -79,6 +80,7 @@ class ListenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[
     scope = Scope.LISTEN
     queryset = Listen.objects.none()
     serializer_class = ListenOutput
+    keysets: ClassVar = {"": Keyset(("listened_at", "pk"), is_descending=True)}
     query_inputs: ClassVar = {"destroy_range": RangeInput}
 
     def get_queryset(self) -> QuerySet[Listen]:

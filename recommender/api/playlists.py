@@ -39,6 +39,7 @@ from recommender.api.fields import request_field, serializer_of
 from recommender.api.songs import SongOutput, song_context
 from recommender.exports import FORMATS
 from recommender.models import Playlist, Scope
+from recommender.paging import NEWEST
 from recommender.playlists import (
     EDIT_KINDS,
     FIELDS,
@@ -259,6 +260,7 @@ class PlaylistViewSet(
     query_inputs: ClassVar = {"from_file": FiledInput}
     queryset = Playlist.objects.none()
     serializer_class = PlaylistSummaryOutput
+    keysets = {"": NEWEST}
 
     def get_permissions(self) -> Sequence[Any]:
         if self.action == "create":

@@ -34,6 +34,7 @@ from recommender.api.base import (
 )
 from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
+from recommender.library import SONG_KEYSETS
 from recommender.media.waveforms import song_waveform
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
@@ -319,6 +320,7 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     queryset = Song.objects.none()
     serializer_class = SongOutput
     filterset_class = SongFilter
+    keysets = SONG_KEYSETS
     query_inputs = {"similar": SimilarInput}
 
     def get_queryset(self) -> QuerySet[Song]:

@@ -16,6 +16,7 @@ from rest_framework.routers import SimpleRouter
 from recommender import selectors, stations
 from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
 from recommender.models import Playlist, Scope, Station
+from recommender.paging import NEWEST
 from recommender.playlists import PlaylistRequest
 from recommender.throttles import words_limit
 
@@ -110,6 +111,7 @@ class StationViewSet(
     scope = Scope.PLAYLISTS
     queryset = Station.objects.none()
     serializer_class = StationOutput
+    keysets = {"": NEWEST}
 
     def get_queryset(self) -> QuerySet[Station]:
         return selectors.station_list(self.request.user)

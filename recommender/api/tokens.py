@@ -16,6 +16,7 @@ from recommender import selectors
 from recommender.accounts import token_create
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope, Token
+from recommender.paging import NEWEST
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -85,6 +86,7 @@ class TokenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[T
     scope = Scope.ADMIN
     queryset = Token.objects.none()
     serializer_class = TokenOutput
+    keysets = {"": NEWEST}
 
     def get_queryset(self) -> QuerySet[Token]:
         return selectors.token_list(self.request.user)

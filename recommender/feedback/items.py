@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 from recommender.feedback.reading import SKIPS_USED
 from recommender.feedback.writing import FeedbackKind
 from recommender.models import ArtistBan, Skip, SongFeedback
+from recommender.paging import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,6 +74,27 @@ class FeedbackItems(Sequence[FeedbackItem]):
             return item
         raise IndexError("it was taken back meanwhile")
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the values of a place in the list."""
+        return _Key._fields
+
+    def total(self) -> int:
+        """Return the number of items."""
+        return len(self)
+
+    def slice(self, *, place: tuple[Any, ...], size: int, is_back: bool) -> Slice:
+        """Return the keys of `size` items behind a place, or before it."""
+        keys = self._keys[::-1] if is_back else self._keys
+        if place:
+            keys = [key for key in keys if (key > place if is_back else key < place)]
+        found = keys[:size]
+        return Slice([*(found[::-1] if is_back else found)], len(keys) > size)
+
+    def read(self, found: Slice) -> list[FeedbackItem]:
+        """Return the items of a slice."""
+        return list(_loaded([_Key(*key) for key in found.values]))
+
     def of_kind(self, kind: FeedbackKind) -> FeedbackItems:
         """Return the items of one kind."""
         return FeedbackItems([key for key in self._keys if key.kind is kind])
@@ -81,7 +103,7 @@ class FeedbackItems(Sequence[FeedbackItem]):
 def feedback_items(*, user: User, kind: FeedbackKind | None = None) -> FeedbackItems:
     """Return what `user` said, or what of one kind, the newest first; of skips the last 1000."""
     keys = [*_of_songs(user), *_skips(user), *_of_artists(user)]
-    items = FeedbackItems(sorted(keys, key=lambda key: key.when, reverse=True))
+    items = FeedbackItems(sorted(keys, reverse=True))
     return items if kind is None else items.of_kind(kind)
 
 

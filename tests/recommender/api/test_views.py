@@ -31,7 +31,7 @@ class TestSongs:
         songs: list[Song],
         django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
-        with django_assert_max_num_queries(2):  # count and page
+        with django_assert_max_num_queries(2):  # keys and page
             body = api.get("/api/v1/songs/").json()
         assert body["count"] == 12
         first = body["results"][0]
