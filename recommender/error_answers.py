@@ -43,6 +43,8 @@ from recommender.errors import (
     DiskShortError,
     FilePieceError,
     FileRefusedError,
+    IdempotencyError,
+    IdempotencyErrorCode,
     IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
@@ -51,6 +53,7 @@ from recommender.errors import (
     MediaBusyError,
     PlaylistErrorCode,
     PlaylistRequestError,
+    PreconditionFailedError,
     QueryTooLongError,
     SongUnplayableError,
     TranscodingOffError,
@@ -101,6 +104,10 @@ class ErrorCode(enum.StrEnum):
     PATH_INVALID = "PATH_INVALID"
     FILE_INVALID = "FILE_INVALID"
     CURSOR_INVALID = "CURSOR_INVALID"
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
+    IDEMPOTENCY_REFUSED = "IDEMPOTENCY_REFUSED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
@@ -285,6 +292,9 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     ),
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
     FileRefusedError: _invalid(ErrorCode.FILE_INVALID, str),
+    PreconditionFailedError: _Row(
+        HTTPStatus.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED, _("Changed meanwhile"), str
+    ),
     CursorInvalidError: _invalid(ErrorCode.CURSOR_INVALID, str),
     FilePieceError: _Row(HTTPStatus.CONFLICT, ErrorCode.CONFLICT, _("The file came in parts"), str),
     IntegrityError: _CHANGED,
@@ -330,6 +340,14 @@ _PLAYLISTS: Final[Mapping[str, _Row]] = {
         PlaylistErrorCode.HISTORY_EMPTY: HTTPStatus.CONFLICT,
         PlaylistErrorCode.WORDS_NOT_UNDERSTOOD: HTTPStatus.BAD_REQUEST,
         PlaylistErrorCode.WORDS_UNAVAILABLE: HTTPStatus.CONFLICT,
+    }.items()
+}
+_KEYED: Final[Mapping[str, _Row]] = {
+    code.value: _Row(status, ErrorCode(code.value), _("Bad request"), str)
+    for code, status in {
+        IdempotencyErrorCode.KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        IdempotencyErrorCode.IN_FLIGHT: HTTPStatus.CONFLICT,
+        IdempotencyErrorCode.REFUSED: HTTPStatus.BAD_REQUEST,
     }.items()
 }
 _ACCOUNTS: Final[Mapping[str, _Row]] = {
@@ -390,6 +408,8 @@ def _row(error: BaseException | None) -> _Row:
         return _PLAYLISTS[error.code]
     if isinstance(error, AccountError):
         return _ACCOUNTS[error.code]
+    if isinstance(error, IdempotencyError):
+        return _KEYED[error.code]
     if isinstance(error, VersionError) and error.code in _VERSIONS:
         return _VERSIONS[error.code]
     if _is_wrong_statement(error):
@@ -414,7 +434,7 @@ def _is_wrong_statement(error: BaseException | None) -> bool:
 
 
 def _details(error: BaseException | None, row: _Row) -> Mapping[str, Any]:
-    if isinstance(error, PlaylistRequestError | FileRefusedError):
+    if isinstance(error, PlaylistRequestError | FileRefusedError | IdempotencyError):
         return error.details
     if isinstance(error, CursorInvalidError):
         return {"cursor": [str(error)]}

@@ -12,6 +12,8 @@
     ├── MediaBusyError            code MEDIA_BUSY: too much of it at once; try again soon
     ├── SongUnplayableError       code SONG_UNPLAYABLE: its file cannot be decoded
     ├── TranscodingOffError       code TRANSCODING_OFF: no ffmpeg, or it is not to be used
+    ├── IdempotencyError          its own code, IDEMPOTENCY_…, and details
+    ├── PreconditionFailedError   code PRECONDITION_FAILED: it has changed since it was read
     ├── CursorInvalidError        code CURSOR_INVALID: no page of this list begins there
     ├── FileRefusedError          code FILE_INVALID: a file that a listener brings is not read
     ├── BackupError               its own code, BACKUP_…: a backup cannot be made or restored
@@ -186,6 +188,34 @@ class QueryTooLongError(SuspiciousOperation):
         super().__init__(
             gettext("The query of the address is longer than %(limit)s bytes.") % {"limit": limit}
         )
+
+
+class PreconditionFailedError(RecommenderError):
+    """A client would change what it has not seen as it is now."""
+
+    code = "PRECONDITION_FAILED"
+
+
+class IdempotencyErrorCode(enum.StrEnum):
+    """Why a request with an `Idempotency-Key` is neither done nor answered as before."""
+
+    KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    """The key was sent with another request."""
+    IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
+    """The request with this key has not ended; `details["began_at"]` says when it began."""
+    REFUSED = "IDEMPOTENCY_REFUSED"
+    """The answer may hold a secret, which is not stored."""
+
+
+class IdempotencyError(RecommenderError):
+    """A request with a key is refused; `details` is plain JSON for the client."""
+
+    def __init__(
+        self, code: IdempotencyErrorCode, message: str, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code: str = code.value
+        self.details: dict[str, object] = dict(details or {})
 
 
 class AccountErrorCode(enum.StrEnum):

@@ -22,6 +22,7 @@ from recommender.throttles import (
     is_counted,
     limit,
     mark_counted,
+    rate_headers,
     request_limit,
 )
 from recommender.web.views.errors import error_response
@@ -184,6 +185,13 @@ class ThrottleMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._counted(request)
+        if not response.get("Content-Type", "").startswith("text/html"):
+            for name, value in rate_headers(request).items():
+                response[name] = value
+        return response
+
+    def _counted(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
         if is_counted(request):
             return response
@@ -212,7 +220,7 @@ class ThrottleMiddleware:
             return None
         try:
             if scope != "pages":
-                limit(scope, address(request))
+                limit(scope, address(request), request)
             else:
                 may_ask_user = getattr(view_func, "login_required", True)
                 request_limit(request, request.user if may_ask_user else None)

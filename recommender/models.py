@@ -463,6 +463,27 @@ class AppPassword(models.Model):
         return self.name
 
 
+class KeyedRequest(models.Model):
+    """A request of the API with an `Idempotency-Key`, and its answer (`recommender.replays`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64, help_text="SHA-256 of the key")
+    digest = models.CharField(max_length=64, help_text="Of the request, with the secret key")
+    status = models.PositiveSmallIntegerField(null=True, help_text="Null until it is answered")
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"", help_text="Compressed")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="one_request_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.key[:8]}"
+
+
 class Role(models.TextChoices):
     """What an account may do on this installation."""
 

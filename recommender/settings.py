@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("keep-libraries", "catalog.keep_libraries", 60.0),
         ("refresh-stations", "recommender.refresh_stations", 60.0),
         ("sweep-imports", "recommender.sweep_imports", 600.0),
+        ("sweep-keyed-requests", "recommender.sweep_keyed_requests", 600.0),
     )
 }
 

@@ -20,6 +20,7 @@ from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 from recommender.index.transition import transition_settle
 from recommender.listening import import_run, imports_sweep
+from recommender.replays import keyed_sweep
 from recommender.stations import stations_refresh_due
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ def refresh_stations() -> dict[str, int]:
 def sweep_imports() -> dict[str, int]:
     """Delete files of listening history that nobody goes on with, or whose owner is gone."""
     return {"deleted": imports_sweep()}
+
+
+@shared_task(name="recommender.sweep_keyed_requests")
+def sweep_keyed_requests() -> dict[str, int]:
+    """Delete answers to requests with a key that are older than a day."""
+    return {"deleted": keyed_sweep()}
 
 
 @shared_task(

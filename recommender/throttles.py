@@ -12,6 +12,7 @@ import functools
 import hashlib
 import ipaddress
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -75,6 +76,20 @@ class Rate(NamedTuple):
         """Return the rate that a setting such as 600/min states."""
         count, _, period = text.partition("/")
         return cls(int(count), _SECONDS[period[0]])
+
+
+class Use(NamedTuple):
+    """How much of a rate was used, this request included; `left` seconds until it starts anew."""
+
+    scope: str
+    rate: Rate
+    count: int  # type: ignore[assignment]  # tuple.count is not used
+    left: float
+
+    @property
+    def remaining(self) -> int:
+        """How many more requests are answered until then."""
+        return max(0, self.rate.count - self.count)
 
 
 class Store(Protocol):
@@ -291,10 +306,11 @@ def address(request: Any) -> str:
     return str(parsed)
 
 
-def limit(scope: str, ident: str) -> None:
+def limit(scope: str, ident: str, request: HttpRequest | Request) -> None:
     """Count a request of `ident`; Throttled if it is one too many for the scope's rate."""
     rate = Rate.parse(settings.AFFETTI_THROTTLE_RATES[scope])
     count, left = store().hit(f"{scope}:{ident}", rate.seconds)
+    _uses(request)[scope] = Use(scope, rate, count, left)
     if count > rate.count:
         raise Throttled(max(1.0, left))
 
@@ -305,9 +321,41 @@ def request_limit(
     """Count a request against its user's rate, or its address's without a login."""
     mark_counted(request)
     if user is not None and user.is_authenticated:
-        limit("user", str(user.pk))
+        limit("user", str(user.pk), request)
     else:
-        limit("anon", address(request))
+        limit("anon", address(request), request)
+
+
+def rate_headers(request: HttpRequest) -> dict[str, str]:
+    """Return what tells a client how much of its rates is left; nothing if it was not counted.
+
+    The three older fields are about the rate of which the least is left. The two of the IETF's
+    draft are about every rate that the request counts against.
+    """
+    uses = _uses(request).values()
+    if not uses:
+        return {}
+    least = min(uses, key=lambda use: use.remaining / use.rate.count)
+    return {
+        "RateLimit-Limit": str(least.rate.count),
+        "RateLimit-Remaining": str(least.remaining),
+        "RateLimit-Reset": str(math.ceil(least.left)),
+        "RateLimit-Policy": ", ".join(
+            f'"{use.scope}";q={use.rate.count};w={math.ceil(use.rate.seconds)}' for use in uses
+        ),
+        "RateLimit": ", ".join(
+            f'"{use.scope}";r={use.remaining};t={math.ceil(use.left)}' for use in uses
+        ),
+    }
+
+
+def _uses(request: HttpRequest | Request) -> dict[str, Use]:
+    # The framework's request wraps the one that the middleware sees.
+    plain: Any = getattr(request, "_request", request)
+    if not hasattr(plain, "_rate_uses"):
+        plain._rate_uses = {}
+    uses: dict[str, Use] = plain._rate_uses
+    return uses
 
 
 def mark_counted(request: HttpRequest | Request) -> None:
@@ -335,7 +383,8 @@ def throttled(scope: str) -> Callable[[_View], _View]:
 def words_limit(request: HttpRequest | Request) -> None:
     """Count a request whose words the networks have to rate."""
     user = request.user
-    limit("words", f"user {user.pk}" if user.is_authenticated else address(request))
+    who = f"user {user.pk}" if user.is_authenticated else address(request)
+    limit("words", who, request)
 
 
 class RequestThrottle(BaseThrottle):
@@ -351,7 +400,7 @@ class LoginThrottle(BaseThrottle):
 
     def allow_request(self, request: Any, view: object) -> bool:
         mark_counted(request)
-        limit("login", address(request))
+        limit("login", address(request), request)
         return True
 
 

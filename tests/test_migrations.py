@@ -40,6 +40,7 @@ from recommender.feedback import artist_ban, song_like, song_skip
 from recommender.models import (
     IndexBuild,
     Invitation,
+    KeyedRequest,
     Listen,
     ListenImport,
     PlayerState,
@@ -73,6 +74,7 @@ def fill_every_table() -> None:
     user, song = UserFactory(), SongEmotionFactory().song
     Invitation.objects.create(created_by=user, expires_at=MOMENT)
     Station.objects.create(user=user, name="Mornings", request={})
+    KeyedRequest.objects.create(user=user, key="0" * 64, digest="1" * 64)
     artist = Artist.objects.create(name="A", key="a")
     Album.objects.create(title="B", key="b", artist=artist)
     SongCredit.objects.create(song=song, artist=artist, position=0, name="A")

@@ -40,6 +40,7 @@ class DeletionInput(StrictSerializer):
 
 class PasswordView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
+    keeps_answers = False
     scope = Scope.ADMIN
     throttle_classes = [LoginThrottle]
 
@@ -66,6 +67,7 @@ class PasswordView(StrictQuery, APIView):
 
 class ExportView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
+    keeps_answers = False
     scope = Scope.ADMIN
 
     @extend_schema(
@@ -80,6 +82,7 @@ class ExportView(StrictQuery, APIView):
 
 class DeletionView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
+    keeps_answers = False
     scope = Scope.ADMIN
     throttle_classes = [LoginThrottle]
 

@@ -45,6 +45,7 @@ class NewAppPasswordOutput(AppPasswordOutput):
 @extend_schema_view(list=extend_schema(summary="Your app passwords"))
 class AppPasswordViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[AppPassword]):
     permission_classes = [IsAuthenticated]
+    keeps_answers = False
     scope = Scope.ADMIN
     queryset = AppPassword.objects.none()
     serializer_class = AppPasswordOutput

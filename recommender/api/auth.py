@@ -37,6 +37,7 @@ class LoginInput(TokenFields):
 
 class LoginView(StrictQuery, APIView):
     permission_classes = [AllowAny]
+    keeps_answers = False
     is_door = True
     # Credentials come in the body; the class is here for its WWW-Authenticate header.
     authentication_classes = [TokenAuthentication]
@@ -76,6 +77,7 @@ class LoginView(StrictQuery, APIView):
 
 class LogoutView(StrictQuery, APIView):
     permission_classes = [AllowAny]
+    keeps_answers = False
     is_door = True
     authentication_classes = [TokenAuthentication]
 

@@ -14,6 +14,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 
 from recommender.access import IsListener
+from recommender.api.conditional import Conditional
+from recommender.api.idempotency import Replayed
 from recommender.terms import told
 
 if TYPE_CHECKING:
@@ -30,11 +32,11 @@ LISTENERS: Final = [AllowAny, IsListener]
 """
 
 
-class StrictQuery:
+class StrictQuery(Conditional, Replayed):
     """A view whose unknown query parameters are errors, so that a misspelt one is not passed over.
 
     Known are those of the view's filters and pages, in lists, and the fields of what
-    `query_inputs` has for an action.
+    `query_inputs` has for an action. Answers to GET have tags, and POST takes an `Idempotency-Key`.
     """
 
     query_inputs: ClassVar[Mapping[str, type[serializers.Serializer[Any]]]] = {}
@@ -44,6 +46,11 @@ class StrictQuery:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if not hasattr(self, str(request.method).lower()):
             return  # the framework answers 405
+        self._query_check(request)
+        self.precondition_check(request)
+        self.replay_prepare(request)
+
+    def _query_check(self, request: Request) -> None:
         known = self._query_names()
         unknown = (
             gettext("This is not a query parameter; these are: %(names)s.")

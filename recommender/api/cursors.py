@@ -43,7 +43,8 @@ class Cursor:
         """Return the cursor as the address of a page holds it."""
         values = [_plain(one) for one in self.place]
         content = [_list_mark(request, self.names), self.count, int(self.is_back), values]
-        return signing.dumps(content, salt=_SALT, compress=True)
+        # Without the time, so that the same page has the same cursors, and the same ETag.
+        return _signer().sign_object(content, compress=True)
 
     @classmethod
     def read(cls, text: str, request: Request, names: Iterable[str]) -> Self:
@@ -52,7 +53,7 @@ class Cursor:
         try:
             if len(text) > _MOST_CHARACTERS:
                 raise signing.BadSignature
-            mark, count, is_back, values = signing.loads(text, salt=_SALT)
+            mark, count, is_back, values = _signer().unsign_object(text)
         except (signing.BadSignature, ValueError) as error:
             raise CursorInvalidError(
                 gettext("This is no cursor of the API, or it is damaged.")
@@ -62,6 +63,10 @@ class Cursor:
                 gettext("This cursor is of another list: another address, filter or order.")
             )
         return cls(count, tuple(_value(*one) for one in values), names, bool(is_back))
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt=_SALT)
 
 
 def _list_mark(request: Request, names: tuple[str, ...]) -> str:

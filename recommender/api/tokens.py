@@ -83,6 +83,7 @@ def new_token(token: Token, secret: str) -> dict[str, Any]:
 @extend_schema_view(list=extend_schema(summary="Your tokens"))
 class TokenViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Token]):
     permission_classes = [IsAuthenticated]
+    keeps_answers = False
     scope = Scope.ADMIN
     queryset = Token.objects.none()
     serializer_class = TokenOutput

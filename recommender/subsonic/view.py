@@ -113,7 +113,7 @@ def _called(
         return system.extensions()
     found = CALLS.get(name)
     if found is not None and found.throttle:
-        limit(found.throttle, address(request))
+        limit(found.throttle, address(request), request)
     else:
         request_limit(request, caller.user)
     if found is None:

@@ -54,9 +54,12 @@ from recommender import error_answers
 from recommender.errors import (
     AccountError,
     AccountErrorCode,
+    CursorInvalidError,
     DiskShortError,
     FilePieceError,
     FileRefusedError,
+    IdempotencyError,
+    IdempotencyErrorCode,
     IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
@@ -65,6 +68,7 @@ from recommender.errors import (
     MediaBusyError,
     PlaylistErrorCode,
     PlaylistRequestError,
+    PreconditionFailedError,
     QueryTooLongError,
     RecommenderError,
     SongUnplayableError,
@@ -127,6 +131,8 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (PackageMissingError("gone"), 503, "UNAVAILABLE"),
     (MediaBusyError("busy"), 503, "UNAVAILABLE"),
     (FileRefusedError("no history"), 400, "FILE_INVALID"),
+    (CursorInvalidError("damaged"), 400, "CURSOR_INVALID"),
+    (PreconditionFailedError("it has changed"), 412, "PRECONDITION_FAILED"),
     (FilePieceError("not the next piece", 4), 409, "CONFLICT"),
     (SongUnplayableError("damaged"), 409, "SONG_UNPLAYABLE"),
     (JobStateError("a job that is done cannot pause"), 409, "JOB_STATE_INVALID"),
@@ -161,6 +167,12 @@ ACCOUNTS = [
 EXPECTED += [(AccountError(code, "words"), status, code) for code, status in ACCOUNTS]
 VERSIONS = [("VERSION_UNKNOWN", 404), ("VERSION_EMPTY", 409), ("VERSION_NO_FORMER", 409)]
 EXPECTED += [(VersionError(code, "words"), status, code) for code, status in VERSIONS]
+KEYED = [
+    (IdempotencyErrorCode.KEY_REUSED, 422),
+    (IdempotencyErrorCode.IN_FLIGHT, 409),
+    (IdempotencyErrorCode.REFUSED, 400),
+]
+EXPECTED += [(IdempotencyError(code, "words"), status, code) for code, status in KEYED]
 BUGS: list[Exception] = [
     ShapeError("(3,) is not (4,)"),
     InputError("0 songs"),
@@ -252,12 +264,13 @@ def test_what_is_not_valid_is_named(detail: dict[str, Any], words: str) -> None:
 
 
 def test_every_row_is_expected_here() -> None:
-    by_code = {PlaylistRequestError, AccountError, VersionError}
+    by_code = {PlaylistRequestError, AccountError, VersionError, IdempotencyError}
     covered = {type(error) for error, _, _ in EXPECTED} - by_code
     assert {code for code, _ in VERSIONS} == set(error_answers._VERSIONS)
     assert covered == set(error_answers._TABLE)
     assert {code for code, _ in PLAYLISTS} == set(PlaylistErrorCode)
     assert {code for code, _ in ACCOUNTS} == set(AccountErrorCode)
+    assert {code for code, _ in KEYED} == set(IdempotencyErrorCode)
     assert {code for _, _, code in EXPECTED} | {"INTERNAL_ERROR"} == set(error_answers.ErrorCode)
 
 

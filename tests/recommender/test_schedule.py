@@ -61,6 +61,7 @@ RECONCILE = "catalog.reconcile"
 INDEX = "recommender.build_index_if_stale"
 STATIONS = "recommender.refresh_stations"
 SWEEP = "recommender.sweep_imports"
+SWEEP_KEYED = "recommender.sweep_keyed_requests"
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
@@ -69,7 +70,7 @@ def test_a_clock_that_is_set_changes_no_period(
 ) -> None:
     scheduler = MonotonicScheduler(app)
     scheduler.tick()
-    assert sent() == [KEEP, RECONCILE, INDEX, STATIONS, SWEEP]
+    assert sent() == [KEEP, RECONCILE, INDEX, STATIONS, SWEEP, SWEEP_KEYED]
 
     clocks.of_day += timedelta(hours=hours)
     seen = []

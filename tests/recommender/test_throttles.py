@@ -449,3 +449,45 @@ def test_an_account_that_does_not_exist_is_delayed_alike(client: Client, db: Non
         for _ in range(throttles.FREE_ATTEMPTS + 2)
     ]
     assert answers[-1] == 429
+
+
+# --- what clients are told ------------------------------------------------------------------------
+
+
+def test_answers_of_the_api_tell_what_is_left(
+    client: Client, songs: list[Song], settings: SettingsWrapper
+) -> None:
+    settings.AFFETTI_THROTTLE_RATES = settings.AFFETTI_THROTTLE_RATES | {"anon": "2/min"}
+    answers = [client.get("/api/v1/moods/") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert [one["RateLimit-Limit"] for one in answers] == ["2"] * 3
+    assert [one["RateLimit-Remaining"] for one in answers] == ["1", "0", "0"]
+    assert {one["RateLimit-Policy"] for one in answers} == {'"anon";q=2;w=60'}
+    for one in answers:
+        assert 0 < int(one["RateLimit-Reset"]) <= 60
+        left = f"r={one['RateLimit-Remaining']};t={one['RateLimit-Reset']}"
+        assert one["RateLimit"] == f'"anon";{left}'
+    assert 0 < int(answers[2]["Retry-After"]) <= 60
+
+
+def test_the_scarcest_of_two_rates_is_told(
+    client: Client, songs: list[Song], settings: SettingsWrapper
+) -> None:
+    settings.AFFETTI_THROTTLE_RATES = settings.AFFETTI_THROTTLE_RATES | {"login": "3/min"}
+    sent = {"username": "nobody", "password": "x"}
+    answer = client.post("/api/v1/auth/login/", sent, content_type="application/json")
+    assert answer.status_code == 401
+    assert (answer["RateLimit-Limit"], answer["RateLimit-Remaining"]) == ("3", "2")
+
+
+def test_a_304_and_an_unknown_address_tell_it_too(client: Client, songs: list[Song]) -> None:
+    tag = client.get("/api/v1/moods/")["ETag"]
+    unchanged = client.get("/api/v1/moods/", HTTP_IF_NONE_MATCH=tag)
+    assert unchanged.status_code == 304
+    assert unchanged["RateLimit-Limit"] == "600"
+    assert client.get("/api/v1/nothing/")["RateLimit-Limit"] == "600"
+
+
+def test_pages_and_static_files_tell_nothing(client: Client, songs: list[Song]) -> None:
+    assert "RateLimit" not in client.get("/songs")
+    assert "RateLimit" not in client.get("/healthz")

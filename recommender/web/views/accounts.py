@@ -62,7 +62,7 @@ def login_throttled(
     @functools.wraps(view)
     def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            limit("login", address(request))
+            limit("login", address(request), request)
         return view(request, *args, **kwargs)
 
     return throttled
