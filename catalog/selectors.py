@@ -277,7 +277,7 @@ def job_failures(*, job: BackgroundJob, most: int | None = None) -> list[Failure
     )
     return sorted(
         (Failure(f"{root}/{path}", code, message) for path, code, message in found),
-        key=lambda failure: failure.path,
+        key=lambda failure: (failure.path, failure.code),
     )[:most]
 
 

@@ -39,6 +39,8 @@ class StrictQuery(Conditional, Replayed):
     `query_inputs` has for an action. Answers to GET have tags, and POST takes an `Idempotency-Key`.
     """
 
+    paged_actions: ClassVar[tuple[str, ...]] = ()
+    """Actions beside `list` that answer with a page."""
     query_inputs: ClassVar[Mapping[str, type[serializers.Serializer[Any]]]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -78,9 +80,9 @@ class StrictQuery(Conditional, Replayed):
         view: Any = self
         action = str(getattr(view, "action", ""))
         names = list(self.query_inputs[action]().fields) if action in self.query_inputs else []
-        if action != "list":
+        if action not in ("list", *self.paged_actions):
             return names
-        filters = getattr(view, "filterset_class", None)
+        filters = getattr(view, "filterset_class", None) if action == "list" else None
         names += list(filters.base_filters) if filters else []
         pages = view.paginator
         return names + (pages.names if pages else [])

@@ -24,11 +24,12 @@ from catalog.ingest.control import (
 )
 from catalog.ingest.run import ingest_start
 from catalog.models import BackgroundJob, StageTiming
-from catalog.selectors import STAGES
+from catalog.selectors import STAGES, job_failures
 from catalog.stores.addresses import path_named
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, staff_who_may
 from recommender.api.base import StrictQuery, StrictSerializer, ToldField, account, valid_data
+from recommender.api.pagination import Sorted
 from recommender.models import Scope
 from recommender.paging import NEWEST
 
@@ -172,6 +173,7 @@ class JobViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Bac
     queryset = BackgroundJob.objects.none()
     serializer_class = JobOutput
     keysets = {"": NEWEST}
+    paged_actions = ("failures",)
     filterset_class = JobFilter
 
     def get_queryset(self) -> QuerySet[BackgroundJob]:
@@ -184,6 +186,18 @@ class JobViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Bac
     def retrieve(self, request: Request, pk: str) -> Response:
         answer = selectors.job_detail(self.get_object())
         return Response(JobDetailOutput(answer, context={"request": request}).data)
+
+    @extend_schema(
+        summary="Files that a job could not use, and why",
+        description="All of them, by path; the job itself shows the first 200.",
+        responses=FailureOutput(many=True),
+        filters=False,
+    )
+    @action(detail=True)
+    def failures(self, request: Request, pk: str) -> Response:
+        found = Sorted(job_failures(job=self.get_object()), ("path", "code"))
+        page = self.paginate_queryset(found)  # type: ignore[arg-type]
+        return self.get_paginated_response(FailureOutput(page, many=True).data)
 
     @extend_schema(
         summary="Pause an ingest",

@@ -6,6 +6,7 @@ A list in another order is paged by cursors that hold a number of rows to skip.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -50,7 +51,7 @@ class Pagination(pagination.PageNumberPagination):
 
     def paginate_queryset(
         self,
-        queryset: QuerySet[Any] | Sequence[Any],
+        queryset: QuerySet[Any] | Sequence[Any] | Sorted,
         request: Request,
         view: APIView | None = None,
     ) -> list[Any] | None:
@@ -64,6 +65,8 @@ class Pagination(pagination.PageNumberPagination):
                 problem = gettext("Give cursor and limit, or page and page_size.")
                 raise serializers.ValidationError({name: [problem]})
         _number(request, self.page_query_param, default=1, most=_MOST_PAGE)
+        if isinstance(queryset, Sorted):
+            queryset = queryset.items
         if isinstance(queryset, QuerySet) and (keyset := _keyset(request, view)):
             queryset = keyset.ordered(queryset)
         return super().paginate_queryset(queryset, request, view)
@@ -223,6 +226,32 @@ class _Skipped:
 
     def read(self, found: Slice) -> list[Any]:
         return list(self.rows[found.keys[0] : found.keys[-1] + 1]) if found.keys else []
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A list in memory, sorted by the values of some attributes, which differ from item to item."""
+
+    items: Sequence[Any]
+    fields: tuple[str, ...]
+
+    def total(self) -> int:
+        """Return the number of items."""
+        return len(self.items)
+
+    def slice(self, *, place: tuple[Any, ...], size: int, is_back: bool) -> Slice:
+        """Return the places of `size` items behind a place, or before it."""
+        places = [tuple(getattr(one, name) for name in self.fields) for one in self.items]
+        if is_back:
+            end = bisect_left(places, place) if place else len(places)
+            return Slice(places[max(0, end - size) : end], end > size)
+        start = bisect_right(places, place) if place else 0
+        return Slice(places[start : start + size], len(places) > start + size)
+
+    def read(self, found: Slice) -> list[Any]:
+        """Return the items of a slice."""
+        wanted = set(found.values)
+        return [one for one in self.items if tuple(getattr(one, n) for n in self.fields) in wanted]
 
 
 def _listed(rows: Any, keyset: Keyset | None) -> _Listed:

@@ -238,6 +238,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     ),
     "jobs/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
+    "jobs/{pk}/failures/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
     "jobs/{pk}/pause/": (Scope.INGEST, {"post": "permitted"}),
     "jobs/{pk}/priority/": (Scope.INGEST, {"post": "permitted"}),
     "jobs/{pk}/resume/": (Scope.INGEST, {"post": "permitted"}),

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.request import Request
 
-from catalog.models import BackgroundJob, Library, Song
+from catalog.models import BackgroundJob, IngestFailure, Library, Song
 from recommender.api.cursors import Cursor
 from recommender.feedback import song_like
 from recommender.library import SONG_KEYSETS
@@ -260,3 +260,31 @@ def test_a_list_without_a_keyset(api: APIClient) -> None:
     empty = api.get(found[1]["next"]).json()
     assert (empty["results"], empty["next"]) == ([], None)
     assert [row["name"] for row in api.get(empty["previous"]).json()["results"]] == ["L2", "L3"]
+
+
+def test_failures_of_a_job(api: APIClient) -> None:
+    api.force_authenticate(UserFactory(is_staff=True, is_superuser=True))
+    library = LibraryFactory()
+    job = BackgroundJob.objects.create(
+        kind=BackgroundJob.Kind.INGEST, arguments={"path": str(library.path)}
+    )
+    for n in range(5):
+        IngestFailure.objects.create(
+            library=library,
+            relative_path=f"{n}.mp3",
+            file_size_bytes=1,
+            file_mtime_ns=1,
+            code="AUDIO_DECODE",
+            message="broken",
+        )
+    address = f"/api/v1/jobs/{job.pk}/failures/"
+    found = pages(api, f"{address}?limit=2")
+    names = [row["path"].rpartition("/")[2] for page in found for row in page["results"]]
+    assert names == [f"{n}.mp3" for n in range(5)]
+    assert {page["count"] for page in found} == {5}
+    back = pages(api, found[-1]["previous"], "previous")
+    assert [page["results"] for page in reversed(back)] == [page["results"] for page in found[:-1]]
+    assert api.get(f"{address}?page=3&page_size=2").json()["results"] == found[2]["results"]
+    IngestFailure.objects.filter(relative_path="1.mp3").delete()
+    assert api.get(found[0]["next"]).json()["results"] == found[1]["results"]
+    assert api.get(f"{address}?status=failed").status_code == 400

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0030_history_job'),
+        ('catalog', '0032_tag_writing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
