@@ -339,6 +339,8 @@ STORAGES = {
 }
 # Only what a browser's debugger asks for is served as it is, besides what is compressed already.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
+AFFETTI_MCP_ADDRESS = env.str("AFFETTI_MCP_ADDRESS", default="http://127.0.0.1:8000")
+AFFETTI_MCP_TOKEN = env.str("AFFETTI_MCP_TOKEN", default="")
 AFFETTI_PUBLIC = env.bool("AFFETTI_PUBLIC", default=True)
 """Whether pages, API and audio are open to everybody; otherwise they need a login."""
 # Empty is as good as unset: compose cannot leave a name out.

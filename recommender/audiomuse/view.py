@@ -57,10 +57,8 @@ class AudioMuseView(APIView):
 
     def _answered(self, request: Request, keys: dict[str, Any]) -> Response:
         method = "get" if request.method == "HEAD" else str(request.method).lower()
-        found = self.calls.get(method)
+        found = self.calls[method]  # `http_method_names` has no others
         token = _token(request)
-        if found is None:
-            self.http_method_not_allowed(request)
         user = _user(token, found.scope)
         if found.throttle:
             limit(found.throttle, str(user.pk) if token else address(request))
