@@ -13,9 +13,11 @@ from rest_framework.exceptions import NotFound
 
 from catalog import analysis
 from catalog.models import SongEmotion
+from mer.affect import AffectPoint
 from recommender.audiomuse.calls import Ask, call
 from recommender.audiomuse.parameters import MOST_ROWS, song_id
 from recommender.feedback import marks_of_songs
+from recommender.moods import mood_nearest
 from recommender.selectors import playable
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ _FEATURES: Final = {
 """Features of AudioMuse-AI that an emotion of ours stands for; it has two more, which we lack."""
 _SHOWN: Final = (
     *("title", "artist", "album", "album_artist", "year", "relative_path"),
+    *("duration_seconds", "musicbrainz_recording_id"),
     *("bpm", "estimated_bpm", "tempo_confidence", "estimated_key", "key_confidence"),
 )
 _COLUMNS: Final = ("valence", "arousal", "emotions", *(f"song__{name}" for name in _SHOWN))
@@ -131,6 +134,9 @@ def _payload(row: SongEmotion) -> dict[str, Any]:
         "umap_y": None,
         "valence": round(row.valence, 4),
         "arousal": round(row.arousal, 4),
+        "mood": mood_nearest(AffectPoint(row.valence, row.arousal)),
+        "duration_seconds": song.duration_seconds,
+        "musicbrainz_recording_id": song.musicbrainz_recording_id,
         "fp": _fingerprint(row),
     }
 
