@@ -1,0 +1,203 @@
+"""The bridge between Navidrome's AudioMuse-AI plugin and Affetti."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from integrations.navidrome import bridge as bridging
+from tests.factories import UserFactory, token_secret
+from tests.recommender.subsonic.conftest import collection_make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django.live_server_helper import LiveServer
+
+    from catalog.models import Song
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def as_navidrome_has_it(song: Song) -> dict[str, Any]:
+    return {
+        "id": f"nav{song.pk}",
+        "title": song.title.upper(),
+        "artist": song.artist,
+        "artistId": f"navartist-{song.artist}",
+        "album": song.album,
+        "duration": 181,
+    }
+
+
+@pytest.fixture
+def songs(live_server: LiveServer) -> list[Song]:
+    return collection_make()
+
+
+@pytest.fixture
+def theirs(songs: list[Song]) -> list[dict[str, Any]]:
+    """The songs of Navidrome: one is missing, and Affetti lacks another."""
+    rows = [as_navidrome_has_it(song) for song in songs[:-1]]
+    return [*rows, {"id": "navalone", "title": "Alone", "artist": "Nobody"}]
+
+
+@pytest.fixture
+def navidrome(theirs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server that answers search3 as Navidrome does, page by page."""
+    monkeypatch.setattr(bridging, "_PAGE", 10)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+            start = int(query["songOffset"][0])
+            is_known = query["u"] == ["ada"] and query["query"] == [""] and len(query["t"][0]) == 32
+            page = theirs[start : start + int(query["songCount"][0])]
+            answer: dict[str, Any] = {"status": "ok", "searchResult3": {"song": page}}
+            if not is_known:
+                answer = {"status": "failed", "error": {"code": 40, "message": "Wrong name"}}
+            body = json.dumps({"subsonic-response": answer}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    yield from served(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+
+
+def served(server: ThreadingHTTPServer) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def token(songs: list[Song]) -> str:
+    return token_secret(UserFactory(), "read", "playlists")
+
+
+@pytest.fixture
+def bridge(live_server: LiveServer, navidrome: str, token: str) -> Iterator[bridging.Bridge]:
+    made = bridging.Bridge(navidrome, "ada", "secret", live_server.url, token)
+    made.read()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plugin(bridge: bridging.Bridge, token: str) -> Iterator[httpx.Client]:
+    for address in served(bridging.server_of(bridge, "127.0.0.1", 0)):
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+            yield client
+
+
+def test_songs_are_matched(bridge: bridging.Bridge, songs: list[Song]) -> None:
+    assert bridge.ids.songs == {f"nav{song.pk}": str(song.pk) for song in songs[:-1]}
+    assert bridge.ids.unmatched == 1
+
+
+def test_an_instant_mix_has_ids_of_navidrome(
+    plugin: httpx.Client, live_server: LiveServer, songs: list[Song], token: str
+) -> None:
+    seed = songs[0].pk
+    sent = "eliminate_duplicates=false&n=30&radius_similarity=true&server=nav"
+    rows = plugin.get(f"/api/similar_tracks?item_id=nav{seed}&{sent}").json()
+    direct = httpx.get(
+        f"{live_server.url}/api/similar_tracks?item_id={seed}&n=30&eliminate_duplicates=false",
+        headers={"Authorization": f"Bearer {token}"},
+    ).json()
+    gone = str(songs[-1].pk)
+    wanted = [(f"nav{row['item_id']}", row["distance"]) for row in direct if row["item_id"] != gone]
+    assert [(row["item_id"], row["distance"]) for row in rows] == wanted
+    assert len(rows) == len(songs) - 2
+
+
+def test_artists_have_ids_of_navidrome(plugin: httpx.Client) -> None:
+    sent = {"artist": "navartist-Beta", "n": "10", "include_component_matches": "true"}
+    rows = plugin.get("/api/similar_artists", params=sent).json()
+    assert {row["artist_id"] for row in rows} == {
+        *("navartist-The Alpha", "navartist-Ørsted", "navartist-4 Winds")
+    }
+    for row in rows:
+        for match in row["component_matches"]:
+            for songs in match.values():
+                assert all(song["item_id"].startswith("nav") for song in songs)
+
+
+def test_paths_blends_and_lists_are_translated(plugin: httpx.Client, songs: list[Song]) -> None:
+    ends = {"start_song_id": f"nav{songs[0].pk}", "end_song_id": f"nav{songs[7].pk}"}
+    path = plugin.get("/api/find_path", params={**ends, "max_steps": 6}).json()["path"]
+    assert (path[0]["item_id"], path[-1]["item_id"]) == tuple(ends.values())
+    items = [
+        {"id": f"nav{songs[0].pk}", "op": "ADD", "type": "song"},
+        {"id": "navartist-Beta", "op": "SUBTRACT", "type": "artist"},
+    ]
+    blend = plugin.post("/api/alchemy", json={"items": items, "n": 5}).json()["results"]
+    assert blend
+    assert all(row["item_id"].startswith("nav") and row["author"] != "Beta" for row in blend)
+    kept = {"playlist_name": "Mix", "track_ids": [row["item_id"] for row in blend]}
+    assert plugin.post("/api/create_playlist", json=kept).json()["mapped"] == len(blend)
+
+
+def test_what_is_not_known_is_an_error(
+    plugin: httpx.Client, bridge: bridging.Bridge, songs: list[Song]
+) -> None:
+    # The id of Affetti is none of Navidrome, and must not be taken for one.
+    for given in ("navalone", str(songs[0].pk), "none", ""):
+        assert plugin.get("/api/similar_tracks", params={"item_id": given}).status_code >= 400
+    assert plugin.get("/api/v1/songs/", headers={"Authorization": "Bearer x"}).status_code < 500
+    assert plugin.get("/account").status_code == 404
+    wrong = plugin.get("/api/track", headers={"Authorization": "Bearer x"})
+    assert (wrong.status_code, "error" in wrong.json()) == (401, True)
+    assert plugin.post("/api/alchemy", content=b"{nonsense").status_code == 400
+    assert plugin.post("/api/alchemy", content=b" " * 2_000_000).status_code == 413
+
+
+def test_new_songs_are_read_when_they_are_named(
+    plugin: httpx.Client,
+    bridge: bridging.Bridge,
+    theirs: list[dict[str, Any]],
+    songs: list[Song],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs.append(as_navidrome_has_it(songs[-1]))
+    query = {"item_id": f"nav{songs[-1].pk}", "n": "3"}
+    assert plugin.get("/api/similar_tracks", params=query).status_code == 404  # it was just read
+    monkeypatch.setattr(bridging, "_AGAIN_SECONDS", 0.0)
+    assert len(plugin.get("/api/similar_tracks", params=query).json()) == 3
+
+
+def test_servers_that_refuse_are_told(live_server: LiveServer, navidrome: str, token: str) -> None:
+    for address, user, ours, error in (
+        (navidrome, "eve", live_server.url, ValueError),
+        ("http://127.0.0.1:9", "ada", live_server.url, httpx.HTTPError),
+        (navidrome, "ada", "http://127.0.0.1:9", httpx.HTTPError),
+    ):
+        made = bridging.Bridge(address, user, "secret", ours, token)
+        with pytest.raises(error):
+            made.read()
+        made.close()
+
+
+def test_songs_that_are_not_sure_are_left_out() -> None:
+    one = {"id": "1", "title": "A", "artist": "B", "album": "X", "duration_seconds": 100.0}
+    ours = [{**one, "musicbrainz_recording_id": ""}, {**one, "id": "2", "album": "Y"}]
+    ours[1]["musicbrainz_recording_id"] = "mbid"
+    song = {"id": "n", "title": "a", "artist": "b", "duration": 102}
+    assert bridging.matched([song], ours).songs == {}
+    assert bridging.matched([{**song, "album": "y"}], ours).songs == {"n": "2"}
+    assert bridging.matched([{**song, "musicBrainzId": "mbid"}], ours).songs == {"n": "2"}
+    assert bridging.matched([{**song, "album": "y", "duration": 300}], ours).songs == {}
