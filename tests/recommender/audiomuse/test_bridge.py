@@ -1,4 +1,4 @@
-"""The bridge between Navidrome's AudioMuse-AI plugin and Affetti."""
+"""The bridge between AudioMuse-AI plugins of media servers and Affetti."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from integrations.navidrome import bridge as bridging
+from integrations.bridge import server as bridging
+from integrations.bridge import sources
+from integrations.bridge.ids import matched
+from integrations.bridge.sources import Jellyfin, Lyrion, Subsonic
+from integrations.bridge.sources import Song as TheirSong
 from tests.factories import UserFactory, token_secret
 from tests.recommender.subsonic.conftest import collection_make
 
@@ -51,7 +55,7 @@ def theirs(songs: list[Song]) -> list[dict[str, Any]]:
 @pytest.fixture
 def navidrome(theirs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server that answers search3 as Navidrome does, page by page."""
-    monkeypatch.setattr(bridging, "_PAGE", 10)
+    monkeypatch.setattr(sources, "PAGE", 10)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -90,7 +94,7 @@ def token(songs: list[Song]) -> str:
 
 @pytest.fixture
 def bridge(live_server: LiveServer, navidrome: str, token: str) -> Iterator[bridging.Bridge]:
-    made = bridging.Bridge(navidrome, "ada", "secret", live_server.url, token)
+    made = bridging.Bridge(Subsonic(navidrome, "ada", "secret"), live_server.url, token)
     made.read()
     yield made
     made.close()
@@ -186,7 +190,7 @@ def test_servers_that_refuse_are_told(live_server: LiveServer, navidrome: str, t
         ("http://127.0.0.1:9", "ada", live_server.url, httpx.HTTPError),
         (navidrome, "ada", "http://127.0.0.1:9", httpx.HTTPError),
     ):
-        made = bridging.Bridge(address, user, "secret", ours, token)
+        made = bridging.Bridge(Subsonic(address, user, "secret"), ours, token)
         with pytest.raises(error):
             made.read()
         made.close()
@@ -196,8 +200,59 @@ def test_songs_that_are_not_sure_are_left_out() -> None:
     one = {"id": "1", "title": "A", "artist": "B", "album": "X", "duration_seconds": 100.0}
     ours = [{**one, "musicbrainz_recording_id": ""}, {**one, "id": "2", "album": "Y"}]
     ours[1]["musicbrainz_recording_id"] = "mbid"
-    song = {"id": "n", "title": "a", "artist": "b", "duration": 102}
-    assert bridging.matched([song], ours).songs == {}
-    assert bridging.matched([{**song, "album": "y"}], ours).songs == {"n": "2"}
-    assert bridging.matched([{**song, "musicBrainzId": "mbid"}], ours).songs == {"n": "2"}
-    assert bridging.matched([{**song, "album": "y", "duration": 300}], ours).songs == {}
+    for given, found in (
+        ({}, {}),
+        ({"album": "y"}, {"n": "2"}),
+        ({"recording": "mbid"}, {"n": "2"}),
+        ({"album": "y", "seconds": 300.0}, {}),
+        ({"album": "y", "seconds": None}, {"n": "2"}),
+    ):
+        song = TheirSong(**{"id": "n", "title": "a", "artist": "b", "seconds": 102.0, **given})
+        assert matched([song], ours).songs == found, given
+
+
+def read_by(source: Any, answer: Any) -> list[TheirSong]:
+    """Return the songs that a source reads of a server with answers of its own."""
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        return list(source.songs(client))
+
+
+def test_jellyfin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "PAGE", 2)
+    whole = {
+        "Id": "0f3b2a60-9c1d-4e5f-8a7b-6c5d4e3f2a1b",
+        "Name": "Élan",
+        "Album": "First",
+        "RunTimeTicks": 1_815_000_000,
+        "ArtistItems": [{"Name": "Ada", "Id": "a" * 32}, {"Name": "Guest", "Id": "b" * 32}],
+        "ProviderIds": {"MusicBrainzRecording": "mbid"},
+    }
+    rows = [whole, {"Id": "c" * 32, "Name": "Bare"}, {"Id": "d" * 32, "ArtistItems": []}]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == 'MediaBrowser Token="key"'
+        assert request.url.params["IncludeItemTypes"] == "Audio"
+        start, count = (int(request.url.params[name]) for name in ("StartIndex", "Limit"))
+        return httpx.Response(200, json={"Items": rows[start : start + count]})
+
+    first, *others = read_by(Jellyfin("http://jellyfin.test", "", "key"), answer)
+    assert first == TheirSong(
+        "0f3b2a609c1d4e5f8a7b6c5d4e3f2a1b", "Élan", "Ada", "a" * 32, "First", 181.5, "mbid"
+    )
+    assert [song.id for song in others] == ["c" * 32, "d" * 32]
+
+
+def test_lyrion_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "PAGE", 2)
+    whole = {"id": 7, "title": "Élan", "artist": "Ada", "artist_id": "3", "duration": "181.5"}
+    rows = [whole, {"id": "8", "title": "Bare"}]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        _, words = json.loads(request.content)["params"]
+        assert words[0] == "titles"
+        page = rows[words[1] : words[1] + words[2]]
+        return httpx.Response(200, json={"result": {"titles_loop": page} if page else {"count": 2}})
+
+    first, other = read_by(Lyrion("http://lyrion.test", "", ""), answer)
+    assert first == TheirSong("7", "Élan", "Ada", "3", "", 181.5)
+    assert (other.id, other.seconds) == ("8", None)

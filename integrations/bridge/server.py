@@ -1,35 +1,30 @@
-"""A bridge from the AudioMuse-AI plugin of Navidrome to Affetti: it translates the ids of songs.
+"""Passes calls of a plugin on to Affetti, with the ids of the plugin's media server on both sides.
 
-The plugin sends the ids of Navidrome and expects them in the answers, and Affetti has ids of its
-own. The bridge reads the songs of both servers, matches them by the recording's MusicBrainz id,
-else by artist, title and length, and passes calls on with the token that the plugin sends.
-Names are in README.md of this folder. It needs httpx, which Affetti has installed.
+Plugins for AudioMuse-AI send the ids of their media server and expect them in the answers, and
+Affetti has ids of its own. The bridge reads the songs of both, matches them by the recording's
+MusicBrainz id, else by artist, title and length, and passes calls on with the plugin's token.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
-import os
-import secrets
 import threading
 import time
-import unicodedata
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
+from integrations.bridge.ids import Ids, folded, matched
+from integrations.bridge.sources import PAGE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PAGE: Final = 500
+    from integrations.bridge.sources import Source
+
 _SECONDS: Final = 60.0
-_SAME_LENGTH: Final = 5.0
-"""Seconds by which the lengths of one recording may differ."""
 _AGAIN_SECONDS: Final = 60.0
 """After an id that is not known the songs are read again, but not more often than this."""
 _MOST_BODY: Final = 1024**2
@@ -38,66 +33,11 @@ _SONG_NAMES: Final = ("item_id", "start_song_id", "end_song_id", "id")
 _ARTIST_NAMES: Final = ("artist", "artist_id")
 
 
-@dataclass(slots=True)
-class Ids:
-    """The songs and artists of both servers by the ids of each."""
-
-    songs: dict[str, str] = field(default_factory=dict)
-    """Ids of Affetti by those of Navidrome."""
-    back: dict[str, str] = field(default_factory=dict)
-    artist_names: dict[str, str] = field(default_factory=dict)
-    """Names by the ids of Navidrome."""
-    artists_back: dict[str, str] = field(default_factory=dict)
-    """Ids of Navidrome by folded names."""
-    unmatched: int = 0
-
-
-def matched(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> Ids:
-    """Return which song of Navidrome is which of Affetti; what is not sure is left out."""
-    by_recording = {one["musicbrainz_recording_id"]: one for one in ours}
-    by_name: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in ours:
-        by_name.setdefault((_folded(one["artist"]), _folded(one["title"])), []).append(one)
-    ids = Ids()
-    for song in theirs:
-        if artist := song.get("artistId"):
-            ids.artist_names[artist] = song.get("artist", "")
-            ids.artists_back.setdefault(_folded(song.get("artist", "")), artist)
-        recording = song.get("musicBrainzId")
-        named = by_name.get((_folded(song.get("artist", "")), _folded(song["title"])), [])
-        found = (by_recording.get(recording) if recording else None) or _best(song, named)
-        if found is None:
-            ids.unmatched += 1
-            continue
-        ids.songs[song["id"]] = found["id"]
-        ids.back.setdefault(found["id"], song["id"])
-    return ids
-
-
-def _best(song: Mapping[str, Any], named: list[dict[str, Any]]) -> dict[str, Any] | None:
-    length = song.get("duration")
-    fitting = [
-        one
-        for one in named
-        if not length
-        or one["duration_seconds"] is None
-        or abs(length - one["duration_seconds"]) <= _SAME_LENGTH
-    ]
-    album = _folded(song.get("album", ""))
-    same = (one for one in fitting if _folded(one["album"] or "") == album)
-    return next(same, fitting[0] if len(fitting) == 1 else None)
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text or "").casefold()
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
-
-
 class Bridge:
     """The two servers, and the ids that are known of them."""
 
-    def __init__(self, navidrome: str, user: str, password: str, affetti: str, token: str) -> None:
-        self._navidrome, self._user, self._password = navidrome.rstrip("/"), user, password
+    def __init__(self, source: Source, affetti: str, token: str) -> None:
+        self._source = source
         self._affetti, self._token = affetti.rstrip("/"), token
         self._client = httpx.Client(timeout=_SECONDS)
         self._lock = threading.Lock()
@@ -110,7 +50,7 @@ class Bridge:
 
     def read(self) -> Ids:
         """Read the songs of both servers; httpx.HTTPError or ValueError if one does not answer."""
-        self.ids = matched(list(self._theirs()), list(self._ours()))
+        self.ids = matched(self._source.songs(self._client), list(self._ours()))
         self._read_at = time.monotonic()
         return self.ids
 
@@ -125,41 +65,13 @@ class Bridge:
             except (httpx.HTTPError, ValueError):
                 return
 
-    def _theirs(self) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            salt = secrets.token_hex(8)
-            token = hashlib.md5(f"{self._password}{salt}".encode(), usedforsecurity=False)
-            query: dict[str, str | int] = {
-                "u": self._user,
-                "t": token.hexdigest(),
-                "s": salt,
-                "v": "1.16.1",
-                "c": "affetti",
-                "f": "json",
-                "query": "",
-                "songCount": _PAGE,
-                "songOffset": offset,
-                "artistCount": 0,
-                "albumCount": 0,
-            }
-            response = self._client.get(f"{self._navidrome}/rest/search3.view", params=query)
-            answer = response.raise_for_status().json()["subsonic-response"]
-            if answer["status"] != "ok":
-                raise ValueError(answer["error"]["message"])
-            songs = answer["searchResult3"].get("song", [])
-            yield from songs
-            if len(songs) < _PAGE:
-                return
-            offset += len(songs)
-
     def _ours(self) -> Iterator[dict[str, Any]]:
         page: int | None = 1
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         while page is not None:
             query: dict[str, str | int] = {
                 "page": page,
-                "limit": _PAGE,
+                "limit": PAGE,
                 "include_embeddings": "false",
             }
             response = self._client.get(f"{self._affetti}/api/sync", params=query, headers=headers)
@@ -170,7 +82,7 @@ class Bridge:
     def passed(
         self, method: str, target: str, authorization: str, body: bytes
     ) -> tuple[int, bytes]:
-        """Return the status and the body of a call, with ids of Navidrome on both sides."""
+        """Return the status and the body of a call, with ids of the media server on both sides."""
         parts = urlsplit(target)
         if not parts.path.startswith(_PATHS):
             return 404, b'{"error": "The bridge has no such address."}'
@@ -232,7 +144,7 @@ class Bridge:
         return self.ids.songs.get(given, f"unknown {given}")
 
     def _told(self, answer: Any) -> Any:
-        """Return an answer with ids of Navidrome, without the songs that Navidrome lacks."""
+        """Return an answer with ids of the media server, without the songs that it lacks."""
         if isinstance(answer, list):
             kept = (self._told(one) for one in answer if self._is_there(one))
             return list(kept)
@@ -242,7 +154,7 @@ class Bridge:
         if "item_id" in told:
             told["item_id"] = self.ids.back[answer["item_id"]] if answer["item_id"] else None
         if "artist_id" in told:
-            told["artist_id"] = self.ids.artists_back.get(_folded(str(told.get("artist"))))
+            told["artist_id"] = self.ids.artists_back.get(folded(str(told.get("artist"))))
         return told
 
     def _is_there(self, row: Any) -> bool:
@@ -282,30 +194,3 @@ def server_of(bridge: Bridge, host: str, port: int) -> ThreadingHTTPServer:
             """Write nothing: addresses say who listens to what."""
 
     return ThreadingHTTPServer((host, port), Handler)
-
-
-def main() -> None:
-    """Read the songs of both servers, and pass calls on until Ctrl-C."""
-    parser = argparse.ArgumentParser(description="Translate ids between Navidrome and Affetti.")
-    parser.add_argument("--navidrome", required=True, help="address of Navidrome")
-    parser.add_argument(
-        "--user", required=True, help="of Navidrome; NAVIDROME_PASSWORD is its password"
-    )
-    parser.add_argument("--affetti", default="http://127.0.0.1:8000", help="address of Affetti")
-    parser.add_argument("--host", default="127.0.0.1", help="where the bridge listens")
-    parser.add_argument("--port", type=int, default=8001)
-    chosen = parser.parse_args()
-    password = os.environ.get("NAVIDROME_PASSWORD", "")
-    token = os.environ.get("AFFETTI_TOKEN", "")
-    bridge = Bridge(chosen.navidrome, chosen.user, password, chosen.affetti, token)
-    try:
-        ids = bridge.read()
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        parser.exit(1, f"The songs cannot be read: {error}\n")
-    print(f"{len(ids.songs)} songs are known to both, {ids.unmatched} to Navidrome alone")  # noqa: T201
-    with server_of(bridge, chosen.host, chosen.port) as server:
-        server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()
