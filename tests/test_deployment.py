@@ -177,6 +177,8 @@ NOT_PASSED = {
     *("DATABASE_URL", "REDIS_URL", "AFFETTI_VAR_DIR", "AFFETTI_CATALOG_ROOTS"),
     # Below AFFETTI_VAR_DIR, in the volume that every service has.
     "AFFETTI_UPLOAD_DIR",
+    # Of `manage.py mcp`, which runs where the language model's program does.
+    *("AFFETTI_MCP_ADDRESS", "AFFETTI_MCP_TOKEN"),
     # Never in a container; and a former name, which stops the start.
     *("AFFETTI_DEBUG", "AFFETTI_SECURE_COOKIES"),
 }
