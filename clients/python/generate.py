@@ -16,7 +16,7 @@ SCHEMA: Final = HERE.parents[1] / "docs/openapi.yaml"
 
 def client_generate(folder: Path) -> str:
     """Generate the client in `folder`, and return what the generator said."""
-    command = [
+    command: list[str | Path] = [
         *(sys.executable, "-m", "openapi_python_client", "generate"),
         *("--path", SCHEMA, "--config", HERE / "config.yaml"),
         *("--output-path", folder, "--overwrite", "--fail-on-warning"),

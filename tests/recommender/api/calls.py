@@ -298,6 +298,13 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
         {"id": w.library.pk}, body={"kind": "csv", "text": "path;year\n00.wav;1994\n"}
     ),
     "libraries_rescan_create": lambda w: Call({"id": w.library.pk}),
+    "libraries_table_create": lambda w: Call(
+        body={
+            "name": "Records",
+            "kind": "csv",
+            "text": "title,artist\nStill Water,Brass Umbrella\n",
+        }
+    ),
     "listens_list": _listens,
     "listens_create": lambda w: Call(body={"song_id": w.song.pk, "seconds_played": 151.5}),
     "listens_bulk_create": lambda w: Call(
