@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import DatabaseError
 from django.http import HttpResponse
@@ -18,7 +18,6 @@ from recommender.replays import Answer, keyed_begin, keyed_end, keyed_forget
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django.contrib.auth.models import User
     from rest_framework.request import Request
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Replayed:
             body = request._request.body
         except RawPostDataException:
             return  # a form, whose fields were read already: no view takes one
-        begun = keyed_begin(user=cast("User", request.user), key=key, content=content, body=body)
+        begun = keyed_begin(user=request.user, key=key, content=content, body=body)
         if isinstance(begun, Answer):
             answered = HttpResponse(begun.body, status=begun.status, headers=dict(begun.headers))
             answered[REPLAYED] = "true"

@@ -61,7 +61,7 @@ class AudioMuseView(APIView):
         token = _token(request)
         user = _user(token, found.scope)
         if found.throttle:
-            limit(found.throttle, str(user.pk) if token else address(request))
+            limit(found.throttle, str(user.pk) if token else address(request), request)
         texts = {name: str(value) for name, value in keys.items()}
         parameters = Parameters.of(request)
         _server_check(parameters)

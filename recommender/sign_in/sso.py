@@ -30,7 +30,7 @@ def _answered(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @login_not_required
     @functools.wraps(view)
     def answered(request: HttpRequest, provider_id: str) -> HttpResponse:
-        limit("login", address(request))
+        limit("login", address(request), request)
         try:
             return view(request, provider_id)
         except (RequestException, KeyError, ValueError) as error:
