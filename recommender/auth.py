@@ -17,7 +17,7 @@ from recommender.accounts import token_find
 from recommender.throttles import account_attempt, account_entered, request_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import TypeVar
 
     from django.contrib.auth.models import User
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 _KEYWORD = "Token"
 
 
-def request_token(request: HttpRequest | Request) -> Token | None:
-    """Return the token that a request sends, None without one.
+def request_token(
+    request: HttpRequest | Request, keywords: Collection[str] = (_KEYWORD.lower(),)
+) -> Token | None:
+    """Return the token that a request sends after one of the keywords, None without one.
 
     Raises AuthenticationFailed if it is malformed, unknown or expired, or if its owner is inactive.
     """
     words = get_authorization_header(request).split()  # type: ignore[arg-type]  # reads META alone
-    if not words or words[0].lower() != _KEYWORD.lower().encode():
+    if not words or words[0].lower().decode("latin-1") not in keywords:
         return None
     if len(words) != 2:
         raise exceptions.AuthenticationFailed(
@@ -105,7 +107,7 @@ class TokenAuthentication(BaseAuthentication):
         view = request.parser_context["view"]
         is_door = getattr(view, "is_door", False)
         try:
-            token = request_token(request)
+            token = request_token(request, self._keywords(view))
         except exceptions.AuthenticationFailed:
             is_read = settings.AFFETTI_PUBLIC and request.method in SAFE_METHODS
             if is_door or (is_read and getattr(view, "is_public", False)):
@@ -120,6 +122,12 @@ class TokenAuthentication(BaseAuthentication):
                 request_limit(request, token.user)  # the owner is known, and no longer afterwards
                 raise
         return token.user, token
+
+    @staticmethod
+    def _keywords(view: object) -> tuple[str, ...]:
+        own = _KEYWORD.lower()
+        # Programs that were written for another service cannot send ours.
+        return (own, "bearer") if getattr(view, "takes_bearer", False) else (own,)
 
     def authenticate_header(self, request: Request) -> str:
         return _KEYWORD

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
 HALF_LIFE: Final = timedelta(days=30)
 """The weight of a listen halves with every such time before the last listen."""
@@ -183,14 +184,20 @@ def _nearness_of_hours(moment: datetime, hour: int) -> float:
     return math.exp(-(min(apart, 24 - apart) ** 2) / (2 * HOUR_SPREAD**2))
 
 
+def listens_lately(*, user: User, days: int | None = None) -> QuerySet[Listen]:
+    """Return the listens of `user` in the last `days` days, or all, in no order."""
+    heard = Listen.objects.filter(user_id=user.pk).order_by()
+    if days is not None:
+        heard = heard.filter(listened_at__gte=timezone.now() - timedelta(days=days))
+    return heard
+
+
 def songs_heard(*, user: User, days: int | None = None) -> set[int]:
     """Return the ids of the songs that `user` listened to in the last `days` days, or ever.
 
     The other files of their recordings are among them, also if the file that was heard is gone.
     """
-    heard = Listen.objects.filter(user_id=user.pk)
-    if days is not None:
-        heard = heard.filter(listened_at__gte=timezone.now() - timedelta(days=days))
+    heard = listens_lately(user=user, days=days)
     recordings = heard.exclude(song__recording=None).values("song__recording")
     files = Song.objects.filter(recording__in=recordings).order_by()
     return {*heard.values_list("song_id", flat=True), *files.values_list("pk", flat=True)}

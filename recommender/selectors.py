@@ -79,6 +79,11 @@ _NOT_LISTED: Final = (
 )
 
 
+_LARGE: Final = tuple(
+    f"current_emotion__{name}" for name in ("timeline", "lyric_lines", "fused_embedding", "alone")
+)
+
+
 def song_list(*, model_version: str | None = None, quadrant: str = "") -> QuerySet[Song]:
     """Return the songs whose files are there, with what lists and exports of them show.
 
@@ -177,6 +182,21 @@ def songs_by_id(song_ids: Iterable[int], *, model_version: str | None = None) ->
     """Return those songs of `song_list` that have one of the ids, by id."""
     songs = song_list(model_version=model_version).order_by()
     return {song.pk: song for song in songs.filter(pk__in=list(song_ids))}
+
+
+def songs_credited(song_ids: Iterable[int]) -> dict[int, Song]:
+    """Return songs with their credits and the numbers of their tracks, by id, in two queries."""
+    songs = song_details().filter(pk__in=list(song_ids)).order_by().defer("lyrics", *_LARGE)
+    return {song.pk: song for song in songs}
+
+
+def song_ids_by(column: str, values: Sequence[str]) -> dict[str, list[int]]:
+    """Return the songs whose files are there and that have each value in a column, by value."""
+    found: dict[str, list[int]] = {}
+    songs = Song.objects.filter(is_available=True, **{f"{column}__in": values}).order_by("pk")
+    for value, pk in songs.values_list(column, "pk"):
+        found.setdefault(str(value), []).append(pk)
+    return found
 
 
 def song_places(*, model_version: str, step: int, most: int) -> list[tuple[int, float, float]]:

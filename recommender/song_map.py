@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -30,8 +30,13 @@ if TYPE_CHECKING:
 
 MAP_SONGS: Final = 200_000
 """The most songs of a map; of a larger catalogue it has an even choice."""
+TILE_SONGS: Final = 4_096
+"""The most songs of a tile."""
+MOST_ZOOM: Final = 16
+"""A tile at this zoom is as wide as the smallest step of a place in a map."""
 _T = TypeVar("_T")
 _MAGIC: Final = b"ASM1"
+_TILE_MAGIC: Final = b"AST1"
 _FULL: Final = 65_535
 _BLOCK: Final = 20_000
 """Songs that are compared with all moods at once."""
@@ -73,6 +78,7 @@ class _Kept(Generic[_T]):
 
 _map: Final = _Kept[SongMap]()
 _drawings: Final = _Kept[str]()
+_all_places: Final = _Kept["tuple[NDArray[np.int64], NDArray[np.floating]]"]()
 _mood_counts: Final = _Kept[Mapping[str, int]]()
 
 
@@ -96,6 +102,40 @@ def map_drawing(name: str, draw: Callable[[NDArray[np.floating], int], str]) -> 
     return _drawings.of(snapshot, name, drawn)
 
 
+def map_tile(zoom: int, column: int, row: int) -> SongMap:
+    """Return the songs of a tile of the plane, which has ``2 ** zoom`` tiles along each side.
+
+    The `TILE_SONGS` with the lowest ranks are there. Ranks are drawn by the ids, so a song of a
+    tile is also in the tile inside it. Of a vector database only the songs of the map have tiles.
+    The numbers are laid out as those of a `SongMap`, with ``AST1`` and the songs of the tile.
+    """
+    snapshot = index_snapshot()
+    ids, places = _all_places.of(snapshot, "", lambda: _every_place(snapshot))
+    along = np.minimum(np.floor(places * 2**zoom).astype(np.int64), 2**zoom - 1)
+    inside = np.flatnonzero((along[:, 0] == column) & (along[:, 1] == row))
+    chosen = inside
+    if len(inside) > TILE_SONGS:
+        ranks = _ranks(ids[inside])
+        chosen = np.sort(inside[np.argpartition(ranks, TILE_SONGS)[:TILE_SONGS]])
+    return _made(ids[chosen], places[chosen], len(inside), magic=_TILE_MAGIC)
+
+
+def _ranks(ids: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return a rank of each song that depends on its id alone (Steele et al., 2014, SplitMix)."""
+    ranks = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    ranks = (ranks ^ (ranks >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    return ranks ^ (ranks >> np.uint64(27))
+
+
+def map_in_lists(made: SongMap) -> dict[str, Any]:
+    """Return the numbers of a map as lists, by name; places have four digits."""
+    count, total = struct.unpack_from("<II", made.body, 4)
+    ids = np.frombuffer(made.body, "<u4", count, 12).cumsum(dtype=np.int64)
+    places = np.frombuffer(made.body, "<u2", 2 * count, 12 + 4 * count) / _FULL
+    valence, arousal = np.round(places, 4).reshape(2, count).tolist()
+    return {"total": total, "ids": ids.tolist(), "valence": valence, "arousal": arousal}
+
+
 def mood_counts() -> Mapping[str, int]:
     """Return how many songs lie nearer to each mood than to any other; together they are all.
 
@@ -105,12 +145,19 @@ def mood_counts() -> Mapping[str, int]:
     return _mood_counts.of(snapshot, "", lambda: _counted(snapshot))
 
 
+def _every_place(snapshot: IndexSnapshot) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Return ids in order, and (songs, 2) places; of a vector database those of the map."""
+    if snapshot.source is not None:
+        return _places(snapshot)[:2]
+    rows = np.flatnonzero(snapshot.alive)
+    ids = snapshot.song_ids[rows]
+    order = np.argsort(ids)
+    return ids[order], np.clip(snapshot.affect[rows[order], :2], 0.0, 1.0)
+
+
 def _counted(snapshot: IndexSnapshot) -> Mapping[str, int]:
-    if snapshot.source is None:
-        places = snapshot.affect[np.flatnonzero(snapshot.alive), :2]
-        total = len(places)
-    else:
-        _, places, total = _places(snapshot)
+    places = _every_place(snapshot)[1]
+    total = len(places) if snapshot.source is None else snapshot.song_count
     moods = np.array([(mood.valence, mood.arousal) for mood in MOODS.values()], np.float32)
     counts = np.zeros(len(moods), np.int64)
     for start in range(0, len(places), _BLOCK):
@@ -145,11 +192,17 @@ def _step(total: int) -> int:
     return max(1, -(-total // MAP_SONGS))
 
 
-def _made(ids: NDArray[np.int64], places: NDArray[np.floating], total: int) -> SongMap:
+def _made(
+    ids: NDArray[np.int64],
+    places: NDArray[np.floating],
+    total: int,
+    *,
+    magic: bytes = _MAGIC,
+) -> SongMap:
     whole = np.rint(np.clip(places, 0.0, 1.0) * _FULL).astype("<u2")
     body = b"".join(
         [
-            struct.pack("<4sII", _MAGIC, len(ids), total),
+            struct.pack("<4sII", magic, len(ids), total),
             np.diff(ids, prepend=0).astype("<u4").tobytes(),
             whole[:, 0].tobytes(),
             whole[:, 1].tobytes(),

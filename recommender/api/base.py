@@ -19,7 +19,7 @@ from recommender.api.idempotency import Replayed
 from recommender.terms import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from django.contrib.auth.models import User
     from rest_framework.request import Request
@@ -42,6 +42,8 @@ class StrictQuery(Conditional, Replayed):
     paged_actions: ClassVar[tuple[str, ...]] = ()
     """Actions beside `list` that answer with a page."""
     query_inputs: ClassVar[Mapping[str, type[serializers.Serializer[Any]]]] = {}
+    query_names: ClassVar[Mapping[str, Iterable[str]]] = {}
+    """More names, by action."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown parameters of those who may use the view (a hook of the framework)."""
@@ -80,6 +82,7 @@ class StrictQuery(Conditional, Replayed):
         view: Any = self
         action = str(getattr(view, "action", ""))
         names = list(self.query_inputs[action]().fields) if action in self.query_inputs else []
+        names += self.query_names.get(action, ())
         if action not in ("list", *self.paged_actions):
             return names
         filters = getattr(view, "filterset_class", None) if action == "list" else None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -32,12 +29,19 @@ from recommender.api.base import (
     unit_field,
     valid_data,
 )
+from recommender.api.constraints import (
+    CONSTRAINT_FIELDS,
+    constraint_parameters,
+    constraints_read,
+)
+from recommender.api.maps import MAP_RESPONSES, MAP_WORDS, FormInput, map_answer
 from recommender.feedback import SongMarks, marks_of_songs
 from recommender.filters import SongFilter
 from recommender.library import SONG_KEYSETS
 from recommender.media.waveforms import song_waveform
 from recommender.models import Scope
 from recommender.playlists import similar_listed, songs_similar
+from recommender.playlists.constraints import songs_allowed
 from recommender.terms import notes_told, told
 
 if TYPE_CHECKING:
@@ -52,6 +56,20 @@ class SimilarInput(serializers.Serializer[Any]):
     """Query of a request for similar songs."""
 
     count = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    whole = unit_field(
+        required=False,
+        help_text="Weight of all that the network knows of the songs; 1 without any weight.",
+    )
+    mood = unit_field(required=False, help_text="Weight of place and emotions.")
+    sound = unit_field(required=False, help_text="Weight of the places by the sound alone.")
+    words = unit_field(required=False, help_text="Weight of the places by the words alone.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse weights that are all 0."""
+        weights = [value for name, value in attrs.items() if name != "count"]
+        if weights and not any(weights):
+            raise serializers.ValidationError({"whole": [gettext("One weight must be above 0.")]})
+        return attrs
 
 
 def _spread() -> serializers.FloatField:
@@ -308,9 +326,24 @@ class WaveformOutput(serializers.Serializer[Any]):
     )
 
 
+class SimilarPartsOutput(serializers.Serializer[Any]):
+    """How alike two songs are by each part; what is not known of both is null."""
+
+    whole = unit_field()
+    mood = unit_field()
+    sound = unit_field(allow_null=True)
+    words = unit_field(allow_null=True)
+
+
 class SimilarSongOutput(serializers.Serializer[Any]):
     song = SongOutput()
     similarity = serializers.FloatField(min_value=-1, max_value=1, help_text="Cosine.")
+    score = unit_field(help_text="The weighted mean of the parts; the songs are in its order.")
+    parts = SimilarPartsOutput()
+
+
+_FILTERS: Final = [name for name in CONSTRAINT_FIELDS if name not in SongFilter.base_filters]
+_OTHERS: Final = [name for name in CONSTRAINT_FIELDS if name in SongFilter.base_filters]
 
 
 class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
@@ -321,15 +354,27 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     serializer_class = SongOutput
     filterset_class = SongFilter
     keysets = SONG_KEYSETS
-    query_inputs = {"similar": SimilarInput}
+    query_inputs = {"similar": SimilarInput, "map": FormInput}
+    query_names = {"list": _FILTERS, "similar": CONSTRAINT_FIELDS}
 
     def get_queryset(self) -> QuerySet[Song]:
         is_detail = self.action == "retrieve"
         return selectors.song_details() if is_detail else selectors.song_list()
 
-    @extend_schema(summary="Songs", responses=SongOutput(many=True))
+    def filter_queryset(self, queryset: QuerySet[Song]) -> QuerySet[Song]:
+        """Filter lists alone: what is asked of one song's neighbours is no filter of the song."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    @extend_schema(
+        summary="Songs",
+        description="Every constraint of a playlist is a filter here, too.",
+        parameters=constraint_parameters(*_OTHERS),
+        responses=SongOutput(many=True),
+    )
     def list(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        wanted = constraints_read(request.query_params.dict(), *_OTHERS)
+        songs = songs_allowed(self.filter_queryset(self.get_queryset()), wanted, request.user)
+        page = self.paginate_queryset(songs) or []
         output = SongOutput(page, many=True, context=song_context(request, page))
         return self.get_paginated_response(output.data)
 
@@ -340,7 +385,9 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
 
     @extend_schema(
         summary="Songs that sound and read alike",
-        parameters=[SimilarInput],
+        description="Constraints of playlists limit them. With weights, `score` is the weighted "
+        "mean of the parts, and songs of which such a part is not known are left out.",
+        parameters=[SimilarInput, *constraint_parameters()],
         responses={
             200: SimilarSongOutput(many=True),
             409: OpenApiResponse(description="The song is not analysed."),
@@ -350,10 +397,19 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
     @action(detail=True, pagination_class=None)
     def similar(self, request: Request, pk: str) -> Response:
         query = valid_data(SimilarInput(data=request.query_params.dict()))
+        limits = constraints_read(request.query_params.dict())
         song = self.get_object()
-        found = songs_similar(song_id=song.pk, k=query["count"], user=request.user)
+        count = query.pop("count")
+        found = songs_similar(
+            song_id=song.pk, k=count, user=request.user, limits=limits, weights=query
+        )
         answer: list[dict[str, Any]] = [
-            {"song": similar, "similarity": match.similarity}
+            {
+                "song": similar,
+                "similarity": match.similarity,
+                "score": match.score,
+                "parts": match.parts,
+            }
             for match, similar in similar_listed(found)
         ]
         context = song_context(request, [row["song"] for row in answer])
@@ -394,28 +450,14 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
 
     @extend_schema(
         summary="Places of all songs on the plane",
-        description=(
-            "Little-endian numbers. First `ASM1`, the number of songs here and that of all songs "
-            "(uint32 each). Then three columns in the order of ids: the distance to the id before "
-            "(uint32), valence and arousal (uint16, of which 65,535 is 1). Of more than "
-            f"{song_map.MAP_SONGS} songs these are an even choice."
-        ),
-        responses={(HTTPStatus.OK, "application/octet-stream"): OpenApiTypes.BINARY},
+        description=MAP_WORDS,
+        parameters=[FormInput],
+        responses=MAP_RESPONSES,
         filters=False,
     )
     @action(detail=False, pagination_class=None)
     def map(self, request: Request) -> HttpResponseBase:
-        made = song_map.song_map()
-        is_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
-        etag = f'"{made.etag}{"-gzip" if is_gzip else ""}"'
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-        if is_gzip:
-            headers["Content-Encoding"] = "gzip"
-        whole = HttpResponse(
-            made.compressed if is_gzip else made.body, "application/octet-stream", headers=headers
-        )
-        # Django answers 304 in place of it where the client has this map.
-        return get_conditional_response(request._request, etag=etag, response=whole) or whole
+        return map_answer(song_map.song_map(), request)
 
 
 _router = SimpleRouter()

@@ -23,12 +23,15 @@ from recommender.api import (
     jobs,
     libraries,
     listens,
+    lookup,
+    maps,
     me,
     model_versions,
     moods,
     playlists,
     profile,
     songs,
+    spotify,
     stations,
     tokens,
 )
@@ -39,7 +42,21 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 _RESOURCES: Final = (
-    *(songs, moods, facets, playlists, stations, listens, imports, feedback, profile, corrections),
+    *(
+        lookup,
+        maps,
+        songs,
+        spotify,
+        moods,
+        facets,
+        playlists,
+        stations,
+        listens,
+        imports,
+        feedback,
+        profile,
+        corrections,
+    ),
     *(emotions, jobs, libraries, model_versions, auth, tokens, app_passwords, account, me),
 )
 

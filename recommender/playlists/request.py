@@ -240,11 +240,7 @@ class PlaylistRequest(Values):
                 )
         super().__init__({name: _checked(FIELDS[name], given.get(name)) for name in FIELDS})
         self._check_targets()
-        for constraint in CONSTRAINTS:
-            try:
-                constraint.check(self)
-            except FieldError as error:
-                _reject(error.part or constraint.fields()[0].name, error.problem)
+        _check_constraints(self)
 
     def _check_targets(self) -> None:
         targets = [FIELDS[name] for name in TARGETS]
@@ -321,6 +317,24 @@ FIELDS: Final[Mapping[str, Field[Any]]] = {
     )
 }
 """Every field of a request by name: targets, choice, constraints."""
+
+
+def constraint_values(given: Mapping[str, object]) -> Values:
+    """Return checked values of constraints without a target; other fields have their defaults.
+
+    Raises `PlaylistRequestError` as `PlaylistRequest` does.
+    """
+    values = Values({name: _checked(FIELDS[name], given.get(name)) for name in FIELDS})
+    _check_constraints(values)
+    return values
+
+
+def _check_constraints(values: Values) -> None:
+    for constraint in CONSTRAINTS:
+        try:
+            constraint.check(values)
+        except FieldError as error:
+            _reject(error.part or constraint.fields()[0].name, error.problem)
 
 
 def _checked(field: Field[Any], value: object) -> object:

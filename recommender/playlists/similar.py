@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext
 
+from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.index import index_snapshot
 from recommender.index.protocol import PLAYABLE, SAME_RECORDING, Condition, Nearest
+from recommender.playlists.alike import Sought
 from recommender.playlists.availability import available_emotions, unavailable_rows
 from recommender.playlists.banned import banned_conditions, banned_rows
+from recommender.playlists.constraints import allowed_rows, conditions_of
 from recommender.playlists.listed import with_songs
 from recommender.playlists.targets import song_unusable_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.models import AnonymousUser, User
     from numpy.typing import NDArray
 
     from catalog.models import Song
     from recommender.index import IndexSnapshot
+    from recommender.playlists.fields import Values
 
 _FILES: Final = 4
 """A vector database is asked for so many times the songs: some are files of one recording."""
@@ -37,6 +42,10 @@ class SimilarSong:
     similarity: float
     model_version: str
     """The version that both embeddings are of, equal for all songs of an answer."""
+    score: float = 1.0
+    """The weighted mean of the parts, in [0, 1]."""
+    parts: Mapping[str, float | None] = field(default_factory=dict)
+    """How alike they are by each of `PARTS`, in [0, 1]; None where it is not known of both."""
 
 
 def songs_similar(
@@ -45,42 +54,83 @@ def songs_similar(
     k: int = 20,
     user: User | AnonymousUser | None = None,
     is_playable: bool = False,
+    limits: Values | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> list[SimilarSong]:
-    """Return the `k` other songs, or fewer, with the most similar fused embeddings, best first.
+    """Return the `k` other songs, or fewer, that are most similar, best first.
 
-    Each recording is there once, and that of the song itself is not. What `user` banned is left
-    out, and so are songs without audio if they have to be playable.
+    They have the most similar fused embeddings, or by `weights` of `PARTS` the highest weighted
+    mean of their parts. Each recording is there once, and that of the song itself is not. What
+    `user` banned, or the constraints of `limits` do not allow, is left out, and so are songs
+    without audio if they have to be playable.
 
-    Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED.
+    Raises `PlaylistRequestError` with SONG_NOT_FOUND or SONG_NOT_ANALYSED, and with REQUEST_INVALID
+    if a part has a weight that is not known of the song.
     """
+    weights = {name: one for name, one in (weights or {}).items() if one} or {"whole": 1.0}
     snapshot = index_snapshot()
     held = snapshot.narrowed([song_id])
     row = held.rows_of([song_id])
     if not len(row):
         raise song_unusable_error([song_id])
-    query = held.fused(row)[0]
+    sought = Sought.of(held, int(row[0]))
+    _check_known(sought, weights)
     others = Condition(SAME_RECORDING, any_of=(song_id,), is_refused=True)
     own = [others, *([PLAYABLE] if is_playable else [])]
-    conditions = [*own, *banned_conditions(user)]
-    snapshot = snapshot.narrowed([song_id], [Nearest(query, _FILES * k)], conditions)
+    limiting = conditions_of(snapshot, limits, user) if limits else banned_conditions(user)
+    snapshot = snapshot.narrowed([song_id], sought.queries(weights, _FILES * k), [*own, *limiting])
     allowed = snapshot.alive.copy()
     for condition in own:
         allowed &= snapshot.passing(condition)
-    banned = banned_rows(snapshot, user)
-    if banned is not None:
+    if limits is not None:
+        allowed &= allowed_rows(snapshot, limits, user)[0]
+    elif (banned := banned_rows(snapshot, user)) is not None:
         allowed &= ~banned
     while True:
-        rows = _nearest(snapshot, query, k, allowed)
+        if list(weights) == ["whole"]:
+            rows = _nearest(snapshot, sought.fused, k, allowed)
+        else:
+            rows = sought.best(snapshot, weights, k, allowed)
         gone = unavailable_rows(snapshot, rows, available_emotions(snapshot, rows))
         if not gone:
             break
         allowed[gone] = False
-    found = snapshot.fused(rows) @ query
+    return _told(snapshot, sought, rows, weights)
+
+
+def _check_known(sought: Sought, weights: Mapping[str, float]) -> None:
+    for part in weights:
+        if not sought.knows(part):
+            raise PlaylistRequestError(
+                PlaylistErrorCode.REQUEST_INVALID,
+                gettext("%(part)s has a weight, but of this song it is not known.")
+                % {"part": part},
+                {"field": part},
+            )
+
+
+def _told(
+    snapshot: IndexSnapshot,
+    sought: Sought,
+    rows: NDArray[np.int64],
+    weights: Mapping[str, float],
+) -> list[SimilarSong]:
+    """Return the songs of rows with their similarity and parts."""
+    cosines = np.minimum(snapshot.fused(rows) @ sought.fused, 1.0)
+    scores = sought.scores(snapshot, rows, weights)
+    parts = sought.parts(snapshot, rows)
     return [
-        SimilarSong(song_id, min(1.0, similarity), snapshot.model_version)
-        for song_id, similarity in zip(
-            snapshot.song_ids[rows].tolist(), found.tolist(), strict=True
+        SimilarSong(
+            song_id=int(snapshot.song_ids[row]),
+            similarity=float(cosines[at]),
+            model_version=snapshot.model_version,
+            score=float(scores[at]),
+            parts={
+                name: None if np.isnan(values[at]) else float(values[at])
+                for name, values in parts.items()
+            },
         )
+        for at, row in enumerate(rows.tolist())
     ]
 
 

@@ -180,7 +180,15 @@ PAGES: dict[str, dict[str, str]] = {
 # Of the API; `options` tells the same people as the other methods what the address takes.
 API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "songs/": (Scope.READ, READ),
+    "songs/lookup/": (Scope.READ, {"post": "all"}),
     "songs/map/": (Scope.READ, READ),
+    "songs/map/tiles/{zoom}/{column}/{row}/": (Scope.READ, READ),
+    "recommendations": (Scope.READ, READ),
+    "recommendations/": (Scope.READ, READ),
+    "audio-features": (Scope.READ, READ),
+    "audio-features/": (Scope.READ, READ),
+    "audio-features/{pk}": (Scope.READ, READ),
+    "audio-features/{pk}/": (Scope.READ, READ),
     "songs/{pk}/": (Scope.READ, READ),
     "songs/{pk}/similar/": (Scope.READ, READ),
     "songs/{pk}/emotion/": (Scope.READ, READ),
@@ -352,6 +360,7 @@ ROUTES = dict(routes())
 def api_name(route: str) -> str:
     name = route.removeprefix("api/v1/")
     name = re.sub(r"\(\?P<pk>[^)]*\)|<uuid:pk>|<int:pk>", "{pk}", name)
+    name = re.sub(r"<int:(\w+)>", r"{\1}", name)
     return name.replace("^", "").replace("$", "")
 
 
@@ -493,6 +502,7 @@ def address(route: str, world: dict[str, Any]) -> str:
     if key is None:
         key = {
             "songs": "catalog/song",
+            "audio-features": "catalog/song",
             "artists": "catalog/artist",
             "playlists": "recommender/playlist",
             "history": "recommender/listenimport",
@@ -507,6 +517,8 @@ def address(route: str, world: dict[str, Any]) -> str:
         }.get(re.sub(r"^(api/v1/|manage/|account/(?=app))?\^?", "", route).split("/")[0], "token")
     pk = str((world["token"] if key == "token" else rows[key]).pk)
     route = route.replace("<str:token>", SHARE_TOKEN).replace("<str:suffix>", "m3u8")
+    for name in ("zoom", "column", "row"):
+        route = route.replace(f"<int:{name}>", "0")
     route = route.replace("<slug:language>", "de").replace("<str:digest>", "0")
     filled = re.sub(r"\(\?P<pk>[^)]*\)|<\w*:?(pk|object_id|id|uid|key)>", pk, route)
     return "/" + filled.replace("^", "").replace("$", "")

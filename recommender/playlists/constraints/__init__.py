@@ -14,6 +14,7 @@ from recommender.playlists.constraints.base import (
     conditions_of,
     constraint_notes,
     relaxable,
+    songs_allowed,
 )
 from recommender.playlists.constraints.listener import MAX_EXCLUDED
 
@@ -25,4 +26,5 @@ __all__ = [
     "conditions_of",
     "constraint_notes",
     "relaxable",
+    "songs_allowed",
 ]

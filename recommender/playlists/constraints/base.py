@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from django.db.models import Q
+
+from recommender.index import index_snapshot
 from recommender.index.protocol import SAME_RECORDING, Condition
 from recommender.playlists.banned import BANNED_NOUN, banned_conditions, banned_rows
+from recommender.playlists.constraints.in_sql import in_sql
 from recommender.playlists.fields import Field
 
 if TYPE_CHECKING:
@@ -13,8 +17,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     from django.contrib.auth.models import AnonymousUser, User
+    from django.db.models import QuerySet
     from numpy.typing import NDArray
 
+    from catalog.models import Song
     from recommender.index import IndexSnapshot
     from recommender.playlists.fields import Values
 
@@ -68,6 +74,15 @@ class Constraint:
             allowed &= snapshot.passing(condition)
         return allowed
 
+    def in_sql(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> Q:
+        """Return the same for rows of `selectors.song_list`; called only if it is active."""
+        found = Q()
+        for condition in self.conditions(snapshot, request, user):
+            found &= in_sql(condition, snapshot.genre_names)
+        return found
+
 
 CONSTRAINTS: Final[list[Constraint]] = []
 """Every registered constraint, in the order of their fields."""
@@ -77,6 +92,17 @@ def register(constraint: type[Constraint]) -> type[Constraint]:
     """Add a constraint to `CONSTRAINTS`."""
     CONSTRAINTS.append(constraint())
     return constraint
+
+
+def songs_allowed(
+    songs: QuerySet[Song], request: Values, user: User | AnonymousUser | None
+) -> QuerySet[Song]:
+    """Return those songs of `selectors.song_list` that the active constraints allow."""
+    active = [one for one in CONSTRAINTS if one.fields() and one.is_active(request)]
+    if not active:
+        return songs
+    snapshot = index_snapshot()
+    return songs.filter(*(one.in_sql(snapshot, request, user) for one in active))
 
 
 def relaxable(request: Values) -> list[Constraint]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from catalog.retold import kept
 from recommender.feedback import feedback_of
-from recommender.history import songs_heard
+from recommender.history import listens_lately, songs_heard
 from recommender.index.protocol import SAME_RECORDING, Condition
 from recommender.playlists.constraints.base import Constraint, all_but, register
+from recommender.playlists.constraints.in_sql import same_recordings
 from recommender.playlists.fields import Field, Group
 from recommender.playlists.kinds import Flag, Ids, WholeNumber
 
@@ -66,6 +68,14 @@ class HeardSongs(Constraint):
         days = self.exclude_heard_days.of(request)
         return all_but(songs_heard(user=user, days=days))
 
+    def in_sql(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> Q:
+        if user is None or not user.is_authenticated:
+            return Q()
+        heard = listens_lately(user=user, days=self.exclude_heard_days.of(request))
+        return ~same_recordings(heard.values("song_id"))
+
 
 @register
 class NeverHeard(Constraint):
@@ -88,6 +98,13 @@ class NeverHeard(Constraint):
         if user is None or not user.is_authenticated:
             return []
         return all_but(songs_heard(user=user))
+
+    def in_sql(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> Q:
+        if user is None or not user.is_authenticated:
+            return Q()
+        return ~same_recordings(listens_lately(user=user).values("song_id"))
 
 
 @register

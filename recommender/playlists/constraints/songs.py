@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from django.db.models import Q
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from rapidfuzz import fuzz, process
@@ -254,9 +255,12 @@ class Language(Constraint):
     def allowed(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
-        return _only(
-            Song.objects.filter(language=language_code(self.language.of(request))), snapshot
-        )
+        return _only(Song.objects.filter(self.in_sql(snapshot, request, user)), snapshot)
+
+    def in_sql(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> Q:
+        return Q(language=language_code(self.language.of(request)))
 
 
 @register
@@ -277,6 +281,11 @@ class NotExplicit(Constraint):
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> NDArray[np.bool_]:
         return ~_only(Song.objects.filter(is_explicit=True), snapshot)
+
+    def in_sql(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> Q:
+        return ~Q(is_explicit=True)
 
 
 @register
@@ -341,6 +350,73 @@ class Confidence(Constraint):
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> list[Condition]:
         return [Condition("confidences", low=self.min_confidence.of(request))]
+
+
+@register
+class Place(Constraint):
+    """Only songs of a part of the plane; a box makes songs nearby match less, this leaves none."""
+
+    noun = kept(gettext_noop("place on the plane"))
+    min_valence = Field[float](
+        Number(0, 1),
+        0.0,
+        "Only songs that are at least so pleasant",
+        group=Group.CONSTRAINT,
+    )
+    max_valence = Field[float](
+        Number(0, 1),
+        1.0,
+        "Only songs that are at most so pleasant",
+        group=Group.CONSTRAINT,
+    )
+    min_arousal = Field[float](
+        Number(0, 1),
+        0.0,
+        "Only songs that are at least so lively",
+        group=Group.CONSTRAINT,
+    )
+    max_arousal = Field[float](
+        Number(0, 1),
+        1.0,
+        "Only songs that are at most so lively",
+        group=Group.CONSTRAINT,
+    )
+
+    def check(self, request: Values) -> None:
+        for low, high in (
+            (self.min_valence, self.max_valence),
+            (self.min_arousal, self.max_arousal),
+        ):
+            if low.of(request) > high.of(request):
+                raise FieldError(
+                    gettext("is %(low)g, above %(name)s, %(high)g")
+                    % {"low": low.of(request), "name": high.name, "high": high.of(request)},
+                    part=low.name,
+                )
+
+    def conditions(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> list[Condition]:
+        valence = self.min_valence.of(request), self.max_valence.of(request)
+        arousal = self.min_arousal.of(request), self.max_arousal.of(request)
+        return [
+            Condition(axis, low=low, high=high)
+            for axis, (low, high) in (("valence", valence), ("arousal", arousal))
+            if (low, high) != (0.0, 1.0)
+        ]
+
+    def allowed(
+        self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
+    ) -> NDArray[np.bool_]:
+        allowed = snapshot.alive.copy()
+        for condition in self.conditions(snapshot, request, user):
+            # Where a listener's own plane has the songs, as for the target.
+            values = np.asarray(snapshot.affect.dimension(_AXES.index(condition.column))[:])
+            allowed &= (values >= (condition.low or 0.0)) & (values <= (condition.high or 0.0))
+        return allowed
+
+
+_AXES: Final = ("valence", "arousal")
 
 
 def _only(songs: QuerySet[Song], snapshot: IndexSnapshot) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def addresses() -> list[str]:
         path = route
         for converter in ("(?P<pk>[^/.]+)", "<uuid:pk>"):
             path = path.replace(converter, str(uuid.UUID(int=1)))
-        path = path.replace("<int:pk>", "1")
+        path = re.sub(r"<int:\w+>", "1", path)
         filled.append(f"/{path.replace('^', '').replace('$', '')}")
     return filled
 
