@@ -373,38 +373,52 @@ class PlaylistViewSet(
             raise exceptions.NotAuthenticated(
                 gettext("Log in to keep a playlist, or leave `save` out.")
             )
-        wanted = PlaylistRequest.from_json(data)
-        words = worded(wanted)
-        if words.is_relative and wanted.last_target is None:
-            wanted = wanted.replace(last_target=last_target(request.user))
-            words = worded(wanted)
-        if words.needs_network:
-            words_limit(request)
-        generated = playlist_generate(request=wanted, user=request.user, words=words)
+        generated = generated_list(request, PlaylistRequest.from_json(data))
         kept = None
         if is_kept:
             kept = playlist_save(user=account(request), generated=generated, name=name)
         answer = _generated_answer(generated, kept, name)
         return Response(
-            self._output(GeneratedPlaylistOutput, answer),
+            _output(request, GeneratedPlaylistOutput, answer),
             status=HTTPStatus.OK if kept is None else HTTPStatus.CREATED,
         )
 
     def _own_list(self) -> Playlist:
         """Return the list that is to be changed; a station makes its own versions by itself."""
-        playlist = self.get_object()
-        if playlist.station_id is not None:
-            raise exceptions.ValidationError({"id": [gettext("This is a version of a station.")]})
-        return playlist
+        return own_list(self.get_object())
 
     def _kept(self, playlist: Playlist) -> Response:
-        answer = _kept_answer(playlist)
-        answer["share_url"] = _share_url(self.request, playlist.share_token)
-        return Response(self._output(PlaylistOutput, answer))
+        return kept_response(self.request, playlist)
 
-    def _output(self, serializer: type[BaseSerializer[Any]], answer: dict[str, Any]) -> Any:
-        songs = [entry.song for entry in answer["entries"]]
-        return serializer(answer, context=song_context(self.request, songs)).data
+
+def own_list(playlist: Playlist) -> Playlist:
+    """Return a list that may be changed; ValidationError if a station makes its versions."""
+    if playlist.station_id is not None:
+        raise exceptions.ValidationError({"id": [gettext("This is a version of a station.")]})
+    return playlist
+
+
+def generated_list(request: Request, wanted: PlaylistRequest) -> GeneratedPlaylist:
+    """Return the list of a request of somebody; words count against the rate of networks."""
+    words = worded(wanted)
+    if words.is_relative and wanted.last_target is None:
+        wanted = wanted.replace(last_target=last_target(request.user))
+        words = worded(wanted)
+    if words.needs_network:
+        words_limit(request)
+    return playlist_generate(request=wanted, user=request.user, words=words)
+
+
+def kept_response(request: Request, playlist: Playlist) -> Response:
+    """Answer with a list of `selectors.playlist_list`."""
+    answer = _kept_answer(playlist)
+    answer["share_url"] = _share_url(request, playlist.share_token)
+    return Response(_output(request, PlaylistOutput, answer))
+
+
+def _output(request: Request, serializer: type[BaseSerializer[Any]], answer: dict[str, Any]) -> Any:
+    songs = [entry.song for entry in answer["entries"]]
+    return serializer(answer, context=song_context(request, songs)).data
 
 
 def _share_url(request: Request, token: str | None) -> str | None:

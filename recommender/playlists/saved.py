@@ -17,7 +17,7 @@ from recommender.playlists.edits import edited
 from recommender.playlists.naming import playlist_name, song_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEPT_VERSIONS: Final = 50
 """So many versions of a list can be restored."""
 _FIRST: Final = kept(gettext_noop("As it was saved"))
+_MADE_AGAIN: Final = kept(gettext_noop("Made again, with the seed %(seed)s"))
 _CHANGES: Final = {
     "move": (
         kept(gettext_noop("Moved %(song)s")),
@@ -100,13 +101,48 @@ def playlist_edit(*, playlist: Playlist, edits: Sequence[Edit]) -> Playlist:
     hidden = set(playlist.entries.filter(**is_gone).values_list("song_id", flat=True))
     there = _existing(edit.song_id for edit in edits if edit.kind == "add")
     after = edited(before, edits, made=lambda pk: _Kept(pk) if pk in there else None, hidden=hidden)
-    if after == before:
+    return _changed(playlist, before, after, _change_in_words(edits))
+
+
+@transaction.atomic
+def playlist_regenerate(
+    *, playlist: Playlist, generated: GeneratedPlaylist, pinned: Collection[int] = ()
+) -> Playlist:
+    """Put the songs of a new list in place of a saved one's; the former one stays as a version.
+
+    The `pinned` songs of the saved list keep their places.
+    """
+    playlist = _locked(playlist)
+    before = _entries_of(playlist)
+    fresh = [
+        _Kept(entry.song_id, entry.score, entry.reason)
+        for entry in generated.entries
+        if entry.song_id not in pinned
+    ]
+    stays = {at: entry for at, entry in enumerate(before) if entry.song_id in pinned}
+    change = _MADE_AGAIN % {"seed": generated.seed}
+    return _changed(playlist, before, _around(stays, fresh), change)
+
+
+def _around(stays: Mapping[int, _Kept], fresh: Sequence[_Kept]) -> list[_Kept]:
+    """Return as many entries as there are fresh ones, with some that stay at their places."""
+    after = list(fresh[: max(0, len(fresh) - len(stays))])
+    for at, entry in sorted(stays.items()):
+        after.insert(at, entry)  # at the end, if there are fewer
+    return after
+
+
+def _changed(
+    playlist: Playlist, before: Sequence[_Kept], after: Sequence[_Kept], change: str
+) -> Playlist:
+    """Let a list have other entries, as a new version; the same ones make none."""
+    if list(after) == list(before):
         return playlist
     if not playlist.history.filter(number=playlist.version).exists():
         _version_add(playlist, playlist.version, None, _FIRST, before)
     last = playlist.history.order_by("-number").values_list("number", flat=True)[0]
     _entries_set(playlist, after)
-    _version_add(playlist, last + 1, playlist.version, _change_in_words(edits), after)
+    _version_add(playlist, last + 1, playlist.version, change, after)
     _version_use(playlist, last + 1)
     playlist.history.filter(number__lte=last + 1 - KEPT_VERSIONS).delete()
     return playlist

@@ -207,6 +207,7 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
         f"playlists/{{pk}}/export.{suffix}": (Scope.PLAYLISTS, {"get": "own", "head": "own"})
         for suffix in FORMATS
     },
+    "playlists/{pk}/regenerate/": (Scope.PLAYLISTS, {"post": "own"}),
     "playlists/{pk}/edit/": (Scope.PLAYLISTS, {"post": "own"}),
     "playlists/{pk}/restore/": (Scope.PLAYLISTS, {"post": "own"}),
     "playlists/{pk}/share/": (Scope.PLAYLISTS, {"put": "own", "delete": "own"}),

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recommender.feedback import song_ban
 from recommender.models import Playlist
+from recommender.playlists import playlist_by_hand, saved
 from tests.factories import UserFactory
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from pytest_django import DjangoAssertNumQueries
     from rest_framework.test import APIClient
 
     from catalog.models import Song
@@ -116,3 +119,75 @@ def test_rename(api: APIClient, made: dict[str, Any], user: User) -> None:
     assert Playlist.objects.get().name == "Evening \U0001f319"
     api.force_authenticate(UserFactory())
     assert api.patch(address, {"name": "Mine"}, format="json").status_code == 404
+
+
+class TestRegenerate:
+    def test_pinned_songs_keep_their_places(
+        self,
+        api: APIClient,
+        user: User,
+        made: dict[str, Any],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        address = f"/api/v1/playlists/{made['id']}/"
+        before = ids(made)
+        song_ban(user=user, song_id=before[0])  # so that the new list is another one
+        pinned = [before[3], before[1]]
+        with django_assert_max_num_queries(60):
+            answer = api.post(
+                f"{address}regenerate/", {"pinned_song_ids": pinned, "seed": 7}, format="json"
+            )
+        assert answer.status_code == 200, answer.content
+        after = ids(answer.json())
+        assert (after[1], after[3]) == (before[1], before[3])
+        assert len(after) == len(set(after)) == 4
+        assert before[0] not in after
+        assert answer.json()["version"] == 2
+        versions = api.get(f"{address}versions/").json()
+        assert versions[0]["change"] == "Made again, with the seed 7"
+        restored = api.post(f"{address}restore/", {"version": 1}, format="json").json()
+        assert ids(restored) == before
+
+    def test_the_seed_decides(self, api: APIClient, made: dict[str, Any]) -> None:
+        address = f"/api/v1/playlists/{made['id']}/regenerate/"
+        once = ids(api.post(address, {"seed": 5}, format="json").json())
+        api.post(address, {}, format="json")
+        assert ids(api.post(address, {"seed": 5}, format="json").json()) == once
+
+    def test_what_cannot_be_made_again(
+        self, api: APIClient, made: dict[str, Any], user: User, songs: list[Song]
+    ) -> None:
+        address = f"/api/v1/playlists/{made['id']}/regenerate/"
+        bodies: list[Any] = [
+            {"seed": -1},
+            {"seed": 2**60},
+            {"seed": "1"},
+            {"pinned_song_ids": ["x"]},
+            {"pinned_song_ids": [0]},
+            {"pinned_song_ids": [1] * 501},
+            {"pin": []},
+            [],
+        ]
+        for body in bodies:
+            assert api.post(address, body, format="json").status_code == 400, body
+        by_hand = playlist_by_hand(user=user, name="Mine", song_ids=[songs[0].pk])
+        answer = api.post(f"/api/v1/playlists/{by_hand.pk}/regenerate/", {}, format="json")
+        assert answer.status_code == 400
+        assert "by hand" in str(answer.json()["details"])
+        api.force_authenticate(UserFactory())
+        assert api.post(address, {}, format="json").status_code == 404
+
+
+def test_pinned_songs_beyond_the_end() -> None:
+    def entries(*song_ids: int) -> list[Any]:
+        return [saved._Kept(pk) for pk in song_ids]
+
+    def around(stays: dict[int, int], *fresh: int) -> list[int]:
+        kept = {at: saved._Kept(pk) for at, pk in stays.items()}
+        return [one.song_id for one in saved._around(kept, entries(*fresh))]
+
+    assert around({}, 1, 2) == [1, 2]
+    assert around({0: 9, 3: 8}, 1, 2, 3, 4) == [9, 1, 2, 8]
+    assert around({2: 9, 7: 8}, 1) == [9, 8]
+    assert around({1: 9}) == [9]
+    assert around({5: 9}, 1, 2, 3) == [1, 2, 9]

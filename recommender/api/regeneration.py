@@ -1,0 +1,88 @@
+"""A saved list, made again by its request; some of its songs may stay."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.views import APIView
+
+from recommender import selectors
+from recommender.api.base import StrictQuery, StrictSerializer, valid_data
+from recommender.api.playlists import PlaylistOutput, generated_list, kept_response, own_list
+from recommender.models import Scope
+from recommender.playlists import PlaylistRequest, playlist_regenerate
+from recommender.playlists.constraints import MAX_EXCLUDED
+from recommender.playlists.edits import MAX_ENTRIES
+from recommender.playlists.request import MAX_SEED
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from rest_framework.request import Request
+    from rest_framework.response import Response
+
+_DRAWN_SEEDS: Final = 2**31
+
+
+class RegenerationInput(StrictSerializer):
+    pinned_song_ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        max_length=MAX_ENTRIES,
+        default=list,
+        help_text="Songs of the list that keep their places; others are ignored.",
+    )
+    seed = serializers.IntegerField(
+        min_value=0, max_value=MAX_SEED, required=False, help_text="Random if absent."
+    )
+
+
+class RegenerationView(StrictQuery, APIView):
+    permission_classes = [IsAuthenticated]
+    scope = Scope.PLAYLISTS
+    body_limit = 16 * 1024
+
+    @extend_schema(
+        summary="Make one of your playlists again",
+        description="By its request, with another seed. The former list stays as a version. Lists "
+        "that were made by hand have no request.",
+        request=RegenerationInput,
+        responses=PlaylistOutput,
+        operation_id="playlists_regenerate_create",
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        lists = selectors.playlist_list(request.user)
+        playlist = own_list(get_object_or_404(lists, pk=pk))
+        data = valid_data(RegenerationInput(data=request.data))
+        if not playlist.request:
+            raise exceptions.ValidationError(
+                {"id": [gettext("This list was made by hand; there is no request for it.")]}
+            )
+        stays = set(playlist.entries.values_list("song_id", flat=True))
+        pinned = stays.intersection(data["pinned_song_ids"])
+        wanted = _wanted(PlaylistRequest.from_json(playlist.request), pinned, data.get("seed"))
+        playlist_regenerate(
+            playlist=playlist, generated=generated_list(request, wanted), pinned=pinned
+        )
+        return kept_response(request, get_object_or_404(lists.all(), pk=pk))
+
+
+def _wanted(request: PlaylistRequest, pinned: set[int], seed: int | None) -> PlaylistRequest:
+    """Return the request with another seed, and without the songs that stay."""
+    excluded: dict[str, Any] = {"exclude_song_ids": request.value("exclude_song_ids")}
+    if pinned:
+        both = [*pinned, *excluded["exclude_song_ids"]]
+        excluded["exclude_song_ids"] = both[:MAX_EXCLUDED]
+    drawn = secrets.randbelow(_DRAWN_SEEDS) if seed is None else seed
+    return request.replace(seed=drawn, **excluded)
+
+
+urlpatterns = [
+    path("playlists/<uuid:pk>/regenerate/", RegenerationView.as_view(), name="playlist-regenerate"),
+]
