@@ -192,6 +192,8 @@ def _is_simple(field: serializers.Field[Any, Any, Any, Any]) -> bool:
 
 
 def _is_of_its_type(field: serializers.Field[Any, Any, Any, Any], value: object) -> bool:
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return all(_is_of_its_type(field.child, one) for one in value)
     types = next((_JSON_TYPES[cls] for cls in type(field).__mro__ if cls in _JSON_TYPES), None)
     if value is None or types is None:
         return True

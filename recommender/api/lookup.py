@@ -28,15 +28,22 @@ def _names(child: serializers.Field[Any, Any, Any, Any], words: str) -> serializ
     )
 
 
+def _word(pattern: str, length: int) -> serializers.RegexField:
+    return serializers.RegexField(
+        f"^{pattern}$", min_length=length, max_length=length, trim_whitespace=False
+    )
+
+
 class LookupInput(StrictSerializer):
     """At least one name, and at most 500 together."""
 
     ids = _names(serializers.IntegerField(min_value=1, max_value=2**63 - 1), "Of songs here.")
     musicbrainz_recording_ids = _names(
-        serializers.UUIDField(), "Several files may be of one recording."
+        _word("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", 36),
+        "Several files may be of one recording.",
     )
     audio_sha256 = _names(
-        serializers.RegexField("^[0-9a-f]{64}$", max_length=64),
+        _word("[0-9a-f]{64}", 64),
         "Fingerprints of the encoded audio without its tags; retagging keeps them.",
     )
 
@@ -77,10 +84,10 @@ class LookupView(StrictQuery, APIView):
         wanted = valid_data(LookupInput(data=request.data))
         found: list[dict[str, Any]] = []
         for field, names in wanted.items():
-            songs = selectors.song_ids_by(_COLUMNS[field], list(map(str, names)))
+            songs = selectors.song_ids_by(_COLUMNS[field], [str(name).lower() for name in names])
             found += [
                 {"asked": name, "song_ids": songs.get(name, [])}
-                for name in dict.fromkeys(map(str, names))
+                for name in dict.fromkeys(str(name).lower() for name in names)
             ]
         ids = list(dict.fromkeys(pk for one in found for pk in one["song_ids"]))
         by_id = selectors.songs_by_id(ids)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import path
 from django.utils.translation import gettext
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.plumbing import append_meta, build_array_type
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -24,6 +26,7 @@ from recommender.playlists.seeded import Wish, recommendations
 from recommender.playlists.targets import song_unusable_error
 
 if TYPE_CHECKING:
+    from drf_spectacular.openapi import AutoSchema
     from rest_framework.request import Request
 
     from catalog.models import Song
@@ -204,10 +207,27 @@ class AudioFeaturesOutput(serializers.Serializer[Any]):
     time_signature = serializers.IntegerField(allow_null=True)
 
 
+class FeaturesField(serializers.ListField):
+    """Features, with null for songs that have none."""
+
+    child = AudioFeaturesOutput(allow_null=True)
+
+
+class _FeaturesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Says that items may be null, which the generator passes over in lists."""
+
+    target_class = FeaturesField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        component = auto_schema.resolve_serializer(AudioFeaturesOutput, direction)
+        items = append_meta(component.ref, {"nullable": True})
+        schema: dict[str, Any] = build_array_type(items)
+        return schema
+
+
 class FeaturesListOutput(serializers.Serializer[Any]):
-    audio_features = serializers.ListField(
-        child=AudioFeaturesOutput(allow_null=True),
-        help_text="In the order of the ids; null for songs that are unknown or not analysed.",
+    audio_features = FeaturesField(
+        help_text="In the order of the ids; null for songs that are unknown or not analysed."
     )
 
 
