@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from recommender.playlists.fields import Field, Values
 
 CONSTRAINT_FIELDS: Final[Mapping[str, Field[Any]]] = {
-    field.name: field for constraint in CONSTRAINTS for field in constraint.fields()
+    field.name: field
+    for constraint in CONSTRAINTS
+    for field in constraint.fields()
+    if field.name != "include_unplayable"
 }
+"""But for the songs without audio, which lists of songs have and playlists do not."""
 
 
 def constraint_parameters(*without: str) -> list[OpenApiParameter]:
@@ -43,7 +47,8 @@ def constraints_read(query: Mapping[str, str], *without: str) -> Values:
 
     Raises `ValidationError`, or `PlaylistRequestError` if constraints contradict each other.
     """
-    problems, given = {}, {}
+    problems: dict[str, list[str]] = {}
+    given: dict[str, object] = {"include_unplayable": True}
     for name, field in CONSTRAINT_FIELDS.items():
         if name not in query or name in without:
             continue

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 
-from catalog.models import Song
+from catalog.models import Library, Song
 from mer.prediction import SURE_FROM
-from recommender.index.protocol import SAME_RECORDING
+from recommender.index.protocol import PLAYABLE, SAME_RECORDING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from recommender.index.protocol import Condition
 
@@ -40,14 +42,15 @@ def in_sql(condition: Condition, genre_names: Sequence[str]) -> Q:
         tagged = Q(bpm__gt=0) & _range("bpm", condition)
         estimated = Q(tempo_confidence__gte=SURE_FROM) & _range("estimated_bpm", condition)
         found = tagged | (estimated & (Q(bpm=None) | Q(bpm=0)))
+    elif condition == PLAYABLE:
+        found = ~Q(library__kind=Library.Kind.TABLE)
     else:
         found = _range(_FIELDS[condition.column], condition)
     return ~found if condition.is_refused else found
 
 
-def same_recordings(songs: Collection[int] | Iterable[int] | object) -> Q:
+def same_recordings(wanted: Collection[int] | QuerySet[Any, Any]) -> Q:
     """Return the condition of the files of the recordings of songs: ids, or a query for them."""
-    wanted = songs if hasattr(songs, "query") else list(songs)  # type: ignore[call-overload]
     recordings = Song.objects.filter(pk__in=wanted).exclude(recording=None).order_by()
     return Q(pk__in=wanted) | Q(recording__in=recordings.values("recording"))
 
