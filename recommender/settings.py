@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import secrets
 import tempfile
@@ -247,9 +248,22 @@ AFFETTI_CATALOG_ROOTS = [
     )
 ]
 """Folders that staff may ingest from the web and the API; the command line may name any folder."""
+
+
+def _store_options() -> Any:
+    """Return the options of stores; what is wrong with them says the check of the catalogue."""
+    try:
+        return json.loads(env.str("AFFETTI_STORE_OPTIONS", default="") or "{}")
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "AFFETTI_STORE_OPTIONS is no JSON; write it as "
+            '{"s3://bucket/folder": {"endpoint_url": "https://…"}}'
+        ) from error
+
+
 AFFETTI_STORES = [address.rstrip("/") for address in env.list("AFFETTI_STORES", default=[])]
 """Addresses of object stores that libraries may lie in, such as s3://bucket/folder."""
-AFFETTI_STORE_OPTIONS = env.json("AFFETTI_STORE_OPTIONS", default={})
+AFFETTI_STORE_OPTIONS = _store_options()
 """Options of fsspec, such as an endpoint and credentials, by the address of the store."""
 AFFETTI_STORE_DIR = Path(env.str("AFFETTI_STORE_DIR", default=str(VAR_DIR / "stores"))).resolve()
 """Where copies of what is in stores lie; a disk of this host."""

@@ -176,7 +176,7 @@ NOT_PASSED = {
     # What the compose file itself says.
     *("DATABASE_URL", "REDIS_URL", "AFFETTI_VAR_DIR", "AFFETTI_CATALOG_ROOTS"),
     # Below AFFETTI_VAR_DIR, in the volume that every service has.
-    "AFFETTI_UPLOAD_DIR",
+    *("AFFETTI_UPLOAD_DIR", "AFFETTI_STORE_DIR"),
     # Of `manage.py mcp`, which runs where the language model's program does.
     *("AFFETTI_MCP_ADDRESS", "AFFETTI_MCP_TOKEN"),
     # Never in a container; and a former name, which stops the start.
