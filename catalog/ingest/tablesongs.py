@@ -350,7 +350,10 @@ def _tags(values: Mapping[str, Any]) -> Tags:
         genres=values.get("genres") or _split("genre", columns["genre"]),
         moods=values.get("moods", ()),
         is_explicit=values.get("is_explicit"),
-        **{name: values.get(name) for name in ("bpm", "replaygain_db", *_WHOLES)},
+        bpm=values.get("bpm"),
+        replaygain_db=values.get("replaygain_db"),
+        track_number=values.get("track_number"),
+        disc_number=values.get("disc_number"),
         **{name: values.get(name, "") for name in ("album_artist", "language", _MBID)},
     )
 
