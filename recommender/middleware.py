@@ -55,11 +55,16 @@ _PERMISSIONS_POLICY: Final = ", ".join(f"{name}=()" for name in _UNUSED)
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Let pages load only Affetti's own files, run no inline script or style, and use no device."""
+    """Let pages load only Affetti's own files, run no inline script or style, and use no device.
+
+    The attribute `style_nonce` of a response allows the inline styles that carry it.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+        if nonce := getattr(response, "style_nonce", ""):
+            response["Content-Security-Policy"] += f"; style-src 'self' 'nonce-{nonce}'"
         response["Permissions-Policy"] = _PERMISSIONS_POLICY
         return response
 

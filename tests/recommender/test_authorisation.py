@@ -307,7 +307,10 @@ AUDIOMUSE: dict[str, dict[str, str]] = {
     "api/cancel/<str:task_id>": {"post": "token"},
     "api/cancel_all/<str:prefix>": {"post": "token"},
 }
-OPEN_API = {"api/schema/": READ, "api/docs/": READ, "api/": dict.fromkeys(METHODS, "absent")}
+OPEN_API = {
+    **dict.fromkeys(("api/schema/", "api/docs/", "api/redoc/"), READ),
+    "api/": dict.fromkeys(METHODS, "absent"),
+}
 
 ADMIN = {
     "": "admin staff",

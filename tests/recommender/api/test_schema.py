@@ -80,6 +80,23 @@ def test_docs_load_nothing_from_elsewhere(client: Client, db: None) -> None:
     assert "SwaggerUIBundle" in script.content.decode()
 
 
+def test_redoc_loads_nothing_from_elsewhere(client: Client, db: None) -> None:
+    first, second = client.get("/api/redoc/"), client.get("/api/redoc/")
+    page = first.content.decode()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) >= 4
+    assert all(source.startswith("/") and not source.startswith("//") for source in sources)
+    assert "<script>" not in page
+    assert "<style" not in page
+    nonces = [
+        re.findall(r"style-src 'self' 'nonce-([\w-]{20,})'$", one["Content-Security-Policy"])[0]
+        for one in (first, second)
+    ]
+    assert f'data-nonce="{nonces[0]}"' in page
+    assert nonces[0] != nonces[1]
+    assert "style-src" not in client.get("/api/docs/")["Content-Security-Policy"]
+
+
 def test_schema_is_served(client: Client, db: None) -> None:
     schema = yaml.safe_load(client.get("/api/schema/").content)
     assert "/api/v1/songs/" in schema["paths"]
