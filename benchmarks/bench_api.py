@@ -16,8 +16,9 @@ import json
 import os
 import statistics
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import django
 from django.core.management import call_command
@@ -85,26 +86,38 @@ def songs_timed(client: http.client.HTTPConnection, songs: int, requests: int) -
     """Return the milliseconds of the first, the middle and the last page, by the order."""
     found: Times = {}
     for order in (*ORDERS, *UNINDEXED):
-        query = {"ordering": order} if order else {}
-        addresses = walked(client, f"/api/v1/songs/?{urlencode(query | {'limit': 200})}")
-        middle, last = addresses[len(addresses) // 2], addresses[-1]
-        first = f"/api/v1/songs/?{urlencode(query)}"
-        for name, address in (("first", first), ("middle", middle), ("last", last)):
-            page = address.replace("limit=200", f"limit={PAGE}")
+        for name, before in (("first", 0), ("middle", songs // 2), ("last", max(0, songs - PAGE))):
+            address = page_of(order, before, songs)
+            shown = len(json.loads(asked(client, address))["results"])
+            if shown != min(PAGE, songs):
+                raise SystemExit(f"{address} has {shown} songs")
             found[f"songs {order or 'by artist'}, {name} page"] = timed(
-                lambda page=page: asked(client, page), requests
+                lambda page=address: asked(client, page), requests
             )
     note(f"{len(found)} pages of {songs} songs")
     return found
 
 
-def walked(client: http.client.HTTPConnection, address: str) -> list[str]:
-    """Return the addresses of all pages from one on."""
-    addresses = [address]
-    while link := json.loads(asked(client, addresses[-1]))["next"]:
-        parts = urlsplit(link)
-        addresses.append(f"{parts.path}?{parts.query}")
-    return addresses
+def page_of(order: str, before: int, songs: int) -> str:
+    """Return the address of the page that begins behind so many songs, as its list names it."""
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415  # after Django's setup
+    from django.test import RequestFactory  # noqa: PLC0415
+    from rest_framework.request import Request  # noqa: PLC0415
+
+    from recommender.api.cursors import Cursor  # noqa: PLC0415
+    from recommender.library import SONG_KEYSETS  # noqa: PLC0415
+    from recommender.selectors import song_list  # noqa: PLC0415
+
+    query = {"ordering": order} if order else {}
+    if before:
+        keyset = SONG_KEYSETS[order.removeprefix("-")]
+        if order.startswith("-"):
+            keyset = replace(keyset, is_descending=not keyset.is_descending)
+        place = keyset.ordered(song_list()).values_list(*keyset.fields)[before - 1]
+        request = Request(RequestFactory().get("/api/v1/songs/", query))
+        request.user = AnonymousUser()
+        query["cursor"] = Cursor(songs, place, keyset.fields).written(request)
+    return f"/api/v1/songs/?{urlencode(query)}"
 
 
 def player_timed(client: http.client.HTTPConnection, key: str, songs: int, requests: int) -> Times:
@@ -141,7 +154,9 @@ def asked(client: http.client.HTTPConnection, address: str) -> bytes:
 
 
 def as_table(found: Times, songs: int) -> str:
-    lines = [f"| {songs:,} songs, {connection.vendor} | p50, ms | p99, ms |", "|---|---|---|"]
+    load = f"load {os.getloadavg()[0]:.1f}"
+    lines = [f"| {songs:,} songs, {connection.vendor}, {load} | p50, ms | p99, ms |"]
+    lines.append("|---|---|---|")
     for name, taken in found.items():
         p99 = statistics.quantiles(taken, n=100)[98] if len(taken) > 1 else taken[0]
         lines.append(f"| {name} | {statistics.median(taken):.1f} | {p99:.1f} |")

@@ -19,6 +19,7 @@ from recommender.api.base import StrictQuery, StrictSerializer, valid_data
 from recommender.index import index_build_request, index_status
 from recommender.index.transition import model_request
 from recommender.models import IndexBuild, Scope
+from recommender.paging import NEWEST
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -139,6 +140,7 @@ class IndexBuildViewSet(StrictQuery, mixins.ListModelMixin, viewsets.GenericView
     body_limit = 4 * 1024
     queryset = IndexBuild.objects.none()
     serializer_class = IndexBuildOutput
+    keysets = {"": NEWEST}
 
     def get_permissions(self) -> list[BasePermission]:
         return [_MayLook() if self.request.method in SAFE_METHODS else _MaySwitch()]
