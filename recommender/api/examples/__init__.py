@@ -27,7 +27,7 @@ def examples_add(operation: Mapping[str, Any]) -> None:
     if "request" in example:
         _fill(operation.get("requestBody", {}), example["request"])
     for status, answer in example.get("responses", {}).items():
-        _fill(operation["responses"].get(status, {}), answer)
+        _fill(operation["responses"].get(status, {}), answer, example.get("media", ""))
 
 
 def _recorded(tag: str) -> dict[str, Any]:
@@ -38,6 +38,9 @@ def _recorded(tag: str) -> dict[str, Any]:
     return found
 
 
-def _fill(described: Mapping[str, Any], example: Any) -> None:
-    for content in described.get("content", {}).values():
-        content["example"] = example
+def _fill(described: Mapping[str, Any], example: Any, media: str = "") -> None:
+    """Put an example at the media type that it is of, or at all of them."""
+    contents = described.get("content", {})
+    for name, content in contents.items():
+        if media not in contents or name == media:
+            content["example"] = example

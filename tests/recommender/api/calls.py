@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 PASSWORD: Final = "pass-word-1"
 SCHEMA: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+MAP_FORM: Final = "binary"
+"""The form that comes first in the schema, which is the one that the Python client reads."""
 OTHER_VERSION: Final = "affetti-11111111"
 _CALM: Final = PlaylistRequest(moods=(("calm", 1.0),), min_match=0.0, count=3, seed=7)
 
@@ -210,13 +212,15 @@ def _listed_jobs(world: World) -> Call:
 
 def _retried(world: World) -> Call:
     (world.folder / "bad.mp3").write_bytes(b"x")
-    IngestFailure.objects.create(
+    IngestFailure.objects.get_or_create(
         library=world.library,
         relative_path="bad.mp3",
-        file_size_bytes=1,
-        file_mtime_ns=1,
-        code="AUDIO_UNREADABLE",
-        message="Broken.",
+        defaults={
+            "file_size_bytes": 1,
+            "file_mtime_ns": 1,
+            "code": "AUDIO_UNREADABLE",
+            "message": "Broken.",
+        },
     )
     job = world.job("succeeded")
     job.finished_at = timezone.now()
@@ -266,6 +270,8 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     ),
     "artists_ban_update": lambda w: Call({"id": w.artist.pk}),
     "artists_ban_destroy": lambda w: Call({"id": w.artist.pk}),
+    "audio_features_list": lambda w: Call(query={"ids": f"{w.song.pk},{w.songs[1].pk}"}),
+    "audio_features_retrieve": lambda w: Call(_of_song(w)),
     "auth_login_create": lambda w: Call(
         body={"username": w.admin.username, "password": PASSWORD, "scopes": ["read", "playlists"]}
     ),
@@ -282,6 +288,7 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     "ingest_jobs_create": lambda w: Call(body={"path": str(w.folder), "priority": "high"}),
     "jobs_list": _listed_jobs,
     "jobs_retrieve": lambda w: Call({"id": w.job().pk}),
+    "jobs_failures_list": lambda w: replace(_retried(w), body=None),
     "jobs_cancel_create": lambda w: Call({"id": w.job().pk}),
     "jobs_pause_create": lambda w: Call({"id": w.job().pk}),
     "jobs_priority_create": lambda w: Call({"id": w.job().pk}, body={"priority": "next"}),
@@ -333,6 +340,9 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     "playlists_export.jspf_retrieve": lambda w: Call({"id": w.playlist().pk}),
     "playlists_export.m3u8_retrieve": lambda w: Call({"id": w.playlist().pk}),
     "playlists_export.xspf_retrieve": lambda w: Call({"id": w.playlist().pk}),
+    "playlists_regenerate_create": lambda w: Call(
+        {"id": w.playlist().pk}, body={"pinned_song_ids": [w.song.pk], "seed": 8}
+    ),
     "playlists_restore_create": lambda w: Call({"id": w.playlist().pk}, body={"version": 1}),
     "playlists_share_update": lambda w: Call({"id": w.playlist().pk}),
     "playlists_share_destroy": lambda w: Call({"id": w.playlist().pk}),
@@ -340,6 +350,13 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     "playlists_import_create": lambda w: Call(query={"name": "From a file"}, body=_m3u(w)),
     "profile_retrieve": _profile,
     "profile_moods_retrieve": lambda w: (w.listen(), Call(query={"time_zone": "Europe/Rome"}))[1],
+    "recommendations_retrieve": lambda w: Call(
+        query={"seed_tracks": str(w.song.pk), "limit": 2, "target_valence": 0.8}
+    ),
+    "songs_lookup_create": lambda w: Call(body={"ids": [w.song.pk]}),
+    "songs_map_tiles_retrieve": lambda w: Call(
+        {"zoom": 0, "column": 0, "row": 0}, query={"form": MAP_FORM}
+    ),
     "songs_list": lambda w: Call(query={"quadrant": "Q1", "page_size": 2, "ordering": ["title"]}),
     "songs_retrieve": lambda w: Call(_of_song(w)),
     "songs_emotion_retrieve": lambda w: Call(_of_song(w)),
@@ -361,7 +378,7 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     "songs_similar_list": lambda w: Call(_of_song(w), query={"count": 2}),
     "songs_skips_create": lambda w: Call(_of_song(w), body={"seconds_played": 12}),
     "songs_waveform_retrieve": lambda w: Call(_of_song(w)),
-    "songs_map_retrieve": lambda w: Call(),
+    "songs_map_retrieve": lambda w: Call(query={"form": MAP_FORM}),
     "stations_list": lambda w: (w.station(), Call(query={"page_size": 1}))[1],
     "stations_create": lambda w: Call(
         body={"name": "Mornings", "request": {"moods": ["happy"], "count": 5}, "hour": 7}

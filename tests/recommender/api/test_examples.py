@@ -131,9 +131,11 @@ def record(name: str, call: Call, world: World) -> dict[str, Any]:
         found["request"] = shown(call.body)
     content = b"".join(answer.streaming_content) if answer.streaming else answer.content
     if content:
-        is_json = answer["Content-Type"].partition(";")[0].endswith("json")
+        found["media"] = media = answer["Content-Type"].partition(";")[0]
+        is_json = media.endswith("json")
         status = str(answer.status_code)
-        schema = next(content["schema"] for _, content in contents(name) if _.startswith(status))
+        shapes = OPERATIONS[name].described["responses"][status]["content"]
+        schema = shapes.get(media, next(iter(shapes.values())))["schema"]
         value = json.loads(content) if is_json else content
         found["responses"] = {status: shortened(shown(value), schema)}
     kept = (
