@@ -6,7 +6,8 @@
 The first composes and analyses the demo catalogue below `--var`, which takes minutes once, serves
 it, and makes an admin with lists, likes and listens. The second takes the pages of an Affetti that
 runs, and asks for the password. Pages are found by following links from the first page, and taken
-as a stranger and as the account, on a phone and on a desktop, light and dark.
+as a stranger and as the account, on a phone and on a desktop, light and dark. The wizard of the
+first run is taken from an empty installation of its own, on the next port.
 The first also takes the eight pictures of the documentation, into `docs/` below FOLDER.
 """
 
@@ -24,6 +25,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -87,17 +89,24 @@ def pictures_take(context: BrowserContext, who: str, folder: Path) -> int:
 
     addresses = pages_linked(read) | {"error": NOWHERE}
     page = context.new_page()
+    taken = 0
     for name, address in addresses.items():
         page.goto(address)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            for theme in THEMES:
-                page.emulate_media(color_scheme=theme)
-                _settle(page)
-                picture = folder / f"{name}-{who}-{width}-{theme}.png"
-                page.screenshot(path=picture, full_page=True, animations="disabled")
+        taken += _page_take(page, folder, f"{name}-{who}")
     page.close()
-    return len(addresses) * len(WIDTHS) * len(THEMES)
+    return taken
+
+
+def _page_take(page: Page, folder: Path, name: str) -> int:
+    """Write the pictures of an open page, on a phone and on a desktop, light and dark."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            _settle(page)
+            picture = folder / f"{name}-{width}-{theme}.png"
+            page.screenshot(path=picture, full_page=True, animations="disabled")
+    return len(WIDTHS) * len(THEMES)
 
 
 def _settle(page: Page) -> None:
@@ -108,6 +117,23 @@ def _settle(page: Page) -> None:
     with contextlib.suppress(PlaywrightTimeoutError):
         page.wait_for_load_state("networkidle", timeout=3_000)
     page.wait_for_timeout(200)
+
+
+def first_run_take(browser: Browser, folder: Path, port: int) -> int:
+    """Write pictures of the wizard of an empty installation: the first account, then the music."""
+    with empty_served(port) as (address, code):
+        context = browser.new_context(base_url=address, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto(f"/setup?code={code}")
+        taken = _page_take(page, folder, "setup-stranger")
+        password = secrets.token_urlsafe(12)
+        for field in ("Password", "Password again"):
+            page.get_by_label(field, exact=True).fill(password)
+        page.locator("main button.primary").click()
+        page.wait_for_url("**/manage/add?welcome")
+        taken += _page_take(page, folder, "welcome-account")
+        context.close()
+    return taken
 
 
 def log_in(context: BrowserContext, username: str, password: str) -> None:
@@ -184,24 +210,49 @@ def demo_served(folder: Path, port: int) -> Iterator[tuple[str, str, str]]:
     """Serve the demo catalogue below `folder`; yield the address and an admin's name and word."""
     password = secrets.token_urlsafe(12)
     username = f"admin-{secrets.token_hex(3)}"
-    environment = {
-        **os.environ,
-        "AFFETTI_VAR_DIR": str(folder.resolve()),
-        "DJANGO_SUPERUSER_PASSWORD": password,
+    run = _surroundings(folder, DJANGO_SUPERUSER_PASSWORD=password)
+    subprocess.run(_manage("prepare", "--port", str(port)), check=True, **run)
+    admin = ("createsuperuser", "--no-input", "--username", username, "--email", "")
+    subprocess.run(_manage(*admin), check=True, **run)
+    with _served(("run", "--port", str(port)), run, port) as address:
+        yield address, username, password
+
+
+@contextlib.contextmanager
+def empty_served(port: int) -> Iterator[tuple[str, str]]:
+    """Serve an installation without songs and accounts; yield its address and setup code."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = _surroundings(Path(folder))
+        subprocess.run(_manage("migrate", "--verbosity", "0"), check=True, **run)
+        subprocess.run(
+            _manage("collectstatic", "--no-input", "--verbosity", "0"), check=True, **run
+        )
+        code = "from recommender.first_run import setup_code; print(setup_code())"
+        shell = _manage("shell", "--verbosity", "0", "-c", code)
+        told = subprocess.run(shell, check=True, capture_output=True, text=True, **run)
+        with _served(("run", "--port", str(port)), run, port) as address:
+            yield address, told.stdout.split()[-1]
+
+
+def _manage(*words: str) -> tuple[str, ...]:
+    return (sys.executable, str(ROOT / "manage.py"), *words)
+
+
+def _surroundings(folder: Path, **settings: str) -> dict[str, Any]:
+    """Return how a command of an installation below `folder` is run."""
+    return {
+        "env": {**os.environ, "AFFETTI_VAR_DIR": str(folder.resolve()), **settings},
+        "cwd": ROOT,
     }
 
-    def manage(*words: str) -> tuple[str, ...]:
-        return (sys.executable, str(ROOT / "manage.py"), *words)
 
-    run: dict[str, Any] = {"env": environment, "cwd": ROOT}
-    subprocess.run(manage("prepare", "--port", str(port)), check=True, **run)
-    admin = ("createsuperuser", "--no-input", "--username", username, "--email", "")
-    subprocess.run(manage(*admin), check=True, **run)
-    server = subprocess.Popen(manage("run", "--port", str(port)), **run)
+@contextlib.contextmanager
+def _served(words: tuple[str, ...], run: dict[str, Any], port: int) -> Iterator[str]:
+    server = subprocess.Popen(_manage(*words), **run)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(f"{address}/healthz")
-        yield address, username, password
+        yield address
     finally:
         server.terminate()
         server.wait(60)
@@ -315,6 +366,8 @@ def main() -> None:
             executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
         )
         taken = all_taken(browser, found, arguments.out, is_demo=not arguments.address)
+        if not arguments.address:
+            taken += first_run_take(browser, arguments.out, arguments.port + 1)
         browser.close()
     print(f"{taken} pictures in {arguments.out}")
 

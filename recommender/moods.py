@@ -129,4 +129,12 @@ def mood_nearest(point: AffectPoint) -> str:
 
 def said(mood: Mood) -> str:
     """Return what a mood is called of music; it is the name of the mood or an alias."""
-    return _ADJECTIVES.get(mood.name, mood.name)
+    return as_said(mood.name)
+
+
+def as_said(name: str) -> str:
+    """Return what an emotion of the model is called of music, as "happy" of "joy".
+
+    Any other name is returned as it is.
+    """
+    return _ADJECTIVES.get(name, name)

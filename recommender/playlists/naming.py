@@ -8,7 +8,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from catalog.retold import kept
 from mer.affect import AffectPoint
-from recommender.moods import mood_nearest
+from recommender.moods import as_said, mood_nearest
 from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.credited import song_titles
 from recommender.terms import shown, told
@@ -35,7 +35,7 @@ def playlist_name(request: PlaylistRequest) -> str:
     if request.journey:
         wanted.append(_journey_name(request.journey))
     for name, weight in request.moods:
-        add("moods", shown(name), weight)
+        add("moods", shown(as_said(name)), weight)
     if request.point is not None:
         add("point", gettext("Near %(mood)s") % {"mood": shown(mood_nearest(request.point))})
     if request.box is not None:
@@ -83,7 +83,7 @@ def playlist_sentence(request: PlaylistRequest) -> str:
     elif request.history:
         sentence = gettext("Songs near those that were heard lately")
     elif request.moods:
-        moods = [shown(name) for name, weight in request.moods if weight > 0]
+        moods = [shown(as_said(name)) for name, weight in request.moods if weight > 0]
         sentence = gettext("Songs that feel %(moods)s") % {"moods": _all_of(moods)}
     else:
         sentence = gettext("Songs from one part of the map")
@@ -128,7 +128,7 @@ def stop_name(stop: Stop) -> str:
 def stop_kept(stop: Stop) -> str:
     """Return the name of a stop of a journey as it is stored, in English."""
     if stop.mood:
-        return stop.mood
+        return as_said(stop.mood)
     if stop.point is not None:
         return mood_nearest(stop.point)
     if stop.song_id:

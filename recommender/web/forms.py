@@ -130,12 +130,23 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "schedule", "weekday", "hour", "time_zone", "fresh_versions")
         labels: ClassVar = {
             "name": _("Name"),
-            "schedule": _("Schedule"),
             "weekday": _("Weekday"),
             "hour": _("Hour"),
             "time_zone": _("Time zone"),
             "fresh_versions": _("Fresh versions"),
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["schedule"].label = _("New songs come")
+        self.fields["schedule"].choices = _STATION_TIMES  # type: ignore[attr-defined]
+
+
+_STATION_TIMES: Final = (
+    (Station.Schedule.BY_HAND, _("When I ask for them")),
+    (Station.Schedule.DAILY, _("Every day")),
+    (Station.Schedule.WEEKLY, _("Every week")),
+)
 
 
 class VersionForm(forms.Form):
@@ -432,7 +443,7 @@ class TableForm(CatalogueForm):
 
 
 _RESCAN_HOURS: Final[dict[int | str, _StrPromise]] = {
-    "": _("By hand"),
+    "": _("Only when you scan"),
     1: _("Every hour"),
     6: _("Every 6 hours"),
     24: _("Every day"),

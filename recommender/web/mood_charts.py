@@ -14,7 +14,7 @@ from django.utils.translation import gettext, npgettext
 
 from mer.affect import QUADRANTS, AffectPoint
 from recommender.mood_history import WEEKS
-from recommender.terms import percent
+from recommender.terms import listed, percent
 from recommender.web.presentation import grouped, quadrant_name, songs_counted
 
 if TYPE_CHECKING:
@@ -306,20 +306,28 @@ def mood_words(valence: float, arousal: float) -> str:
 
 
 def year_in_words(history: MoodHistory) -> str:
-    """Return the calendar in two sentences."""
+    """Return how much was heard, and how many days had which mood, in a sentence."""
     days = Counter(span.quadrant for span in history.days)
-    kinds = [
-        f"{grouped(count)}\N{NO-BREAK SPACE}{quadrant_name(name)}"
-        for name, count in days.most_common()
-    ]
+    if not days:
+        return ""
     count = len(history.days)
     on_days = npgettext("you heard songs on", "%(count)s day", "%(count)s days", count)
-    sentence = gettext("You heard %(songs)s on %(days)s. By their mean, the days were: %(moods)s.")
-    return sentence % {
+    values = {
         "songs": songs_counted(history.count),
         "days": on_days % {"count": grouped(count)},
-        "moods": ", ".join(kinds),
+        "moods": listed(
+            [
+                f"{grouped(number)}\N{NO-BREAK SPACE}{quadrant_name(name)}"
+                for name, number in days.most_common()
+            ]
+        ),
     }
+    if len(days) > 1:
+        return gettext("You heard %(songs)s on %(days)s: %(moods)s.") % values
+    values["moods"] = quadrant_name(next(iter(days)))
+    if count > 1:
+        return gettext("You heard %(songs)s on %(days)s, all of them %(moods)s.") % values
+    return gettext("You heard %(songs)s on %(days)s. The mood was %(moods)s.") % values
 
 
 def busiest_hours(bars: Sequence[HourBar]) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from mer.affect import EMOTIONS, GEMS_WORDS, QUADRANTS, AffectPoint
 from mer.prediction import TOLD_SHIFT
 from recommender import selectors
 from recommender.feedback import SongMarks, marks_of_songs
-from recommender.moods import MOODS, mood_find, said
+from recommender.moods import MOODS, as_said, mood_find, said
 from recommender.playlists.reasons import MODALITY_WORDS, reason_told
 from recommender.terms import listed, percent, shown
 
@@ -138,6 +139,11 @@ def reason_numbers(score: float | None, reason: EntryReason) -> tuple[tuple[str,
     return tuple(numbers)
 
 
+def mood_name(name: str) -> str:
+    """joy → happy, dreamy → dreamy: the word for a mood on every page, in the reader's language."""
+    return shown(as_said(name))
+
+
 def quadrant_name(quadrant: str) -> str:
     """Q1 → happy, in the language of the reader."""
     return shown(QUADRANT_NAMES[quadrant])
@@ -151,6 +157,21 @@ def grouped(value: int) -> str:
 def songs_counted(count: int) -> str:
     """1 → 1 song, 12345 → 12,345 songs."""
     return ngettext("%(count)s song", "%(count)s songs", count) % {"count": grouped(count)}
+
+
+_SIZE_UNITS: Final = (
+    (2**30, _("%(number)s GB")),
+    (2**20, _("%(number)s MB")),
+    (2**10, _("%(number)s KB")),
+)
+
+
+def file_size(count: int) -> str:
+    """268435456 → 256 MB, 1572864 → 1.5 MB; no decimal that says nothing."""
+    unit, words = next((one for one in _SIZE_UNITS if count >= one[0]), _SIZE_UNITS[-1])
+    number = round(count / unit, 1)
+    text = number_format(number, 0 if number.is_integer() else 1, force_grouping=True)
+    return (words % {"number": text}).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def two_places(value: float) -> str:
@@ -169,7 +190,7 @@ def moods_by_quadrant() -> list[tuple[str, list[str]]]:
         (
             quadrant,
             [
-                mood.name
+                said(mood)
                 for mood in MOODS.values()
                 if AffectPoint(mood.valence, mood.arousal).quadrant == quadrant
             ],
@@ -236,7 +257,7 @@ def moods_beginning(text: str) -> list[tuple[str, str]]:
             if word.startswith(start) or shown(word).casefold().startswith(start)
         ]
         if words:
-            name = mood.name if mood.name in words else words[0]
+            name = said(mood) if said(mood) in words else words[0]
             found[name] = str(AffectPoint(mood.valence, mood.arousal).quadrant)
     return list(found.items())[:_MOST_MOODS]
 
@@ -257,7 +278,7 @@ def parts(gates: Mapping[str, float]) -> list[tuple[str, float]]:
 def emotions_shown(emotions: Mapping[str, float]) -> list[tuple[str, float]]:
     """Return the eight emotions in plain words, with their weights; the strongest first."""
     ranked = sorted(emotions.items(), key=lambda item: -item[1])
-    return [(shown(name), weight) for name, weight in ranked]
+    return [(mood_name(name), weight) for name, weight in ranked]
 
 
 def felt_in_words(felt: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mer.affect import GEMS_WORDS, AffectPoint
 from recommender.terms import listed, listed_or, shown
-from recommender.web.presentation import quadrant_name
+from recommender.web.presentation import mood_name, quadrant_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ _LEAST_SECTION: Final = 0.06
 """A mood that holds for a shorter share of the song is no section of its own."""
 _WEAK_FROM: Final = 0.5
 _WEAK_KINDS: Final = {
-    "solo piano": _("Solo piano is harder for the model than songs are: take the mood with care."),
-    "orchestral": _("The model knows little orchestral music: take the mood with care."),
-    "chiptune": _("The model knows little game music: take the mood with care."),
+    "solo piano": _("uncertain: the model learned from little solo piano"),
+    "orchestral": _("uncertain: the model learned from little orchestral music"),
+    "chiptune": _("uncertain: the model learned from little game music"),
 }
 
 
@@ -42,12 +42,28 @@ class Section:
     quadrant: str
 
 
+def is_doubtful(emotion: SongEmotion) -> bool:
+    """Return whether the mood of a song is shown as a perhaps."""
+    return emotion.predicted is None and (emotion.is_ambiguous or bool(_weakness(emotion)))
+
+
+def _weakness(emotion: SongEmotion) -> str:
+    """Return why the model may be wrong about such music; empty if it is no such music."""
+    if emotion.kinds:
+        kind, share = max(emotion.kinds.items(), key=lambda item: item[1])
+        if share >= _WEAK_FROM and kind in _WEAK_KINDS:
+            return str(_WEAK_KINDS[kind])
+    if emotion.is_unfamiliar:
+        return gettext("uncertain: the model learned from little music like this")
+    return ""
+
+
 def certainty(emotion: SongEmotion) -> str:
-    """Return how sure the mood of a song is."""
+    """Return how sure the mood of a song is, or why it is not."""
     if emotion.predicted is not None:
         return gettext("corrected by staff")
-    if emotion.is_unfamiliar:
-        return gettext("only a guess")
+    if weakness := _weakness(emotion):
+        return weakness
     ranked = sorted(emotion.quadrants.items(), key=lambda item: -item[1])
     first = f"{emotion.quadrant}"
     others = [quadrant_name(name) for name, p in ranked if name != first and p >= _ALSO_FROM]
@@ -73,20 +89,17 @@ def emotions_in_words(emotions: Mapping[str, float]) -> str:
         return ""
     (first, share), *others = ranked
     if share < _MOSTLY_FROM:
-        mix = listed([shown(name) for name in (first, *(name for name, _p in others[:2]))])
-        return gettext("A mix of %(emotions)s.") % {"emotions": mix}
-    also = [shown(name) for name, probability in others[:2] if probability >= _NAMED_FROM]
-    values = {"emotion": shown(first), "others": listed(also)}
+        mix = listed([mood_name(name) for name in (first, *(name for name, _p in others[:2]))])
+        return gettext("A mix: %(moods)s.") % {"moods": mix}
+    also = [mood_name(name) for name, share in others[:2] if share >= _NAMED_FROM]
+    values = {"mood": mood_name(first), "others": listed(also)}
     if share >= _CLEAR_FROM and not also:
-        return gettext("Of eight emotions it is clearly nearest to %(emotion)s.") % values
+        return gettext("Of eight moods it is clearly %(mood)s.") % values
     if share >= _CLEAR_FROM:
-        sentence = gettext(
-            "Of eight emotions it is clearly nearest to %(emotion)s, with some %(others)s."
-        )
-        return sentence % values
+        return gettext("Of eight moods it is clearly %(mood)s, and a little %(others)s.") % values
     if not also:
-        return gettext("Of eight emotions it is nearest to %(emotion)s.") % values
-    return gettext("Of eight emotions it is nearest to %(emotion)s, with some %(others)s.") % values
+        return gettext("Of eight moods it is most likely %(mood)s.") % values
+    return gettext("Of eight moods it is most likely %(mood)s, and a little %(others)s.") % values
 
 
 def felt_sentence(felt: Mapping[str, float]) -> str:
@@ -148,20 +161,6 @@ def spoke_in_words(gates: Mapping[str, float]) -> str:
 def _counted(name: str, weight: float) -> str:
     clauses = _TOO if weight >= 0.25 else _LITTLE if weight >= 0.08 else _HARDLY
     return str(clauses[name])
-
-
-def cautions(emotion: SongEmotion) -> list[str]:
-    """Return why the mood of a song may be wrong."""
-    notes = []
-    if emotion.is_unfamiliar:
-        notes.append(
-            gettext("Unlike the music that the model was trained on: treat its place as a guess.")
-        )
-    if emotion.predicted is None and emotion.kinds:
-        kind, share = max(emotion.kinds.items(), key=lambda item: item[1])
-        if share >= _WEAK_FROM and kind in _WEAK_KINDS:
-            notes.append(str(_WEAK_KINDS[kind]))
-    return notes
 
 
 def sections(

@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 
 from mer.affect import AffectPoint
 from recommender.media import answers as media
+from recommender.moods import as_said
 from recommender.terms import minutes_words, notes_told, percent, shown, told
 from recommender.web import presentation, script_texts
 from recommender.web.mood_charts import mood_words
@@ -28,9 +29,12 @@ register.filter("transcoded_url", media.transcoded_url)
 register.filter("shown", shown)
 register.filter("told", told)
 register.filter("notes_told", notes_told)
+register.filter("mood_name", presentation.mood_name)
+register.filter("as_said", as_said)
 register.filter("quadrant_name", presentation.quadrant_name)
 register.filter("songs", presentation.songs_counted)
 register.filter("grouped", presentation.grouped)
+register.filter("file_size", presentation.file_size)
 register.filter("two_places", presentation.two_places)
 register.filter("signed", presentation.signed)
 register.filter("percent", percent)

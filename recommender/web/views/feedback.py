@@ -7,7 +7,7 @@ back to the page that it was on.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -100,9 +100,11 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
     items = feedback.feedback_items(user=account(request))
     by_kind = {one: items.of_kind(one) for one in FeedbackKind}
     page = page_of(request, by_kind[FeedbackKind(kind)] if kind else items)
+    rows = _rows(list(page), request)
     context = {
         "page_obj": page,
-        "rows": _rows(list(page), request),
+        "rows": rows,
+        "plays": _plays(kind, rows),
         "kind": kind,
         "kinds": [(one.value, words, len(by_kind[one])) for one, words in _KIND_WORDS.items()],
         "count": len(items),
@@ -111,12 +113,21 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
     return render(request, "feedback.html", context)
 
 
-def _rows(items: list[FeedbackItem], request: HttpRequest) -> list[dict[str, object]]:
+def _rows(items: list[FeedbackItem], request: HttpRequest) -> list[dict[str, Any]]:
     """Return what was said, each with the row of its song; an artist has none."""
     said = [item.song for item in items if item.song]
     keys = [f"said-{number}" for number in range(len(said))]
     entries = iter(song_entries(said, request.user, keys))
     return [{"item": item, "entry": next(entries) if item.song else None} for item in items]
+
+
+def _plays(kind: str, rows: list[dict[str, Any]]) -> str:
+    """Return what the page offers to play: "all" that it shows, the "liked" of it, or nothing."""
+    entries = [row["entry"] for row in rows if row["entry"] and row["entry"].song.is_available]
+    if kind in {FeedbackKind.RATING, FeedbackKind.MOOD}:
+        return "all" if any(not entry.marks.is_banned for entry in entries) else ""
+    is_of_likes = kind in {"", FeedbackKind.LIKE}
+    return "liked" if is_of_likes and any(entry.marks.is_liked for entry in entries) else ""
 
 
 _KIND_WORDS = {

@@ -126,7 +126,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "emotions_sentence": songwords.emotions_in_words(emotion.emotions),
             "felt_sentence": songwords.felt_sentence(emotion.felt),
             "spoke": songwords.spoke_in_words(emotion.gates),
-            "cautions": songwords.cautions(emotion),
+            "is_doubtful": songwords.is_doubtful(emotion),
             "sections": songwords.sections(emotion.timeline, song.duration_seconds),
             "place": charts.plane_place(emotion),
             "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1]),

@@ -19,6 +19,7 @@ from recommender.throttles import words_limit
 from recommender.web import queries
 from recommender.web.forms import SavePlaylistForm, StationForm, VersionForm
 from recommender.web.views.base import account, covers_set, in_listener_zone, page_of
+from recommender.web.views.listed import drawn, marked_entries
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,12 +43,15 @@ def station_index(request: HttpRequest) -> HttpResponse:
 @in_listener_zone
 def station(request: HttpRequest, pk: UUID) -> HttpResponse:
     held = _own(request, pk)
-    (covered,) = covers_set([held])
+    versions = list(selectors.station_versions(held))
+    in_use = service.current_version(held)
+    current = next((one for one in versions if one == in_use), None)
+    rows = playlists.playlist_listed(current) if current else []
     context = {
+        **drawn(marked_entries(request, rows)),
         "station": held,
-        "current": covered.playlist,
-        "cover_ids": covered.cover_ids,
-        "versions": selectors.station_versions(held),
+        "current": current,
+        "versions": versions,
         "form": StationForm(instance=held),
     }
     return render(request, "station.html", context)

@@ -44,7 +44,7 @@ def page(client: Client, song: Song) -> str:
         ({"quadrants": {"Q4": 0.55, "Q3": 0.4}}, "could also be sad"),
         ({"quadrants": {"Q4": 0.52, "Q3": 0.24, "Q1": 0.24}}, "could also be happy or sad"),
         ({"quadrants": {"Q4": 0.4, "Q3": 0.3, "Q1": 0.3}}, "unclear: could as well be"),
-        ({"quadrants": {"Q4": 0.9}, "novelty": UNFAMILIAR_FROM}, "only a guess"),
+        ({"quadrants": {"Q4": 0.9}, "novelty": UNFAMILIAR_FROM}, "uncertain: the model learned"),
         ({"predicted": {"valence": 0.1}, "novelty": 1.0}, "corrected by staff"),
     ],
 )
@@ -55,18 +55,18 @@ def test_how_sure_the_mood_is(values: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("chances", "sentence"),
     [
-        ({"joy": 0.9, "anger": 0.1}, "Of eight emotions it is clearly nearest to joy."),
+        ({"joy": 0.9, "anger": 0.1}, "Of eight moods it is clearly happy."),
         (
             {"joy": 0.6, "calmness": 0.3},
-            "Of eight emotions it is clearly nearest to joy, with some calmness.",
+            "Of eight moods it is clearly happy, and a little calm.",
         ),
         (
             {"sadness": 0.4, "fear": 0.3, "anger": 0.2},
-            "Of eight emotions it is nearest to sadness, with some fear and anger.",
+            "Of eight moods it is most likely sad, and a little scary and angry.",
         ),
         (
             {"sadness": 0.25, "fear": 0.22, "anger": 0.2},
-            "A mix of sadness, fear and anger.",
+            "A mix: sad, scary and angry.",
         ),
         ({}, ""),
     ],
@@ -113,11 +113,17 @@ def test_what_counted_in_a_sentence(gates: dict[str, float], sentence: str) -> N
 
 
 def test_what_the_model_is_weak_at_is_said_where_it_applies() -> None:
-    (note,) = songwords.cautions(emotion(kinds={"solo piano": 0.8, "band": 0.2}))
-    assert "Solo piano" in note
-    assert songwords.cautions(emotion(kinds={"solo piano": 0.4, "band": 0.6})) == []
-    assert songwords.cautions(emotion(kinds={"solo piano": 0.8}, predicted={"valence": 0.1})) == []
-    assert len(songwords.cautions(emotion(kinds={"orchestral": 0.9}, novelty=1.0))) == 2
+    piano = emotion(kinds={"solo piano": 0.8, "band": 0.2})
+    assert songwords.certainty(piano) == "uncertain: the model learned from little solo piano"
+    assert songwords.is_doubtful(piano)
+    band = emotion(kinds={"solo piano": 0.4, "band": 0.6})
+    assert songwords.certainty(band) == "quite sure"
+    assert not songwords.is_doubtful(band)
+    corrected = emotion(kinds={"solo piano": 0.8}, predicted={"valence": 0.1}, novelty=1.0)
+    assert songwords.certainty(corrected) == "corrected by staff"
+    assert not songwords.is_doubtful(corrected)
+    both = emotion(kinds={"orchestral": 0.9}, novelty=1.0)
+    assert songwords.certainty(both).count("uncertain") == 1, "one reason is enough"
 
 
 def points(*places: tuple[float, float]) -> list[dict[str, float]]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from catalog.analysis import serving_version
 from catalog.models import Song
-from recommender.models import Listen, Station
+from recommender.models import Listen, SongFeedback, Station
 from recommender.mood_history import MoodHistory, Span
 from recommender.web import mood_charts
 from tests.factories import SongEmotionFactory, SongFactory, UserFactory
@@ -60,20 +60,27 @@ class TestMoods:
         for days in (0, 1, 40):
             Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
         page = shown(ada, "/you")
-        assert (
-            "You heard 3 songs on 3 days. By their mean, the days were: 3\N{NO-BREAK SPACE}happy."
-            in page
-        )
+        assert "You heard 3 songs on 3 days, all of them happy." in page
         assert page.count('tabindex="-1" class="q1"') == 3
         assert f'<a href="/history?day={now:%Y-%m-%d}">' in page
         assert page.count("<table>") == 4
-        assert 'href="/playlist?mood=joy"' in page
+        assert 'href="/playlist?mood=happy"' in page
+        assert ">Happy</a>" in page
+        assert not re.search(r"\bjoy\b", re.sub(r"<[^>]*>", "", page), re.IGNORECASE)
+
+    def test_days_of_several_moods_are_counted_by_mood(self, ada: Client, user: User) -> None:
+        lively, quiet, now = placed(0.9, 0.9), placed(0.9, 0.1), timezone.now()
+        for days, song in enumerate((lively, quiet, lively)):
+            Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
+        space = "\N{NO-BREAK SPACE}"
+        words = f"You heard 3 songs on 3 days: 2{space}happy and 1{space}calm."
+        assert words in shown(ada, "/you")
 
     def test_one_week_is_no_trail(self, ada: Client, user: User) -> None:
         Listen.objects.create(user=user, song=placed(0.5, 0.5), listened_at=timezone.now())
         page = shown(ada, "/you")
         assert "It starts with a second week of listening." in page
-        assert "You heard 1 song on 1 day." in page
+        assert "You heard 1 song on 1 day. The mood was happy." in page
 
     def test_the_time_zone_of_the_browser_counts(self, ada: Client, user: User) -> None:
         Listen.objects.create(
@@ -260,7 +267,20 @@ class TestLikesAndCorrections:
             counts.append(len(queries))
         assert len(re.findall("data-play ", page)) == 18
         assert "Yes, forget them" in page
+        assert 'data-play-all="liked"' in page
+        assert 'data-shuffle-all="liked"' in page
         assert counts[1] <= counts[0] <= 20
+
+    def test_what_can_be_played_at_once(self, ada: Client, user: User) -> None:
+        rated, banned, gone = SongFactory(), SongFactory(), SongFactory(is_available=False)
+        ada.post(f"/songs/{rated.pk}/rating", {"stars": "4"})
+        ada.post(f"/songs/{banned.pk}/ban")
+        SongFeedback.objects.create(user=user, song=gone, liked_at=timezone.now())
+        for kind, button in (("", None), ("like", None), ("ban", None), ("rating", "all")):
+            page = shown(ada, f"/account/feedback?kind={kind}")
+            assert re.findall(r'data-play-all="(\w*)"', page) == ([button] if button else []), kind
+        ada.post(f"/songs/{rated.pk}/ban")
+        assert "data-play-all" not in shown(ada, "/account/feedback?kind=rating")
 
     def test_names_keep_their_direction(self, ada: Client) -> None:
         song = SongFactory(title="أغنية", artist="فيروز")
@@ -277,8 +297,57 @@ class TestStations:
         assert 'dir="auto">ערב</strong>' in shown(ada, "/stations")
         page = shown(ada, f"/stations/{station.pk}")
         assert "Nobody can bring them back." in page
+        assert "This station has no songs yet." in page
+        assert "data-play-all" not in page
         ada.post(f"/stations/{station.pk}/delete")
         assert "You have no station yet" in shown(ada, "/stations")
+
+    def test_it_shows_and_plays_the_songs_of_the_version_in_use(
+        self, ada: Client, songs: list[Song]
+    ) -> None:
+        query = "mood=calm&min_match=0&count=3"
+        ada.post("/stations/save", {"name": "Evenings", "query": query})
+        station = Station.objects.get()
+        ada.post(f"/stations/{station.pk}/refresh")
+        for version in (1, 2):
+            ada.post(f"/stations/{station.pk}/restore", {"version": version})
+            kept = station.versions.get(station_version=version)
+            page = shown(ada, f"/stations/{station.pk}")
+            rows = [int(pk) for pk in re.findall(r'data-entry data-row="(\d+)"', page)]
+            assert rows == [entry.song_id for entry in kept.entries.order_by("position")]
+            assert len(rows) == 3
+            assert "data-play-all" in page
+
+    def test_when_its_songs_change_is_said_plainly(self, ada: Client, songs: list[Song]) -> None:
+        query = "mood=calm&min_match=0"
+        ada.post("/stations/save", {"name": "Evenings", "query": query})
+        station = Station.objects.get()
+        for path in ("/stations", f"/stations/{station.pk}"):
+            assert "New songs when you ask for them" in shown(ada, path)
+            assert "By hand" not in shown(ada, path)
+        form = {"name": "Evenings", "weekday": 0, "hour": 6, "time_zone": "UTC"}
+        for schedule, words in (("daily", "every day"), ("weekly", "every week")):
+            fields = {**form, "schedule": schedule, "fresh_versions": 0}
+            ada.post(f"/stations/{station.pk}/change", fields)
+            page = shown(ada, f"/stations/{station.pk}")
+            assert re.search(rf"New songs {words}, next on \w+day \d+ \w+, 06:00", page)
+
+    def test_its_queries_do_not_grow(self, ada: Client, songs: list[Song]) -> None:
+        counts = []
+        for count in (1, 4):
+            name, query = f"Of {count}", f"mood=calm&min_match=0&count={count}"
+            ada.post("/stations/save", {"name": name, "query": query})
+            station = Station.objects.get(name=name)
+            with CaptureQueriesContext(connection) as queries:
+                shown(ada, f"/stations/{station.pk}")
+            counts.append(len(queries))
+        assert counts[1] <= counts[0]
+
+    def test_it_is_the_owners_alone(self, ada: Client, client: Client) -> None:
+        ada.post("/stations/save", {"name": "Evenings", "query": "mood=calm"})
+        station = Station.objects.get()
+        client.force_login(UserFactory())
+        assert client.get(f"/stations/{station.pk}").status_code == 404
 
 
 class TestAccount:

@@ -27,6 +27,12 @@ export function playQueue(items, start) {
   begin();
 }
 
+export function playShuffled(items) {
+  const playable = [...items.keys()].filter((index) => isPlayable(items[index]));
+  queue.isShuffled = true;
+  playQueue(items, playable[Math.floor(Math.random() * playable.length)] ?? 0);
+}
+
 export function playNext(item) {
   if (queue.current) queue.insertNext(item);
   else playQueue([item]);

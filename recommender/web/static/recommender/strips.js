@@ -6,21 +6,25 @@ import { onElement } from "./page.js";
 const NEAR = 2; // pixels from an end that are the end
 
 onElement("[data-strip]", (strip) => {
-  const current = strip.querySelector("[aria-current]");
-
   function show() {
     const after = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
     strip.classList.toggle("has-before", strip.scrollLeft > NEAR);
     strip.classList.toggle("has-after", after > NEAR);
   }
 
-  if (current) {
-    const [own, all] = [current, strip].map((one) => one.getBoundingClientRect());
-    strip.scrollLeft += own.left + own.width / 2 - all.left - all.width / 2;
+  // When the window turns or the letters come, the middle is elsewhere.
+  function centre() {
+    const current = strip.querySelector("[aria-current]");
+    if (current) {
+      const [own, all] = [current, strip].map((one) => one.getBoundingClientRect());
+      strip.scrollLeft += own.left + own.width / 2 - all.left - all.width / 2;
+    }
+    show();
   }
+
   strip.addEventListener("scroll", show, { passive: true });
-  const sized = new ResizeObserver(show);
+  const sized = new ResizeObserver(centre);
   for (const one of [strip, ...strip.children]) sized.observe(one);
-  show();
+  centre();
   return () => sized.disconnect();
 });

@@ -1,7 +1,7 @@
 // The buttons of pages that play: what they start, and what they show.
 
 import { onElement } from "../page.js";
-import { currentSong, playQueue, sound, toggle } from "../player.js";
+import { currentSong, playQueue, playShuffled, sound, toggle } from "../player.js";
 import { formatName, isPlayable } from "./formats.js";
 import { itemOf } from "./items.js";
 
@@ -28,6 +28,17 @@ document.addEventListener("affetti:broken", ({ detail }) => {
 const pageButtons = () => [...document.querySelectorAll("#main [data-play]")]
   .filter((button) => !button.closest("[hidden]"));
 
+const isBanned = (button) => button.closest(".is-banned") !== null;
+const isLiked = (button) => button.closest("[data-entry]")
+  ?.querySelector('[data-mark="like"] [aria-pressed="true"]') !== null;
+
+// The songs of the page's list, each once, without banned ones; or the liked ones of them.
+function listItems(only) {
+  const buttons = pageButtons().filter((one) =>
+    one.closest(".entries") && !isBanned(one) && (only !== "liked" || isLiked(one)));
+  return [...new Map(buttons.map((one) => [one.dataset.songId, itemOf(one)])).values()];
+}
+
 onElement("[data-play]", (button) => {
   const item = itemOf(button);
   if (!isPlayable(item)) {
@@ -48,7 +59,13 @@ onElement("[data-play]", (button) => {
 
 onElement("[data-play-all]", (button) => {
   button.addEventListener("click", () => {
-    const items = pageButtons().map(itemOf); // none of songs without audio
+    const items = listItems(button.dataset.playAll); // none of songs without audio
     if (items.length) playQueue(items);
+  });
+});
+onElement("[data-shuffle-all]", (button) => {
+  button.addEventListener("click", () => {
+    const items = listItems(button.dataset.shuffleAll);
+    if (items.length) playShuffled(items);
   });
 });
