@@ -66,7 +66,11 @@ def page(
     browser: Browser, live_server: LiveServer, expected_complaints: list[str]
 ) -> Iterator[Page]:
     """A page of its own session; what the browser complains of otherwise fails the test."""
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1100, "height": 900})
+    context = browser.new_context(
+        base_url=live_server.url,
+        viewport={"width": 1100, "height": 900},
+        service_workers="block",  # it would stand between a test's routes and the page
+    )
     context.set_default_timeout(15_000)
     page = context.new_page()
     complaints: list[str] = []

@@ -167,6 +167,8 @@ PAGES: dict[str, dict[str, str]] = {
     "language": {"post": "all"},
     "favicon.ico": dict.fromkeys(METHODS, "all"),
     "manifest.webmanifest": dict.fromkeys(METHODS, "all"),
+    "worker.js": dict.fromkeys(METHODS, "all"),
+    "offline/<slug:language>": READ,
     "texts/<slug:language>.<str:digest>.js": READ,
     "healthz": READ,
     "readyz": READ,

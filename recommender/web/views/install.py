@@ -1,16 +1,19 @@
-"""What a device asks for to show the site's icon, to install it, or to show its texts."""
+"""What a device asks for to show the site's icon, to install it, and to show its texts."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.cache import patch_cache_control
-from django.utils.translation import get_language, gettext
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -65,6 +68,50 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 
 _YEAR_SECONDS: Final = 365 * 24 * 3600
+_OFFLINE_STYLES: Final = tuple(
+    f"recommender/{name}.css" for name in ("fonts", "tokens", "affetti", "shell")
+)
+_OFFLINE_FILES: Final = (
+    *_OFFLINE_STYLES,
+    "recommender/favicon.svg",
+    "vendor/commissioner-5.3.0/commissioner-latin-full-normal.woff2",
+)
+
+
+@login_not_required
+@throttled("")
+@cache_control(private=True, no_cache=True)
+@require_safe
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """Answer with the service worker; it differs when what it keeps does, so browsers update it."""
+    language = get_language() or settings.LANGUAGE_CODE
+    kept = [static(name) for name in _OFFLINE_FILES]
+    named = "\n".join([_offline_page(language), *kept])
+    context = {
+        "release": hashlib.sha256(named.encode()).hexdigest()[:12],
+        "offline": reverse("offline", args=[language]),
+        "kept": kept,
+        "files": [static(""), reverse("home") + "texts/"],
+    }
+    response = render(request, "worker.js", context, content_type="text/javascript; charset=utf-8")
+    patch_vary_headers(response, ("Cookie", "Accept-Language"))
+    return response
+
+
+@login_not_required
+@throttled("")
+@cache_control(public=True, max_age=0)
+@require_safe
+def offline(request: HttpRequest, language: str) -> HttpResponse:
+    """Answer with the page that browsers show without a connection; it has nothing of a user."""
+    if language not in dict(settings.LANGUAGES):
+        raise Http404
+    return HttpResponse(_offline_page(language))
+
+
+def _offline_page(language: str) -> str:
+    with override(language):
+        return render_to_string("offline.html", {"styles": _OFFLINE_STYLES})
 
 
 @login_not_required

@@ -98,6 +98,46 @@ class TestHeaders:
         assert (old.content, old["Cache-Control"]) == (response.content, "no-store")
         assert client.get("/texts/xx.0.js").status_code == 404
 
+    def test_the_service_worker_is_the_same_for_everybody_of_a_language(
+        self, client: Client, user: User, settings: SettingsWrapper
+    ) -> None:
+        settings.AFFETTI_PUBLIC = False
+        response = client.get("/worker.js")
+        assert response["Content-Type"].startswith("text/javascript")
+        assert "no-cache" in response["Cache-Control"]
+        worker = response.content.decode()
+        assert '"/offline/en\\u002Dgb"' in worker
+        client.force_login(user)
+        assert client.get("/worker.js").content == response.content
+        german = client.get("/worker.js", headers={"Accept-Language": "de"}).content.decode()
+        assert '"/offline/de"' in german
+        name = re.compile(r'"affetti-(\w{12})"')
+        assert name.findall(german) != name.findall(worker), "another page, another release"
+
+    def test_the_page_without_a_connection_has_nothing_of_a_user(
+        self, client: Client, user: User, settings: SettingsWrapper
+    ) -> None:
+        settings.AFFETTI_PUBLIC = False
+        stranger = client.get("/offline/en-gb")
+        assert "Affetti cannot be reached" in stranger.content.decode()
+        assert "<script" not in stranger.content.decode()
+        client.force_login(user)
+        own = client.get("/offline/en-gb")
+        assert own.content == stranger.content
+        assert not own.cookies
+        assert "nicht erreichbar" in client.get("/offline/de").content.decode()
+        for language in ("xx", "en", "..", "de-x" * 99):
+            assert client.get(f"/offline/{language}").status_code == 404
+
+    def test_the_page_without_a_connection_has_all_its_files(self, client: Client) -> None:
+        page = client.get("/offline/en-gb").content.decode()
+        worker = client.get("/worker.js").content.decode().replace("\\u002D", "-")
+        needed = re.findall(r'(?:href|src)="(/[^"]+)"', page)
+        assert len(needed) == 5
+        for address in needed:
+            assert f'"{address}"' in worker
+            assert finders.find(address.removeprefix("/static/")), address
+
     def test_what_is_shown_where_a_page_is_shared(self, client: Client, songs: list[Song]) -> None:
         home = client.get("/").content.decode()
         assert '<meta property="og:title" content="Affetti' in home
