@@ -133,12 +133,13 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]
             "weekday": _("Weekday"),
             "hour": _("Hour"),
             "time_zone": _("Time zone"),
-            "fresh_versions": _("Fresh versions"),
+            "fresh_versions": _("Leave out the songs of so many last versions"),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["schedule"].label = _("New songs come")
+        self.fields["fresh_versions"].help_text = ""
         self.fields["schedule"].choices = _STATION_TIMES  # type: ignore[attr-defined]
 
 

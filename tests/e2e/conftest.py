@@ -78,7 +78,8 @@ def page(
     def note(message: ConsoleMessage) -> None:
         # Without a graphics card the driver says that reading pictures back is slow.
         is_driver = "GL Driver Message" in message.text
-        if message.type in {"error", "warning"} and not is_driver:
+        is_worker = "Service Worker registration blocked" in message.text
+        if message.type in {"error", "warning"} and not is_driver and not is_worker:
             complaints.append(message.text)
 
     page.on("console", note)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from recommender import feedback
 from recommender.feedback import feedback_of
 from recommender.models import Skip
 from tests.e2e.test_listening import wait_until_played
@@ -102,3 +104,29 @@ def test_a_song_that_is_left_early_is_skipped(page: Page, songs: list[Song], ada
     with page.expect_response(lambda answer: "/skips/" in answer.url and answer.status == 201):
         page.get_by_label("Next song").click()
     assert Skip.objects.get().user == ada
+
+
+def queued(page: Page) -> list[str]:
+    kept = page.evaluate("localStorage.getItem('affetti.queue')")
+    return [item["title"] for item in json.loads(kept)["items"]]
+
+
+def test_liked_songs_play_at_once_in_order_and_shuffled(
+    page: Page, songs: list[Song], ada: User
+) -> None:
+    for song in songs[:4]:
+        feedback.song_like(user=ada, song_id=song.pk)
+    feedback.song_rate(user=ada, song_id=songs[0].pk, stars=5)
+    feedback.song_rate(user=ada, song_id=songs[5].pk, stars=5)
+    feedback.song_ban(user=ada, song_id=songs[6].pk)
+    page.goto("/account/feedback")
+    page.get_by_role("button", name="Play liked songs").click()
+    wait_until_played(page, 0.1)
+    assert queued(page) == ["Tone 0", "Tone 3", "Tone 2", "Tone 1"], "each once, no other"
+
+    like = page.locator("[data-entry]", has_text="Tone 2").locator(".like").first
+    like.click()
+    expect(like).to_have_attribute("aria-pressed", "false")
+    page.locator("[data-shuffle-all]").click()
+    assert sorted(queued(page)) == ["Tone 0", "Tone 1", "Tone 3"], "it is liked no more"
+    expect(page.locator("[data-player] [data-shuffle]")).to_have_attribute("aria-pressed", "true")

@@ -172,3 +172,22 @@ def test_what_scrolls_sideways_fades_where_there_is_more(
     expect(tabs).to_have_class("tabs has-before")
     page.set_viewport_size({"width": 1100, "height": 800})
     expect(tabs).to_have_class("tabs")
+
+
+def test_the_current_tab_stays_in_sight_when_the_window_turns(
+    page: Page, songs: list[Song], ada: User
+) -> None:
+    page.goto("/account")
+    current = page.locator(".tabs [aria-current]")
+    for width in (390, 900, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(current).to_be_in_viewport(ratio=1)
+    page.goto("/history")
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.get_by_role("link", name="Likes").click()
+    expect(current).to_have_text("Likes")
+    page.set_viewport_size({"width": 330, "height": 800})
+    middle = current.evaluate(
+        "one => { const box = one.getBoundingClientRect(); return box.left + box.width / 2 }"
+    )
+    assert abs(middle - 330 / 2) < 40

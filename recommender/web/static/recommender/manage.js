@@ -54,6 +54,7 @@ onElement("[data-selection]", (form) => {
   const all = form.querySelector("[data-all]");
   const boxes = () => [...document.querySelectorAll('input[name="song"][form="selection"]')];
   const most = Number(form.dataset.most);
+  form.classList.add("is-live");
   let last = null;
 
   function count() {
