@@ -105,6 +105,8 @@ def test_every_page_is_accessible(page: Page, songs: list[Song], live_server: Li
     setup = f"/setup?code={setup_code()}"
     page.goto(setup)
     found = faults(page, "setup")
+    visit(page, "/offline/de")
+    found += faults(page, "no connection")
     site = site_fill(songs)
     for name, path in site.of_stranger.items():
         visit(page, path)
@@ -145,6 +147,9 @@ def faults_of_states(page: Page, site: Site) -> list[str]:
     page.locator("[data-close-drawer]").click()
     page.locator("[data-show-keys]").click()
     found += faults(page, "keys")
+    page.goto(site.of_admin["station"])
+    page.get_by_role("button", name="Change").click()
+    found += faults(page, "change of a station")
     page.goto(site.of_admin["people"])
     page.get_by_role("button", name="Make a link").click()
     page.locator("[data-copied]").wait_for()
