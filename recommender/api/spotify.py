@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.plumbing import append_meta, build_array_type
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -256,7 +256,11 @@ class RecommendationsView(StrictQuery, APIView):
         description="`min_` and `max_` leave songs out; `target_` prefers the nearest. Without a "
         "song that fits, `tracks` is empty. The address without the slash at its end works, too.",
         parameters=[RecommendationsInput],
-        responses=RecommendationsOutput,
+        responses={
+            200: RecommendationsOutput,
+            404: OpenApiResponse(description="A seed is not there."),
+            409: OpenApiResponse(description="No song can be recommended."),
+        },
     )
     def get(self, request: Request) -> Response:
         given = valid_data(RecommendationsInput(data=request.query_params.dict()))
@@ -321,7 +325,10 @@ class AudioFeaturesView(StrictQuery, APIView):
     @extend_schema(
         summary="Audio features of a song, in Spotify's shape",
         description="The address without the slash at its end works, too.",
-        responses=AudioFeaturesOutput,
+        responses={
+            200: AudioFeaturesOutput,
+            409: OpenApiResponse(description="The song is not analysed."),
+        },
     )
     def get(self, request: Request, pk: int) -> Response:
         song = selectors.songs_by_id([pk]).get(pk) if pk < 2**63 else None
