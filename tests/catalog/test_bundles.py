@@ -219,6 +219,8 @@ def test_another_model_or_format_is_refused(
         gzip.compress(b'{"format": "affetti-analysis", "version": 1}\n{"signature": 5}\n'),
         gzip.compress(b"[" * 100_000 + b"\n{}\n"),
     ],
+    # Named, for a file of gzip holds the time.
+    ids=["empty", "plain", "nothing", "one", "lists", "bytes", "format", "signature", "deep"],
 )
 def test_what_is_no_bundle(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "b.gz"
