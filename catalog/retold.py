@@ -161,8 +161,8 @@ for _message in (
         "it cannot be copied to this disk under its name (%(reason)s); give it another one"
     ),
     gettext_noop(
-        "%(path)s: what reads such stores is not installed; run pip install 'affetti[store]', or "
-        "install the package of fsspec for this protocol"
+        "%(path)s: what reads such stores is not installed; run pip install --constraint "
+        "constraints.txt --editable '.[store]', or install the package of fsspec for this protocol"
     ),
     gettext_noop(
         "%(path)s: the store refuses it (%(reason)s); check the credentials in "

@@ -75,6 +75,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = env.list("AFFETTI_SECRET_KEY_FALLBACKS", default=[])
+"""Former keys: what they signed or encrypted stays valid."""
 
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -309,7 +311,7 @@ if AFFETTI_INDEX_ENGINE == "qdrant":
     if importlib.util.find_spec("qdrant_client") is None:
         raise ImproperlyConfigured(
             "AFFETTI_INDEX_ENGINE is qdrant, but its client is not installed. Install it with: "
-            "pip install --constraint constraints.txt affetti[scale]"
+            "pip install --constraint constraints.txt --editable '.[scale]'"
         )
 AFFETTI_INDEX_MAX_CHANGES = env.int("AFFETTI_INDEX_MAX_CHANGES", default=5_000)
 """The index is built again when more songs than this changed since the last build."""

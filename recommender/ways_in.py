@@ -116,6 +116,6 @@ class SignIn:
         if self.is_on and not all(importlib.util.find_spec(name) for name in _PACKAGES):
             raise ImproperlyConfigured(
                 "AFFETTI_OIDC_SERVER and AFFETTI_SECOND_FACTOR need more packages: "
-                "pip install 'affetti[accounts]', or unset both."
+                "pip install --constraint constraints.txt --editable '.[accounts]', or unset both."
             )
         return self

@@ -78,15 +78,13 @@ def bundle_export(
 def bundle_open(path: Path, *, is_trusted: bool = False) -> BundleReader:
     """Return a bundle that may be taken; BundleError says why it may not.
 
-    One that no key of here has signed is taken only if `is_trusted`.
+    One that another key has signed is accepted only if `is_trusted`.
     """
     bundle = BundleReader(path)
     if bundle.model_version != analysis.model_version():
         raise BundleError(
             "BUNDLE_MODEL",
-            gettext(
-                "The bundle is of the model %(version)s, and songs are analysed by %(here)s here."
-            )
+            gettext("The bundle is of model %(version)s; this installation uses %(here)s.")
             % {"version": bundle.model_version, "here": analysis.model_version()},
         )
     if not bundle.is_signed and not is_trusted:

@@ -241,8 +241,9 @@ def _told(error: Exception, path: Path) -> StoreAwayError | StoreRefusedError:
     values = {"path": address_of(path), "reason": _reason(error)}
     if isinstance(error, ImportError) or "Protocol not known" in str(error):
         words = gettext(
-            "%(path)s: what reads such stores is not installed; run pip install 'affetti[store]', "
-            "or install the package of fsspec for this protocol"
+            "%(path)s: what reads such stores is not installed; run pip install --constraint "
+            "constraints.txt --editable '.[store]', or install the package of fsspec for this "
+            "protocol"
         )
         return StoreRefusedError(words % values)
     if isinstance(error, PermissionError) or not _REFUSALS.isdisjoint(values["reason"].split()):

@@ -37,9 +37,7 @@ _HARD_LINKS: Final = kept(
 )
 _NO_FILE: Final = kept(gettext_noop("it is no regular file"))
 _READ_ONLY: Final = kept(gettext_noop("it is read-only; change its rights, or leave it as it is"))
-_OWNER: Final = kept(
-    gettext_noop("it belongs to another user, and a new file would not; let that user write it")
-)
+_OWNER: Final = kept(gettext_noop("it belongs to another user; run the command as that user"))
 _REFUSED: Final = kept(gettext_noop("it cannot be replaced (%(strerror)s)"))
 _FULL: Final = kept(gettext_noop("the disk is full; free %(megabytes)s MB and try again"))
 _CHANGED: Final = kept(gettext_noop("it was changed meanwhile; scan the library, then try again"))

@@ -33,7 +33,7 @@ LISTENERS: Final = [AllowAny, IsListener]
 
 
 class StrictQuery(Conditional, Replayed):
-    """A view whose unknown query parameters are errors, so that a misspelt one is not passed over.
+    """A view whose unknown query parameters are errors, so misspelt names are reported.
 
     Known are those of the view's filters and pages, in lists, and the fields of what
     `query_inputs` has for an action. Answers to GET have tags, and POST takes an `Idempotency-Key`.
@@ -124,7 +124,7 @@ _JSON_TYPES: Final[Mapping[type, tuple[type, ...]]] = {
 class StrictSerializer(serializers.Serializer[Any]):
     """An input that takes only what its schema says.
 
-    Unknown fields are errors, so that a misspelt one is not passed over, and so are values of
+    Unknown fields are errors, so misspelt names are reported, and so are values of
     another type than the field's.
     """
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from recommender.backup.archive import Manifest
 
-NEVER_KEPT: Final = "AFFETTI_SECRET_KEY"
+NEVER_KEPT: Final = frozenset({"AFFETTI_SECRET_KEY", "AFFETTI_SECRET_KEY_FALLBACKS"})
 SECRETS: Final = ("DATABASE_URL", "REDIS_URL")
 """Settings that hold passwords; they are in a backup only if asked for by name."""
 
@@ -123,7 +123,7 @@ def _app_version() -> str:
 
 def _settings(with_settings: Iterable[str]) -> dict[str, str]:
     """Return the settings that are not at their defaults, without secrets."""
-    names = {name for name in env.ENVIRON if name.startswith("AFFETTI_")} - {NEVER_KEPT}
+    names = {name for name in env.ENVIRON if name.startswith("AFFETTI_")} - NEVER_KEPT
     names = {name for name in names if not name.startswith("AFFETTI_TEST_")}
     return {name: env.ENVIRON[name] for name in sorted({*names, *with_settings} & {*env.ENVIRON})}
 

@@ -103,8 +103,7 @@ def _check_known(sought: Sought, weights: Mapping[str, float]) -> None:
         if not sought.knows(part):
             raise PlaylistRequestError(
                 PlaylistErrorCode.REQUEST_INVALID,
-                gettext("%(part)s has a weight, but of this song it is not known.")
-                % {"part": part},
+                gettext("%(part)s has a weight but is unknown for this song.") % {"part": part},
                 {"field": part},
             )
 

@@ -175,6 +175,7 @@ def test_secrets_are_kept_by_name_only(tmp_path: Path, monkeypatch: pytest.Monke
     for name, value in {
         "DATABASE_URL": "postgres://u:geheim@h/d",
         "AFFETTI_SECRET_KEY": "geheim",
+        "AFFETTI_SECRET_KEY_FALLBACKS": "auch geheim",
         "AFFETTI_SIGNUP": "false",
     }.items():
         monkeypatch.setenv(name, value)

@@ -51,6 +51,13 @@ def test_the_full_mode_over_https_is_ready_to_deploy(tmp_path: Path) -> None:
         assert f"security.{code}" in plain.stderr
 
 
+def test_former_secret_keys_are_known(tmp_path: Path) -> None:
+    words = PRINT.format("s.SECRET_KEY_FALLBACKS")
+    for given, known in (("", "[]"), ("old,older", "['old', 'older']")):
+        done = python(tmp_path, "-c", words, AFFETTI_SECRET_KEY_FALLBACKS=given)
+        assert done.stdout.strip() == known, done.stderr
+
+
 def test_https_by_one_setting(tmp_path: Path) -> None:
     words = (
         "s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_SSL_REDIRECT,"

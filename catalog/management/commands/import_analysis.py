@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument(
-            "--trust", action="store_true", help="take one that no key of here has signed"
+            "--trust", action="store_true", help="accept a file signed by another key"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

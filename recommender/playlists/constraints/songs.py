@@ -360,25 +360,25 @@ class Place(Constraint):
     min_valence = Field[float](
         Number(0, 1),
         0.0,
-        "Only songs that are at least so pleasant",
+        "Only songs with at least this valence",
         group=Group.CONSTRAINT,
     )
     max_valence = Field[float](
         Number(0, 1),
         1.0,
-        "Only songs that are at most so pleasant",
+        "Only songs with at most this valence",
         group=Group.CONSTRAINT,
     )
     min_arousal = Field[float](
         Number(0, 1),
         0.0,
-        "Only songs that are at least so lively",
+        "Only songs with at least this arousal",
         group=Group.CONSTRAINT,
     )
     max_arousal = Field[float](
         Number(0, 1),
         1.0,
-        "Only songs that are at most so lively",
+        "Only songs with at most this arousal",
         group=Group.CONSTRAINT,
     )
 

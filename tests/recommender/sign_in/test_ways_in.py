@@ -79,7 +79,7 @@ def test_half_of_it_is_refused(changes: dict[str, Any], words: str) -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImproperlyConfigured, match=re.escape("affetti[accounts]")):
+    with pytest.raises(ImproperlyConfigured, match=re.escape("'.[accounts]'")):
         SignIn(has_second_factor=True).checked()
     assert not SignIn().checked().is_on
 
