@@ -12,11 +12,18 @@ const show = () => {
     theme: {
       colors: {
         primary: {main: isDark.matches ? "#7db4f0" : "#1f5fa8"},
+        success: {main: isDark.matches ? "#7fd89a" : "#14612a"},
+        error: {main: isDark.matches ? "#ffaca5" : "#9c1710"},
         text: {primary: ink, secondary: ink},
       },
       sidebar: {backgroundColor: paper, textColor: ink},
       schema: {nestedBackground: paper, typeNameColor: ink, typeTitleColor: ink},
-      typography: {fontFamily: "inherit", headings: {fontFamily: "inherit"}},
+      typography: {
+        fontFamily: "inherit",
+        headings: {fontFamily: "inherit"},
+        code: {color: isDark.matches ? "#ffc9c4" : "#8a1a12"},
+        links: {color: isDark.matches ? "#7db4f0" : "#1f5fa8"},
+      },
     },
   }, place);
 };
