@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from recommender.backup.archive import Manifest
 
 NEVER_KEPT: Final = frozenset({"AFFETTI_SECRET_KEY", "AFFETTI_SECRET_KEY_FALLBACKS"})
-SECRETS: Final = ("DATABASE_URL", "REDIS_URL")
-"""Settings that hold passwords; they are in a backup only if asked for by name."""
+SECRETS: Final = (
+    *("DATABASE_URL", "REDIS_URL", "AFFETTI_BUNDLE_KEY", "AFFETTI_MCP_TOKEN"),
+    *("AFFETTI_METRICS_TOKEN", "AFFETTI_OIDC_SECRET", "AFFETTI_QDRANT_API_KEY"),
+    "AFFETTI_STORE_OPTIONS",
+)
+"""Settings that hold passwords or keys; they are in a backup only if asked for by name."""
 
 
 def backup_write(
@@ -123,7 +127,8 @@ def _app_version() -> str:
 
 def _settings(with_settings: Iterable[str]) -> dict[str, str]:
     """Return the settings that are not at their defaults, without secrets."""
-    names = {name for name in env.ENVIRON if name.startswith("AFFETTI_")} - NEVER_KEPT
+    names = {name for name in env.ENVIRON if name.startswith("AFFETTI_")}
+    names -= {*NEVER_KEPT, *SECRETS}
     names = {name for name in names if not name.startswith("AFFETTI_TEST_")}
     return {name: env.ENVIRON[name] for name in sorted({*names, *with_settings} & {*env.ENVIRON})}
 

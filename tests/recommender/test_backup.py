@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import tarfile
 import zipfile
@@ -17,9 +18,10 @@ from django.core.management import CommandError, call_command
 from catalog.models import Library
 from recommender.backup import backup_write, databases, restore_read
 from recommender.backup.archive import archive_write, manifest_read, member_extract
-from recommender.backup.run import _facts
+from recommender.backup.run import NEVER_KEPT, SECRETS, _facts
 from recommender.errors import BackupError
 from tests.factories import SongEmotionFactory
+from tests.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,6 +178,8 @@ def test_secrets_are_kept_by_name_only(tmp_path: Path, monkeypatch: pytest.Monke
         "DATABASE_URL": "postgres://u:geheim@h/d",
         "AFFETTI_SECRET_KEY": "geheim",
         "AFFETTI_SECRET_KEY_FALLBACKS": "auch geheim",
+        "AFFETTI_OIDC_SECRET": "geheim",
+        "AFFETTI_STORE_OPTIONS": '{"s3://a": {"secret": "geheim"}}',
         "AFFETTI_SIGNUP": "false",
     }.items():
         monkeypatch.setenv(name, value)
@@ -190,6 +194,13 @@ def test_secrets_are_kept_by_name_only(tmp_path: Path, monkeypatch: pytest.Monke
         call_command("backup", str(tmp_path / "3"), "--with-setting", "AFFETTI_SECRET_KEY")
     with pytest.raises(CommandError, match="BACKUP_EXISTS"):
         call_command("backup", str(tmp_path / "2"))
+
+
+def test_every_setting_that_sounds_secret_counts_as_one() -> None:
+    read = (ROOT / "recommender/settings.py").read_text()
+    names = set(re.findall(r'"(AFFETTI_[A-Z_]*(?:KEY|KEYS|SECRET|TOKEN|PASSWORD|OPTIONS))"', read))
+    assert "AFFETTI_BUNDLE_KEY" in names
+    assert names - {"AFFETTI_THROTTLE_KEYS"} <= {*SECRETS, *NEVER_KEPT}
 
 
 def test_without_pg_dump_a_backup_is_portable(monkeypatch: pytest.MonkeyPatch) -> None:
