@@ -91,12 +91,13 @@ class LookupView(StrictQuery, APIView):
             ]
         ids = list(dict.fromkeys(pk for one in found for pk in one["song_ids"]))
         by_id = selectors.songs_by_id(ids)
+        shown = [by_id[pk] for pk in ids if pk in by_id]
         answer = {
-            "songs": [by_id[pk] for pk in ids if pk in by_id],
+            "songs": shown,
             "found": found,
             "unknown": [one["asked"] for one in found if not one["song_ids"]],
         }
-        context = song_context(request, answer["songs"])
+        context = song_context(request, shown)
         return Response(LookupOutput(answer, context=context).data)
 
 

@@ -198,8 +198,8 @@ class EmotionOutput(EmotionSummaryOutput):
 class AudioURLField(serializers.HyperlinkedIdentityField):
     """The address of the sound of a song; null without any."""
 
-    def get_url(self, obj: Song, *more: Any) -> str | None:
-        return super().get_url(obj, *more) if obj.has_audio else None
+    def get_url(self, obj: Any, view_name: str, request: Any, format: str | None) -> str | None:
+        return super().get_url(obj, view_name, request, format) if obj.has_audio else None
 
 
 class SongOutput(PlainOutput):
@@ -361,7 +361,7 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
         is_detail = self.action == "retrieve"
         return selectors.song_details() if is_detail else selectors.song_list()
 
-    def filter_queryset(self, queryset: QuerySet[Song]) -> QuerySet[Song]:
+    def filter_queryset(self, queryset: Any) -> Any:
         """Filter lists alone: what is asked of one song's neighbours is no filter of the song."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 

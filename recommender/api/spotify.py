@@ -26,6 +26,8 @@ from recommender.playlists.seeded import Wish, recommendations
 from recommender.playlists.targets import song_unusable_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drf_spectacular.openapi import AutoSchema
     from rest_framework.request import Request
 
@@ -45,7 +47,7 @@ def _number(high: float, **options: Any) -> serializers.FloatField:
     return serializers.FloatField(min_value=0, max_value=high, required=False, **options)
 
 
-_KNOWN: Final = {
+_KNOWN: Final[dict[str, Callable[[], serializers.Field[Any, Any, Any, Any]]]] = {
     "valence": lambda: _number(1),
     "energy": lambda: _number(1, help_text="Our arousal."),
     "arousal": lambda: _number(1, help_text="Another name of `energy`."),
@@ -218,7 +220,7 @@ class _FeaturesFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-
 
     target_class = FeaturesField
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         component = auto_schema.resolve_serializer(AudioFeaturesOutput, direction)
         items = append_meta(component.ref, {"nullable": True})
         schema: dict[str, Any] = build_array_type(items)
