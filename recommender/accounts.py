@@ -10,6 +10,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, transaction
 from django.db.models import F, Q
@@ -178,21 +179,31 @@ def _app_secret(one: AppPassword) -> str:
 
 
 def password_check(*, user: User, password: str, field: str) -> None:
-    """Raise `AccountError` unless it is the user's password.
-
-    An account that came by single sign-on has none; its name stands for it.
-    """
+    """Raise `AccountError` unless it is the user's password, or if the user has none."""
     if not user.has_usable_password():
-        if password != user.get_username():
-            raise AccountError(
-                AccountErrorCode.REQUEST_INVALID,
-                gettext("This is not your user name."),
-                field=field,
-            )
-        return
+        raise AccountError(
+            AccountErrorCode.PERMISSION_DENIED,
+            gettext("Set a first password on the account page."),
+            field=field,
+        )
     if not user.check_password(password):
         raise AccountError(
             AccountErrorCode.REQUEST_INVALID, gettext("This is not your password."), field=field
+        )
+
+
+def deletion_confirm(*, user: User, password: str) -> None:
+    """Raise `AccountError` unless it confirms the deletion of the account: the user's password.
+
+    An account that came by single sign-on has none; its name confirms.
+    """
+    if user.has_usable_password():
+        password_check(user=user, password=password, field="password")
+    elif password != user.get_username():
+        raise AccountError(
+            AccountErrorCode.REQUEST_INVALID,
+            gettext("This is not your user name."),
+            field="password",
         )
 
 
@@ -267,7 +278,31 @@ def account_export(*, user: User) -> dict[str, Any]:
             .order_by("created_at")
             .values("id", "kind", "created_at")
         ),
+        **_ways_in(user),
     }
+
+
+def _ways_in(user: User) -> dict[str, Any]:
+    """Return the connections and second factors of a user, where they are on; no secret."""
+    told: dict[str, Any] = {}
+    # The models are of apps that are off by default.
+    if settings.AFFETTI_SIGN_IN.server:
+        from allauth.socialaccount.models import SocialAccount  # noqa: PLC0415
+
+        told["connections"] = list(
+            SocialAccount.objects.filter(user=user)
+            .order_by("pk")
+            .values("provider", "uid", "extra_data", "date_joined", "last_login")
+        )
+    if settings.AFFETTI_SIGN_IN.has_second_factor:
+        from allauth.mfa.models import Authenticator  # noqa: PLC0415
+
+        told["second_factors"] = list(
+            Authenticator.objects.filter(user=user)
+            .order_by("pk")
+            .values("type", "created_at", "last_used_at", name=F("data__name"))
+        )
+    return told
 
 
 def _feedback(user: User) -> dict[str, Any]:

@@ -380,6 +380,7 @@ AFFETTI_SIGN_IN = SignIn(
 INSTALLED_APPS += AFFETTI_SIGN_IN.apps
 MIDDLEWARE += AFFETTI_SIGN_IN.middleware
 globals().update(AFFETTI_SIGN_IN.settings())
+globals().update(AFFETTI_SIGN_IN.caches(REDIS_URL, VAR_DIR / "cache"))
 # The most that any address takes; recommender.middleware has the lower limit of each.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500

@@ -9,6 +9,7 @@ from django.urls import include, path
 
 from recommender import health, metrics
 from recommender.exports import FORMATS
+from recommender.sign_in.door import login_throttled
 from recommender.subsonic import rest
 from recommender.web.views import (
     accounts,
@@ -149,7 +150,7 @@ urlpatterns = [
     path("password/<str:uid>/<str:key>", joining.password_link, name="password-link"),
     path(
         "login",
-        accounts.login_throttled(accounts.ReturningLoginView.as_view()),
+        login_throttled(accounts.ReturningLoginView.as_view()),
         name="login",
     ),
     path("logout", auth_views.LogoutView.as_view(), name="logout"),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROVIDER_ID: Final = "sso"
 """Part of the address of return from the provider: /accounts/oidc/sso/login/callback/."""
@@ -71,12 +76,37 @@ class SignIn:
             **(self._provider() if self.server else {}),
         }
 
+    def caches(self, redis_url: str, folder: Path) -> dict[str, Any]:
+        """Return the cache in which all processes count attempts, and keep which codes were used.
+
+        Django's own is of one process. Without any way in nothing is cached.
+        """
+        if not self.is_on:
+            return {}
+        if redis_url:
+            backend = {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": redis_url,
+                "KEY_PREFIX": "affetti",
+            }
+        else:
+            backend = {
+                "BACKEND": "recommender.sign_in.cache.LockedFileCache",
+                "LOCATION": str(folder),
+                "OPTIONS": {"MAX_ENTRIES": 20_000},
+            }
+        return {"CACHES": {"default": backend}}
+
     def _second_factor(self) -> dict[str, Any]:
         return {
             "MFA_ADAPTER": "recommender.sign_in.mfa.MfaAdapter",
             "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
             "MFA_PASSKEY_LOGIN_ENABLED": True,
             "MFA_TOTP_ISSUER": "Affetti",
+            "MFA_FORMS": {
+                "authenticate": "recommender.sign_in.forms.CodeForm",
+                "reauthenticate": "recommender.sign_in.forms.CodeAgainForm",
+            },
             # A code of the step before or after is taken too: clocks differ.
             "MFA_TOTP_TOLERANCE": 1,
         }
@@ -100,6 +130,8 @@ class SignIn:
             # at another host.
             "SOCIALACCOUNT_LOGIN_ON_GET": True,
             "SOCIALACCOUNT_REQUESTS_TIMEOUT": 10,
+            # Whoever holds a session alone must not add a way in that outlasts it.
+            "SOCIALACCOUNT_REAUTHENTICATION_REQUIRED": True,
         }
 
     def checked(self) -> SignIn:
@@ -107,6 +139,11 @@ class SignIn:
         if self.server and urlsplit(self.server).scheme not in ("http", "https"):
             raise ImproperlyConfigured(
                 f"AFFETTI_OIDC_SERVER is {self.server!r}; set the provider's address, with https://."
+            )
+        if urlsplit(self.server).scheme == "http" and not _is_here(urlsplit(self.server).hostname):
+            raise ImproperlyConfigured(
+                f"AFFETTI_OIDC_SERVER is {self.server!r}; whoever is on the way could let in "
+                "anybody. Set an address with https://; http:// is for this host alone."
             )
         if self.server and not (self.client_id and self.secret):
             raise ImproperlyConfigured(
@@ -119,3 +156,10 @@ class SignIn:
                 "pip install --constraint constraints.txt --editable '.[accounts]', or unset both."
             )
         return self
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether a host is this one, to which nobody else is on the way."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host or "").is_loopback
+    return host == "localhost" or (host or "").endswith(".localhost")

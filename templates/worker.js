@@ -41,13 +41,19 @@ async function page(event) {
   }
 }
 
+// A name that has no hash of its content may have another content by now.
 async function file(request) {
   const cache = await caches.open(CACHE);
+  if (!isHashed(request)) return fetch(request).catch(async () => (await cache.match(request)) ?? Response.error());
   const held = await cache.match(request);
   if (held) return held;
   const response = await fetch(request);
   if (response.ok && isForGood(response)) cache.put(request, response.clone()).catch(() => {}); // it may be full
   return response;
+}
+
+function isHashed({ url }) {
+  return /\.[0-9a-f]{12}\.[^/]+$/.test(new URL(url).pathname);
 }
 
 // The server says it of names that change with the content, and of nothing that is a user's.

@@ -31,13 +31,22 @@ def main() -> None:
     bridge = Bridge(source, chosen.affetti, token)
     try:
         ids = bridge.read()
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        parser.exit(1, f"The songs cannot be read: {error}\n")
+    except (httpx.HTTPError, ValueError) as error:
+        parser.exit(1, f"The songs cannot be read: {told_of(error)}\n")
     told = f"{len(ids.songs)} songs are known to both, {ids.unmatched} to the media server alone"
     sys.stdout.write(f"{told}\n")
     sys.stdout.flush()
     with server_of(bridge, chosen.host, chosen.port) as server:
         server.serve_forever()
+
+
+def told_of(error: Exception) -> str:
+    """Return what went wrong, without the address that was asked: it has the user's keys."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"{error.request.url.host} answers with status {error.response.status_code}"
+    if isinstance(error, httpx.RequestError):
+        return f"{error.request.url.host} does not answer ({type(error).__name__})"
+    return str(error)
 
 
 if __name__ == "__main__":

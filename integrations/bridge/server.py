@@ -12,7 +12,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import httpx
 
@@ -29,6 +29,8 @@ _AGAIN_SECONDS: Final = 60.0
 """After an id that is not known the songs are read again, but not more often than this."""
 _MOST_BODY: Final = 1024**2
 _PATHS: Final = ("/api/", "/external/", "/chat/api/")
+_UNTRANSLATED: Final = "/api/sync"
+"""Its rows are whole songs by ids of Affetti, which no plugin could use."""
 _SONG_NAMES: Final = ("item_id", "start_song_id", "end_song_id", "id")
 _ARTIST_NAMES: Final = ("artist", "artist_id")
 
@@ -50,7 +52,10 @@ class Bridge:
 
     def read(self) -> Ids:
         """Read the songs of both servers; httpx.HTTPError or ValueError if one does not answer."""
-        self.ids = matched(self._source.songs(self._client), list(self._ours()))
+        try:
+            self.ids = matched(self._source.songs(self._client), list(self._ours()))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError("An answer is not one of such a server.") from error
         self._read_at = time.monotonic()
         return self.ids
 
@@ -84,7 +89,7 @@ class Bridge:
     ) -> tuple[int, bytes]:
         """Return the status and the body of a call, with ids of the media server on both sides."""
         parts = urlsplit(target)
-        if not parts.path.startswith(_PATHS):
+        if not _is_passed(parts.path):
             return 404, b'{"error": "The bridge has no such address."}'
         query = self._translated(dict(parse_qsl(parts.query, keep_blank_values=True)))
         sent = self._body(body)
@@ -127,7 +132,7 @@ class Bridge:
     def _translated(self, values: Mapping[str, Any]) -> dict[str, Any]:
         told = {name: value for name, value in values.items() if name != "server"}
         for name in _SONG_NAMES:
-            if isinstance(told.get(name), str) and values.get("type") != "artist":
+            if isinstance(told.get(name), str) and values.get("type", "song") == "song":
                 told[name] = self._song(told[name])
         names = self.ids.artist_names
         for name in (*_ARTIST_NAMES, *(("id",) if values.get("type") == "artist" else ())):
@@ -152,13 +157,20 @@ class Bridge:
             return answer
         told = {name: self._told(value) for name, value in answer.items()}
         if "item_id" in told:
-            told["item_id"] = self.ids.back[answer["item_id"]] if answer["item_id"] else None
+            told["item_id"] = self.ids.back.get(answer["item_id"])
         if "artist_id" in told:
             told["artist_id"] = self.ids.artists_back.get(folded(str(told.get("artist"))))
         return told
 
     def _is_there(self, row: Any) -> bool:
         return not (isinstance(row, dict) and "item_id" in row) or row["item_id"] in self.ids.back
+
+
+def _is_passed(path: str) -> bool:
+    """Whether calls of an address are passed on, as Affetti will read it."""
+    plain = unquote(path)
+    is_straight = not {".", ".."} & set(plain.split("/"))
+    return is_straight and plain.startswith(_PATHS) and plain.rstrip("/") != _UNTRANSLATED
 
 
 def server_of(bridge: Bridge, host: str, port: int) -> ThreadingHTTPServer:
@@ -181,7 +193,11 @@ def server_of(bridge: Bridge, host: str, port: int) -> ThreadingHTTPServer:
 
         def _pass(self, body: bytes) -> None:
             authorization = self.headers.get("Authorization", "")
-            self._answer(*bridge.passed(self.command, self.path, authorization, body))
+            try:
+                status, told = bridge.passed(self.command, self.path, authorization, body)
+            except (AttributeError, KeyError, TypeError):
+                status, told = 502, b'{"error": "The answer of Affetti cannot be read."}'
+            self._answer(status, told)
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

@@ -31,6 +31,24 @@ class Song:
     """The MusicBrainz id of the recording; empty if it is not known."""
 
 
+def _pages(
+    rows_from: Callable[[int], list[dict[str, Any]]], song_of: Callable[[dict[str, Any]], Song]
+) -> Iterator[Song]:
+    """Yield the songs of all pages: to an empty one, or one of songs that were there already.
+
+    Some servers send less than they are asked for, and some the same page again and again.
+    """
+    known: set[str] = set()
+    start = 0
+    while rows := rows_from(start):
+        fresh = [song for song in map(song_of, rows) if song.id and song.id not in known]
+        if not fresh:
+            return
+        known.update(song.id for song in fresh)
+        yield from fresh
+        start += len(rows)
+
+
 class Source(Protocol):
     """A media server. Raises httpx.HTTPError or ValueError if it does not answer."""
 
@@ -49,41 +67,36 @@ class Subsonic:
 
     def songs(self, client: httpx.Client) -> Iterator[Song]:
         """Yield every song."""
-        offset = 0
-        while True:
-            salt = secrets.token_hex(8)
-            token = hashlib.md5(f"{self.secret}{salt}".encode(), usedforsecurity=False)
-            keys = {"u": self.user, "t": token.hexdigest(), "s": salt, "v": "1.16.1"}
-            query: dict[str, str | int] = {
-                **keys,
-                "c": "affetti",
-                "f": "json",
-                "query": "",
-                "songCount": PAGE,
-                "songOffset": offset,
-                "artistCount": 0,
-                "albumCount": 0,
-            }
-            response = client.get(f"{self.address}/rest/search3.view", params=query)
+
+        def rows_from(start: int) -> list[dict[str, Any]]:
+            query = {**self._keys(), "query": "", "songCount": PAGE, "songOffset": start}
+            response = client.get(
+                f"{self.address}/rest/search3.view",
+                params={**query, "artistCount": 0, "albumCount": 0},
+            )
             answer = response.raise_for_status().json()["subsonic-response"]
             if answer["status"] != "ok":
                 raise ValueError(answer["error"]["message"])
-            rows = answer["searchResult3"].get("song", [])
-            yield from map(_of_subsonic, rows)
-            if len(rows) < PAGE:
-                return
-            offset += len(rows)
+            rows: list[dict[str, Any]] = answer["searchResult3"].get("song", [])
+            return rows
+
+        return _pages(rows_from, _of_subsonic)
+
+    def _keys(self) -> dict[str, str | int]:
+        salt = secrets.token_hex(8)
+        token = hashlib.md5(f"{self.secret}{salt}".encode(), usedforsecurity=False).hexdigest()
+        return {"u": self.user, "t": token, "s": salt, "v": "1.16.1", "c": "affetti", "f": "json"}
 
 
 def _of_subsonic(row: dict[str, Any]) -> Song:
     return Song(
-        id=str(row["id"]),
-        title=row["title"],
-        artist=row.get("artist", ""),
+        id=str(row.get("id", "")),
+        title=row.get("title") or "",
+        artist=row.get("artist") or "",
         artist_id=str(row.get("artistId", "")),
-        album=row.get("album", ""),
+        album=row.get("album") or "",
         seconds=row.get("duration"),
-        recording=row.get("musicBrainzId", ""),
+        recording=row.get("musicBrainzId") or "",
     )
 
 
@@ -97,9 +110,9 @@ class Jellyfin:
 
     def songs(self, client: httpx.Client) -> Iterator[Song]:
         """Yield every song."""
-        start = 0
         headers = {"Authorization": f'MediaBrowser Token="{self.secret}"'}
-        while True:
+
+        def rows_from(start: int) -> list[dict[str, Any]]:
             query: dict[str, str | int] = {
                 "IncludeItemTypes": "Audio",
                 "Recursive": "true",
@@ -109,19 +122,18 @@ class Jellyfin:
                 "Limit": PAGE,
             }
             response = client.get(f"{self.address}/Items", params=query, headers=headers)
-            rows = response.raise_for_status().json()["Items"]
-            yield from map(_of_jellyfin, rows)
-            if len(rows) < PAGE:
-                return
-            start += len(rows)
+            rows: list[dict[str, Any]] = response.raise_for_status().json()["Items"]
+            return rows
+
+        return _pages(rows_from, _of_jellyfin)
 
 
 def _of_jellyfin(row: dict[str, Any]) -> Song:
     artist: dict[str, str] = next(iter(row.get("ArtistItems") or []), {})
     ticks = row.get("RunTimeTicks")
     return Song(
-        id=row["Id"].replace("-", ""),
-        title=row.get("Name", ""),
+        id=row.get("Id", "").replace("-", ""),
+        title=row.get("Name") or "",
         artist=artist.get("Name", ""),
         artist_id=artist.get("Id", "").replace("-", ""),
         album=row.get("Album") or "",
@@ -140,28 +152,28 @@ class Lyrion:
 
     def songs(self, client: httpx.Client) -> Iterator[Song]:
         """Yield every song."""
-        start = 0
         # Without a password the server ignores the header.
         login = (self.user, self.secret)
-        while True:
+
+        def rows_from(start: int) -> list[dict[str, Any]]:
             words = ["titles", start, PAGE, "tags:alds"]
             sent = {"id": 1, "method": "slim.request", "params": ["", words]}
             response = client.post(f"{self.address}/jsonrpc.js", json=sent, auth=login)
-            rows = response.raise_for_status().json()["result"].get("titles_loop", [])
-            yield from map(_of_lyrion, rows)
-            if len(rows) < PAGE:
-                return
-            start += len(rows)
+            answer = response.raise_for_status().json()
+            rows: list[dict[str, Any]] = answer["result"].get("titles_loop", [])
+            return rows
+
+        return _pages(rows_from, _of_lyrion)
 
 
 def _of_lyrion(row: dict[str, Any]) -> Song:
     seconds = row.get("duration")
     return Song(
-        id=str(row["id"]),
-        title=row.get("title", ""),
-        artist=row.get("artist", ""),
+        id=str(row.get("id", "")),
+        title=row.get("title") or "",
+        artist=row.get("artist") or "",
         artist_id=str(row.get("artist_id", "")),
-        album=row.get("album", ""),
+        album=row.get("album") or "",
         seconds=float(seconds) if seconds else None,
     )
 

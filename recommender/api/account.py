@@ -16,7 +16,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.accounts import account_delete, account_export, password_check
+from recommender.accounts import account_delete, account_export, deletion_confirm, password_check
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.models import Scope
 from recommender.throttles import LoginThrottle
@@ -35,7 +35,7 @@ class PasswordInput(StrictSerializer):
 
 
 class DeletionInput(StrictSerializer):
-    password = _password(help_text="Yours, to confirm.")
+    password = _password(help_text="Yours, to confirm; without one, your user name.")
 
 
 class PasswordView(StrictQuery, APIView):
@@ -46,7 +46,8 @@ class PasswordView(StrictQuery, APIView):
 
     @extend_schema(
         summary="Change your password",
-        description="It ends all your tokens and your other sessions.",
+        description="It ends all your tokens and your other sessions. "
+        "An account without a password gets its first one on the account page alone.",
         request=PasswordInput,
         responses={204: None},
     )
@@ -95,7 +96,7 @@ class DeletionView(StrictQuery, APIView):
     def post(self, request: Request) -> Response:
         data = valid_data(DeletionInput(data=request.data))
         user = account(request)
-        password_check(user=user, password=data["password"], field="password")
+        deletion_confirm(user=user, password=data["password"])
         account_delete(user=user)
         if request.auth is None:
             logout(request._request)

@@ -42,6 +42,8 @@ _NAME: Final = 200
 _LISTS: Final = 100
 _NEAREST: Final = {"min_match": 0.0}
 """The nearest songs, however far they are: each is told with its distance."""
+_MOST_OF: Final = {"song": 50, "artist": 10, "mood": 10}
+"""Items of a blend, as many as a request for a list takes."""
 _SIGNS: Final = {"ADD": 1.0, "SUBTRACT": -1.0}
 
 
@@ -107,7 +109,9 @@ def chat_config_defaults(_ask: Ask) -> dict[str, Any]:
 def alchemy(ask: Ask) -> dict[str, Any]:
     """Return songs that resemble some songs, artists and moods, and do not resemble others."""
     wanted: dict[str, list[Any]] = {"song_ids": [], "artists": [], "moods": []}
-    for item in _items(ask):
+    items = _items(ask)
+    _count_check(items)
+    for item in items:
         name, value = _ingredient(item)
         wanted[name].append(value)
     if not any(value[1] > 0 for values in wanted.values() for value in values):
@@ -132,6 +136,16 @@ def _items(ask: Ask) -> list[Mapping[str, Any]]:
     if not all(isinstance(item, Mapping) for item in items):
         raise ParseError(gettext("Each item must be an object with id and op."))
     return items
+
+
+def _count_check(items: list[Mapping[str, Any]]) -> None:
+    """Raise ParseError if there is more of a kind than a list is made of: each costs a query."""
+    for kind, most in _MOST_OF.items():
+        if sum(item.get("type", "song") == kind for item in items) > most:
+            raise ParseError(
+                gettext("Send at most %(most)s items of the type %(kind)s.")
+                % {"most": most, "kind": kind}
+            )
 
 
 def _ingredient(item: Mapping[str, Any]) -> tuple[str, tuple[int | str, float]]:
@@ -202,7 +216,8 @@ def playlists(ask: Ask) -> dict[str, Any]:
     rows = Prefetch("entries", PlaylistEntry.objects.order_by("position").only("playlist", "song"))
     saved = selectors.playlists_saved(ask.account).prefetch_related(rows)[:_LISTS]
     lists = {
-        one.name: [entry.song_id for entry in one.entries.all()] for one in reversed(list(saved))
+        one.name: [entry.song_id for entry in one.entries.all()[:MAX_ENTRIES]]
+        for one in reversed(list(saved))
     }
     found = tracks_by_id(pk for ids in lists.values() for pk in ids)
     return {name: [found[pk] for pk in ids if pk in found] for name, ids in lists.items()}

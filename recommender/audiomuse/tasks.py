@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.response import Response
 
-from catalog.errors import JobStateError
+from catalog.errors import JobStateError, PathError, StoreAwayError
 from catalog.ingest.control import ingest_cancel
 from catalog.ingest.libraries import library_rescan
 from catalog.models import BackgroundJob, Library
@@ -63,10 +63,17 @@ def status(ask: Ask) -> dict[str, Any]:
 
 @call("POST", "api/analysis/start", scope=Scope.INGEST)
 def analysis_start(ask: Ask) -> Response:
-    """Scan every library; new and changed songs are analysed."""
+    """Scan every library that is there; new and changed songs are analysed."""
     user = _staff(ask)
-    libraries = Library.objects.filter(is_going=False).order_by("pk")
-    jobs = [library_rescan(library=library, user=user) for library in libraries]
+    folders = Library.objects.filter(is_going=False, kind=Library.Kind.FOLDER).order_by("pk")
+    jobs, refusals = [], []
+    for library in folders:
+        try:
+            jobs.append(library_rescan(library=library, user=user))
+        except (PathError, StoreAwayError) as error:  # the others are scanned all the same
+            refusals.append(error)
+    if not jobs and refusals:
+        raise refusals[0]
     if not jobs:
         raise NotFound(gettext("There is no library yet. Add one on the pages of staff."))
     body = {"task_id": str(jobs[0].pk), "task_type": ANALYSIS, "status": "PENDING"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext
@@ -21,14 +22,24 @@ if TYPE_CHECKING:
 
 _UNKNOWN: Final = "unknown"
 _DEFAULT: Final = 20
+_AT_ONCE: Final = 5_000
+"""Ids of one query; databases take some ten thousand."""
 _MOST_DEEP: Final = 100_000
 _MOST_NAMED: Final = 200
 """Songs with every word of a title and an artist that are compared with them."""
 
 
 def tracks_by_id(song_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return songs by their ids, without those that are gone, in one query."""
-    songs = Song.objects.filter(pk__in=set(song_ids), **playable()).only(
+    """Return songs by their ids, without those that are gone, in one query for many of them."""
+    rest = iter(set(song_ids))
+    found: dict[int, dict[str, Any]] = {}
+    while taken := list(islice(rest, _AT_ONCE)):
+        found |= _tracks(taken)
+    return found
+
+
+def _tracks(song_ids: list[int]) -> dict[int, dict[str, Any]]:
+    songs = Song.objects.filter(pk__in=song_ids, **playable()).only(
         *("title", "artist", "album", "album_artist", "relative_path")
     )
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -52,15 +53,14 @@ class Remote:
 
     def _asked(self, method: str, path: str, **sent: Any) -> Any:
         try:
-            response = self._client.request(method, path, **sent)
+            with self._client.stream(method, path, **sent) as response:
+                body = _read(response)
         except httpx.HTTPError as error:
             raise RemoteError(
                 f"Affetti does not answer at {self._address}: {error or type(error).__name__}."
             ) from error
-        if len(response.content) > _MOST_BYTES:
-            raise RemoteError("The answer is too large.")
         try:
-            answer = response.json()
+            answer = json.loads(body)
         except ValueError as error:
             raise RemoteError(
                 f"No Affetti answers at {self._address}: status {response.status_code}."
@@ -69,3 +69,13 @@ class Remote:
             return answer
         message = answer.get("message") if isinstance(answer, dict) else None
         raise RemoteError(str(message or f"Affetti answered {response.status_code}."))
+
+
+def _read(response: httpx.Response) -> bytes:
+    """Return the body; RemoteError as soon as it is too large."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > _MOST_BYTES:
+            raise RemoteError("The answer is too large.")
+    return bytes(body)

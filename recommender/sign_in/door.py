@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import functools
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib.auth import login
 from django.shortcuts import redirect
 
+from recommender.throttles import address, limit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.contrib.auth.models import User
     from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
 
 _BACKEND: Final = "recommender.auth.CarefulBackend"
+
+
+def login_throttled(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Limit how often one address may send a form with a password or a code."""
+
+    @functools.wraps(view)
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            limit("login", address(request), request)
+        return view(request, *args, **kwargs)
+
+    return limited
 
 
 def has_second_factor(user: User) -> bool:

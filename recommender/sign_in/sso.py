@@ -10,7 +10,9 @@ from allauth.socialaccount.providers.openid_connect import views
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext
 from requests.exceptions import RequestException
 
@@ -43,5 +45,14 @@ def _answered(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return answered
 
 
-sso_login: Final = _answered(views.login)
+def _login(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Lead to the provider, unless another site has sent the browser here: then to our login."""
+    # Otherwise any page could connect or log in whoever sees it, as a person of its choice.
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return redirect_to_login(request.GET.get("next") or reverse("home"))
+    answer: HttpResponse = views.login(request, provider_id)
+    return answer
+
+
+sso_login: Final = _answered(_login)
 sso_return: Final = _answered(views.callback)

@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from recommender.sign_in.door import login_throttled
+
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
@@ -24,10 +26,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("signup/", _leads_to("signup"), name="account_signup"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
-    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("reauthenticate/", login_throttled(views.reauthenticate), name="account_reauthenticate"),
 ]
 if settings.AFFETTI_SIGN_IN.has_second_factor:
-    urlpatterns.append(path("2fa/", include("allauth.mfa.urls")))
+    from allauth.mfa.base import views as codes
+
+    urlpatterns += [
+        # Before allauth's own, which do not count addresses.
+        path("2fa/authenticate/", login_throttled(codes.authenticate), name="mfa_authenticate"),
+        path(
+            "2fa/reauthenticate/", login_throttled(codes.reauthenticate), name="mfa_reauthenticate"
+        ),
+        path("2fa/", include("allauth.mfa.urls")),
+    ]
 if settings.AFFETTI_SIGN_IN.server:
     from recommender.sign_in.sso import sso_login, sso_return
 

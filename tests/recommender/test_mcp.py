@@ -162,6 +162,22 @@ def test_answers_of_others_are_told(status: int, body: bytes, told: str) -> None
     assert told in result.content[0].text
 
 
+def test_an_answer_without_an_end_is_not_read_to_it() -> None:
+    sent = 0
+
+    def parts() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 1_000:
+            sent += 1
+            yield b"x" * 1024**2
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=parts()))
+    server = tools.server_of(remote.Remote("http://affetti.test/", "t", transport=transport))
+    (result,) = called(server, ("search", {"words": "a"}))
+    assert "too large" in result.content[0].text
+    assert sent < 20
+
+
 def test_a_server_that_is_away_is_told() -> None:
     with remote.Remote("http://127.0.0.1:9", "") as away:
         (result,) = called(tools.server_of(away), ("search", {"words": "a"}))

@@ -31,7 +31,10 @@ Song = dict[str, Any]
 
 
 class AffettiPlugin(plugins.BeetsPlugin):
-    """Writes `mood`, `affetti_valence`, `affetti_arousal`, and `bpm` and `initial_key` if empty."""
+    """Writes `affetti_valence` and `affetti_arousal`, and `mood`, `bpm` and `initial_key` if empty.
+
+    `affetti_mood` is the mood that it wrote: a `mood` that differs is the user's.
+    """
 
     item_types = {"affetti_valence": types.FLOAT, "affetti_arousal": types.FLOAT}
 
@@ -47,7 +50,7 @@ class AffettiPlugin(plugins.BeetsPlugin):
         command.parser.add_option(
             *("-f", "--force"),
             action="store_true",
-            help="replace tempo and key that items have already",
+            help="replace mood, tempo and key that items have already",
         )
         command.parser.add_option(
             *("-p", "--pretend"), action="store_true", help="show changes and make none"
@@ -94,10 +97,13 @@ class AffettiPlugin(plugins.BeetsPlugin):
                 body = answer.json()
             except (requests.RequestException, ValueError) as error:
                 raise UserError(f"affetti: {address} does not answer: {error}") from error
+            told = body if isinstance(body, dict) else {}
             if not answer.ok:
-                raise UserError(f"affetti: {body.get('error', answer.status_code)}")
-            yield from body["tracks"]
-            page = body["next_page"]
+                raise UserError(f"affetti: {told.get('error', answer.status_code)}")
+            if not isinstance(told.get("tracks"), list) or "next_page" not in told:
+                raise UserError(f"affetti: {address} is no Affetti server")
+            yield from told["tracks"]
+            page = told["next_page"]
 
 
 class _Songs:
@@ -137,7 +143,9 @@ def _folded(text: str) -> str:
 
 
 def _changes(item: Item, song: Mapping[str, Any], *, force: bool) -> Iterator[tuple[str, Any]]:
-    yield "mood", song["mood"]
+    if force or not item.get("mood") or item.get("mood") == item.get("affetti_mood"):
+        yield "mood", song["mood"]
+        yield "affetti_mood", song["mood"]
     yield "affetti_valence", song["valence"]
     yield "affetti_arousal", song["arousal"]
     if song["tempo"] and (force or not item.bpm):

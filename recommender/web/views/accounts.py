@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from django.contrib import admin
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, redirect_to_login
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
@@ -21,14 +20,11 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from recommender.names import NAME_TAKEN
-from recommender.sign_in.door import enter
-from recommender.throttles import address, limit
+from recommender.sign_in.door import enter, login_throttled
 from recommender.web.forms import SignUpForm
 from recommender.web.views.base import way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.contrib.auth.forms import AuthenticationForm
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
@@ -54,25 +50,14 @@ class ReturningLoginView(LoginView):
         return {**super().get_context_data(**kwargs), **more}
 
 
-def login_throttled(
-    view: Callable[..., HttpResponseBase],
-) -> Callable[..., HttpResponseBase]:
-    """Limit how often one address may send a form with a password."""
-
-    @functools.wraps(view)
-    def throttled(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST":
-            limit("login", address(request), request)
-        return view(request, *args, **kwargs)
-
-    return throttled
-
-
 @login_not_required
 @login_throttled
 def admin_login(request: HttpRequest) -> HttpResponseBase:
     """Show the admin's own login; where there are other ways in, the one page that has them all."""
     if settings.AFFETTI_SIGN_IN.is_on:
+        # The login leads back whoever is logged in, so that the two would call each other for good.
+        if request.user.is_authenticated and not admin.site.has_permission(request):
+            raise PermissionDenied
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
     return admin.site.login(request)
 

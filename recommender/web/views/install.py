@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -86,7 +87,9 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     """Answer with the service worker; it differs when what it keeps does, so browsers update it."""
     language = get_language() or settings.LANGUAGE_CODE
     kept = [static(name) for name in _OFFLINE_FILES]
-    named = "\n".join([_offline_page(language), *kept])
+    # Names, content and texts: the hash of the static files is empty where none is collected.
+    files = getattr(staticfiles_storage, "manifest_hash", "")
+    named = "\n".join([_offline_page(language), *kept, files, script_texts.digest(language)])
     context = {
         "release": hashlib.sha256(named.encode()).hexdigest()[:12],
         "offline": reverse("offline", args=[language]),

@@ -18,9 +18,8 @@ from recommender.errors import AccountError
 from recommender.first_run import first_admin_create, setup_check, setup_is_open
 from recommender.names import NAME_TAKEN
 from recommender.people import invitation_accept, invitation_find, password_link_user
-from recommender.sign_in.door import enter
+from recommender.sign_in.door import enter, login_throttled
 from recommender.web.forms import FirstAdminForm, NewPasswordForm, SignUpForm
-from recommender.web.views.accounts import login_throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

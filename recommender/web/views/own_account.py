@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from recommender import accounts, selectors
 from recommender.errors import AccountError
+from recommender.sign_in.door import login_throttled
 from recommender.web.forms import (
     AppPasswordForm,
     DeletionForm,
@@ -23,7 +24,6 @@ from recommender.web.forms import (
     OwnPasswordForm,
     TokenForm,
 )
-from recommender.web.views.accounts import login_throttled
 from recommender.web.views.base import account, in_listener_zone, page_of
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def account_delete(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = account(request)
         try:
-            accounts.password_check(
-                user=user, password=form.cleaned_data["password"], field="password"
-            )
+            accounts.deletion_confirm(user=user, password=form.cleaned_data["password"])
             accounts.account_delete(user=user)
         except AccountError as error:
             form.add_error(error.field or None, str(error))

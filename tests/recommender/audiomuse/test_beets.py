@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +104,51 @@ def test_moods_come_into_beets(beet: Callable[..., str], files: Path) -> None:
     assert shown.strip() == f"angry|140|{lively.key}{'m' if lively.mode == 'minor' else ''}|0.2"
     assert mutagen.File(files / "one.flac")["mood"] == ["calm"]
     assert "mood" not in mutagen.File(files / "three.flac")
+
+
+def test_a_mood_of_ones_own_stays(beet: Callable[..., str], files: Path) -> None:
+    song = SongFactory(title="Other", artist="Bob", musicbrainz_recording_id=RECORDING)
+    row = SongEmotionFactory(song=song, valence=0.7, arousal=0.2)
+
+    def mood() -> str:
+        return beet("ls", "-f", "$mood", "artist:Bob").strip()
+
+    beet("import", str(files))
+    beet("modify", "-y", "artist:Bob", "mood=mine")
+    beet("affetti")
+    assert mood() == "mine"
+    beet("affetti", "-f")
+    assert mood() == "calm"
+    # Another prediction replaces what the plugin wrote.
+    row.valence, row.arousal = 0.2, 0.8
+    row.save()
+    beet("affetti")
+    assert mood() == "angry"
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{}", b'{"tracks": 1, "next_page": null}'])
+def test_another_server_is_told(beet: Callable[..., str], tmp_path: Path, answer: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = tmp_path / "config.yaml"
+    text = config.read_text()
+    address = text.split('url: "')[1].split('"')[0]
+    config.write_text(text.replace(address, f"http://127.0.0.1:{server.server_port}"))
+    told = beet("affetti", code=1)
+    server.shutdown()
+    server.server_close()
+    assert "is no Affetti server" in told
+    assert "Traceback" not in told
 
 
 def test_a_server_that_refuses_is_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from integrations.bridge import __main__ as starting
 from integrations.bridge import server as bridging
 from integrations.bridge import sources
 from integrations.bridge.ids import matched
@@ -20,7 +22,7 @@ from tests.factories import UserFactory, token_secret
 from tests.recommender.subsonic.conftest import collection_make
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_django.live_server_helper import LiveServer
 
@@ -156,6 +158,40 @@ def test_paths_blends_and_lists_are_translated(plugin: httpx.Client, songs: list
     assert plugin.post("/api/create_playlist", json=kept).json()["mapped"] == len(blend)
 
 
+def test_moods_of_a_blend_are_no_songs(plugin: httpx.Client, songs: list[Song]) -> None:
+    items = [{"id": "calm", "op": "ADD", "type": "mood"}]
+    answer = plugin.post("/api/alchemy", json={"items": items, "n": 5})
+    assert answer.status_code == 200, answer.content
+    assert all(row["item_id"].startswith("nav") for row in answer.json()["results"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/sync",
+        "/api/sync/",
+        "/api/%73ync",
+        "/api/../metrics",
+        "/api/%2e%2e/metrics",
+        "/api/./x",
+    ],
+)
+def test_other_addresses_are_not_passed_on(bridge: bridging.Bridge, token: str, path: str) -> None:
+    status, body = bridge.passed("GET", path, f"Bearer {token}", b"")
+    assert (status, "no such address" in body.decode()) == (404, True)
+
+
+def test_an_answer_that_cannot_be_read_is_told(
+    plugin: httpx.Client, bridge: bridging.Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: Any) -> Any:
+        raise KeyError("item_id")
+
+    monkeypatch.setattr(bridge, "_told", unread)
+    answer = plugin.get("/api/health")
+    assert (answer.status_code, "cannot be read" in answer.json()["error"]) == (502, True)
+
+
 def test_what_is_not_known_is_an_error(
     plugin: httpx.Client, bridge: bridging.Bridge, songs: list[Song]
 ) -> None:
@@ -215,6 +251,67 @@ def read_by(source: Any, answer: Any) -> list[TheirSong]:
     """Return the songs that a source reads of a server with answers of its own."""
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
         return list(source.songs(client))
+
+
+def test_pages_end_whatever_a_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "PAGE", 2)
+    rows = [{"id": 1}, {"id": 2, "title": None}, {"title": "Without an id"}, {"id": 3}, {"id": 4}]
+
+    def asked(pages: Callable[[int], list[dict[str, Any]]]) -> list[str]:
+        def answer(request: httpx.Request) -> httpx.Response:
+            page = pages(int(request.url.params["songOffset"]))
+            told = {"status": "ok", "searchResult3": {"song": page}}
+            return httpx.Response(200, json={"subsonic-response": told})
+
+        return [song.id for song in read_by(Subsonic("http://nav.test", "ada", "word"), answer)]
+
+    assert asked(lambda start: rows[start : start + 2]) == ["1", "2", "3", "4"]
+    assert asked(lambda start: rows[start : start + 1]) == ["1", "2"], "no song of a page is new"
+    assert asked(lambda _start: rows[:2]) == ["1", "2"], "the offset is ignored"
+    assert asked(lambda _start: []) == []
+
+
+@pytest.mark.parametrize("answer", [{}, {"subsonic-response": None}, [], {"subsonic-response": {}}])
+def test_another_server_is_told(answer: object, token: str) -> None:
+    made = bridging.Bridge(Subsonic("http://nav.test", "ada", "word"), "http://aff.test", token)
+    made._client = httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    )
+    with pytest.raises(ValueError, match="not one of such a server"):
+        made.read()
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(401), "nav.test answers with status 401"),
+        (httpx.ConnectError("http://nav.test/?t=key"), "nav.test does not answer (ConnectError)"),
+    ],
+    ids=["refused", "away"],
+)
+def test_a_failed_start_tells_no_keys(
+    answer: httpx.Response | httpx.ConnectError,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def answered(request: httpx.Request) -> httpx.Response:
+        if request.url.host != "nav.test":
+            return httpx.Response(200, json={"tracks": [], "next_page": None})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    client = httpx.Client(transport=httpx.MockTransport(answered))
+    monkeypatch.setattr(bridging.httpx, "Client", lambda **_: client)
+    monkeypatch.setenv("BRIDGE_SECRET", "word")
+    monkeypatch.setattr("sys.argv", ["bridge", "subsonic", "http://nav.test", "--user", "ada"])
+    with pytest.raises(SystemExit):
+        starting.main()
+    told = capsys.readouterr().err
+    assert words in told
+    assert not re.search("[?&](t|s|u)=|ada|word|key", told)
 
 
 def test_jellyfin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,38 @@ def test_only_staff_start_and_cancel(
     assert plugin.get("/api/status/none").status_code == 404
 
 
+def test_one_library_that_cannot_be_scanned_stops_no_other(
+    staff: User, tmp_path: Path, settings: SettingsWrapper
+) -> None:
+    settings.AFFETTI_MUSIC_ROOTS = [str(tmp_path)]
+    may = Plugin(token_secret(staff, "ingest"))
+    Library.objects.create(name="Table", root="a table", kind=Library.Kind.TABLE)
+    assert may.post("/api/analysis/start", {}).status_code == 404  # a table is not scanned
+    Library.objects.create(name="Gone", root=str(tmp_path / "gone"))
+    gone = may.post("/api/analysis/start", {})
+    assert 400 <= gone.status_code < 500
+    assert gone.json()["error"]
+    assert not BackgroundJob.objects.exists()
+    Library.objects.create(name="Music", root=str(tmp_path))
+    task = may.sent("/api/analysis/start", {}, status=202)["task_id"]
+    assert BackgroundJob.objects.get().pk.hex == task.replace("-", "")
+
+
+@pytest.mark.parametrize(("kind", "count"), [("artist", 11), ("mood", 11), ("song", 51)])
+def test_a_blend_of_too_much_is_refused_before_it_is_looked_up(
+    user: User, collection: list[Song], kind: str, count: int
+) -> None:
+    plugin = Plugin(token_secret(user, "read"))
+    items = [{"type": kind, "id": "ar-1", "op": "ADD"}] * count
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        refused = plugin.post("/api/alchemy", {"items": items})
+    assert refused.status_code == 400
+    assert str(count - 1) in refused.json()["error"]
+    assert not [one for one in queries if "catalog_artist" in one["sql"]]
+
+
 def test_what_is_not_analysed_or_away_is_an_error(
     plugin: Plugin, collection: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,14 +67,32 @@ def test_the_environment_is_read(
     [
         ({"server": "id.example.org"}, "with https://"),
         ({"server": "file:///etc"}, "with https://"),
+        ({"server": "http://id.example.org"}, "with https://"),
+        ({"server": "http://127.0.0.1.example.org"}, "with https://"),
         ({"secret": ""}, "AFFETTI_OIDC_SECRET"),
         ({"client_id": ""}, "AFFETTI_OIDC_CLIENT_ID"),
     ],
-    ids=["no-scheme", "file", "no-secret", "no-client"],
+    ids=["no-scheme", "file", "http", "nearly-here", "no-secret", "no-client"],
 )
 def test_half_of_it_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=re.escape(words)):
         SignIn(**{**OWN, **changes}).checked()
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:9", "127.0.0.1", "[::1]:8080", "id.localhost", "127.3.2.1"]
+)
+def test_a_provider_of_this_host_needs_no_https(host: str) -> None:
+    pytest.importorskip("allauth", reason="the extra `accounts` is not installed")
+    assert SignIn(**{**OWN, "server": f"http://{host}"}).checked().is_on
+
+
+def test_all_processes_share_what_is_counted(tmp_path: Path) -> None:
+    assert SignIn().caches("redis://cache", tmp_path) == {}
+    redis = SignIn(**OWN).caches("redis://cache", tmp_path)["CACHES"]["default"]
+    assert (redis["BACKEND"].rsplit(".")[-1], redis["LOCATION"]) == ("RedisCache", "redis://cache")
+    files = SignIn(has_second_factor=True).caches("", tmp_path)["CACHES"]["default"]
+    assert files["LOCATION"] == str(tmp_path)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +105,8 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_all_ways_in_on(tmp_path: Path) -> None:
     """The tests of `turned_on.py`, in a process whose settings have everything on."""
     pytest.importorskip("allauth.mfa", reason="the extra `accounts` is not installed")
-    kept = ("PATH", "HOME", "DATABASE_URL", "REDIS_URL", "AFFETTI_SECRET_KEY", "PYTHONPATH")
+    # Without Redis: the tests empty the cache, and that would empty the Redis of all the others.
+    kept = ("PATH", "HOME", "DATABASE_URL", "AFFETTI_SECRET_KEY", "PYTHONPATH")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db"]
     done = subprocess.run(
         [*command, str(Path(__file__).with_name("turned_on.py"))],

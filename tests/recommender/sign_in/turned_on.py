@@ -7,6 +7,7 @@ import re
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,16 +15,19 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.mfa.utils import decrypt
 from allauth.socialaccount.models import SocialAccount
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import cache, caches
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 
-from recommender.accounts import token_create
+from recommender.accounts import account_export, token_create
 from recommender.models import Token
+from recommender.sign_in.cache import LockedFileCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,15 +185,29 @@ def test_an_account_is_connected_by_its_owner(client: Client, anna: User) -> Non
     client.force_login(anna, backend="recommender.auth.CarefulBackend")
     assert client.get("/accounts/3rdparty/").status_code in (200, 302)
     gone = client.get("/accounts/oidc/sso/login/?process=connect")
-    if "reauthenticate" in gone["Location"]:
-        gone = client.post(gone["Location"], {"password": WORD}, follow=False)
-        gone = client.get(gone["Location"])
     state = parse_qs(urlsplit(gone["Location"]).query)["state"][0]
-    client.get("/accounts/oidc/sso/login/callback/", {"code": "a-code", "state": state})
+    back = client.get("/accounts/oidc/sso/login/callback/", {"code": "a-code", "state": state})
+    assert back["Location"].startswith("/accounts/reauthenticate/")
+    assert not SocialAccount.objects.exists(), "a session alone connects nothing"
+    client.post(back["Location"], {"password": "wrong"})
+    assert not SocialAccount.objects.exists()
+    client.post(back["Location"], {"password": WORD})
     assert SocialAccount.objects.get().user == anna
+    (told,) = account_export(user=anna)["connections"]
+    assert told["extra_data"]["userinfo"]["sub"] == "person-7"
     client.post("/logout")
     by_provider(client)
     assert client.session["_auth_user_id"] == str(anna.pk)
+
+
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize("process", ["", "&process=connect"])
+def test_another_site_sends_nobody_to_the_provider(client: Client, process: str) -> None:
+    path = f"/accounts/oidc/sso/login/?next=/songs{process}"
+    answer = client.get(path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer["Location"]) == (302, "/login?next=/songs")
+    own = client.get(path, headers={"Sec-Fetch-Site": "same-origin"})
+    assert urlsplit(own["Location"]).path == "/authorize"
 
 
 @pytest.mark.usefixtures("provider")
@@ -205,6 +223,7 @@ def test_a_forged_answer_lets_nobody_in(client: Client) -> None:
 @pytest.mark.usefixtures("provider")
 def test_without_a_password_the_name_confirms_the_deletion(client: Client) -> None:
     by_provider(client)
+    assert "Set a password first" in client.get("/account").content.decode()
     page = client.get("/account/delete").content.decode()
     assert "Your user name" in page
     assert (
@@ -217,6 +236,15 @@ def test_without_a_password_the_name_confirms_the_deletion(client: Client) -> No
 @pytest.mark.usefixtures("provider")
 def test_a_first_password_needs_no_old_one(client: Client) -> None:
     by_provider(client)
+    secret = token_create(user=User.objects.get(), name="leaked", scopes=["admin"])[1]
+    refused = client.post(
+        "/api/v1/account/password/",
+        {"old_password": "berta", "new_password": WORD},
+        content_type="application/json",
+        headers={"Authorization": f"Token {secret}"},
+    )
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+    assert not User.objects.get().has_usable_password()
     answer = client.post("/account/password", {"new_password1": WORD, "new_password2": WORD})
     assert answer.status_code == 302
     assert User.objects.get().check_password(WORD)
@@ -279,6 +307,65 @@ def test_no_other_door_takes_the_password_alone(client: Client, protected: User)
     assert admin.status_code == 302
     assert admin["Location"] == "/login?next=/admin/"
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/?next=/admin/"])
+def test_the_admin_refuses_listeners_who_are_logged_in(
+    client: Client, anna: User, path: str
+) -> None:
+    client.force_login(anna, backend="recommender.auth.CarefulBackend")
+    assert client.get(path, follow=True).status_code == 403
+    anna.is_staff = anna.is_superuser = True
+    anna.save()
+    assert client.get(path, follow=True).status_code == 200
+
+
+def test_another_secret_key_refuses_codes(
+    client: Client, protected: User, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another " * 9
+    client.post("/login", {"username": "anna", "password": WORD})
+    for sent in ("000000", ""):
+        answer = client.post("/accounts/2fa/authenticate/", {"code": sent})
+        assert answer.status_code == 200
+        assert "_auth_user_id" not in client.session
+    assert "AFFETTI_SECRET_KEY has changed" in caplog.text
+    with pytest.raises(PermissionDenied):
+        decrypt(Authenticator.objects.get(user=protected, type="totp").data["secret"])
+    # Codes that the new key encrypted are taken, although those of the app cannot be read.
+    Authenticator.objects.filter(type="recovery_codes").delete()
+    spare = RecoveryCodes.activate(protected).get_unused_codes()[0]
+    assert client.post("/accounts/2fa/authenticate/", {"code": spare}).status_code == 302
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "third " * 9, [former]
+    assert code(protected)
+
+
+def test_an_address_sends_some_codes_and_no_more(
+    client: Client, protected: User, settings: Any
+) -> None:
+    settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "login": "2/min"}
+    client.force_login(protected, backend="recommender.auth.CarefulBackend")
+    for path in ("2fa/authenticate/", "2fa/reauthenticate/", "reauthenticate/"):
+        sent = [
+            client.post(f"/accounts/{path}", {"code": "000000"}, REMOTE_ADDR=f"10.0.0.{len(path)}")
+            for _ in range(3)
+        ]
+        assert [answer.status_code == 429 for answer in sent] == [False, False, True], path
+
+
+def test_one_code_lets_in_one(protected: User) -> None:
+    assert isinstance(caches["default"], LockedFileCache)
+    keys = [caches.create_connection("default") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda one: one.add("used", "y", timeout=60), keys))
+    assert sorted(done) == [False] * 7 + [True]
+
+
+def test_the_export_names_second_factors_without_secrets(protected: User) -> None:
+    told = account_export(user=protected)["second_factors"]
+    assert [one["type"] for one in told] == ["totp", "recovery_codes"]
+    stored = Authenticator.objects.get(user=protected, type="totp").data["secret"]
+    assert stored not in str(told)
 
 
 def test_without_a_second_factor_a_password_is_enough(client: Client, anna: User) -> None:

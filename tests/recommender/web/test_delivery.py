@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 
 from recommender.models import Playlist
+from recommender.web import script_texts
 from recommender.web.static_files import HashedFilesStorage
 from tests.factories import UserFactory
 
@@ -113,6 +115,21 @@ class TestHeaders:
         assert '"/offline/de"' in german
         name = re.compile(r'"affetti-(\w{12})"')
         assert name.findall(german) != name.findall(worker), "another page, another release"
+
+    @pytest.mark.parametrize("change", ["static files", "texts"])
+    def test_another_release_has_another_cache(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, change: str
+    ) -> None:
+        def cache_name() -> list[str]:
+            return re.findall(r'"affetti-(\w{12})"', client.get("/worker.js").content.decode())
+
+        before = cache_name()
+        assert cache_name() == before
+        if change == "texts":
+            monkeypatch.setattr(script_texts, "digest", lambda _language: "another")
+        else:
+            monkeypatch.setattr(staticfiles_storage, "manifest_hash", "another", raising=False)
+        assert cache_name() != before
 
     def test_the_page_without_a_connection_has_nothing_of_a_user(
         self, client: Client, user: User, settings: SettingsWrapper

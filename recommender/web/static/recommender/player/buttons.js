@@ -29,8 +29,8 @@ const pageButtons = () => [...document.querySelectorAll("#main [data-play]")]
   .filter((button) => !button.closest("[hidden]"));
 
 const isBanned = (button) => button.closest(".is-banned") !== null;
-const isLiked = (button) => button.closest("[data-entry]")
-  ?.querySelector('[data-mark="like"] [aria-pressed="true"]') !== null;
+const isLiked = (button) => Boolean(button.closest("[data-entry]")
+  ?.querySelector('[data-mark="like"] [aria-pressed="true"]'));
 
 // The songs of the page's list, each once, without banned ones; or the liked ones of them.
 function listItems(only) {
