@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import random
+import struct
 import subprocess
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import mutagen
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from mutagen.id3 import APIC, COMM, ID3, TIT2, TPE1, TXXX
 
 from catalog.errors import FileUnusableError
-from catalog.files.deltas import delta_apply, deltas_between
+from catalog.files.deltas import MOST_BACK_BYTES, delta_apply, deltas_between
 from catalog.files.tags import read_fields, read_tags
 from catalog.files.writing import tags_change
 from tests import made_audio
@@ -187,3 +190,39 @@ def test_a_delta_holds_only_what_differs() -> None:
     forward, back = deltas_between(b"head" * 20 + audio, b"other" * 400 + audio + b"tail")
     assert len(forward) < 200
     assert len(back) < 200
+
+
+def ogg_pages(comment: bytes, *, first: int, pages: int) -> bytes:
+    """Return bytes as of an Ogg file, in which each page has a number and a checksum of it."""
+    noise = random.Random(0)
+    parts = [b"OggS" + bytes(14) + noise.randbytes(40) + comment]
+    for n in range(pages):
+        number = struct.pack("<I", first + n)
+        checksum = struct.pack("<I", zlib.crc32(number))
+        parts.append(b"OggS" + bytes(14) + number + checksum + noise.randbytes(500))
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("same_length", [True, False])
+def test_a_delta_of_renumbered_pages_holds_numbers_and_checksums(same_length: bool) -> None:  # noqa: FBT001
+    old = ogg_pages(b"title" * 10, first=2, pages=5000)
+    new = ogg_pages(b"moods" * (10 if same_length else 900), first=3, pages=5000)
+    forward, back = deltas_between(old, new)
+    assert len(back) < 20 * 5000
+    made = io.BytesIO()
+    delta_apply(back, io.BytesIO(new), made)
+    assert made.getvalue() == old
+    assert len(forward) < 20 * 5000
+
+
+def test_a_delta_finds_parts_in_another_order() -> None:
+    one, two, three = (random.Random(n).randbytes(50_000) for n in range(3))
+    forward, back = deltas_between(one + b"a" + two + three, two + b"bc" + one + three)
+    assert max(len(forward), len(back)) < 100
+
+
+def test_versions_that_share_nothing_are_refused() -> None:
+    old, new = (random.Random(n).randbytes(MOST_BACK_BYTES + 1000) for n in range(2))
+    with pytest.raises(FileUnusableError) as caught:
+        deltas_between(old, new)
+    assert caught.value.code == "TAGS_TOO_DIFFERENT"
