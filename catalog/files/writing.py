@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,8 @@ MOST_BYTES: Final = 600 * 1024**2
 _NAMES: Final = {"mood": "mood", "bpm": "bpm", "key": "initial_key"}
 """The field of `mediafile` for each of `catalog.files.tags.OURS`."""
 _ID3: Final = frozenset({"mp3", "aiff", "wav", "dsf"})
+_FRAME_HEADER: Final = 10
+"""mutagen drops an unknown frame of ID3 without content, which says nothing."""
 _OWN_KEYS: Final = frozenset(
     {
         *("TMOO", "TXXX:MOOD", "TBPM", "TKEY", "TXXX:AFFETTI"),
@@ -108,14 +111,16 @@ def tags_change(
     file = _opened(data, path.name)
     said = ours_of(texts["ours"])
     written = {name: values for name, values in said.items() if tuple(texts[name]) == values}
+    moods_of_people = _moods_of_people(file, said.get("mood", ()))
     fields: dict[str, FieldChange] = {}
     kept_fields: dict[str, tuple[str, ...]] = {}
     for name, values in wanted.items():
         now = tuple(texts[name])
         if now == values:
             continue
-        if now and name not in written and (not may_overwrite or not values):
-            kept_fields[name] = now
+        theirs = now if name not in written else moods_of_people if name == "mood" else ()
+        if theirs and (not may_overwrite or not values):
+            kept_fields[name] = theirs
         else:
             fields[name] = FieldChange(now, values)
     if not fields:
@@ -136,6 +141,14 @@ def _opened(data: bytes, name: str) -> _File:
         ) from error
     except Exception as error:  # the parsers of mutagen raise whatever damage leads to
         raise _damaged(error) from error
+
+
+def _moods_of_people(file: _File, written: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the moods of the first place in ID3 that says others than were written here."""
+    if file.type not in _ID3:
+        return ()
+    places = (tuple(file.mood or ()), tuple(file.mood_in_2_3 or ()))
+    return next((place for place in places if place and place != written), ())
 
 
 def _changed(
@@ -182,7 +195,10 @@ def _check(name: str, old: bytes, new: bytes, fields: Mapping[str, FieldChange])
     """Raise FileUnusableError unless the fields, and nothing else, differ."""
     before, after = _opened(old, name), _opened(new, name)
     ours, theirs = _others(before), _others(after)
-    changed = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    keys = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    frames, later = _frames(before), _frames(after)
+    # Frames of ID3v1 that come to be in ID3v2 are among `ours` already.
+    changed = sorted(keys | {key for key in frames if frames[key] != later.get(key)})
     if changed:
         raise FileUnusableError(
             "TAGS_OTHERS",
@@ -213,11 +229,44 @@ def _others(file: _File) -> dict[str, object]:
     return said | {f"picture {n}": bytes(picture.data) for n, picture in enumerate(pictures)}
 
 
+def _frames(file: _File) -> dict[str, object]:
+    """Return what the frames of ID3v2 say before mutagen translates some and drops others.
+
+    Without those whose translation says the same, and is compared by `_others`.
+    """
+    tags, buffer = file.mgfile.tags, file.filething.fileobj
+    if file.type not in _ID3 or tags is None:
+        return {}
+    buffer.seek(0)
+    try:
+        raw: Any = type(tags)(buffer, translate=False, load_v1=False)
+    except Exception:  # there is none, or only ID3v1
+        return {}
+    said = {
+        key: _plain(raw[key])
+        for key in list(raw.keys())
+        if key.upper() not in _OWN_KEYS and key not in _translated(raw)
+    }
+    unknown = [bytes(frame) for frame in raw.unknown_frames if len(frame) > _FRAME_HEADER]
+    return said | ({"unknown frames": unknown} if unknown else {})
+
+
+def _translated(raw: Any) -> set[str]:
+    """Return the frames that mutagen replaces by others without loss."""
+    if raw.version[:2] == (2, 3):  # these are of ID3v2.4, and saved as those of ID3v2.3
+        return {new for new, old in (("TDRC", "TYER"), ("TDOR", "TORY")) if old not in raw}
+    names = {old for old, new in (("TORY", "TDOR"), ("IPLS", "TIPL")) if new not in raw}
+    texts = [str(raw[name]) if name in raw else "" for name in ("TYER", "TDAT", "TIME")]
+    # Dates that are no dates, or lack a part, are dropped.
+    is_whole = re.fullmatch(r"\d{4}\|(\d{4}\|(\d{4})?|\|)", "|".join(texts))
+    return names | ({"TYER", "TDAT", "TIME"} if is_whole and "TDRC" not in raw else set())
+
+
 def _plain(value: Any) -> object:
     """Return what a tag says, whatever the encoding of its text."""
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    for name in ("text", "genres", "data", "value"):
+    for name in ("genres", "text", "data", "value"):
         if (held := getattr(value, name, None)) is not None and not callable(held):
             return [str(one) for one in held] if isinstance(held, list) else held
     return value if isinstance(value, bytes | str | int | float) else repr(value)

@@ -204,7 +204,7 @@ def ogg_pages(comment: bytes, *, first: int, pages: int) -> bytes:
 
 
 @pytest.mark.parametrize("same_length", [True, False])
-def test_a_delta_of_renumbered_pages_holds_numbers_and_checksums(same_length: bool) -> None:  # noqa: FBT001
+def test_a_delta_of_renumbered_pages_holds_numbers_and_checksums(same_length: bool) -> None:
     old = ogg_pages(b"title" * 10, first=2, pages=5000)
     new = ogg_pages(b"moods" * (10 if same_length else 900), first=3, pages=5000)
     forward, back = deltas_between(old, new)
@@ -226,3 +226,60 @@ def test_versions_that_share_nothing_are_refused() -> None:
     with pytest.raises(FileUnusableError) as caught:
         deltas_between(old, new)
     assert caught.value.code == "TAGS_TOO_DIFFERENT"
+
+
+def id3_bytes(version: int, *frames: tuple[bytes, bytes]) -> bytes:
+    """Return an ID3v2 tag of raw frames."""
+    size = {2: lambda n: n.to_bytes(3, "big"), 3: lambda n: n.to_bytes(4, "big") + bytes(2)}
+    body = b"".join(name + size[version](len(data)) + data for name, data in frames)
+    length = bytes(len(body) >> shift & 127 for shift in (21, 14, 7, 0))
+    return b"ID3" + bytes([version, 0, 0]) + length + body
+
+
+KEPT_FRAMES = [
+    (3, (b"TYER", b"\x002001"), (b"TDAT", b"\x000305")),
+    (3, (b"EQUA", b"\x10" + bytes(4))),
+    (3, (b"TCON", b"\x00(17)"), (b"XYZW", b"unknown")),
+    (3, (b"TORY", b"\x001970"), (b"TYER", b"\x002001")),
+    (2, (b"TYE", b"\x002001"), (b"TCO", b"\x00(17)"), (b"TT2", b"\x00Title")),
+]
+LOST_FRAMES = [
+    (3, (b"RVAD", b"\x03\x10" + bytes(8))),
+    (3, (b"TYER", b"\x002001"), (b"TDAT", b"\x000305"), (b"TIME", b"\x001200")),
+    (3, (b"TSIZ", b"\x00123")),
+    (3, (b"TRDA", b"\x00June")),
+    (3, (b"TYER", b"\x00in 2001")),
+    (3, (b"TDAT", b"\x000305")),
+    (3, (b"TYER", b"\x002001"), (b"TIME", b"\x001200")),
+    (2, (b"XYZ", b"unknown")),
+    (2, (b"TDA", b"\x000305")),
+    (2, (b"RVA", b"\x03\x10" + bytes(8))),
+]
+
+
+@pytest.mark.parametrize("frames", KEPT_FRAMES)
+def test_frames_that_are_kept(tmp_path: Path, frames: Any) -> None:
+    path = write_tone(tmp_path / "a.mp3")
+    path.write_bytes(id3_bytes(*frames) + path.read_bytes())
+    assert read_fields(applied(path))[0]["mood"] == ["calm", "tender"]
+
+
+@pytest.mark.parametrize("frames", LOST_FRAMES)
+def test_a_file_with_a_frame_that_would_be_dropped_is_refused(tmp_path: Path, frames: Any) -> None:
+    path = write_tone(tmp_path / "a.mp3")
+    path.write_bytes(id3_bytes(*frames) + path.read_bytes())
+    with pytest.raises(FileUnusableError) as caught:
+        tags_change(path, WANTED)
+    assert caught.value.code == "TAGS_OTHERS"
+
+
+def test_a_persons_mood_in_another_place_stays(tmp_path: Path) -> None:
+    path = applied(id3_file(tmp_path / "a.mp3", 4))
+    tags = ID3(path)
+    assert tags["TMOO"].text == ["calm", "tender"]
+    tags.add(TXXX(encoding=3, desc="Mood", text=["Mine"]))
+    tags.save(path)
+    change = tags_change(path, {"mood": ("sad",)})
+    assert (change.fields, change.kept) == ({}, {"mood": ("Mine",)})
+    copy = applied(path, wanted={"mood": ("sad",)}, may_overwrite=True)
+    assert "TXXX:Mood" not in ID3(copy)
