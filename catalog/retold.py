@@ -180,6 +180,7 @@ for _message in (
     gettext_noop("its tags cannot be read (%(reason)s), so none are written"),
     gettext_noop("another tag would change (%(names)s), so none are written"),
     gettext_noop("the file does not take the tag %(name)s"),
+    gettext_noop("writing its tags would change too much of it, so none are written"),
     # Of paths.
     gettext_noop("%(path)s…: the path is longer than %(most)s bytes; shorten its names"),
     gettext_noop("%(path)s: there is no such file (%(name)s)"),

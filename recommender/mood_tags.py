@@ -19,12 +19,12 @@ def moods_of_songs(song_ids: Sequence[int], *, least: float) -> dict[int, tuple[
     """Return the moods of songs by id, the surest first: in one query.
 
     The first is the mood nearest to the place of the song; emotions of at least the probability
-    `least` follow. Songs that the model does not know well have none.
+    `least` follow. Songs that the model does not know well have none; others are absent.
     """
     rows = SongEmotion.objects.filter(
         song__in=song_ids, model_version=analysis.serving_version_in_sql()
     ).only("song_id", "valence", "arousal", "emotions", "novelty", "predicted")
-    return {row.song_id: _moods(row, least) for row in rows if not row.is_unfamiliar}
+    return {row.song_id: () if row.is_unfamiliar else _moods(row, least) for row in rows}
 
 
 def _moods(row: SongEmotion, least: float) -> tuple[str, ...]:

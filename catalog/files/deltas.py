@@ -17,10 +17,8 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from django.utils.translation import gettext_noop
 
 from catalog.errors import FileUnusableError
-from catalog.retold import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +43,7 @@ _MULTIPLIERS: Final = (
     *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F),
     *(0x165667B19E3779F9, 0xD6E8FEB86659FD93),
 )
-_TOO_DIFFERENT: Final = kept(
-    gettext_noop("writing its tags would change too much of it, so none are written")
-)
+_TOO_DIFFERENT: Final = "writing its tags would change too much of it, so none are written"
 
 _Run = tuple[int, int, int]
 """Where a common run begins in the source and in what is made of it, and its length."""

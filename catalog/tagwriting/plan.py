@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from django.db.models import Count
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError, machine_errors_raise
@@ -31,6 +32,9 @@ SONGS_AT_ONCE: Final = 100
 _CHANGED: Final = kept(gettext_noop("it was changed meanwhile; scan the library, then try again"))
 _COPIES: Final = kept(
     gettext_noop("the library has the same file in %(count)s other places; keep one of them")
+)
+_TAKEN: Final = kept(
+    gettext_noop("another file of the library has the bytes that it would get; keep one of them")
 )
 _STORE: Final = kept(gettext_noop("it lies in an object store, whose files are not written"))
 _GONE: Final = kept(gettext_noop("there is no such file; scan the library"))
@@ -69,7 +73,10 @@ class Choice:
 
 
 class Moods(Protocol):
-    """Returns the moods of songs, by id; a song of which none is known is absent."""
+    """Returns the moods of songs, by id; empty if it is known that a song has none.
+
+    A song of which nothing is known is absent, and its file keeps what it says.
+    """
 
     def __call__(
         self, song_ids: Sequence[int], *, least: float
@@ -132,12 +139,21 @@ def plans_make(choice: Choice, moods: Moods, *, after: int = 0) -> Iterator[Plan
         known: Mapping[int, tuple[str, ...]] = {}
         if "mood" in choice.fields:
             known = moods([song.pk for song in page], least=choice.least)
+        copies = _copies_of(page)
         for song in page:
-            yield _plan(song, _wanted(song, known, choice.fields), choice)
+            count = copies.get(song.content_sha256, 0)
+            yield _plan(song, _wanted(song, known, choice.fields), choice, copies=count)
         after = page[-1].pk
 
 
-def _plan(song: Song, wanted: dict[str, tuple[str, ...]], choice: Choice) -> Plan:
+def _copies_of(songs: Sequence[Song]) -> dict[str, int]:
+    """Return how many other files have the bytes of songs, by their hash."""
+    copies = KnownCopy.objects.filter(content_sha256__in=[song.content_sha256 for song in songs])
+    counted = copies.order_by().values_list("content_sha256").annotate(count=Count("pk"))
+    return dict(counted)
+
+
+def _plan(song: Song, wanted: dict[str, tuple[str, ...]], choice: Choice, *, copies: int) -> Plan:
     try:
         if in_store(song.path):
             raise FileUnusableError("TAGS_STORE", _STORE)
@@ -145,16 +161,26 @@ def _plan(song: Song, wanted: dict[str, tuple[str, ...]], choice: Choice) -> Pla
         file_state(song.path)
         if stamp_of(path) != FileStamp(song.file_size_bytes, song.file_mtime_ns):
             raise FileUnusableError("TAGS_FILE_CHANGED", _CHANGED)
-        if count := KnownCopy.objects.filter(content_sha256=song.content_sha256).count():
-            raise FileUnusableError("TAGS_COPIES", _COPIES % {"count": count})
+        if copies:
+            raise FileUnusableError("TAGS_COPIES", _COPIES % {"count": copies})
         change = run_in_child(tags_change, path, wanted, may_overwrite=choice.may_overwrite)
         if change.before_sha256 != song.content_sha256:
+            # Size and time are equal, so a scan would pass over it.
+            Song.objects.filter(pk=song.pk).update(file_mtime_ns=0)
             raise FileUnusableError("TAGS_FILE_CHANGED", _CHANGED)
+        if change.fields:
+            taken_check(song, change.after_sha256)
     except PathError:
         return Plan(song, problem=Problem("TAGS_FILE_GONE", _GONE))
     except (FileUnusableError, AudioError, OSError) as error:
         return Plan(song, problem=problem_of(error))
     return Plan(song, change)
+
+
+def taken_check(song: Song, sha256: str) -> None:
+    """Raise FileUnusableError if another song has the bytes that the file of a song would get."""
+    if Song.objects.filter(content_sha256=sha256).exclude(pk=song.pk).exists():
+        raise FileUnusableError("TAGS_TAKEN", _TAKEN)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -168,11 +194,16 @@ def problem_of(error: Exception) -> Problem:
 def _wanted(
     song: Song, moods: Mapping[int, tuple[str, ...]], fields: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return what the file of a song is to say; empty for what is not known of it."""
-    tempo = song.tempo_bpm
-    known = {
-        "mood": moods.get(song.pk, ()),
-        "bpm": () if tempo is None else (str(round(tempo)),),
-        "key": () if song.key_code is None else (song.key + "m" * (song.mode == "minor"),),
-    }
-    return {name: known[name] for name in OURS if name in fields}
+    """Return what the file of a song is to say, of the fields that are known of it.
+
+    Empty means that it is known to have none. A tempo that a person set is not for us to write.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    if song.pk in moods:
+        known["mood"] = moods[song.pk]
+    if song.tempo_confidence is not None and song.tempo_source != "tag":
+        known["bpm"] = () if song.tempo_bpm is None else (str(round(song.tempo_bpm)),)
+    if song.key_confidence is not None:
+        key = song.key + "m" * (song.mode == "minor")
+        known["key"] = () if song.key_code is None else (key,)
+    return {name: known[name] for name in OURS if name in fields and name in known}

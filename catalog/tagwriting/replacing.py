@@ -130,23 +130,40 @@ def parts_sweep(folder: Path) -> int:
 
 def is_being_written(part: Path) -> bool:
     """Return whether a live process holds a copy."""
-    try:
-        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    with _held(part) as is_free:
+        return not is_free
 
 
 def _sweep(part: Path) -> bool:
-    if is_being_written(part):
+    with _held(part) as is_free:
+        if is_free:
+            part.unlink()
+    return is_free
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[bool]:
+    """Hold the lock on a copy while the block runs, if it exists; False if another holds it."""
+    try:
+        # NFS locks only what is open for writing.
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield True
+        return
+    try:
+        yield _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a copy; return whether no other process has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    part.unlink()
+    except OSError:  # a file system without locks, on which nothing is written
+        return True
     return True
 
 

@@ -7,16 +7,25 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError
 from catalog.models import Song, TagRun, TagWrite
-from catalog.paths import from_stored, is_gone, resolve_inside, to_stored
+from catalog.paths import from_stored, resolve_inside, to_stored
 from catalog.retold import kept
-from catalog.tagwriting.plan import Choice, Plan, Problem, choice_check, plans_make, problem_of
+from catalog.tagwriting.holding import run_held
+from catalog.tagwriting.plan import (
+    Choice,
+    Plan,
+    Problem,
+    choice_check,
+    plans_make,
+    problem_of,
+    taken_check,
+)
 from catalog.tagwriting.replacing import (
     Replacement,
     file_replace,
@@ -60,8 +69,20 @@ def run_write(
     """Write the songs of a run behind the id `after`.
 
     Returns None when all are done; else, after about `seconds`, the id to go on after. A full disk
-    ends it, because every file would fail.
+    ends it, because every file would fail. TagWritingError if another process has the run, or if it
+    was undone.
     """
+    with run_held(run):
+        if run.state != TagRun.State.STARTED:
+            raise TagWritingError(
+                gettext("The run %(run)s is over; begin another one") % {"run": run.pk}
+            )
+        return _write(run, moods, after=after, seconds=seconds, on_plan=on_plan)
+
+
+def _write(
+    run: TagRun, moods: Moods, *, after: int, seconds: float, on_plan: Callable[[Plan], object]
+) -> int | None:
     writes_settle()
     end = time.monotonic() + seconds
     choice = Choice.of_json(run.choice)
@@ -75,7 +96,7 @@ def run_write(
             break
         if time.monotonic() > end:
             return plan.song.pk
-    _end(run, TagRun.State.DONE)
+    _end(run, TagRun.State.STARTED, TagRun.State.DONE)
     return None
 
 
@@ -88,19 +109,26 @@ def run_undo(
     """Restore the files of a run, the last one first; return whether all were looked at.
 
     A file that was changed since stays as it is, with a problem. After a death, or after about
-    `seconds`, it goes on where it was.
+    `seconds`, it goes on where it was. TagWritingError if another process has the run.
     """
+    with run_held(run):
+        return _undo(run, seconds=seconds, on_file=on_file)
+
+
+def _undo(
+    run: TagRun, *, seconds: float, on_file: Callable[[TagWrite, Problem | None], object]
+) -> bool:
     writes_settle()
     end, after = time.monotonic() + seconds, None
     if run.state != TagRun.State.UNDOING:
         _begin_undo(run)
-    standing = run.writes.filter(state=State.WRITTEN).select_related("song", "library")
+    standing = run.writes.filter(state=State.WRITTEN).select_related("song__library", "library")
     while True:
         left = standing if after is None else standing.filter(pk__lt=after)
         write = left.order_by("-pk").first()
         if write is None:
             break
-        _enter(run, _path(write).parent)
+        _enter(run, _place(write)[1].parent)
         problem = _undone(write)
         if problem:
             _refuse(run, write.relative_path, problem)
@@ -108,7 +136,7 @@ def run_undo(
         after = write.pk
         if time.monotonic() > end:
             return False
-    _end(run, TagRun.State.UNDONE)
+    _end(run, TagRun.State.UNDOING, TagRun.State.UNDONE)
     return True
 
 
@@ -116,31 +144,37 @@ def writes_settle() -> int:
     """Settle the files that killed processes left half done; return how many.
 
     A file is either as before or as after, which tells what was done. Those that cannot be read
-    now are left for later.
+    now, or say something else, are left for later.
     """
     unended = TagRun.objects.filter(state__in=[TagRun.State.STARTED, TagRun.State.UNDOING])
     for folder in unended.exclude(folder="").values_list("folder", flat=True):
         parts_sweep(from_stored(folder))
     settled = 0
     rows = TagWrite.objects.filter(state__in=[State.PREPARED, State.UNDOING])
-    for write in rows.select_related("song", "library"):
-        path = _path(write)
-        part = path.with_name(write.part_name)
-        if is_being_written(part):
-            continue
-        parts_sweep(path.parent)
-        found = _sha256(path)
-        if not found and not is_gone(path):
-            continue
-        settled += 1
-        if write.state == State.UNDOING:
-            is_done = found == write.before_sha256
-            _settled(write, path, State.UNDONE if is_done else State.WRITTEN)
-        elif found == write.after_sha256:
-            _settled(write, path, State.WRITTEN)
-        else:
-            TagWrite.objects.filter(pk=write.pk, state=State.PREPARED).delete()
+    for write in rows.select_related("song__library", "library"):
+        _, path = _place(write)
+        if not is_being_written(path.with_name(write.part_name)):
+            parts_sweep(path.parent)
+            settled += bool(_settled(write, path))
     return settled
+
+
+def _settled(write: TagWrite, path: Path) -> str:
+    """Settle a row by what its file says; return how: a state, "none" if taken out, else empty."""
+    try:
+        made, found = path.stat(), _sha256(path)
+    except OSError:
+        return ""
+    if found == write.after_sha256:
+        _mark(write, write.state, State.WRITTEN, made)
+        return State.WRITTEN
+    if found != write.before_sha256:
+        return ""
+    if write.state == State.UNDOING:
+        _mark(write, write.state, State.UNDONE, made)
+        return State.UNDONE
+    TagWrite.objects.filter(pk=write.pk, state=State.PREPARED).delete()
+    return "none"
 
 
 def _enter(run: TagRun, folder: Path) -> None:
@@ -176,10 +210,11 @@ def _written(run: TagRun, plan: Plan, *, is_touched: bool) -> Plan:
             after_sha256=change.after_sha256,
             back=change.back,
         )
+        taken_check(song, change.after_sha256)
         made = file_replace(path, replacement, name=write.part_name, prepare=write.save)
     except (FileUnusableError, OSError) as error:
-        if write.pk:
-            write.delete()
+        if write.pk and _settled(write, path) == State.WRITTEN:
+            return plan
         return Plan(song, change, problem_of(error))
     _mark(write, State.PREPARED, State.WRITTEN, made)
     return plan
@@ -187,10 +222,10 @@ def _written(run: TagRun, plan: Plan, *, is_touched: bool) -> Plan:
 
 def _undone(write: TagWrite) -> Problem | None:
     """Restore a file; return why it cannot be."""
-    path, song_id = _path(write), write.song_id or 0
+    (root, path), song_id, name = _place(write), write.song_id or 0, ""
     try:
         file_state(path)
-        resolve_inside(write.library.path, path)
+        resolve_inside(root, path)
         if _sha256(path) != write.after_sha256:
             raise FileUnusableError("TAGS_NOT_OURS", _NOT_OURS)
         others = Song.objects.filter(content_sha256=write.before_sha256).exclude(pk=song_id)
@@ -208,38 +243,39 @@ def _undone(write: TagWrite) -> Problem | None:
 
         made = file_replace(path, replacement, name=name, prepare=prepare)
     except (FileUnusableError, PathError, OSError) as error:
-        TagWrite.objects.filter(pk=write.pk, state=State.UNDOING).update(state=State.WRITTEN)
-        return problem_of(error)
+        mine = TagWrite.objects.filter(pk=write.pk, state=State.UNDOING, part_name=name).first()
+        is_restored = mine is not None and _settled(mine, path) == State.UNDONE
+        return None if is_restored else problem_of(error)
     _mark(write, State.UNDOING, State.UNDONE, made)
     return None
 
 
-def _path(write: TagWrite) -> Path:
-    """Return the path of the file, which follows its song if that has moved."""
+def _place(write: TagWrite) -> tuple[Path, Path]:
+    """Return the folder of the library and the path of the file, which follow a moved song."""
     song = write.song
     if song is not None and song.is_available:
-        return song.path
-    return write.library.path / from_stored(write.relative_path)
-
-
-def _settled(write: TagWrite, path: Path, state: str) -> None:
-    try:
-        made = path.stat()
-    except OSError:
-        return
-    _mark(write, write.state, state, made)
+        return song.library.path, song.path
+    return write.library.path, write.library.path / from_stored(write.relative_path)
 
 
 @transaction.atomic
 def _mark(write: TagWrite, before: str, after: str, made: os.stat_result) -> None:
-    """Write what was done with a file; its song knows the new bytes, so no scan reads it again."""
+    """Write what was done with a file; its song knows the new bytes, so no scan reads it again.
+
+    If another song has these bytes, the next scan reads the file and decides.
+    """
     TagWrite.objects.filter(pk=write.pk, state=before).update(state=after)
     is_undone = after == State.UNDONE
     hashes = (write.after_sha256, write.before_sha256)
     was, now = hashes if is_undone else reversed(hashes)
-    Song.objects.filter(pk=write.song_id or 0, content_sha256=was).update(
-        content_sha256=now, file_size_bytes=made.st_size, file_mtime_ns=made.st_mtime_ns
-    )
+    songs = Song.objects.filter(pk=write.song_id or 0, content_sha256=was)
+    try:
+        with transaction.atomic():
+            songs.update(
+                content_sha256=now, file_size_bytes=made.st_size, file_mtime_ns=made.st_mtime_ns
+            )
+    except IntegrityError:
+        songs.update(file_mtime_ns=0)
 
 
 def _count(run: TagRun, plan: Plan) -> None:
@@ -250,8 +286,11 @@ def _count(run: TagRun, plan: Plan) -> None:
 
 
 def _refuse(run: TagRun, relative_path: str, problem: Problem) -> None:
-    run.problems = [*run.problems, {"path": relative_path, **asdict(problem)}][:MOST_PROBLEMS]
-    TagRun.objects.filter(pk=run.pk).update(refused=F("refused") + 1, problems=run.problems)
+    values: dict[str, Any] = {"refused": F("refused") + 1}
+    if len(run.problems) < MOST_PROBLEMS:
+        run.problems = [*run.problems, {"path": relative_path, **asdict(problem)}]
+        values["problems"] = run.problems
+    TagRun.objects.filter(pk=run.pk).update(**values)
 
 
 def _begin_undo(run: TagRun) -> None:
@@ -263,15 +302,12 @@ def _begin_undo(run: TagRun) -> None:
     run.refresh_from_db()
 
 
-def _end(run: TagRun, state: str) -> None:
-    TagRun.objects.filter(pk=run.pk).update(state=state, ended_at=timezone.now(), folder="")
+def _end(run: TagRun, before: str, after: str) -> None:
+    ended = {"state": after, "ended_at": timezone.now(), "folder": ""}
+    TagRun.objects.filter(pk=run.pk, state=before).update(**ended)
     run.refresh_from_db()
 
 
 def _sha256(path: Path) -> str:
-    """Return the hash of a file, empty if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

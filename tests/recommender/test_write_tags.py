@@ -53,6 +53,7 @@ def test_dry_run_apply_and_undo(file: Path) -> None:
     assert file.read_bytes() == data
     out = run("--apply", "--field", "mood", "--least", "0.5")
     assert "1 files written" in out
+    assert out.startswith("Run ")  # known before the first file changes
     assert read_fields(file)[0]["mood"] == ["calm"]
     out = run("--runs")
     assert "1 files written, 0 left alone" in out
@@ -99,6 +100,7 @@ def test_words_of_songs(django_assert_num_queries: Any) -> None:
         found = moods_of_songs(ids, least=0.25)
     assert found == {
         angry.song_id: ("angry", "bitter", "scary", "sad"),
+        unknown.song_id: (),
         corrected.song_id: ("calm",),
     }
     assert len(found[angry.song_id]) == MOST_MOODS

@@ -107,6 +107,7 @@ class Command(BaseCommand):
                     show(plan)
             else:
                 run = run_begin(choice=choice)
+                self._say(bar, f"Run {run.pk}; manage.py write_tags --undo {run.pk} restores it")
                 run_write(run=run, moods=moods_of_songs, on_plan=show)
         told = "{changed} files {verb}, {unchanged} say it already, {refused} are left alone"
         verb = "written" if is_applied else "would change"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mutagen
 import pytest
+from django.db import connection
 
 from catalog.errors import TagWritingError
 from catalog.files.tags import read_fields
 from catalog.models import KnownCopy, Library, Song, SongEmotion, TagRun, TagWrite
 from catalog.tagwriting import replacing
+from catalog.tagwriting import run as run_module
+from catalog.tagwriting.holding import run_held
 from catalog.tagwriting.plan import Choice, choice_check, plans_make
 from catalog.tagwriting.run import run_begin, run_undo, run_write, writes_settle
 from tests.catalog.conftest import write_tone
@@ -176,13 +180,18 @@ def test_same_bytes_elsewhere_keep_a_file_as_it_is(songs: list[Path]) -> None:
     assert problems(written()) == {"0.flac": "TAGS_COPIES"}
 
 
-def test_a_changed_file_of_the_same_size_and_time_is_found(songs: list[Path]) -> None:
+def test_a_changed_file_of_the_same_size_and_time_is_found(
+    songs: list[Path], ingest: Callable[..., Any]
+) -> None:
     stat, data = songs[0].stat(), bytearray(songs[0].read_bytes())
     data[-1] ^= 1
     songs[0].write_bytes(data)
     os.utime(songs[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert problems(written()) == {"0.flac": "TAGS_FILE_CHANGED"}
     assert songs[0].read_bytes() == data
+    ingest()  # as the sentence says
+    assert problems(written(songs=(Song.objects.get(title="0").pk,))) == {}
+    assert moods_in(songs[0]) == WORDS
 
 
 def test_a_file_that_changed_since_is_not_undone(songs: list[Path]) -> None:
@@ -336,3 +345,183 @@ def test_a_table_has_no_files_to_write(songs: list[Path]) -> None:
         with pytest.raises(TagWritingError):
             run_begin(choice=choice)
     assert [*plans_make(Choice(), moods)] == []
+
+
+def test_bytes_that_another_song_has_are_not_written(songs: list[Path]) -> None:
+    song, other = Song.objects.order_by("pk")[:2]
+    data = songs[0].read_bytes()
+    (plan,) = plans_make(Choice(songs=(song.pk,)), moods)
+    assert plan.change
+    Song.objects.filter(pk=other.pk).update(content_sha256=plan.change.after_sha256)
+    run = written(songs=(song.pk,))
+    assert problems(run) == {"0.flac": "TAGS_TAKEN"}
+    assert songs[0].read_bytes() == data
+    assert not run.writes.exists()
+
+
+def test_bytes_that_another_song_gets_meanwhile_leave_the_file_to_the_next_scan(
+    songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song, other = Song.objects.order_by("pk")[:2]
+    (plan,) = plans_make(Choice(songs=(song.pk,)), moods)
+    assert plan.change
+    after = plan.change.after_sha256
+    replace = Path.replace
+
+    def raced(self: Path, target: Path) -> Path:
+        Song.objects.filter(pk=other.pk).update(content_sha256=after)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", raced)
+    run = written(songs=(song.pk,))
+    monkeypatch.undo()
+    assert states(run) == {"written"}
+    song.refresh_from_db()
+    assert song.file_mtime_ns == 0
+    TagWrite.objects.update(state="prepared")  # as if it had been killed then
+    assert writes_settle() == 1
+    assert states(run) == {"written"}
+    Song.objects.filter(pk=other.pk).update(content_sha256="0" * 64)
+    data = songs[0].read_bytes()
+    assert run_undo(run=run)
+    assert songs[0].read_bytes() != data
+
+
+def test_what_is_not_known_takes_nothing_out(songs: list[Path]) -> None:
+    written()
+    unknown = ("estimated_bpm", "tempo_confidence", "estimated_key", "key_confidence")
+    Song.objects.update(**dict.fromkeys(unknown))
+    run = written(lambda ids, least: {})
+    assert (run.unchanged, run.writes.count()) == (3, 0)
+    texts = read_fields(songs[0])[0]
+    assert (texts["mood"], texts["bpm"], texts["key"]) == ([*WORDS], ["120"], ["F#m"])
+    Song.objects.update(tempo_confidence=0.1)
+    written(lambda ids, least: dict.fromkeys(ids, ()))  # it is known that there are none
+    texts = read_fields(songs[0])[0]
+    assert (texts["mood"], texts["bpm"], texts["key"]) == ([], [], ["F#m"])
+
+
+def test_a_persons_tempo_never_becomes_ours(songs: list[Path], ingest: Callable[..., Any]) -> None:
+    tag(songs[0], bpm="99.4")
+    ingest()
+    analysed()
+    written(may_overwrite=True)
+    texts = read_fields(songs[0])[0]
+    assert (texts["mood"], texts["bpm"]) == ([*WORDS], ["99.4"])
+    assert not any("bpm" in mark for mark in texts["ours"])
+
+
+@pytest.mark.parametrize("left", ["gone", "changed"])
+def test_a_row_stays_until_the_file_tells_what_was_done(songs: list[Path], left: str) -> None:
+    run = written()
+    write = run.writes.order_by("pk")[0]
+    TagWrite.objects.filter(pk=write.pk).update(state="prepared")
+    data = songs[0].read_bytes()
+    if left == "gone":
+        songs[0].unlink()
+    else:
+        songs[0].write_bytes(data + b"x")
+    assert writes_settle() == 0
+    assert TagWrite.objects.get(pk=write.pk).state == "prepared"
+    songs[0].write_bytes(data)
+    assert writes_settle() == 1
+    assert TagWrite.objects.get(pk=write.pk).state == "written"
+
+
+def test_an_error_after_the_file_took_its_place_leaves_it_written(
+    songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def broken(self: Path, target: Path) -> Path:
+        replace(self, target)
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    before = songs[0].read_bytes()
+    monkeypatch.setattr(Path, "replace", broken)
+    run = written()
+    monkeypatch.undo()
+    assert problems(run) == {}
+    assert states(run) == {"written"}
+    run_undo(run=run)
+    assert songs[0].read_bytes() == before
+
+
+def test_a_run_has_one_process_at_a_time_and_is_not_written_after_its_end(
+    songs: list[Path],
+) -> None:
+    run = run_begin(choice=Choice())
+    with run_held(TagRun.objects.get(pk=run.pk)), run_held(run_begin(choice=Choice())):
+        if connection.vendor == "sqlite":  # a connection of PostgreSQL may lock twice
+            for act in (lambda: run_write(run=run, moods=moods), lambda: run_undo(run=run)):
+                with pytest.raises(TagWritingError, match="Another process"):
+                    act()
+    run_write(run=run, moods=moods)
+    run_undo(run=run)
+    with pytest.raises(TagWritingError, match="is over"):
+        run_write(run=run, moods=moods)
+    assert moods_in(songs[0]) == ()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL syncs each commit")
+def test_sqlite_syncs_the_journal_while_files_are_written(songs: list[Path]) -> None:
+    def level() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous")
+            return int(cursor.fetchone()[0])
+
+    usual, seen = level(), []
+    run = run_begin(choice=Choice())
+    run_write(run=run, moods=moods, on_plan=lambda _: seen.append(level()))
+    run_undo(run=run, on_file=lambda *_: seen.append(level()))
+    assert set(seen) == {2}
+    assert (level(), usual) == (usual, 1)
+
+
+def test_undo_follows_a_song_into_another_library(songs: list[Path], tmp_path: Path) -> None:
+    data = songs[0].read_bytes()
+    run = written()
+    root = tmp_path / "other"
+    root.mkdir()
+    library = Library.objects.create(name="Other", root=str(root), is_writable=True)
+    Song.objects.filter(title="0").update(library=library, relative_path="0.flac")
+    moved = songs[0].rename(root / "0.flac")
+    assert run_undo(run=run)
+    assert problems(run) == {}
+    assert moved.read_bytes() == data
+
+
+def test_copies_are_counted_once_for_many_songs(
+    songs: list[Path], django_assert_max_num_queries: Any
+) -> None:
+    written()
+    with django_assert_max_num_queries(3):  # songs twice, and copies
+        assert [plan.problem for plan in plans_make(Choice(), moods)] == [None] * 3
+
+
+def test_problems_are_written_while_there_is_room(
+    songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "MOST_PROBLEMS", 1)
+    for path in songs:
+        path.chmod(0o444)
+    run = written()
+    assert (run.refused, len(run.problems)) == (3, 1)
+
+
+@pytest.mark.parametrize(("code", "is_busy"), [(errno.EAGAIN, True), (errno.ENOLCK, False)])
+def test_only_a_lock_tells_of_a_live_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, code: int, is_busy: bool
+) -> None:
+    part = tmp_path / ".affetti-tags-0123456789ab.flac"
+    part.write_bytes(b"")
+    modes = []
+
+    def locked(descriptor: int, _: int) -> None:
+        modes.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(replacing.fcntl, "flock", locked)
+    assert replacing.is_being_written(part) is is_busy
+    assert modes == [os.O_RDWR]  # NFS locks nothing else
