@@ -97,8 +97,9 @@ class RedocView(SpectacularRedocView):
     schema = None
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response: Any = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
-        response.data["nonce"] = response.style_nonce = secrets.token_urlsafe(16)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        nonce = response.data["nonce"] = secrets.token_urlsafe(16)
+        response.style_nonce = nonce  # type: ignore[attr-defined]
         return response
 
 
