@@ -120,7 +120,7 @@ class PlaylistSortForm(forms.Form):
     sort = forms.ChoiceField(
         choices=[("", _("Newest first")), ("name", _("By name")), ("length", _("Longest first"))],
         required=False,
-        label=_("Order"),
+        label=_("Sort by"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -31,17 +31,19 @@ _TOP: Final = 18
 _FAINTEST: Final = 0.4
 _LEAST_REACH: Final = 0.12
 """A trail is not magnified further, so that small changes stay small."""
-_EVENED: Final = 1.2
-"""Over how many spans on each side the line of a trail is evened out: a standard deviation."""
-_EVENED_AT_ENDS: Final = 0.25
-"""So few that the line begins and ends at its dots."""
+_BEND: Final = 0.3
+"""How round the line of a trail is at its dots: 0 is straight, 0.5 a Catmull-Rom spline."""
 _LINE_STEPS: Final = 8
 """Points of the line from one span to the next."""
 _ARROWS: Final = (0.3, 0.6, 0.85)
 """Where along a trail arrows show its direction."""
 _ARROWS_APART: Final = 9
-_NEAR_LABEL: Final = (24, 12)
-"""Names of dots nearer than this, across and up, stand on different sides of them."""
+_LABEL: Final = (23.0, 6.0)
+"""Width and height of the name of a dot, at the size that it has on a phone."""
+_LABEL_REACHES: Final = (1.5, 6.0, 11.0, 16.0)
+"""How far from its dot a name is tried."""
+_LABEL_TURNS: Final = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
+"""On which sides of its dot a name is tried."""
 _HOURS_HEIGHT: Final = 100
 _MOST_LINES: Final = 4
 
@@ -69,28 +71,23 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
+class TrailLabel:
+    """The middle of the name of a dot."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrailDot:
-    """A week or month on a square plane of side 100, y downwards; its name is below or above."""
+    """A week or month on a square plane of side 100, y downwards; the first and last have names."""
 
     x: float
     y: float
     radius: float
     opacity: float
     span: Span
-    is_named_below: bool
-
-    @property
-    def label_y(self) -> float:
-        """The middle of its name's line."""
-        away = self.radius + 3.6
-        return round(self.y + away if self.is_named_below else self.y - away, 1)
-
-    @property
-    def label_anchor(self) -> str:
-        """Which side of its name stands at the dot, so that it stays on the plane."""
-        if self.x < 14:
-            return "start"
-        return "end" if self.x > 86 else "middle"
+    label: TrailLabel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ class TrailArrow:
 class Trail:
     """Mean places in order of time, magnified around the middle of the plane.
 
-    The line evens neighbouring places out, so that it does not cross itself at every step.
+    The line goes through every dot.
     """
 
     dots: list[TrailDot]
@@ -180,56 +177,92 @@ def trail(spans: Sequence[Span]) -> Trail | None:
         (50 + 50 * (span.valence - 0.5) / reach, 50 - 50 * (span.arousal - 0.5) / reach)
         for span in spans
     ]
-    line = _evened_line(places, [span.count for span in spans])
+    line = _line_through(places)
     return Trail(
-        _trail_dots(spans, places), _trail_parts(line), _trail_arrows(line), round(0.5 / reach, 1)
+        _trail_dots(spans, places, line),
+        _trail_parts(line),
+        _trail_arrows(line),
+        round(0.5 / reach, 1),
     )
 
 
-def _evened_line(
-    places: Sequence[tuple[float, float]], counts: Sequence[int]
-) -> list[tuple[float, float]]:
-    """Return a line through the weighted means of places, each for the time around it."""
-    last = len(places) - 1
-    line = []
-    for step in range(last * _LINE_STEPS + 1):
-        time = step / _LINE_STEPS
-        to_end = min(time, last - time)
-        width = min(_EVENED, _EVENED_AT_ENDS + 0.6 * to_end)
-        weights = [
-            count * math.exp(-(((time - number) / width) ** 2) / 2)
-            for number, count in enumerate(counts)
-        ]
-        total = sum(weights)
-        x, y = (
-            sum(weight * place[axis] for weight, place in zip(weights, places, strict=True)) / total
-            for axis in (0, 1)
-        )
-        line.append((x, y))
+def _line_through(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return a cardinal spline through places, `_LINE_STEPS` points from one to the next."""
+    line = [places[0]]
+    held = [places[0], *places, places[-1]]
+    for before, start, end, after in zip(held, held[1:], held[2:], held[3:], strict=False):
+        for step in range(1, _LINE_STEPS + 1):
+            t = step / _LINE_STEPS
+            x, y = (
+                _hermite(
+                    t, start[axis], end[axis], end[axis] - before[axis], after[axis] - start[axis]
+                )
+                for axis in (0, 1)
+            )
+            line.append((x, y))
     return line
 
 
-def _trail_dots(spans: Sequence[Span], places: Sequence[tuple[float, float]]) -> list[TrailDot]:
+def _hermite(t: float, start: float, end: float, way_at_start: float, way_at_end: float) -> float:
+    return (
+        (2 * t**3 - 3 * t**2 + 1) * start
+        + (t**3 - 2 * t**2 + t) * _BEND * way_at_start
+        + (3 * t**2 - 2 * t**3) * end
+        + (t**3 - t**2) * _BEND * way_at_end
+    )
+
+
+def _trail_dots(
+    spans: Sequence[Span],
+    places: Sequence[tuple[float, float]],
+    line: Sequence[tuple[float, float]],
+) -> list[TrailDot]:
     """Return a dot a span; the first and the last, which are named, are larger."""
     last = len(spans) - 1
-    (first_x, first_y), (last_x, last_y) = places[0], places[-1]
-    across, up = _NEAR_LABEL
-    are_near = abs(first_x - last_x) < across and abs(first_y - last_y) < up
-    dots = []
-    for number, (span, (x, y)) in enumerate(zip(spans, places, strict=True)):
-        is_end = number in (0, last)
-        is_lower = are_near and (y >= last_y if number == 0 else y > first_y)
-        dots.append(
-            TrailDot(
-                x=round(x, 1),
-                y=round(y, 1),
-                radius=(3.0 if number == last else 2.2) if is_end else 1.3,
-                opacity=1.0 if is_end else round(0.3 + 0.4 * number / last, 2),
-                span=span,
-                is_named_below=is_lower or y < 10,
-            )
+    dots = [
+        TrailDot(
+            x=round(x, 1),
+            y=round(y, 1),
+            radius=3.0 if number == last else 2.2 if number == 0 else 1.3,
+            opacity=1.0 if number in (0, last) else round(0.3 + 0.4 * number / last, 2),
+            span=span,
         )
-    return dots
+        for number, (span, (x, y)) in enumerate(zip(spans, places, strict=True))
+    ]
+    newest = _label(dots[-1], dots, line, [])
+    oldest = _label(dots[0], dots, line, [newest])
+    return [replace(dots[0], label=oldest), *dots[1:-1], replace(dots[-1], label=newest)]
+
+
+def _label(
+    of: TrailDot,
+    dots: Sequence[TrailDot],
+    line: Sequence[tuple[float, float]],
+    labels: Sequence[TrailLabel],
+) -> TrailLabel:
+    """Return where the name of a dot hides the fewest labels, dots and points of the line."""
+    width, height = _LABEL
+    tried = [
+        TrailLabel(
+            round(min(99 - width / 2, max(1 + width / 2, of.x + across * (width / 2 + away))), 1),
+            round(min(99 - height / 2, max(1 + height / 2, of.y + down * (height / 2 + away))), 1),
+        )
+        for away in (of.radius + reach for reach in _LABEL_REACHES)
+        for across, down in _LABEL_TURNS
+    ]
+
+    def hidden(label: TrailLabel) -> tuple[int, int, int]:
+        def holds(x: float, y: float, margin: float) -> bool:
+            near_x, near_y = width / 2 + margin, height / 2 + margin
+            return abs(x - label.x) < near_x and abs(y - label.y) < near_y
+
+        return (
+            sum(holds(one.x, one.y, height / 2) for one in labels),
+            sum(holds(dot.x, dot.y, dot.radius) for dot in dots),
+            sum(holds(x, y, 0) for x, y in line),
+        )
+
+    return min(tried, key=hidden)  # the first of the best
 
 
 def _trail_parts(line: Sequence[tuple[float, float]]) -> list[TrailPart]:
@@ -317,7 +350,8 @@ def year_in_words(history: MoodHistory) -> str:
         "days": on_days % {"count": grouped(count)},
         "moods": listed(
             [
-                f"{grouped(number)}\N{NO-BREAK SPACE}{quadrant_name(name)}"
+                gettext("%(count)s mostly %(mood)s")
+                % {"count": grouped(number), "mood": quadrant_name(name)}
                 for name, number in days.most_common()
             ]
         ),

@@ -55,6 +55,11 @@ class Entry:
         return self.key or str(self.song.pk)
 
     @property
+    def is_playable(self) -> bool:
+        """Whether its audio is here; a song of a table has none."""
+        return self.song.is_available and self.song.has_audio
+
+    @property
     def place(self) -> AffectPoint | None:
         """Where the song lies; None if that is not known yet."""
         emotion = self.emotion

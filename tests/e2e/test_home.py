@@ -76,7 +76,7 @@ def test_a_journey_by_keys_alone(page: Page, plane: Locator) -> None:
     for key in ("Shift+ArrowLeft", "ArrowRight", "Shift+ArrowUp", "ArrowDown"):
         page.keyboard.press(key)
     reading = page.locator("[data-plane-reading]")
-    expect(reading).to_have_text("Near romantic: 62% pleasant, 43% lively")
+    expect(reading).to_have_text("Nearest mood: romantic (pleasant 62%, lively 43%)")
     page.keyboard.press("j")
     for _ in range(4):
         page.keyboard.press("Shift+ArrowLeft")

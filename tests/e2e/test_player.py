@@ -149,7 +149,7 @@ def test_songs_are_faded_into_each_other(page: Page, titles: list[str]) -> None:
 
 def test_shuffling_keeps_the_song_and_can_be_undone(page: Page, titles: list[str]) -> None:
     page.keyboard.press("q")
-    shuffle = page.get_by_role("button", name="Shuffle")
+    shuffle = page.locator("[data-player]").get_by_role("button", name="Shuffle")
     shuffle.click()
     assert queued(page)[0] == titles[0]
     assert sorted(queued(page)) == sorted(titles)
@@ -285,7 +285,8 @@ def test_the_player_likes_and_leads_on(page: Page, songs: list[Song], ada: User)
 def test_the_phone_has_a_whole_screen(page: Page, titles: list[str]) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.get_by_role("button", name="Open the player").click()
-    expect(page.get_by_role("button", name="Shuffle")).to_be_visible()
+    player = page.locator("[data-player]")
+    expect(player.get_by_role("button", name="Shuffle")).to_be_visible()
     cover = page.locator("[data-now-cover]").bounding_box()
     assert cover
     assert cover["width"] == pytest.approx(cover["height"], abs=1)

@@ -337,3 +337,21 @@ def test_plugins_of_audiomuse_never_see_it(
         assert "Silent" not in json.dumps(answer)
     assert "File 1" in json.dumps(answers)
     assert plugin.get("/api/track", item_id=str(silent[0].pk)).status_code == 404
+
+
+def test_what_plays_a_page_is_offered_only_where_a_song_can_be_played(
+    client: Client, user: User, silent: list[Song], files: list[Song]
+) -> None:
+    client.force_login(user)
+    table = (silent[0].library_id,)
+    request = PlaylistRequest(
+        moods=[("joy", 1.0)], seed=1, min_match=0, include_unplayable=True, library_ids=table
+    )
+    saved = playlist_save(generated=playlist_generate(request=request), user=user, name="S")
+    for address in ("/songs?q=silent", f"/playlists/{saved.pk}"):
+        shown = client.get(address).content.decode()
+        assert "Silent 0" in shown
+        assert "data-play-all" not in shown
+    assert "data-play-all" in client.get("/songs?q=file").content.decode()
+    panel = client.get("/songs/chosen?ids=" + ",".join(str(song.pk) for song in silent))
+    assert "data-panel-play" not in panel.content.decode()

@@ -18,10 +18,13 @@ from recommender.web.mood_charts import mood_words
 from recommender.web.navigation import section_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.template import Context
     from django.utils.safestring import SafeString
 
     from recommender.mood_history import Span
+    from recommender.web.presentation import Entry
 
 register = template.Library()
 register.filter("media_type", media.media_type)
@@ -38,6 +41,12 @@ register.filter("file_size", presentation.file_size)
 register.filter("two_places", presentation.two_places)
 register.filter("signed", presentation.signed)
 register.filter("percent", percent)
+
+
+@register.filter
+def playable(entries: Iterable[Entry]) -> bool:
+    """Tell if a song of some rows has audio here."""
+    return any(entry.is_playable for entry in entries)
 
 
 @register.filter

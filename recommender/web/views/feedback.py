@@ -123,7 +123,7 @@ def _rows(items: list[FeedbackItem], request: HttpRequest) -> list[dict[str, Any
 
 def _plays(kind: str, rows: list[dict[str, Any]]) -> str:
     """Return what the page offers to play: "all" that it shows, the "liked" of it, or nothing."""
-    entries = [row["entry"] for row in rows if row["entry"] and row["entry"].song.is_available]
+    entries = [row["entry"] for row in rows if row["entry"] and row["entry"].is_playable]
     if kind in {FeedbackKind.RATING, FeedbackKind.MOOD}:
         return "all" if any(not entry.marks.is_banned for entry in entries) else ""
     is_of_likes = kind in {"", FeedbackKind.LIKE}

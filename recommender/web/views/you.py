@@ -65,5 +65,5 @@ def own_history(request: HttpRequest) -> HttpResponse:
         (listen.song for listen in held), request.user, (f"listen-{one.pk}" for one in held)
     )
     rows = [{"listen": listen, "entry": entry} for listen, entry in zip(held, entries, strict=True)]
-    context = {"page_obj": page, "rows": rows, "day": day}
+    context = {"page_obj": page, "rows": rows, "entries": entries, "day": day}
     return render(request, "history.html", context)

@@ -165,6 +165,7 @@ def test_what_it_changed_is_told(ada: Client, songs: list[Song], user: User) -> 
     assert "With 3 more, your map changes" in shown
     assert "learned-genres" in shown
     assert "more often" in shown
+    assert 'href="/songs?genre=' in shown
     for song in songs[2:6]:
         song_place(user=user, song_id=song.pk, valence=0.9, arousal=0.9)
     assert "Your map is shifted" in ada.get("/account/feedback").content.decode()
@@ -174,10 +175,14 @@ def test_songs_that_one_should_like_have_covers_and_play(
     ada: Client, user: User, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     song_like(user=user, song_id=songs[0].pk)
-    learned = SimpleNamespace(plane=None, corrections=0, genres=(), songs=((None, songs[1]),))
+    likely = tuple((None, song) for song in songs[1:5])
+    learned = SimpleNamespace(plane=None, corrections=0, genres=(), songs=likely)
     monkeypatch.setattr(feedback, "profile_shown", lambda *, user: learned)
-    (tile,) = re.findall(
+    tile, *others = re.findall(
         r'<li class="tile.*?</li>', ada.get("/account/feedback").content.decode(), re.DOTALL
     )
+    assert len(others) == 3
     assert f"/songs/{songs[1].pk}/cover" in tile
     assert f'data-play data-song-id="{songs[1].pk}"' in tile
+    learned.songs = likely[:3]  # so few look lost
+    assert "You may like" not in ada.get("/account/feedback").content.decode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.models import SongEmotion
+from catalog.models import Artist, SongCredit, SongEmotion
 from mer.affect import EMOTIONS, GEMS
 from mer.prediction import UNFAMILIAR_FROM
 from recommender.web import songwords
@@ -192,11 +192,27 @@ class TestPage:
         text = page(client, song)
         assert "waiting to be analysed" in text
         assert "Unknown artist" in text
-        assert "There are no lyrics" not in text  # only staff can put some there
+        assert "No lyrics are" not in text  # only staff can put some there
         assert "data-duration-seconds" not in text
         assert "None" not in re.sub(r"<[^>]*>", "", text)
         client.force_login(UserFactory.create(is_staff=True))
-        assert "There are no lyrics" in page(client, song)
+        shown = page(client, song)
+        assert '<p class="faint small">No lyrics are in its tags or beside the file.</p>' in shown
+
+    def test_a_stranger_sees_artists_and_bans_none(self, client: Client, user: User) -> None:
+        song = SongEmotionFactory(song=SongFactory(artist="Björk")).song
+        SongCredit.objects.create(
+            song=song, artist=Artist.objects.create(name="Björk"), name="Björk", position=0
+        )
+        shown = page(client, song)
+        assert "<h2>Artist</h2>" in shown
+        assert "/ban" not in shown
+        client.force_login(user)
+        assert "/ban" in page(client, song)
+
+    def test_the_map_comes_before_the_words(self, client: Client) -> None:
+        shown = page(client, SongEmotionFactory().song)
+        assert shown.index('class="song-place"') < shown.index("Why this mood")
 
     def test_names_in_any_direction_and_of_any_length(self, client: Client) -> None:
         song = SongEmotionFactory(song=SongFactory(title="أغنية", artist="x" * 300)).song

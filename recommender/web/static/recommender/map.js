@@ -52,12 +52,18 @@ onElement("[data-map]", (map) => {
   function show(place) {
     const [valence, arousal] = place;
     const mood = view.labels.nearest(valence, arousal);
-    const near = gettext("Near %(mood)s: %(valence)s pleasant, %(arousal)s lively");
+    const near = gettext("Nearest mood: %(mood)s (pleasant %(valence)s, lively %(arousal)s)");
     const shown = { mood, valence: shownPercent(valence), arousal: shownPercent(arousal) };
     const sentences = [interpolate(near, shown, true)];
     if (begun) sentences.unshift(journeyFrom(view.labels.nearest(...begun)));
     reading.textContent = sentences.join(" ");
+    map.removeAttribute("data-away");
     view.draw();
+  }
+
+  function hide() {
+    map.dataset.away = "";
+    reading.textContent = "";
   }
 
   function choose(place) {
@@ -279,9 +285,18 @@ onElement("[data-map]", (map) => {
   // --- what is played elsewhere ---
   const onSong = () => view.draw();
   const onList = ({ detail }) => {
-    listed = view.songs ? detail.map((id) => view.songs.numberOf(id)).filter((n) => n >= 0) : [];
+    listed = view.songs ? detail.songIds.map((id) => view.songs.numberOf(id)).filter((n) => n >= 0) : [];
+    followTo(detail.query);
     view.draw();
   };
+  // The point and its words say what the list says: they go to a mood, and leave for other lists.
+  function followTo(query) {
+    const mood = view.labels.placeOf(query.get("mood"));
+    const isOfPoint = ["valence", "journey"].some((name) => query.has(name));
+    if (mood) choose(mood);
+    else if (isOfPoint) show(current());
+    else if (String(query)) hide(); // a list was closed else
+  }
   document.addEventListener("affetti:song", onSong);
   document.addEventListener("affetti:list", onList);
   view.onDraw(drawOver);

@@ -65,6 +65,12 @@ export class MapLabels {
     }
   }
 
+  // Where a mood stands that is named in English or as on the page; null if it is not on the map.
+  placeOf(name) {
+    const found = this.labels.find(({ text }) => [text.dataset.moodLabel, text.textContent].includes(name));
+    return found ? [found.x, found.y] : null;
+  }
+
   // The mood whose place is nearest.
   nearest(valence, arousal) {
     const far = ({ x, y }) => Math.hypot(x - valence, y - arousal);

@@ -34,7 +34,7 @@ export async function showList(url, { focus = false } = {}) {
     if (panel.getBoundingClientRect().top > innerHeight * 0.8) {
       panel.scrollIntoView({ block: "nearest" });
     }
-    document.dispatchEvent(new CustomEvent("affetti:list", { detail: items.map((one) => one.songId) }));
+    tell(items.map((one) => one.songId), new URL(url, location).searchParams);
     return items.map((one) => one.songId);
   } catch {
     if (mine === last) {
@@ -48,6 +48,10 @@ export async function showList(url, { focus = false } = {}) {
     }
   }
 }
+
+// Tell the map which songs are listed, and what was asked for.
+const tell = (songIds, query) =>
+  document.dispatchEvent(new CustomEvent("affetti:list", { detail: { songIds, query } }));
 
 const answeredWith = (status) =>
   interpolate(gettext("The server answered with status %(status)s."), { status }, true);
@@ -71,7 +75,7 @@ onElement("[data-panel]", (panel) => {
     } else if (event.target.closest("[data-panel-close]")) {
       panel.hidden = true;
       panel.replaceChildren();
-      document.dispatchEvent(new CustomEvent("affetti:list", { detail: [] }));
+      tell([], new URLSearchParams());
     }
   }, { capture: true });
 });

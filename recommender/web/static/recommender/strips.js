@@ -6,10 +6,13 @@ import { onElement } from "./page.js";
 const NEAR = 2; // pixels from an end that are the end
 
 onElement("[data-strip]", (strip) => {
+  // Where the end is at the left, positions count back from the right.
   function show() {
-    const after = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
-    strip.classList.toggle("has-before", strip.scrollLeft > NEAR);
-    strip.classList.toggle("has-after", after > NEAR);
+    const most = strip.scrollWidth - strip.clientWidth;
+    const isBackwards = getComputedStyle(strip).direction === "rtl";
+    const before = isBackwards ? most + strip.scrollLeft : strip.scrollLeft;
+    strip.classList.toggle("has-before", before > NEAR);
+    strip.classList.toggle("has-after", most - before > NEAR);
   }
 
   // When the window turns or the letters come, the middle is elsewhere.
