@@ -251,18 +251,20 @@ def _label(
         for across, down in _LABEL_TURNS
     ]
 
-    def hidden(label: TrailLabel) -> tuple[int, int, int]:
+    def cost(label: TrailLabel) -> float:
         def holds(x: float, y: float, margin: float) -> bool:
             near_x, near_y = width / 2 + margin, height / 2 + margin
             return abs(x - label.x) < near_x and abs(y - label.y) < near_y
 
-        return (
-            sum(holds(one.x, one.y, height / 2) for one in labels),
-            sum(holds(dot.x, dot.y, dot.radius) for dot in dots),
-            sum(holds(x, y, 0) for x, y in line),
+        on_labels = sum(
+            abs(one.x - label.x) < width and abs(one.y - label.y) < height for one in labels
         )
+        on_dots = sum(holds(dot.x, dot.y, dot.radius) for dot in dots)
+        on_line = sum(holds(x, y, 0) for x, y in line)
+        away = math.dist((max(0, abs(of.x - label.x) - width / 2), of.y), (0, label.y))
+        return 1000 * on_labels + 100 * on_dots + on_line + away
 
-    return min(tried, key=hidden)  # the first of the best
+    return min(tried, key=cost)
 
 
 def _trail_parts(line: Sequence[tuple[float, float]]) -> list[TrailPart]:

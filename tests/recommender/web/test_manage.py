@@ -342,7 +342,9 @@ class TestAddMusic:
     def test_nothing_chosen(self, client: Client, staff: User) -> None:
         client.force_login(staff)
         assert "Choose a folder, or enter its path." in text(client.post("/manage/add"))
-        assert "No music folder is there yet" in text(client.get("/manage/add"))
+        page = text(client.get("/manage/add"))
+        assert "No music folder is there yet" in page
+        assert '<details class="disclosure" open><summary>Enter a path' in page
 
     def test_a_new_library_is_watched_and_scanned_as_chosen(
         self, client: Client, staff: User, music_dir: Path
@@ -376,7 +378,10 @@ class TestAddMusic:
         self, client: Client, staff: User, music_dir: Path
     ) -> None:
         client.force_login(staff)
-        assert "Choose your music" in text(client.get("/manage/add?welcome"))
+        welcome = text(client.get("/manage/add?welcome"))
+        assert "Choose your music" in welcome
+        assert 'class="tabs"' not in welcome  # one way on, not eight
+        assert 'class="tabs"' in text(client.get("/manage/add"))
         response = client.post("/manage/add?welcome", {"folder": str(music_dir)})
         job = BackgroundJob.objects.get()
         assert response["Location"] == f"/manage/jobs/{job.pk}?welcome"

@@ -320,6 +320,7 @@ class TestAllLists:
             page = text(client.get("/playlists"))
         assert page.count("size=small") == 4
         assert page.count("size=large") == 2
+        assert '<a class="button primary" href="/">New playlist</a>' in page
 
     def test_none_yet(self, client: Client, user: User) -> None:
         client.force_login(user)
