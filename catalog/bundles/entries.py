@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ import numpy as np
 from catalog.estimates import ESTIMATED
 from catalog.models import SongEmotion
 from mer.affect import EMOTIONS, GEMS, QUADRANTS
-from mer.prediction import EMBEDDING_DIM
+from mer.prediction import EMBEDDING_DIM, MODALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,11 +94,11 @@ def entry_read(data: dict[str, Any]) -> Entry:
 def row_of(entry: Entry, song: Song, model_version: str) -> SongEmotion:
     """Return the row, not saved, of an entry for a song.
 
-    Lines of lyrics are left out unless the song has the very texts that were analysed.
+    What is said of lyrics is left out unless the song has the very texts that were analysed.
     """
     values = dict(entry.emotion)
     if entry.input_sha256 != song.input_sha256:
-        values["lyric_lines"] = []
+        values |= {"lyric_lines": [], "lyrics_language": "", "are_lyrics_withheld": False}
     return SongEmotion(
         song=song, model_version=model_version, input_sha256=song.input_sha256, **values
     )
@@ -134,7 +133,7 @@ def _is_sha256(value: Any) -> bool:
 def _between(low: float, high: float) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value) and low <= value <= high
+        return is_number and low <= value <= high  # no number that is none is between others
 
     return check
 
@@ -180,7 +179,7 @@ def _interval(value: Any) -> bool:
 
 def _alone(value: Any) -> bool:
     places = list(value.values()) if isinstance(value, dict) else [None]
-    known = isinstance(value, dict) and value.keys() <= {"audio", "lyrics", "context"}
+    known = isinstance(value, dict) and value.keys() <= set(MODALITIES)
     return known and all(_record(valence=_share, arousal=_share)(place) for place in places)
 
 
@@ -210,7 +209,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "quadrants": _shares(frozenset(str(quadrant) for quadrant in QUADRANTS)),
     "emotions": _shares(frozenset(EMOTIONS)),
     "confidence": _share,
-    "gates": _named_shares,
+    "gates": _shares(frozenset(MODALITIES)),
     "alone": _alone,
     "timeline": _list_of(
         _record(start_seconds=_between(0, 10**6), valence=_share, arousal=_share), _MOST_POINTS

@@ -13,7 +13,11 @@ import gzip
 import hashlib
 import hmac
 import json
+import stat
+import tempfile
+import weakref
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -32,6 +36,7 @@ MOST_LINE_BYTES: Final = 8 * 1024**2
 MOST_BYTES: Final = 32 * 1024**3
 MOST_RATIO: Final = 200
 """A file of JSON shrinks to a tenth; one that unpacks to so many times its size is a trap."""
+_COPIED_AT_ONCE: Final = 1024**2
 _LEAST_LIMIT: Final = 16 * 1024**2
 
 
@@ -60,16 +65,18 @@ class BundleWriter:
 class BundleReader:
     """A bundle that was read once as a whole; `is_signed` says whether by a key of ours.
 
-    Raises BundleError if the file is no bundle, larger than the limits, or cut short.
+    It is a copy on this disk, which nobody else can change between the check and the import. Raises
+    BundleError if the file is no bundle, larger than the limits, or cut short.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._packed = tempfile.TemporaryFile(dir=settings.VAR_DIR)  # noqa: SIM115
+        weakref.finalize(self, self._packed.close)
         self.entries, self.is_signed, self.key = 0, False, ""
         signature = _hmac()
         before = b""
         try:
-            self.size = path.stat().st_size
+            self.size = _copy(path, self._packed)
             for line in self._lines():
                 signature.update(before)
                 self.entries += bool(before)
@@ -77,31 +84,39 @@ class BundleReader:
         except OSError as error:
             raise _unreadable(str(error.strerror or error)) from error
         last = _object(before)
-        told = last.get("signature")
-        if self.entries < 1 or not isinstance(told, str):
+        if self.entries < 1 or not isinstance(last.get("signature"), str):
             raise _unreadable(gettext("its end is missing"))
         self.entries -= 1  # the first line is none
-        self.key = str(last.get("key", ""))[:16]
-        self.digest = signature.hexdigest()
-        self.is_signed = hmac.compare_digest(told.encode(), self.digest.encode())
+        self.key = _text(last, "key")[:16]
+        digest = signature.hexdigest()
+        self.is_signed = hmac.compare_digest(_text(last, "signature").encode(), digest.encode())
         self.model_version = self._head()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield each analysis; BundleError if the file is another one than before."""
-        signature = _hmac()
-        for count, line in enumerate(self._lines()):
-            if count > self.entries:
-                break
-            signature.update(line)
-            if count:
-                yield _object(line)
-        if signature.hexdigest() != self.digest:
-            raise _unreadable(gettext("it was changed meanwhile"))
+        """Yield each analysis; one loop at a time."""
+        for batch in self.batches(1):
+            yield from batch
+
+    def batches(
+        self, most: int, most_bytes: int = MOST_LINE_BYTES
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the analyses, so many at once, or fewer if these are large; one loop at a time."""
+        batch: list[dict[str, Any]] = []
+        size = 0
+        for line in islice(self._lines(), 1, self.entries + 1):
+            if batch and (len(batch) >= most or size + len(line) > most_bytes):
+                yield batch
+                batch, size = [], 0
+            batch.append(_object(line))
+            size += len(line)
+        if batch:
+            yield batch
 
     def _lines(self) -> Iterator[bytes]:
         most, total = max(_LEAST_LIMIT, min(MOST_BYTES, self.size * MOST_RATIO)), 0
         try:
-            with gzip.open(self._path, "rb") as lines:
+            self._packed.seek(0)
+            with gzip.open(self._packed, "rb") as lines:
                 while line := lines.readline(MOST_LINE_BYTES + 1):
                     total += len(line)
                     if len(line) > MOST_LINE_BYTES or total > most:
@@ -119,12 +134,32 @@ class BundleReader:
                 "BUNDLE_VERSION",
                 gettext("The bundle has another format than this release reads. Export it anew."),
             )
-        return str(head.get("model_version", ""))[:100]
+        return _text(head, "model_version")[:100]
 
 
 def key_name() -> str:
     """Return a name of the key of this installation, which tells nothing of it."""
     return hmac.new(_key(), b"name of the key", hashlib.sha256).hexdigest()[:16]
+
+
+def _copy(path: Path, target: BinaryIO) -> int:
+    """Copy a file, and return its size; BundleError if it has none, such as a pipe, or grows."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise _unreadable(gettext("it is no regular file"))
+    with path.open("rb") as source:
+        left = state.st_size + 1
+        while left and (part := source.read(min(left, _COPIED_AT_ONCE))):
+            target.write(part)
+            left -= len(part)
+    if not left:
+        raise _unreadable(gettext("it was changed meanwhile"))
+    return state.st_size
+
+
+def _text(line: Mapping[str, Any], name: str) -> str:
+    """Return a text of a line, without half surrogate pairs, which cannot be shown."""
+    return str(line.get(name, "")).encode("utf-8", "replace").decode()
 
 
 def _key() -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext
@@ -65,7 +64,7 @@ def bundle_export(
     version, count = analysis.model_version(), 0
     with written_aside(path) as part, part.open("wb") as file:
         writer = BundleWriter(file, model_version=version)
-        for emotion in emotions_exported(version).iterator(chunk_size=_ENTRIES_AT_ONCE):
+        for emotion in _exported(version):
             if with_fingerprints:
                 emotion.song.fingerprint = song_fingerprint(emotion.song)
             writer.add(entry_of(emotion))
@@ -73,6 +72,14 @@ def bundle_export(
             on_entry()
         writer.close()
     return count
+
+
+def _exported(version: str) -> Iterator[SongEmotion]:
+    """Yield the analyses of `emotions_exported`; between two of them no query is open."""
+    chosen, after = emotions_exported(version), 0
+    while page := list(chosen.filter(pk__gt=after)[:_ENTRIES_AT_ONCE]):
+        yield from page
+        after = page[-1].pk
 
 
 def bundle_open(path: Path, *, is_trusted: bool = False) -> BundleReader:
@@ -106,15 +113,19 @@ def bundle_import(
 ) -> ImportReport:
     """Take the analyses of a bundle for the songs that wait for one.
 
-    A song gets the entry with its audio, else one of its artist and title, about its length, and
-    the same sound by its fingerprint. Songs that a worker analyses at the moment are left to it.
+    A song gets the entry with its audio, the one with its texts if there are several. Else it gets
+    one of its artist and title, about its length, and the same sound by its fingerprint. Songs that
+    a worker analyses at the moment are left to it.
     """
-    report = ImportReport()
-    rest = iter(bundle)
-    while lines := list(islice(rest, _ENTRIES_AT_ONCE)):
+    report, have_others = ImportReport(), False
+    for lines in bundle.batches(_ENTRIES_AT_ONCE):
         entries = list(_read(lines, report))
-        _take(entries, bundle.model_version, report)
+        have_others |= _take(entries, bundle.model_version, report)
         on_entries(len(lines))
+    if have_others:
+        # Now that each song has the entry with its texts, if there is one.
+        for lines in bundle.batches(_ENTRIES_AT_ONCE):
+            _take_others(list(_read(lines, ImportReport())), bundle.model_version, report)
     if report.same_audio + report.same_sound:
         recordings_link(model_version=bundle.model_version)
     return report
@@ -128,22 +139,42 @@ def _read(lines: Iterable[dict[str, Any]], report: ImportReport) -> Iterator[Ent
             report.damaged += 1
 
 
-def _take(entries: list[Entry], version: str, report: ImportReport) -> None:
-    matched, used = _by_audio(entries)
+def _take(entries: list[Entry], version: str, report: ImportReport) -> bool:
+    """Store entries of waiting songs; return whether others have the audio, but not the texts."""
+    matched, others, used = _by_audio(entries)
     report.same_audio += len(matched)
     rest = [entry for entry in entries if id(entry) not in used]
-    by_sound = _by_sound(rest, matched) if is_fingerprinting_there() else {}
+    by_sound = _by_sound(rest, matched | others) if is_fingerprinting_there() else {}
     report.same_sound += len(by_sound)
     report.unmatched += len(rest) - len({id(entry) for entry in by_sound.values()})
     _store(matched | by_sound, version, report)
+    return bool(others)
 
 
-def _by_audio(entries: list[Entry]) -> tuple[dict[int, Entry], set[int]]:
-    """Return the entry of each waiting song with its audio, and the entries that have any."""
-    hashes = {entry.audio_sha256: entry for entry in entries if entry.audio_sha256}
-    songs = songs_waiting().filter(audio_sha256__in=hashes)
-    matched = {pk: hashes[sha256] for pk, sha256 in songs.values_list("pk", "audio_sha256")}
-    return matched, {id(entry) for entry in matched.values()}
+def _take_others(entries: list[Entry], version: str, report: ImportReport) -> None:
+    _, others, _ = _by_audio(entries)
+    report.same_audio += len(others)
+    _store(others, version, report)
+
+
+def _by_audio(entries: list[Entry]) -> tuple[dict[int, Entry], dict[int, Entry], set[int]]:
+    """Return the entries by waiting song with the same audio, and the ids of all of these.
+
+    First those with the same texts, then, for further songs, those with others.
+    """
+    matched: dict[int, Entry] = {}
+    others: dict[int, Entry] = {}
+    used: set[int] = set()
+    by_hash: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.audio_sha256:
+            by_hash.setdefault(entry.audio_sha256, []).append(entry)
+    for song in songs_waiting().filter(audio_sha256__in=by_hash):
+        found = by_hash[song.audio_sha256]
+        used |= {id(entry) for entry in found}
+        same = [entry for entry in found if entry.input_sha256 == song.input_sha256]
+        (matched if same else others)[song.pk] = (same or found)[-1]
+    return matched, others, used
 
 
 def _by_sound(entries: list[Entry], taken: Mapping[int, Entry]) -> dict[int, Entry]:

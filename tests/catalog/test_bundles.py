@@ -6,16 +6,20 @@ import base64
 import gzip
 import io
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.bundles import entries as entries_module
 from catalog.bundles import files as files_module
+from catalog.bundles import run as run_module
 from catalog.bundles.entries import EntryError, entry_of, entry_read
 from catalog.bundles.run import bundle_export, bundle_import, bundle_open
 from catalog.corrections import emotion_correct
@@ -113,14 +117,17 @@ def test_equal_catalogues_make_equal_files(bundle: Path, tmp_path: Path) -> None
 
 
 def test_other_texts_keep_the_place_and_lose_the_lines(
-    emotions: list[SongEmotion], bundle: Path
+    emotions: list[SongEmotion], tmp_path: Path
 ) -> None:
+    SongEmotion.objects.update(lyrics_language="de", are_lyrics_withheld=True)
+    bundle = tmp_path / "songs.affetti.gz"
+    bundle_export(path=bundle)
     wipe()
     Song.objects.update(title="Another")
     taken(bundle)
     after = SongEmotion.objects.get(song=emotions[0].song_id)
     assert after.valence == emotions[0].valence
-    assert after.lyric_lines == []
+    assert (after.lyric_lines, after.lyrics_language, after.are_lyrics_withheld) == ([], "", False)
     assert after.input_sha256 == after.song.input_sha256
 
 
@@ -262,6 +269,11 @@ SPOILS: dict[str, Callable[[dict[str, Any]], object]] = {
     "fingerprint": lambda e: e.update(fingerprint="!"),
     "key": lambda e: e["estimates"].update(estimated_key=99),
     "no emotion": lambda e: e.pop("emotion"),
+    "huge": lambda e: e["emotion"].update(valence=10**400),
+    "huge seconds": lambda e: e.update(duration_seconds=10**400),
+    "no gates": lambda e: e["emotion"].update(gates={}),
+    "a missing gate": lambda e: e["emotion"]["gates"].pop("audio"),
+    "another gate": lambda e: e["emotion"]["gates"].update(smell=0.5),
     "seconds": lambda e: e.update(duration_seconds=-1),
 }
 
@@ -281,6 +293,93 @@ def test_a_damaged_entry_is_left_out_and_the_others_are_taken(
     assert (report.same_audio, report.damaged) == (2, 1)
     assert Song.objects.filter(status=Song.Status.PENDING).count() == 1
     assert not Song.objects.exclude(failure_code="").exists()
+
+
+def signed(path: Path, *entries: dict[str, Any]) -> Path:
+    with path.open("wb") as file:
+        writer = files_module.BundleWriter(file, model_version=MODEL_VERSION)
+        for entry in entries:
+            writer.add(entry)
+        writer.close()
+    return path
+
+
+@pytest.mark.parametrize("at_once", [1, 200])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_entries_with_one_audio_the_one_with_the_texts_is_taken(
+    emotions: list[SongEmotion],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: int,
+    at_once: int,
+) -> None:
+    monkeypatch.setattr(run_module, "_ENTRIES_AT_ONCE", at_once)
+    right = entry_of(emotions[0])
+    wrong = right | {"input_sha256": sha(77), "emotion": right["emotion"] | {"valence": 0.111}}
+    entries = [wrong, wrong]
+    entries.insert(place, right)
+    path = signed(tmp_path / "b.gz", *entries)
+    wipe()
+    report = taken(path)
+    after = SongEmotion.objects.get()
+    assert (after.valence, after.lyric_lines) == (emotions[0].valence, emotions[0].lyric_lines)
+    assert report.same_audio == 1
+    wipe()
+    Song.objects.update(title="Another")
+    assert taken(path).same_audio == 1
+    assert SongEmotion.objects.count() == 1
+
+
+def test_what_was_checked_is_what_is_read(bundle: Path, emotions: list[SongEmotion]) -> None:
+    opened = bundle_open(bundle)
+    bundle.write_bytes(b"another")
+    wipe()
+    assert bundle_import(bundle=opened).same_audio == 3
+
+
+def test_a_pipe_is_no_bundle(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert refused(path) == "BUNDLE_UNREADABLE"
+
+
+def test_batches_are_bounded_by_number_and_by_bytes(bundle: Path) -> None:
+    opened = bundle_open(bundle)
+    assert [len(batch) for batch in opened.batches(2)] == [2, 1]
+    assert [len(batch) for batch in opened.batches(200, 10)] == [1, 1, 1]
+    assert [len(batch) for batch in opened.batches(200)] == [3]
+    assert len(list(opened)) == 3
+
+
+def test_half_surrogates_in_the_head_and_the_end(tmp_path: Path, settings: Any) -> None:
+    path = tmp_path / "b.gz"
+    head = {"format": "affetti-analysis", "version": 1, "model_version": "\ud800"}
+    lines = [json.dumps(line) for line in (head, {"signature": "\ud800", "key": "\ud800"})]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(BundleError) as caught:
+        bundle_open(path, is_trusted=True)
+    assert str(caught.value).encode()
+    assert caught.value.code == "BUNDLE_MODEL"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_query_is_open_while_songs_are_exported(
+    emotions: list[SongEmotion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "_ENTRIES_AT_ONCE", 1)
+    seen: list[int] = []
+
+    def written() -> None:
+        # As the fingerprints: of a song behind the one that is exported.
+        seen.append(Song.objects.update(fingerprint=b"\0" * 4 * (len(seen) + 1)))
+
+    with CaptureQueriesContext(connection) as queries:
+        bundle_export(path=tmp_path / "b.gz", on_entry=written)
+    pages = [query for query in queries if 'FROM "catalog_songemotion"' in query["sql"]]
+    assert len(pages) == 4  # the last one is empty
+    lines = gzip.decompress((tmp_path / "b.gz").read_bytes()).splitlines()[1:-1]
+    prints = [len(base64.b64decode(json.loads(line)["fingerprint"])) for line in lines]
+    assert prints == [0, 4, 8]
 
 
 @given(
