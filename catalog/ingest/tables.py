@@ -21,7 +21,7 @@ from catalog.storable import storable_text
 from mer.lyrics import MAX_LYRICS_BYTES, language_code, lyrics_judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -168,7 +168,7 @@ def _csv_records(
     csv.field_size_limit(MAX_ROW_CHARS)
     names, separator = _header(lines)
     _names_check(1, names, layout, report)
-    reader = csv.reader(lines, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         line = lines.begin()
         try:
@@ -179,14 +179,26 @@ def _csv_records(
             report.refuse(_too_long(line))
             continue
         except csv.Error as error:
-            wrong = gettext("is no row of CSV (%(reason)s); correct its quotes")
-            report.refuse(Problem(line, "", wrong % {"reason": error}))
+            wrong = gettext("is no row of CSV up to line %(last)s (%(reason)s); correct its quotes")
+            report.refuse(Problem(line, "", wrong % {"last": lines.number, "reason": error}))
             continue
         if len(values) > len(names):
             more = gettext("has %(count)s fields, the first line %(names)s; quote its separators")
             report.refuse(Problem(line, "", more % {"count": len(values), "names": len(names)}))
+        elif name := _broken(names, values, separator, layout):
+            broken = gettext("its %(name)s goes on up to line %(last)s; correct its quotes")
+            report.refuse(Problem(line, "", broken % {"name": name, "last": lines.number}))
         elif any(values):
             yield line, dict(zip(names, values, strict=False))
+
+
+def _broken(names: Sequence[str], values: Sequence[str], separator: str, layout: Layout) -> str:
+    """Return the first field that holds rows, because there is a quote too many."""
+    for name, value in zip(names, values, strict=False):
+        further = value.strip().partition("\n")[2]
+        if name in layout.known and name != "lyrics" and separator in further:
+            return name
+    return ""
 
 
 def _header(lines: _Lines) -> tuple[list[str], str]:
@@ -195,7 +207,7 @@ def _header(lines: _Lines) -> tuple[list[str], str]:
     try:
         first = next(lines, "")
         separator = max(",;\t", key=first.count)
-        names = next(csv.reader([first], delimiter=separator), [])
+        names = next(csv.reader([first], delimiter=separator, strict=True), [])
     except (_TooLongError, csv.Error) as error:
         raise PathError(gettext("the first line names no columns; write their names")) from error
     return [name.strip().lower() for name in names], separator

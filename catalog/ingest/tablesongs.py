@@ -28,6 +28,8 @@ from catalog.files.lyrics import ONLINE
 from catalog.files.names import folded
 from catalog.files.tags import Tags
 from catalog.ingest.songtags import Names, SongTags, fresh_tags_write
+from catalog.ingest.tablekeys import keys_of
+from catalog.ingest.tablelock import table_held
 from catalog.ingest.tables import (
     FIELDS,
     ROWS_AT_ONCE,
@@ -45,19 +47,17 @@ from catalog.ingest.tables import (
 )
 from catalog.ingest.upsert import libraries_lock
 from catalog.keys import key_find
-from catalog.models import NO_AUDIO_HASH, Library, LyricsLookup, Song
-from catalog.texts import fold
+from catalog.models import NO_AUDIO_HASH, Library, LyricsLookup, Song, SongEmotion
 from catalog.work.queue import PENDING_AGAIN, songs_dispatch
 from mer.lyrics import clean_lyrics, lyrics_judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 TABLE_ROOT: Final = "table:"
 """What the `root` of a table's library begins with; no path does."""
 _MOST_NAME: Final = 200
-_ISRC: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _LIST_SEPARATOR: Final = re.compile(r"\s*[;|]\s*")
 _CLOCK: Final = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d{1,3})?)")
 _LONGEST_SECONDS: Final = 7 * 24 * 3600
@@ -99,6 +99,8 @@ class _Run:
 class _Row(NamedTuple):
     line: int
     key: str
+    others: tuple[str, ...]
+    """The keys that it had if the columns of the first one were not there."""
     values: dict[str, Any] | None
     """What the row says, by column; None if it cannot be used."""
 
@@ -161,12 +163,13 @@ def _imported(
     if run.library.has_audio:
         wrong = gettext("%(name)s: is a folder of audio files; give the table another name")
         raise PathError(wrong % {"name": run.library.name})
-    rows = _rows(run, records)
-    while batch := list(islice(rows, ROWS_AT_ONCE)):
-        _write(run, batch)
-        songs_dispatch()
-    if is_whole:
-        _missing_mark(run, accept_empty=accept_empty)
+    with table_held(run.library):
+        rows = _rows(run, records)
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            _write(run, batch)
+            songs_dispatch()
+        if is_whole:
+            _missing_mark(run, accept_empty=accept_empty)
     Library.objects.filter(pk=run.library.pk).update(scanned_at=timezone.now())
     return run.report
 
@@ -176,16 +179,16 @@ def _rows(run: _Run, records: Iterator[tuple[int, Mapping[str, Any]]]) -> Iterat
     for line, record in records:
         try:
             texts = _joined(record)
-            key = _key(texts)
+            key, *others = keys_of(texts)
         except RowError as error:
             run.report.refuse(Problem(line, error.name, str(error)))
             run.report.is_blind = True
             continue
         try:
-            yield _Row(line, key, _values(texts))
+            yield _Row(line, key, tuple(others), _values(texts))
         except RowError as error:
             run.report.refuse(Problem(line, error.name, str(error)))
-            yield _Row(line, key, None)
+            yield _Row(line, key, tuple(others), None)
 
 
 def _joined(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,17 +198,6 @@ def _joined(record: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value := texts.get(name), list):
             texts[name] = "; ".join(text_of(name, one) for one in value[:_MOST_VALUES])
     return texts
-
-
-def _key(record: Mapping[str, Any]) -> str:
-    """Return what stands for the song of a row; RowError if nothing does."""
-    for name, read in _KEYS.items():
-        if text := text_of(name, record.get(name)):
-            return f"{_KEY_NAMES[name]}/{read(name, text)}"
-    names = [fold(text_of(name, record.get(name))) for name in ("artist", "title", "album")]
-    if not names[1]:
-        raise RowError("title", gettext("is empty; name the song"))
-    return f"name/{hashlib.sha256(json.dumps(names).encode()).hexdigest()}"
 
 
 def _values(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,8 +214,8 @@ def _write(run: _Run, batch: Sequence[_Row]) -> None:
     library = Library.objects.select_for_update().filter(pk=run.library.pk).first()
     if library is None or library.is_going:
         raise PathError(gettext("%(name)s: is being removed") % {"name": run.library.name})
-    found = Song.objects.filter(library=library, relative_path__in={row.key for row in batch})
-    known = {song.relative_path: song for song in found.order_by("is_available", "pk")}
+    known = _known(library, {row.key for row in batch})
+    known |= _rekeyed(run, library, known, batch)
     names, fresh = Names(), list[tuple[Song, SongTags]]()
     wanted = [row.values for row in batch if row.values and row.key not in known]
     names.learn(*({folded(one.get(name, "")) for one in wanted} for name in ("artist", "album")))
@@ -249,6 +241,38 @@ def _write(run: _Run, batch: Sequence[_Row]) -> None:
     run.report.added += len(fresh)
 
 
+def _known(library: Library, keys: Collection[str]) -> dict[str, Song]:
+    found = Song.objects.filter(library=library, relative_path__in=keys)
+    return {song.relative_path: song for song in found.order_by("is_available", "pk")}
+
+
+def _rekeyed(
+    run: _Run, library: Library, known: Mapping[str, Song], batch: Sequence[_Row]
+) -> dict[str, Song]:
+    """Give songs the keys of rows that are new, and had others before a column was added."""
+    rows = [row for row in batch if row.key not in known]
+    others = {key for row in rows for key in row.others} - {row.key for row in batch}
+    former = _known(library, [key for key in others if hash(key) not in run.seen])
+    moved: dict[str, Song] = {}
+    for row in rows:
+        name = next((key for key in row.others if key in former), None)
+        if row.key in moved or name is None:
+            continue
+        song = moved[row.key] = former.pop(name)
+        before = song.input_sha256
+        song.relative_path, song.content_sha256 = row.key, _content(library, row.key)
+        song.save(update_fields=["relative_path", "content_sha256", "updated_at"])
+        # The model reads the same; the hash names the key, too.
+        told = SongEmotion.objects.filter(song=song, input_sha256=before)
+        told.update(input_sha256=song.input_sha256)
+    return moved
+
+
+def _content(library: Library, key: str) -> str:
+    """Return what stands for the bytes of a song."""
+    return hashlib.sha256(f"{library.root}\0{key}".encode()).hexdigest()
+
+
 def _is_second(run: _Run, row: _Row) -> bool:
     """Remember the line of a key; a row of one that was there before is refused."""
     first = run.seen.setdefault(hash(row.key), row.line)
@@ -271,7 +295,7 @@ def _new_song(
 ) -> tuple[Song, SongTags]:
     """Return a song that is not saved, and what else its row says."""
     song = Song(library=library, relative_path=row.key, audio_sha256=NO_AUDIO_HASH)
-    song.content_sha256 = hashlib.sha256(f"{library.root}\0{row.key}".encode()).hexdigest()
+    song.content_sha256 = _content(library, row.key)
     song.file_size_bytes, song.file_mtime_ns = stamp
     values = row.values or {}
     told = _told(song, values, names, {**_columns(values), **_lyrics_columns(values)})[0]
@@ -293,7 +317,8 @@ def _change(song: Song, values: Mapping[str, Any], stamp: tuple[int, int], names
     is_renamed = names_before != (columns["title"], columns["artist"])
     if is_renamed:
         LyricsLookup.objects.filter(song=song).delete()  # it is another question
-    if is_renamed or values.get("lyrics") or song.lyrics_source != ONLINE:
+    keeps_online = song.lyrics_source == ONLINE and not is_renamed and not values.get("lyrics")
+    if song.lyrics_source != _BY_STAFF and not keeps_online:
         columns |= _lyrics_columns(values)
         if clean_lyrics(song.lyrics) != clean_lyrics(str(columns["lyrics"])):
             song.forget_lyrics()
@@ -379,18 +404,6 @@ def _missing_mark(run: _Run, *, accept_empty: bool) -> None:
     run.report.kept, run.report.kept_reason = len(gone), reason
 
 
-def _isrc(name: str, text: str) -> str:
-    code = text.upper().replace("-", "")
-    if not _ISRC.fullmatch(code):
-        wrong = gettext("%(text)s: is no ISRC; write it as USRC17607839")
-        raise RowError(name, wrong % {"text": text[:40]})
-    return code
-
-
-def _id(name: str, text: str) -> str:
-    return text_at_most(name, text, 300)
-
-
 def _seconds(name: str, text: str) -> float:
     clock = _CLOCK.fullmatch(text)
     if clock:
@@ -438,6 +451,8 @@ def _raw_lyrics(name: str, text: str) -> str:
 
 _VERSION: Final = 1
 """Of what is read of a row; with another one every row counts as changed."""
+_BY_STAFF: Final = "admin"
+"""`Song.lyrics_source` of lyrics that staff typed; they stay."""
 _MBID: Final = "musicbrainz_recording_id"
 _WHOLES: Final = ("track_number", "disc_number")
 _LISTS: Final = ("genre", "genres", "moods")
@@ -452,11 +467,4 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[str, str], Any]]]] = {
     **{name: (name, _whole) for name in _WHOLES},
 }
 """The column for each field of a row, and what reads it."""
-_KEYS: Final[dict[str, Callable[[str, str], str]]] = {
-    "id": _id,
-    _MBID: FIELDS[_MBID][1],
-    "isrc": _isrc,
-}
-"""The fields that stand for a song, the first one that a row has."""
-_KEY_NAMES: Final = {"id": "id", _MBID: "mbid", "isrc": "isrc"}
 _LAYOUT: Final = Layout(("id", "isrc", *_FIELDS), "title")

@@ -23,7 +23,7 @@ from rapidfuzz.distance import OSA
 
 from catalog.files.credits import lead_key, main_key
 from catalog.files.names import folded
-from catalog.models import Song
+from catalog.models import Library, Song
 from catalog.texts import recording_key, recording_title
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class _Candidate(NamedTuple):
     album: str
     duration_seconds: float | None
     rank: int
+    has_audio: bool
 
 
 class SongMatcher:
@@ -147,13 +148,16 @@ class SongMatcher:
         for start in range(0, len(missing), _MOST_ASKED):
             portion = missing[start : start + _MOST_ASKED]
             rows = Song.objects.filter(is_available=True, **{f"{field}__in": portion}).order_by()
-            for value, pk, title, key, album, duration, rank in rows.values_list(
+            for value, pk, title, key, album, duration, rank, kind in rows.values_list(
                 *(field, "pk", "title", "recording_key", "album"),
-                *("duration_seconds", "recording_rank"),
+                *("duration_seconds", "recording_rank", "library__kind"),
             ):
                 marks = key.rpartition("\t")[2]
                 known[value].append(
-                    _Candidate(pk, recording_title(title), marks, folded(album), duration, rank)
+                    _Candidate(
+                        *(pk, recording_title(title), marks, folded(album), duration, rank),
+                        has_audio=kind == Library.Kind.FOLDER,
+                    )
                 )
                 self._durations[pk] = duration
 
@@ -238,14 +242,15 @@ def _of_same_kind(candidates: Sequence[_Candidate], named: Named) -> list[_Candi
 
 
 def _best(candidates: Sequence[_Candidate], named: Named) -> int | None:
-    """Return the candidate on the same album, then of the same length, then the one shown."""
+    """Return the candidate on the same album, of the same length, with audio, or the one shown."""
     if not candidates:
         return None
     album = folded(named.album)
     length = named.duration_seconds
 
-    def order(one: _Candidate) -> tuple[bool, bool, int, int]:
+    def order(one: _Candidate) -> tuple[bool, bool, bool, int, int]:
         apart = abs((one.duration_seconds or 0.0) - (length or one.duration_seconds or 0.0))
-        return one.album != album, apart > _SAME_LENGTH_SECONDS, one.rank, one.pk
+        is_apart = apart > _SAME_LENGTH_SECONDS
+        return one.album != album, is_apart, not one.has_audio, one.rank, one.pk
 
     return min(candidates, key=order).pk

@@ -40,6 +40,7 @@ from recommender.subsonic.shelves import turn
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from django.contrib.auth.models import User
 
@@ -66,10 +67,9 @@ def get_playlists(ask: Ask) -> dict[str, Any]:
     """Return the listener's own lists, stations, and one list for each of some moods."""
     if ask.parameters.text("username", ask.user.username) != ask.user.username:
         raise SubsonicError(Code.NOT_ALLOWED, gettext("You may see your own playlists alone."))
-    saved = [
-        _saved(one, one.entry_count, one.total_seconds)  # type: ignore[attr-defined]
-        for one in selectors.playlists_saved(ask.user)
-    ]
+    lists = list(selectors.playlists_saved(ask.user))
+    held = _held(one.pk for one in lists)
+    saved = [_saved(one, *held.get(one.pk, (0, 0.0))) for one in lists]
     return {"playlists": {"playlist": [*saved, *_stations(ask.user), *_moods(ask.user)]}}
 
 
@@ -129,21 +129,12 @@ def _stations(user: User) -> list[dict[str, Any]]:
         for station in selectors.station_list(user)
         if (version := current_version(station))
     }
-    entries = PlaylistEntry.objects.filter(playlist__in=versions, **playable("song__"))
-    rows = (
-        entries.order_by()
-        .values("playlist")
-        .annotate(
-            count=Count("pk"),
-            seconds=Sum("song__duration_seconds"),
-        )
-    )
-    held = {row["playlist"]: row for row in rows}
+    held = _held(versions)
     # `station_list` loads no more of a version than its number.
     shown = Playlist.objects.only("name", "created_at", "share_token").in_bulk(list(versions))
     return [
         {
-            **_saved(shown[pk], held[pk]["count"], held[pk]["seconds"] or 0),
+            **_saved(shown[pk], *held[pk]),
             "id": f"{_STATION}{station.pk}",
             "name": station.name,
             "created": moment_text(station.created_at),
@@ -153,6 +144,17 @@ def _stations(user: User) -> list[dict[str, Any]]:
         for pk, station in versions.items()
         if pk in held and pk in shown
     ]
+
+
+def _held(playlist_ids: Iterable[UUID]) -> dict[UUID, tuple[int, float]]:
+    """Return the songs that lists show, and their seconds; lists without one are not in it."""
+    entries = PlaylistEntry.objects.filter(playlist__in=list(playlist_ids), **playable("song__"))
+    counted = (
+        entries.order_by()
+        .values_list("playlist")
+        .annotate(count=Count("pk"), seconds=Sum("song__duration_seconds"))
+    )
+    return {pk: (count, seconds or 0.0) for pk, count, seconds in counted}
 
 
 def _moods(user: User) -> list[dict[str, Any]]:

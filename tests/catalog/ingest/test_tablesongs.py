@@ -25,6 +25,7 @@ from catalog.ingest.libraries import (
     removed_delete,
     rescans_start,
 )
+from catalog.ingest.tablelock import table_held
 from catalog.ingest.tables import MAX_ROW_CHARS
 from catalog.ingest.tablesongs import SongTableReport, table_import, table_library, table_take
 from catalog.models import Album, Artist, Genre, Library, Song, SongEmotion
@@ -475,3 +476,104 @@ class AnyTable(HypothesisCase):
         assert report.added == Song.objects.filter(library=library).count()
         for problem in report.problems:
             problem.message.encode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ('2,"Two,A', "up to line 6"),
+        ('2,"Two" too,A', "up to line 3"),
+        ('2,Two,"A', "up to line 6"),
+        ('2,"Two,A\n3,Three 12",A', "its title goes on up to line 4"),
+    ],
+)
+def test_a_quote_too_many_takes_no_song_away(library: Library, wrong: str, words: str) -> None:
+    names = ("One", "Two", "Three", "Four", "Five")
+    rows = [f"{n},{name},A" for n, name in enumerate(names, 1)]
+    table_take(library=library, text="\n".join(["id,title,artist", *rows]), kind="csv")
+
+    rows[1:2] = [wrong]
+    report = table_take(
+        library=library,
+        text="\n".join(["id,title,artist", *rows]),
+        kind="csv",
+        accept_empty=True,
+    )
+
+    assert report.missing == 0
+    assert titles() == sorted(names)
+    assert any(problem.line == 3 and words in problem.message for problem in report.problems)
+
+
+def test_a_header_with_an_open_quote_is_none(library: Library) -> None:
+    with pytest.raises(PathError, match="names no columns"):
+        table_take(library=library, text='id,"title\n1,One', kind="csv")
+
+
+def test_a_new_column_of_ids_makes_no_song_another_one(
+    library: Library, fake_pipeline: FakePipeline
+) -> None:
+    rows: list[dict[str, Any]] = [{"title": f"T{n}", "artist": "A"} for n in range(3)]
+    take(library, *rows)
+    analyse_all()
+    songs = dict(Song.objects.values_list("title", "pk"))
+
+    isrcs = [{**row, "isrc": f"USRC1760783{n}"} for n, row in enumerate(rows)]
+    report = take(library, *isrcs)
+    assert (report.added, report.missing) == (0, 0)
+    ids = [{**row, "id": f"new-{n}"} for n, row in enumerate(isrcs)]
+    report = take(library, *ids)
+    assert (report.added, report.missing) == (0, 0)
+
+    assert dict(Song.objects.values_list("title", "pk")) == songs
+    assert set(Song.objects.values_list("status", flat=True)) == {"analysed"}
+    assert sorted(Song.objects.values_list("relative_path", flat=True)) == [
+        f"id/new-{n}" for n in range(3)
+    ]
+    assert take(library, *ids).unchanged == 3
+    # The former keys are free again.
+    assert take(library, *rows, is_whole=False).added == 3
+
+
+def test_a_row_takes_no_song_of_another_row(library: Library) -> None:
+    take(library, {"title": "One", "artist": "A"})
+    pk = Song.objects.get().pk
+
+    # The second has the key of the song itself; the first has it only besides.
+    report = take(
+        library, {"id": 1, "title": "One", "artist": "A"}, {"title": "One", "artist": "A"}
+    )
+
+    assert (report.added, report.unchanged, report.refused) == (1, 1, 0)
+    assert Song.objects.get(pk=pk).relative_path.startswith("name/")
+
+
+def test_a_new_column_keeps_the_song_of_a_row_that_cannot_be_used(library: Library) -> None:
+    rows: list[dict[str, Any]] = [{"title": f"T{n}", "artist": "A"} for n in range(3)]
+    take(library, *rows)
+
+    report = take(library, *({**row, "id": n, "year": "soon"} for n, row in enumerate(rows)))
+
+    assert (report.refused, report.missing, report.kept) == (3, 0, 0)
+    assert titles() == ["T0", "T1", "T2"]
+
+
+def test_lyrics_that_staff_typed_stay_when_the_row_changes(library: Library) -> None:
+    row = {"id": 1, "title": "One", "artist": "A", "lyrics": LYRICS}
+    take(library, row)
+    Song.objects.update(lyrics="mine are better\nby far\n", lyrics_source="admin")
+
+    assert take(library, {**row, "year": 1999}).changed == 1
+
+    song = Song.objects.get()
+    assert (song.year, song.lyrics_source) == (1999, "admin")
+    assert "mine are better" in song.lyrics
+
+
+def test_one_import_of_a_table_at_a_time(library: Library) -> None:
+    other = table_library(name="Other")
+    with table_held(library):
+        with pytest.raises(PathError, match="is being imported already"):
+            take(library, {"id": 1, "title": "One"})
+        assert take(other, {"id": 1, "title": "One"}).added == 1
+    assert take(library, {"id": 1, "title": "One"}).added == 1

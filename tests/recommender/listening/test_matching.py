@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from recommender.listening import SongMatcher
-from tests.factories import SongFactory
+from tests.factories import LibraryFactory, SongFactory
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
@@ -164,3 +164,19 @@ def test_what_is_remembered_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         assert matcher.duration_of(song.pk) == 100.0
         sizes.append(max(len(matcher._found), len(matcher._of_artist), len(matcher._near)))
     assert max(sizes) < 100
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_of_two_songs_the_one_with_audio_is_meant(*, is_first: bool) -> None:
+    """The rank is that of one recording; a song of a table may have the better one."""
+    table = LibraryFactory(kind="table", root="table:x")
+    names = {"artist": "Björk", "title": "Jóga", "album": "Homogenic"}
+    libraries = [{}, {"library": table}]
+    songs = [
+        SongFactory(**names, recording_rank=rank, **library)
+        for rank, library in enumerate(libraries if is_first else libraries[::-1])
+    ]
+
+    found = SongMatcher().match(Name("Björk", "Jóga", "Homogenic"))
+
+    assert found == songs[0 if is_first else 1].pk

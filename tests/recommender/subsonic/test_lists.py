@@ -14,7 +14,7 @@ from recommender.errors import IndexBusyError
 from recommender.models import Playlist, PlaylistEntry, Station
 from recommender.playlists import last_target
 from recommender.subsonic import lists
-from tests.factories import UserFactory
+from tests.factories import LibraryFactory, SongFactory, UserFactory
 from tests.recommender.subsonic.schemas import problems_of
 
 if TYPE_CHECKING:
@@ -176,3 +176,22 @@ def test_answers_fit_the_schemas(player: Player, collection: list[Song]) -> None
     assert problems_of("getPlaylists", player.ok("getPlaylists")) == []
     for key in (made["playlist"]["id"], "mood-joy"):
         assert problems_of("getPlaylist", player.ok("getPlaylist", id=key)) == []
+
+
+def test_a_list_counts_the_songs_that_it_shows(
+    player: Player, user: User, collection: list[Song]
+) -> None:
+    playlist = Playlist.objects.create(user=user, name="Mixed", request={}, seed=1)
+    table = LibraryFactory(kind="table", root="table:x")
+    gone = SongFactory(is_available=False, duration_seconds=100.0)
+    songs = [collection[0], SongFactory(library=table, duration_seconds=100.0), gone]
+    for place, song in enumerate(songs):
+        PlaylistEntry.objects.create(playlist=playlist, position=place, song=song)
+
+    (told,) = [
+        one for one in player.ok("getPlaylists")["playlists"]["playlist"] if one["name"] == "Mixed"
+    ]
+    whole = player.ok("getPlaylist", id=told["id"])["playlist"]
+
+    assert (told["songCount"], len(whole["entry"])) == (1, 1)
+    assert told["duration"] == whole["duration"] == round(collection[0].duration_seconds)
