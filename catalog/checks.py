@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from catalog.analysis import model_version
-from catalog.stores.addresses import addresses_check
+from catalog.stores.addresses import PROTOCOLS, addresses_check
+from catalog.stores.copies import foreign_names
 from mer.errors import CheckpointError
 
 
@@ -32,8 +35,9 @@ def check_stores(**_: Any) -> list[CheckMessage]:
     """Refuse stores that cannot be ones, and options that belong to none."""
     wrong: list[CheckMessage] = [
         Error(
-            f"{address[:200]} is no address of a store.",
-            hint="Write stores of AFFETTI_STORES as s3://bucket/folder.",
+            f"{_without_user(address)[:200]} is no address of a store.",
+            hint="Write stores of AFFETTI_STORES as s3://bucket/folder. The protocols are "
+            f"{', '.join(sorted(PROTOCOLS))}. Write users and passwords in AFFETTI_STORE_OPTIONS.",
             id="catalog.E004",
         )
         for address in addresses_check(settings.AFFETTI_STORES)
@@ -50,6 +54,39 @@ def check_stores(**_: Any) -> list[CheckMessage]:
             )
         )
     return wrong
+
+
+def _without_user(address: str) -> str:
+    return re.sub(r"//[^/]*@", "//…@", address)
+
+
+@register()
+def check_store_folder(**_: Any) -> list[CheckMessage]:
+    """Refuse a folder of copies that holds other files, or folders of the settings."""
+    if not settings.AFFETTI_STORES:
+        return []
+    top = settings.AFFETTI_STORE_DIR
+    others = [
+        settings.VAR_DIR,
+        settings.AFFETTI_UPLOAD_DIR,
+        settings.AFFETTI_MEDIA_DIR,
+        settings.AFFETTI_IMPORT_DIR,
+        *settings.AFFETTI_CATALOG_ROOTS,
+    ]
+    inside = [str(other) for other in others if Path(other).resolve().is_relative_to(top)]
+    try:
+        foreign = inside or foreign_names(top)
+    except OSError as error:
+        foreign = [str(error.strerror)]
+    if not foreign:
+        return []
+    return [
+        Error(
+            f"{top} is no folder for copies of a store: {foreign[0][:200]}.",
+            hint="Name an empty folder by AFFETTI_STORE_DIR. What is in it may be deleted.",
+            id="catalog.E006",
+        )
+    ]
 
 
 @register()

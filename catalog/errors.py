@@ -69,6 +69,12 @@ STORE_ERRORS: Final = (StoreAwayError, StoreRefusedError)
 """Errors that say nothing of a file, and must not count against it."""
 
 
+def store_errors_raise(error: BaseException) -> None:
+    """Raise TransientError for one of `STORE_ERRORS`: nobody knows whether the file is there."""
+    if isinstance(error, STORE_ERRORS):
+        raise TransientError(str(error)) from error
+
+
 class FilesVanishedError(PermanentError):
     """So many files are gone at once that a disk may be missing."""
 

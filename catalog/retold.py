@@ -158,6 +158,10 @@ for _message in (
         "next ingest"
     ),
     gettext_noop(
+        "the store refuses this object alone (%(reason)s); allow reading it, or take it out of the "
+        "archive"
+    ),
+    gettext_noop(
         "it cannot be copied to this disk under its name (%(reason)s); give it another one"
     ),
     gettext_noop(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from catalog.errors import STORE_ERRORS, PathError
+from catalog.errors import STORE_ERRORS, FileUnusableError, PathError
 from catalog.paths import entries_in, file_held, folder_stamp, seen_stamp
 from mer.errors import LyricsError
 from mer.lyrics import (
@@ -58,7 +58,7 @@ def lyrics_find(*, path: Path, root: Path, tag_lyrics: str) -> Lyrics:
                 text = read_lyrics(here)
         except STORE_ERRORS:
             raise
-        except (LyricsError, PathError) as error:
+        except (LyricsError, PathError, FileUnusableError) as error:
             # Listeners read the note: it names the file, not its folders.
             reason = str(error).rpartition(f"{sidecar.name}: ")[2]
             notes.append(f"{sidecar.name} ignored: {reason}")

@@ -14,7 +14,7 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from catalog.errors import PathError
+from catalog.errors import STORE_ERRORS, PathError
 from catalog.files.tags import tagged_file
 from catalog.paths import entries_in, file_held, folder_stamp, open_inside
 from mer.audio.child import run_in_child
@@ -89,8 +89,13 @@ def cover_of(*, path: Path, root: Path) -> dict[str, bytes] | None:
     except ReaderKilledError as error:
         killed = error
     if (beside := folder_picture(path)) is not None:
-        with contextlib.suppress(PathError), file_held(root, beside) as here:
-            cover = _in_child(cover_of_file, here)
+        try:
+            with file_held(root, beside) as here:
+                cover = _in_child(cover_of_file, here)
+        except STORE_ERRORS:  # it says nothing of the picture
+            raise
+        except PathError:
+            pass
     if killed:
         raise ReaderKilledError(str(killed), cover) from killed
     return cover

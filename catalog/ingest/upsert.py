@@ -31,6 +31,7 @@ A song is analysed again only if `Song.input_sha256` differs.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,7 @@ from django.db import connection, transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
-from catalog.errors import STORE_ERRORS, PathError
+from catalog.errors import STORE_ERRORS, FileUnusableError, PathError
 from catalog.estimates import ESTIMATED
 from catalog.files.lyrics import ONLINE
 from catalog.files.scan import audio_hash
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from catalog.files.scan import FileFacts
     from catalog.files.tags import Tags
 
+
+logger = logging.getLogger(__name__)
 
 _MOST_ALIKE: Final = 100
 """So many songs with the same audio are looked at."""
@@ -192,10 +195,13 @@ def song_keep(
 
     `lyrics` are new lyrics beside it, or None. `audio_sha256` is given for a song that has none yet
     because it is older than that column, so is `media_type`, and `tags` for one whose tags an older
-    reader has read. Tags that could not be read change nothing.
+    reader has read. Tags that could not be read change nothing. A song whose analysis failed for a
+    reason that may have passed is analysed again.
     """
     tags = None if tags and tags.is_unread else tags
-    if song.is_available and audio_sha256 is None and not (lyrics or tags or media_type):
+    has_passed = song.status == Song.Status.FAILED and song.failure_code in PASSING_CODES
+    is_complete = song.is_available and audio_sha256 is None and not (lyrics or tags or media_type)
+    if is_complete and not has_passed:
         return Outcome.UNCHANGED
     if media_type:
         song.media_type = media_type
@@ -222,8 +228,9 @@ def song_keep(
         values |= _mended_texts(song, tags)
     _set(song, values)
     if before != song.input_sha256:
-        values |= PENDING_AGAIN
         outcome = Outcome.CHANGED
+    if has_passed or before != song.input_sha256:
+        values |= PENDING_AGAIN
     if outcome is not Outcome.UNCHANGED or values:
         _save(song, values)
     if tags:
@@ -461,16 +468,18 @@ def _has_its_audio(song: Song) -> bool:
         with song_file(song) as path:
             return audio_hash(path) == song.audio_sha256
     except STORE_ERRORS:
-        raise
-    except (OSError, PathError):
+        return True
+    except (OSError, PathError, FileUnusableError):
         return False
 
 
 def _is_in_place(song: Song) -> bool:
+    """Whether a song has its file; as nobody knows it of a store that is away, it is believed."""
     try:
         stamp = stamp_of(song_path(song))
-    except STORE_ERRORS:
-        raise
+    except STORE_ERRORS as error:
+        logger.warning("%s: taken as in its place: %s", song.shown_title, error)
+        return True
     except (OSError, PathError):
         return False
     return stamp == FileStamp(song.file_size_bytes, song.file_mtime_ns)

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]{0,30})://(.+)", re.DOTALL)
-_LOCAL: Final = frozenset({"file", "local"})
-"""Protocols of the own disk, whose folders AFFETTI_CATALOG_ROOTS names."""
+PROTOCOLS: Final = frozenset(
+    {
+        *("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "obs", "oci", "tos"),
+        *("swift", "lakefs", "hdfs", "webhdfs", "http", "https", "webdav", "ftp", "sftp", "ssh"),
+        *("smb", "box", "dropbox", "gdrive", "hf", "memory"),
+    }
+)
+"""Protocols that may be stores. Others reach the own disk, as file, dir, zip and reference do."""
 
 
 def is_address(text: str) -> bool:
@@ -40,7 +46,20 @@ def path_of(address: str) -> Path:
     """Return the path that stands for an address; PathError if it cannot be one."""
     match = _ADDRESS.fullmatch(address)
     parts = match[2].rstrip("/").split("/") if match else []
-    if match is None or match[1] in _LOCAL or not parts or not all(map(is_usable, parts)):
+    if match is not None and match[1] not in PROTOCOLS:
+        wrong = gettext(
+            "%(protocol)s: is no address of a store by its protocol; those of stores are %(known)s"
+        )
+        raise PathError(wrong % {"protocol": match[1], "known": ", ".join(sorted(PROTOCOLS))})
+    if match is not None and "@" in parts[0]:
+        raise PathError(
+            gettext(
+                "%(protocol)s: is no address of a store, because it holds a user or a password, "
+                "which people would see; write them in AFFETTI_STORE_OPTIONS"
+            )
+            % {"protocol": match[1]}
+        )
+    if match is None or not parts or not all(map(is_usable, parts)):
         raise PathError(
             gettext(
                 "%(path)s: is no address of a store; write one as s3://bucket/folder, without "

@@ -18,9 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
+from django.utils.translation import gettext
 
-from catalog.errors import FileUnusableError, StoreAwayError, machine_errors_raise
-from catalog.stores.addresses import address_of
+from catalog.errors import (
+    FileUnusableError,
+    StoreAwayError,
+    StoreRefusedError,
+    machine_errors_raise,
+)
+from catalog.stores.addresses import PROTOCOLS, address_of
 from catalog.stores.objects import Entry, download, entry_now, listing
 
 if TYPE_CHECKING:
@@ -28,7 +34,8 @@ if TYPE_CHECKING:
 
 TRIES: Final = 3
 _PAUSE_SECONDS: Final = 0.3
-_PARTS: Final = ".parts"
+_PARTS: Final = ".affetti-parts"
+"""The folder of downloads under way. It also says that the folder of copies is ours to clean."""
 _JUST_BORN_SECONDS: Final = 60.0
 """A download is not looked at for so long, because it gets its lock after its name."""
 _SMALL_BYTES: Final = 256 * 1024
@@ -71,7 +78,7 @@ def _held(path: Path, entry: Entry) -> int | None:
         status, now = os.fstat(descriptor), path.lstat()
         is_it = (status.st_size, status.st_mtime_ns) == (entry.size_bytes, entry.mark)
         if is_it and now.st_ino == status.st_ino:  # it was not deleted before the lock
-            os.utime(path, ns=(time.time_ns(), entry.mark))
+            os.utime(descriptor, ns=(time.time_ns(), entry.mark))
             return descriptor
     os.close(descriptor)
     return None
@@ -128,8 +135,7 @@ def _fetch(path: Path, entry: Entry) -> str:
 @contextlib.contextmanager
 def _part() -> Iterator[Path]:
     """Yield a new file for a download; its lock says that somebody writes it."""
-    folder = Path(settings.AFFETTI_STORE_DIR, _PARTS)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _parts_folder()
     part = folder / uuid.uuid4().hex
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -138,6 +144,37 @@ def _part() -> Iterator[Path]:
     finally:
         part.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _parts_folder() -> Path:
+    """Return the folder of downloads; StoreRefusedError if the folder of copies holds other files.
+
+    Copies would be written among them, and the cleaning would delete them.
+    """
+    top = Path(settings.AFFETTI_STORE_DIR)
+    folder = top / _PARTS
+    if not folder.is_dir():
+        if foreign := foreign_names(top):
+            words = gettext(
+                "%(path)s: holds other files than copies (%(name)s); name a folder of its own by "
+                "AFFETTI_STORE_DIR"
+            )
+            raise StoreRefusedError(words % {"path": _printable(str(top)), "name": foreign[0]})
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def foreign_names(top: Path) -> list[str]:
+    """Return what lies in a folder for copies that is not ours; nothing if it is ours."""
+    try:
+        names = sorted(one.name for one in top.iterdir())
+    except FileNotFoundError:
+        return []
+    return [] if _PARTS in names else [_printable(n) for n in names if n not in PROTOCOLS]
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _put(part: Path, path: Path) -> None:
@@ -176,7 +213,7 @@ _room = _Room()
 def _trim(most_bytes: float) -> None:
     """Delete the copies used longest ago; last the small ones, which every scan reads."""
     files = []
-    for path in _files(Path(settings.AFFETTI_STORE_DIR)):
+    for path in _files(_parts_folder().parent):
         with contextlib.suppress(OSError):
             status = path.lstat()
             if path.parent.name == _PARTS:
@@ -196,9 +233,11 @@ def _trim(most_bytes: float) -> None:
 
 
 def _files(top: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(top):
-        for name in names:
-            yield Path(folder, name)
+    """Yield the files below the folders that copies and downloads lie in."""
+    for own in (_PARTS, *PROTOCOLS):
+        for folder, _, names in os.walk(top / own):
+            for name in names:
+                yield Path(folder, name)
 
 
 def _delete(path: Path) -> bool:
@@ -209,6 +248,8 @@ def _delete(path: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.lstat().st_ino != os.fstat(descriptor).st_ino:
+            return False  # a new copy has come in its place, which somebody may hold
         path.unlink()
     except OSError:
         return False
@@ -217,7 +258,7 @@ def _delete(path: Path) -> bool:
     top = Path(settings.AFFETTI_STORE_DIR)
     with contextlib.suppress(OSError):
         for folder in path.parents:
-            if folder == top:
+            if folder == top or folder.name == _PARTS:
                 break
             folder.rmdir()
     return True

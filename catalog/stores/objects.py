@@ -7,6 +7,7 @@ store says that the bytes differ.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import hashlib
@@ -21,7 +22,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.conf import settings
 from django.utils.translation import gettext
 
-from catalog.errors import StoreAwayError, StoreRefusedError
+from catalog.errors import (
+    FileUnusableError,
+    StoreAwayError,
+    StoreRefusedError,
+    machine_errors_raise,
+)
 from catalog.stores.addresses import address_of, is_usable, store_roots
 
 if TYPE_CHECKING:
@@ -40,6 +46,17 @@ MOST_KEPT: Final = 200_000
 _TIMES: Final = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 _TAGS: Final = ("ETag", "etag", "md5", "sha256", "checksum", "VersionId")
 _SECOND: Final = 1_000_000_000
+AWAY_SECONDS: Final = 30.0
+"""A store that did not answer is not asked for so long, so that nobody waits for it again."""
+_S3_TRIES: Final = 2
+_S3_OPTIONS: Final[dict[str, Any]] = {"max_concurrency": 1}
+"""Parts of 50 MiB at once would take memory of a worker."""
+_S3_CONFIG: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "read_timeout": 15,
+    "retries": {"mode": "standard", "total_max_attempts": _S3_TRIES},
+}
+_S3: Final = frozenset({"s3", "s3a"})
 _READ_AHEAD: Final = 1024 * 1024
 """Bytes that a request for a part fetches; the default of S3 is fifty times as much."""
 _REFUSALS: Final = frozenset(
@@ -111,11 +128,14 @@ class _Listings:
 
 
 _listings = _Listings()
+_away: dict[Path, tuple[float, str]] = {}
+"""The stores that did not answer this process a short while ago: when, and why."""
 
 
 def listings_forget() -> None:
     """Forget the listings of this process: what is asked for next, the store says anew."""
     _listings.forget()
+    _away.clear()
 
 
 def listing(folder: Path, *, max_age: float = KEPT_SECONDS) -> Mapping[str, Entry]:
@@ -134,11 +154,13 @@ def listing(folder: Path, *, max_age: float = KEPT_SECONDS) -> Mapping[str, Entr
         except FileNotFoundError as error:
             _bucket_check(error, folder)
             found = []
-        names = {}
+        names: dict[str, Entry] = {}
         for info in found:
             parts = _parts_below(name, info["name"])
             if parts and len(parts) == 1 and is_usable(parts[0]):
-                names[parts[0]] = _entry(info)
+                entry = _entry(info)
+                if entry.is_folder or parts[0] not in names:
+                    names[parts[0]] = entry
     _listings.keep({folder: names}, at)
     return names
 
@@ -156,25 +178,67 @@ def listings_fill(top: Path) -> None:
     with _answering(top):
         system, name = _system_of(top)
         try:
-            found = system.find(name, detail=True)
+            found = _all_below(system, name, top)
         except FileNotFoundError as error:
             _bucket_check(error, top)
             found = {}
         folders: dict[Path, dict[str, Entry]] = {top: {}}
         for key, info in found.items():
-            parts = _parts_below(name, key)
+            # Consoles and rclone make empty objects with a "/" at the end, which mark folders.
+            parts = [] if key.endswith("/") else _parts_below(name, key)
             if parts and all(map(is_usable, parts)):
                 _put(folders, top, parts, _entry(info))
     _listings.fill(folders, top, at)
 
 
+def _all_below(system: Any, name: str, top: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return all objects below a name by their names."""
+    if _has_own_find(system):
+        found: Mapping[str, Mapping[str, Any]] = system.find(name, detail=True)
+        return found
+    return _walked(system, name, top)
+
+
+def _walked(system: Any, name: str, top: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Do the same by a request for each folder.
+
+    What file systems inherit for it takes a folder that cannot be listed for an empty one.
+    """
+    found, waiting = {}, [name]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            told = system.ls(folder, detail=True)
+        except FileNotFoundError as error:
+            _bucket_check(error, top)
+            continue
+        for info in told:
+            key = info["name"]
+            if info.get("type") != "directory":
+                found[key] = info
+            elif _parts_below(folder, key):
+                waiting.append(key.rstrip("/"))
+    return found
+
+
+def _has_own_find(system: Any) -> bool:
+    from fsspec.asyn import AsyncFileSystem  # noqa: PLC0415  # an extra
+    from fsspec.spec import AbstractFileSystem  # noqa: PLC0415
+
+    if isinstance(system, AsyncFileSystem):
+        return type(system)._find is not AsyncFileSystem._find
+    return type(system).find is not AbstractFileSystem.find
+
+
 def _put(folders: dict[Path, dict[str, Entry]], top: Path, parts: list[str], entry: Entry) -> None:
+    """Add an object and the folders that it is in; a folder hides an object of its name."""
     folder = top
     for part in parts[:-1]:
-        folders[folder].setdefault(part, Entry(is_folder=True))
+        folders[folder][part] = Entry(is_folder=True)
         folder = folder / part
         folders.setdefault(folder, {})
-    folders[folder][parts[-1]] = entry
+    if folder / parts[-1] not in folders:
+        folders[folder][parts[-1]] = entry
 
 
 def entry_of(path: Path, *, is_sure: bool = True) -> Entry | None:
@@ -191,8 +255,11 @@ def entry_of(path: Path, *, is_sure: bool = True) -> Entry | None:
 
 
 def entry_now(path: Path) -> Entry:
-    """Return what the store says of an object at this moment; FileNotFoundError if it is gone."""
-    with _answering(path):
+    """Return what the store says of an object at this moment.
+
+    FileNotFoundError if it is gone, FileUnusableError if the store refuses it alone.
+    """
+    with _refusal_told(path), _answering(path):
         system, name = _system_of(path)
         try:
             return _entry(system.info(name))
@@ -202,8 +269,8 @@ def entry_now(path: Path) -> Entry:
 
 
 def download(path: Path, target: Path) -> None:
-    """Write an object to a file; FileNotFoundError if it is gone. It may come short."""
-    with _answering(path):
+    """Write an object to a file, which may come short; raises what `entry_now` does."""
+    with _refusal_told(path), _answering(path, is_one=True):
         system, name = _system_of(path)
         try:
             system.get_file(name, str(target))
@@ -213,16 +280,38 @@ def download(path: Path, target: Path) -> None:
 
 
 def opened(path: Path) -> Opened:
-    """Open an object, whose bytes come as they are read; FileNotFoundError if it is gone."""
+    """Open an object, whose bytes come as they are read; raises what `entry_now` does."""
     entry = entry_now(path)
-    with _answering(path):
+    with _refusal_told(path), _answering(path, is_one=True):
         system, name = _system_of(path)
         return Opened(system.open(name, "rb", block_size=_READ_AHEAD), entry)
 
 
 @contextmanager
-def _answering(path: Path) -> Iterator[None]:
-    """Turn the errors of a store into ours, apart from FileNotFoundError."""
+def _refusal_told(path: Path) -> Iterator[None]:
+    """Raise FileUnusableError for an object that is refused if the store lists its folder."""
+    try:
+        yield
+    except StoreRefusedError as error:
+        listing(path.parent, max_age=0.0)  # raises if the whole store refuses
+        cause = _reason(error.__cause__) if error.__cause__ else ""
+        raise FileUnusableError(
+            "FILE_UNREADABLE",
+            f"the store refuses this object alone ({cause}); allow reading it, or take it out of "
+            "the archive",
+        ) from error
+
+
+@contextmanager
+def _answering(path: Path, *, is_one: bool = False) -> Iterator[None]:
+    """Turn the errors of a store into ours, apart from FileNotFoundError.
+
+    A store that does not answer is left alone for a while, unless the failure may be of `is_one`
+    object only.
+    """
+    at, reason = _away.get(_root_of(path), (float("-inf"), ""))
+    if time.monotonic() - at < AWAY_SECONDS:
+        raise _away_error(path, reason)
     try:
         yield
     except (FileNotFoundError, StoreAwayError, StoreRefusedError):
@@ -233,8 +322,13 @@ def _answering(path: Path) -> Iterator[None]:
 
         if isinstance(error, SoftTimeLimitExceeded):
             raise
-        logger.warning("%s: %s", address_of(path), error)
-        raise _told(error, path) from error
+        machine_errors_raise(error)  # of this machine, not of the store
+        reason = _reason(error)  # the text of the error may hold credentials
+        logger.warning("%s: %s", address_of(path), reason)
+        told = _told(error, path)
+        if isinstance(told, StoreAwayError) and not is_one:
+            _away[_root_of(path)] = (time.monotonic(), reason)
+        raise told from error
 
 
 def _told(error: Exception, path: Path) -> StoreAwayError | StoreRefusedError:
@@ -252,11 +346,15 @@ def _told(error: Exception, path: Path) -> StoreAwayError | StoreRefusedError:
             "AFFETTI_STORE_OPTIONS or in the environment, and that they may list and read"
         )
         return StoreRefusedError(words % values)
+    return _away_error(path, values["reason"])
+
+
+def _away_error(path: Path, reason: str) -> StoreAwayError:
     words = gettext(
         "%(path)s: the store does not answer (%(reason)s); check the network and the address of "
         "the store; it is tried again"
     )
-    return StoreAwayError(words % values)
+    return StoreAwayError(words % {"path": address_of(path), "reason": reason})
 
 
 def _reason(error: BaseException) -> str:
@@ -288,14 +386,19 @@ def _bucket_check(error: FileNotFoundError, path: Path) -> None:
 
 def _system_of(path: Path) -> tuple[Any, str]:
     """Return the file system of the store that a path is in, and the name that it has there."""
+    root = _root_of(path)
+    options = settings.AFFETTI_STORE_OPTIONS.get(address_of(root), {})
+    system = _system(root.relative_to(settings.AFFETTI_STORE_DIR).parts[0], _Options(options))
+    return system, system._strip_protocol(address_of(path))
+
+
+def _root_of(path: Path) -> Path:
+    """Return the path of the store that a path is in; StoreRefusedError if it is in none."""
     roots = [root for root in store_roots() if path == root or root in path.parents]
     if not roots:
         words = gettext("%(path)s: is in no store of the settings; add its store to AFFETTI_STORES")
         raise StoreRefusedError(words % {"path": address_of(path)})
-    root = max(roots, key=lambda root: len(root.parts))
-    options = settings.AFFETTI_STORE_OPTIONS.get(address_of(root), {})
-    system = _system(root.relative_to(settings.AFFETTI_STORE_DIR).parts[0], _Options(options))
-    return system, system._strip_protocol(address_of(path))
+    return max(roots, key=lambda root: len(root.parts))
 
 
 class _Options(dict[str, Any]):
@@ -310,9 +413,13 @@ def _system(protocol: str, options: _Options) -> Any:
     import fsspec  # noqa: PLC0415  # an extra
 
     # A child of a fork gets one of its own: connections cannot be shared.
-    return fsspec.filesystem(
-        protocol, **{"use_listings_cache": False, "skip_instance_cache": True, **options}
-    )
+    given: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True, **options}
+    if protocol not in _S3:
+        return fsspec.filesystem(protocol, **given)
+    config = copy.deepcopy({**_S3_CONFIG, **given.get("config_kwargs", {})})  # boto changes it
+    system = fsspec.filesystem(protocol, **{**_S3_OPTIONS, **given, "config_kwargs": config})
+    system.retries = _S3_TRIES  # five, each with those of boto, take minutes
+    return system
 
 
 def _parts_below(folder: str, name: str) -> list[str] | None:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from catalog.errors import FileUnusableError, PathError
+from catalog.errors import FileUnusableError, PathError, store_errors_raise
 from catalog.models import Song, SongCredit, SongEmotion
 from catalog.recordings import recording_files
 from mer.affect import EMOTIONS, GEMS, AffectPoint, Quadrant
@@ -434,6 +434,7 @@ class SongViewSet(StrictQuery, viewsets.GenericViewSet[Song]):
         try:
             waveform = song_waveform(song=song)
         except (PathError, FileUnusableError) as error:
+            store_errors_raise(error)
             raise NotFound(gettext("The file of this song is not there.")) from error
         sections = [
             {**point, "quadrant": AffectPoint(point["valence"], point["arousal"]).quadrant}

@@ -13,6 +13,7 @@ from catalog.errors import STORE_ERRORS, FileUnusableError, PathError
 from catalog.files.pictures import SIZES, ReaderKilledError, cover_of, folder_picture
 from catalog.paths import stamp_of
 from catalog.selectors import song_file, song_path
+from catalog.stores.addresses import in_store
 from recommender.errors import MediaBusyError
 from recommender.media.cache import DiskCache
 from recommender.media.turns import OneByOne, Pauses, Turns
@@ -28,6 +29,10 @@ _WAIT_SECONDS: Final = 2.0
 _turns = Turns(
     _("Too many covers are being made now; try again in some seconds."), at_once=2, waiting=4
 )
+_store_turns = Turns(
+    _("Too many covers are being made now; try again in some seconds."), at_once=2, waiting=4
+)
+"""Apart from the others, because a store may let them wait."""
 _songs = OneByOne()
 _pauses = Pauses()
 
@@ -70,7 +75,8 @@ def song_cover(*, song: Song, size: str) -> Cover:
     found = cache.find(_name(key, size))
     if found is None and not _pauses.holds(key):
         try:
-            with _turns.taken(wait_seconds=_WAIT_SECONDS), _songs.alone(key):
+            turns = _store_turns if in_store(path) else _turns
+            with turns.taken(wait_seconds=_WAIT_SECONDS), _songs.alone(key):
                 _make(cache, key, song)
         except (MediaBusyError, OSError, FileUnusableError, *STORE_ERRORS):
             return Cover("", None, is_sure=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext
 
-from catalog.errors import FileUnusableError, PathError, machine_errors_raise
+from catalog.errors import FileUnusableError, PathError, machine_errors_raise, store_errors_raise
 from catalog.files.names import folded
 from catalog.files.pictures import SIZES
 from catalog.models import Song, SongCredit
@@ -89,6 +89,7 @@ def _bit_rate(song: Song) -> float:
 
 
 def _gone(error: Exception) -> SubsonicError:
+    store_errors_raise(error)
     machine_errors_raise(error)
     return SubsonicError(Code.NOT_FOUND, gettext("The file of this song is not there."))
 

@@ -85,3 +85,28 @@ def test_stores_that_cannot_be_ones_and_options_of_none_are_refused(
     settings.AFFETTI_STORE_OPTIONS = {}
     settings.AFFETTI_STORES = ["bucket", "file:///etc", "s3://a/../b"]
     assert [message.id for message in checks.check_stores()] == ["catalog.E004"] * 3
+
+
+def test_a_folder_of_copies_holds_nothing_else(settings: SettingsWrapper, tmp_path: Path) -> None:
+    settings.AFFETTI_STORES = ["s3://bucket/music"]
+    settings.AFFETTI_STORE_DIR = top = tmp_path / "copies"
+    assert found() == set()
+    (top / "s3").mkdir(parents=True)
+    assert found() == set()
+    (top / "thesis.odt").touch()
+    assert found() == {"catalog.E006"}
+    (top / "thesis.odt").unlink()
+    for name in ("AFFETTI_UPLOAD_DIR", "AFFETTI_MEDIA_DIR", "AFFETTI_IMPORT_DIR"):
+        before = getattr(settings, name)
+        for inside in (top, top / "s3" / "x"):
+            setattr(settings, name, inside)
+            assert found() == {"catalog.E006"}
+        setattr(settings, name, before)
+    settings.AFFETTI_CATALOG_ROOTS = [*settings.AFFETTI_CATALOG_ROOTS, top]
+    assert found() == {"catalog.E006"}
+
+
+def test_no_check_shows_a_password(settings: SettingsWrapper) -> None:
+    settings.AFFETTI_STORES = ["ftp://me:SECRET@host/music"]
+    (message,) = [one for one in run_checks() if one.id == "catalog.E004"]
+    assert "SECRET" not in f"{message.msg} {message.hint}"

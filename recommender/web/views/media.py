@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
-from catalog.errors import FileUnusableError, PathError, machine_errors_raise
+from catalog.errors import FileUnusableError, PathError, machine_errors_raise, store_errors_raise
 from catalog.files.pictures import SIZES
 from recommender import selectors
 from recommender.auth import takes_token
@@ -42,6 +42,7 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
             return transcoded_response(request, song, target)
         return audio_response(request, song)
     except (PathError, FileUnusableError, OSError) as error:
+        store_errors_raise(error)
         machine_errors_raise(error)
         raise Http404(gettext("The file of this song is not there.")) from error
 

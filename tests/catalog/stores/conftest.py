@@ -23,6 +23,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the objects, listings or sums of another."""
     monkeypatch.setattr(copies, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(copies, "_room", copies._Room())
+    monkeypatch.setattr(objects, "AWAY_SECONDS", 0.0)
     objects.listings_forget()
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]

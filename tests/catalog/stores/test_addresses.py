@@ -15,7 +15,7 @@ from catalog.stores.addresses import in_store, is_address, is_usable, path_named
 NAMES = st.text(min_size=1, max_size=20).filter(is_usable)
 
 
-@given(parts=st.lists(NAMES, min_size=1, max_size=5))
+@given(parts=st.lists(NAMES, min_size=1, max_size=5).filter(lambda parts: "@" not in parts[0]))
 def test_an_address_comes_back_from_its_path_and_from_the_database(parts: list[str]) -> None:
     address = "s3://" + "/".join(parts)
 
@@ -51,3 +51,22 @@ def test_staff_add_only_stores_that_the_settings_name(settings: object) -> None:
     for outside in ("s3://bucket", "s3://bucket/musical", "s3://other/music", "gs://bucket/music"):
         with pytest.raises(PathError, match="not inside a catalogue root"):
             ingest_root_check(path_of(outside), roots)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("dir://x/etc", "zip://x/a.mp3", "tar://x/a", "git://x/a", "reference://x/a"),
+        *("simplecache://x/a", "filecache://x/a", "local://x", "data://x/a", "jupyter://x/a"),
+    ],
+)
+def test_protocols_that_may_reach_the_own_disk_are_refused(address: str) -> None:
+    with pytest.raises(PathError, match=r"by its protocol; those of stores are .*\bs3\b"):
+        path_of(address)
+
+
+def test_no_address_holds_credentials() -> None:
+    with pytest.raises(PathError, match="user or a password") as raised:
+        path_of("ftp://me:SECRET@host/music")
+    assert "SECRET" not in str(raised.value)
+    assert path_of("s3://bucket/a@b.mp3").name == "a@b.mp3"

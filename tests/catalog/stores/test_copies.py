@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.errors import FileUnusableError, StoreAwayError
+from catalog.errors import FileUnusableError, StoreAwayError, StoreRefusedError
 from catalog.stores import copies
 from catalog.stores.addresses import path_of
 from catalog.stores.copies import copy_held
@@ -218,9 +218,68 @@ def test_a_killed_process_leaves_no_half_copy_and_no_lock(
 
     if moment == "download":
         assert not path_of(f"{TOP}/1.mp3").exists()
-        (part,) = settings.AFFETTI_STORE_DIR.rglob(".parts/*")
+        (part,) = settings.AFFETTI_STORE_DIR.rglob(".affetti-parts/*")
         os.utime(part, (0, time.time() - 3600))
     copies._trim(0.0)
     assert sizes(settings.AFFETTI_STORE_DIR) == {}
     memory.pipe("/music/1.mp3", b"whole")
     assert held(f"{TOP}/1.mp3") == b"whole"
+
+
+@pytest.mark.parametrize("name", ["entry_now", "download"])
+def test_one_object_that_is_refused_is_told_from_a_store_that_refuses_all(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    memory.pipe("/music/1.mp3", b"whole")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("InvalidObjectState")
+
+    monkeypatch.setattr(type(memory), {"entry_now": "info", "download": "get_file"}[name], refuse)
+    with pytest.raises(FileUnusableError, match=r"refuses this object alone .*the archive") as told:
+        held(f"{TOP}/1.mp3")
+    assert told.value.code == "FILE_UNREADABLE"
+    monkeypatch.setattr(type(memory), "ls", refuse)
+    with pytest.raises(StoreRefusedError, match="credentials"):
+        held(f"{TOP}/1.mp3")
+
+
+def test_a_folder_with_other_files_gets_no_copies_and_is_not_cleaned(
+    memory: MemoryFileSystem, settings: SettingsWrapper, tmp_path: Path
+) -> None:
+    settings.AFFETTI_STORE_DIR = tmp_path / "mine"
+    thesis = tmp_path / "mine" / "thesis.odt"
+    thesis.parent.mkdir()
+    thesis.write_bytes(b"x" * 1000)
+    memory.pipe("/music/1.mp3", b"whole")
+
+    with pytest.raises(StoreRefusedError, match=r"holds other files than copies .thesis.odt."):
+        held(f"{TOP}/1.mp3")
+    with pytest.raises(StoreRefusedError):
+        copies._trim(0.0)
+    assert thesis.exists()
+    thesis.rename(tmp_path / "elsewhere")
+    assert held(f"{TOP}/1.mp3") == b"whole"
+    # What comes later is not ours either.
+    thesis.write_bytes(b"x" * 1000)
+    copies._trim(0.0)
+    assert sizes(settings.AFFETTI_STORE_DIR) == {"thesis.odt": 1000}
+
+
+def test_a_copy_that_came_in_the_place_of_another_is_not_deleted(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/music/1.mp3", b"whole")
+    held(f"{TOP}/1.mp3")
+    path = path_of(f"{TOP}/1.mp3")
+    original = copies.fcntl.flock
+
+    def slow(descriptor: int, operation: int) -> None:
+        new = path.with_suffix(".new")
+        new.write_bytes(b"other")
+        new.replace(path)
+        original(descriptor, operation)
+
+    monkeypatch.setattr(copies.fcntl, "flock", slow)
+    assert not copies._delete(path)
+    assert path.read_bytes() == b"other"

@@ -338,3 +338,73 @@ def test_the_library_stays_whole_when_its_store_leaves_the_settings(
     with pytest.raises(StoreRefusedError, match="add its store to AFFETTI_STORES"):
         ingest(path_of(TOP))
     assert Song.objects.get().is_available
+
+
+def test_a_song_whose_object_did_not_come_is_analysed_at_the_next_ingest(
+    ingest: Ingest,
+    tone: Callable[..., None],
+    fake_pipeline: FakePipeline,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tone("a/0.wav")
+    ingest(path_of(TOP))
+    song = Song.objects.get()
+    path_of(f"{TOP}/a/0.wav").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "download", lambda _, target: target.write_bytes(b"half"))
+        assert songs_analyse(song_ids=[song.pk], worker="w").failed == 1
+    song.refresh_from_db()
+    assert (song.status, song.failure_code) == ("failed", "FILE_UNREADABLE")
+
+    assert counts(ingest(path_of(TOP))) == {"unchanged": 1}
+
+    song.refresh_from_db()
+    assert (song.status, song.failure_code) == ("pending", "")
+    assert songs_analyse(song_ids=[song.pk], worker="w").analysed == 1
+
+
+def test_a_store_that_is_away_stops_no_other_library(
+    ingest: Ingest,
+    tone: Callable[..., None],
+    memory: MemoryFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    music_dir: Path,
+) -> None:
+    tone("a/0.wav", hz=300)
+    tone("a/1.wav", hz=400)
+    ingest(path_of(TOP))
+    for name in ("0.wav", "1.wav"):
+        (music_dir / name).write_bytes(memory.cat(f"/music/a/{name}"))
+    write_tone(music_dir / "new.wav", hz=500)
+
+    def away(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    for name in ("ls", "info", "find", "get_file"):
+        monkeypatch.setattr(type(memory), name, away)
+    for expected in ({"duplicates": 2, "added": 1}, {"duplicates": 2, "unchanged": 1}):
+        objects.listings_forget()
+        assert counts(ingest(music_dir)) == expected
+    assert Song.objects.filter(library__root=TOP, is_available=True).count() == 2
+
+
+def test_lyrics_that_do_not_come_cost_no_song(
+    ingest: Ingest,
+    tone: Callable[..., None],
+    memory: MemoryFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tone("a/0.wav")
+    memory.pipe("/music/a/0.lrc", b"[00:01.00]a river runs\n[00:02.00]down to the sea\n")
+    original = copies.download
+
+    def download(path: Path, target: Path) -> None:
+        original(path, target)
+        if path.suffix == ".lrc":
+            target.write_bytes(b"[00")
+
+    monkeypatch.setattr(copies, "download", download)
+    job = ingest(path_of(TOP))
+
+    assert counts(job) == {"added": 1}
+    assert any("0.lrc ignored: the store did not send it" in note for note in job.result["notes"])

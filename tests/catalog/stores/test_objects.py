@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import builtins
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fsspec.spec import AbstractFileSystem
 
-from catalog.errors import StoreAwayError, StoreRefusedError
+from catalog.errors import StoreAwayError, StoreRefusedError, TransientError
 from catalog.paths import can_be_seen, holds_anything, is_gone, stamp_of
 from catalog.stores import objects
 from catalog.stores.addresses import path_of
 from catalog.stores.objects import Entry, entry_now, entry_of, listing, listings_fill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fsspec.implementations.memory import MemoryFileSystem
+    from pytest_django.fixtures import SettingsWrapper
 
 TOP = "memory://music"
 
@@ -183,3 +188,130 @@ def test_without_the_packages_a_sentence_says_so(
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(StoreRefusedError, match=r"pip install .*'\.\[store\]'"):
         listing(path_of(TOP))
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_folder_hides_what_has_its_name(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Consoles and rclone make such markers; a store may also have an object of the name."""
+    keys = {"/music/A/B/1.mp3": 1, "/music/A/B/": 0, "/music/A/B": size, "/music/A/": 0}
+    found = {key: {"name": key, "size": n, "type": "file"} for key, n in keys.items()}
+    for order in (dict(found), dict(reversed(found.items()))):
+        objects.listings_forget()
+        monkeypatch.setattr(type(memory), "find", lambda *_, _of=order, **__: _of)
+        listings_fill(path_of(TOP))
+        assert entry_of(path_of(f"{TOP}/A/B")) == Entry(is_folder=True)
+        assert set(listing(path_of(f"{TOP}/A"))) == {"B"}
+        assert set(listing(path_of(f"{TOP}/A/B"))) == {"1.mp3"}
+
+    told = [
+        {"name": "/music/A/B", "size": 0, "type": "directory"},
+        {"name": "/music/A/B", "size": size, "type": "file"},
+    ]
+    for one in (told, told[::-1]):
+        objects.listings_forget()
+        monkeypatch.setattr(type(memory), "ls", lambda *_, _of=one, **__: _of)
+        assert entry_of(path_of(f"{TOP}/A/B")) == Entry(is_folder=True)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe({"/music/a/1.mp3": b"x", "/music/b/c/2.mp3": b"x"})
+    original = type(memory).ls
+
+    def fail(self: Any, path: str, *args: Any, **options: Any) -> Any:
+        if path.endswith("/c"):
+            raise ConnectionResetError
+        return original(self, path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "ls", fail)
+        patch.setattr(type(memory), "find", AbstractFileSystem.find)  # as most inherit it
+        with pytest.raises(StoreAwayError):
+            listings_fill(path_of(TOP))
+        assert objects._listings.find(path_of(f"{TOP}/b"), 600.0) is None
+    monkeypatch.setattr(type(memory), "find", AbstractFileSystem.find)
+    listings_fill(path_of(TOP))
+    monkeypatch.setattr(type(memory), "ls", None)
+    assert set(listing(path_of(f"{TOP}/b/c"))) == {"2.mp3"}
+
+
+def test_what_this_machine_lacks_is_no_fault_of_the_store(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory.pipe("/music/1.mp3", b"x")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(memory), "get_file", full)
+    with pytest.raises(TransientError, match="the machine lacks something: No space") as raised:
+        objects.download(path_of(f"{TOP}/1.mp3"), tmp_path / "x")
+    assert not isinstance(raised.value, StoreAwayError)
+
+
+def test_a_store_that_is_away_is_not_asked_again_at_once(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "AWAY_SECONDS", 30.0)
+    memory.pipe("/music/1.mp3", b"x")
+    asked = []
+
+    def hang(*args: object, **__: object) -> None:
+        asked.append(args)
+        raise TimeoutError
+
+    with monkeypatch.context() as patch:
+        for name in ("ls", "info", "find", "_open"):
+            patch.setattr(type(memory), name, hang)
+        for ask in (listing, entry_now, listings_fill, objects.opened):
+            with pytest.raises(StoreAwayError, match=r"does not answer .TimeoutError"):
+                ask(path_of(f"{TOP}/1.mp3"))
+    assert len(asked) == 1
+    with pytest.raises(StoreAwayError):
+        entry_now(path_of(f"{TOP}/1.mp3"))
+    objects.listings_forget()  # as a new ingest does
+    assert entry_now(path_of(f"{TOP}/1.mp3")).size_bytes == 1
+
+
+def test_an_object_that_does_not_come_says_nothing_of_the_store(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(objects, "AWAY_SECONDS", 30.0)
+    memory.pipe("/music/1.mp3", b"x")
+
+    def fail(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(type(memory), "get_file", fail)
+    with pytest.raises(StoreAwayError):
+        objects.download(path_of(f"{TOP}/1.mp3"), tmp_path / "x")
+    assert set(listing(path_of(TOP))) == {"1.mp3"}
+
+
+def test_the_log_holds_no_text_of_others(
+    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "https://host/?X-Amz-Signature=SECRET")
+
+    monkeypatch.setattr(type(memory), "ls", fail)
+    with pytest.raises(StoreAwayError):
+        listing(path_of(TOP))
+    assert "OSError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_a_store_of_s3_answers_soon_or_not_at_all(settings: SettingsWrapper) -> None:
+    pytest.importorskip("s3fs")
+    plain = objects._system("s3", objects._Options())
+    given = {"config_kwargs": {"read_timeout": 99}, "max_concurrency": 4}
+    other = objects._system("s3", objects._Options(given))
+
+    assert (plain.max_concurrency, plain.retries) == (1, 2)
+    assert plain.config_kwargs["connect_timeout"] == 5
+    assert plain.config_kwargs["retries"]["total_max_attempts"] == 2
+    assert other.max_concurrency == 4
+    assert (other.config_kwargs["read_timeout"], other.config_kwargs["connect_timeout"]) == (99, 5)

@@ -217,7 +217,7 @@ def test_two_processes_share_a_cache_and_one_is_killed_while_an_object_comes(
         assert all(wanted[name] == digest for name, digest in lines)
     kept = list(settings.AFFETTI_STORE_DIR.rglob("*.mp3"))
     assert sum(path.stat().st_size for path in kept) <= 70_000 + 2 * 20_012  # one for each process
-    (part,) = settings.AFFETTI_STORE_DIR.rglob(".parts/*")
+    (part,) = settings.AFFETTI_STORE_DIR.rglob(".affetti-parts/*")
     os.utime(part, (0, time.time() - 3600))
     copies._trim(0.0)
-    assert not list(settings.AFFETTI_STORE_DIR.rglob(".parts/*"))
+    assert not list(settings.AFFETTI_STORE_DIR.rglob(".affetti-parts/*"))

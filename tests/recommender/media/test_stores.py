@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import fsspec
+import PIL.Image
 import pytest
 from django.urls import reverse
 
+from catalog.errors import StoreRefusedError
 from catalog.ingest.run import ingest_run, ingest_start
 from catalog.models import BackgroundJob, Library, Song
 from catalog.stores import copies, objects
 from catalog.stores.addresses import path_of
 from catalog.work.jobs import job_start
+from recommender.media import covers
+from recommender.media.covers import Cover, song_cover
 from recommender.media.transcoding import can_transcode
 from tests.catalog.conftest import write_tone
 from tests.factories import SongEmotionFactory, UserFactory
@@ -34,6 +39,7 @@ pytestmark = pytest.mark.django_db
 def store(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryFileSystem]:
     settings.AFFETTI_STORES = [TOP]
     monkeypatch.setattr(copies, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(objects, "AWAY_SECONDS", 0.0)
     objects.listings_forget()
     memory = fsspec.filesystem("memory")
     yield memory
@@ -174,3 +180,57 @@ def test_staff_add_a_store_by_page_and_api_and_hear_why_not(
     assert "not watched" in said
     job = BackgroundJob.objects.get()
     assert job.arguments["path"] == TOP
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError
+
+
+def test_a_store_that_refuses_is_503_everywhere(
+    client: Client, store: MemoryFileSystem, stored: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ls", "info", "find", "get_file", "_open"):
+        monkeypatch.setattr(type(store), name, refuse)
+
+    for url in (
+        reverse("song-audio", args=[stored.pk]),
+        f"/api/v1/songs/{stored.pk}/waveform/",
+    ):
+        answer = client.get(url)
+        assert answer.status_code == 503, url
+        assert b"secret-bucket" not in answer.content
+
+
+def test_the_picture_of_a_folder_that_does_not_come_is_asked_for_again(
+    store: MemoryFileSystem, stored: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = io.BytesIO()
+    PIL.Image.new("RGB", (300, 300), "red").save(picture, "JPEG")
+    store.pipe("/secret-bucket/a/cover.jpg", picture.getvalue())
+    objects.listings_forget()
+    original = copies.download
+
+    def download(path: Path, target: Path) -> None:
+        if path.name == "cover.jpg":
+            raise StoreRefusedError
+        original(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "download", download)
+        assert song_cover(song=stored, size="small") == Cover("", None, is_sure=False)
+    assert song_cover(song=stored, size="small").path is not None
+
+
+def test_covers_of_a_store_hold_no_turn_of_others(
+    stored: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = []
+    original = covers._make
+
+    def make(*args: object) -> None:
+        free.append(covers._turns._turns._value)
+        original(*args)
+
+    monkeypatch.setattr(covers, "_make", make)
+    song_cover(song=stored, size="small")
+    assert free == [2]
