@@ -132,7 +132,7 @@ def test_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     }
     held |= {
         f"recommender/{path.relative_to(ROOT).as_posix()}"
-        for path in (ROOT / "templates").rglob("*.html")
+        for path in (ROOT / "templates").rglob("*.*")
     }
     assert {name for name in names if not name.startswith("affetti-")} == held
     assert any(name.endswith(".safetensors") for name in names)

@@ -307,6 +307,7 @@ EXPORTED = {
     "KeyedRequest": "",  # answers of the last day; what they tell of is exported
     "NameLook": "",  # a hash of the user name, which is in the profile
     "EmotionCorrection": "",  # what staff did for everybody: the record of the installation
+    "TagRun": "",  # what staff did to the files: the record of the installation
     "LogEntry": "",  # what staff did in the admin: the record of the installation
 }
 
