@@ -53,7 +53,7 @@ def emotion_correct(
     a place off the plane, and Song.DoesNotExist.
     """
     AffectPoint(valence, arousal)
-    for song in _locked_files(song_id):
+    for song in corrections_lock(song_id):
         _end(song, by)
         said = _said(song)
         correction = EmotionCorrection.objects.create(
@@ -76,7 +76,7 @@ def emotion_correct(
 @transaction.atomic
 def emotion_correction_undo(*, song_id: int, by: User) -> None:
     """Give a song, with all files of its recording, back the places that the models predicted."""
-    for song in _locked_files(song_id):
+    for song in corrections_lock(song_id):
         _end(song, by)
         for row in song.emotions.exclude(predicted=None):
             _restore(row)
@@ -102,8 +102,12 @@ def corrections_apply(rows: Sequence[SongEmotion]) -> None:
             _correct(row, by_song[row.song_id])
 
 
-def _locked_files(song_id: int) -> list[Song]:
-    """Return the files of a song's recording; no analysis of them is stored meanwhile."""
+def corrections_lock(song_id: int) -> list[Song]:
+    """Return the files of a song's recording, which this transaction alone may change.
+
+    No analysis of them is stored meanwhile, and nobody else corrects them. Raises
+    Song.DoesNotExist.
+    """
     song = Song.objects.only("recording_id").get(pk=song_id)
     files = Song.objects.filter(pk=song.pk)
     if song.recording_id is not None:

@@ -1,7 +1,8 @@
 """Answers to requests that a client marked with a key, so that it may send them again.
 
-A request with a key takes effect once at most. If the process dies meanwhile, nobody knows whether
-it took effect: the key then stays as it is, and the client must look.
+A request with a key takes effect once at most. If the process dies meanwhile, or fails after it has
+changed something, nobody knows how much was done: the key then stays as it is, and the client must
+look.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db.models import Count, Sum
+from django.db.models.functions import Length
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 KEPT: Final = timedelta(hours=24)
 MOST_KEYS: Final = 5_000
 """Of one account; older ones are forgotten before their time."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of the compressed answers of one account; older ones are forgotten before their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ def keyed_begin(*, user: User, key: str, content: tuple[str, ...], body: bytes) 
         user=user, key=_hashed(key), defaults={"digest": digest}
     )
     if is_new:
+        _trim(user.pk)
         return row.pk
     if row.digest != digest:
         raise IdempotencyError(
@@ -83,13 +89,25 @@ def keyed_forget(request_id: UUID) -> None:
 
 
 def keyed_sweep() -> int:
-    """Delete what is older than `KEPT`, and all but the last `MOST_KEYS` of each account."""
+    """Delete what is older than `KEPT`, or more than an account may have; return how many."""
     deleted = KeyedRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
-    for user_id in KeyedRequest.objects.order_by().values_list("user_id", flat=True).distinct():
-        rows: Any = KeyedRequest.objects.filter(user_id=user_id).order_by("-created_at")
-        if oldest := rows.values_list("created_at", flat=True)[MOST_KEYS : MOST_KEYS + 1].first():
-            deleted += rows.filter(created_at__lte=oldest).delete()[0]
-    return deleted
+    users = KeyedRequest.objects.order_by().values_list("user_id", flat=True).distinct()
+    return deleted + sum(_trim(user_id) for user_id in users)
+
+
+def _trim(user_id: Any) -> int:
+    """Delete the oldest rows of an account beyond `MOST_KEYS` and `MOST_BYTES`; return how many."""
+    rows = KeyedRequest.objects.filter(user_id=user_id)
+    held = rows.aggregate(rows=Count("pk"), size=Sum(Length("body")))
+    if held["rows"] <= MOST_KEYS and (held["size"] or 0) <= MOST_BYTES:
+        return 0
+    gone, size = [], 0
+    newest = rows.order_by("-created_at", "-pk").values_list("pk", Length("body"))
+    for place, (pk, length) in enumerate(newest):
+        size += length
+        if place >= MOST_KEYS or size > MOST_BYTES:
+            gone.append(pk)
+    return rows.filter(pk__in=gone).delete()[0]
 
 
 def _hashed(key: str) -> str:

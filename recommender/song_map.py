@@ -38,6 +38,8 @@ _T = TypeVar("_T")
 _MAGIC: Final = b"ASM1"
 _TILE_MAGIC: Final = b"AST1"
 _FULL: Final = 65_535
+_KEPT_ZOOM: Final = 3
+"""Tiles up to this zoom, 85 in all, hold the most songs, and are made once for each snapshot."""
 _BLOCK: Final = 20_000
 """Songs that are compared with all moods at once."""
 _QUICK: Final = 1
@@ -76,9 +78,27 @@ class _Kept(Generic[_T]):
             return self._made[name]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Every song in the order of its Morton code, so that those of a tile lie side by side."""
+
+    codes: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    places: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int64], places: NDArray[np.floating]) -> _Sorted:
+        """Return the songs with these ids and (songs, 2) valence and arousal in [0, 1]."""
+        side = 2**MOST_ZOOM
+        codes = _morton(np.clip(np.floor(places * side).astype(np.int64), 0, side - 1))
+        order = np.argsort(codes, kind="stable")
+        return cls(codes[order], ids[order], places[order])
+
+
 _map: Final = _Kept[SongMap]()
 _drawings: Final = _Kept[str]()
-_all_places: Final = _Kept["tuple[NDArray[np.int64], NDArray[np.floating]]"]()
+_tiles: Final = _Kept[SongMap]()
+_sorted: Final = _Kept["_Sorted"]()
 _mood_counts: Final = _Kept[Mapping[str, int]]()
 
 
@@ -110,14 +130,34 @@ def map_tile(zoom: int, column: int, row: int) -> SongMap:
     The numbers are laid out as those of a `SongMap`, with ``AST1`` and the songs of the tile.
     """
     snapshot = index_snapshot()
-    ids, places = _all_places.of(snapshot, "", lambda: _every_place(snapshot))
-    along = np.minimum(np.floor(places * 2**zoom).astype(np.int64), 2**zoom - 1)
-    inside = np.flatnonzero((along[:, 0] == column) & (along[:, 1] == row))
-    chosen = inside
-    if len(inside) > TILE_SONGS:
-        ranks = _ranks(ids[inside])
-        chosen = np.sort(inside[np.argpartition(ranks, TILE_SONGS)[:TILE_SONGS]])
-    return _made(ids[chosen], places[chosen], len(inside), magic=_TILE_MAGIC)
+    if zoom <= _KEPT_ZOOM:
+        name = f"{zoom}/{column}/{row}"
+        return _tiles.of(snapshot, name, lambda: _tile(snapshot, zoom, column, row))
+    return _tile(snapshot, zoom, column, row)
+
+
+def _tile(snapshot: IndexSnapshot, zoom: int, column: int, row: int) -> SongMap:
+    songs = _sorted.of(snapshot, "", lambda: _Sorted.of(*_every_place(snapshot)))
+    # The codes of the steps of a tile follow one another.
+    inside_bits = 2 * (MOST_ZOOM - zoom)
+    first = int(_morton(np.array([[column, row]]))[0]) << inside_bits
+    start, end = np.searchsorted(songs.codes, [first, first + (1 << inside_bits)])
+    ids, places = songs.ids[start:end], songs.places[start:end]
+    total = len(ids)
+    if total > TILE_SONGS:
+        chosen = np.argpartition(_ranks(ids), TILE_SONGS)[:TILE_SONGS]
+        ids, places = ids[chosen], places[chosen]
+    order = np.argsort(ids)
+    return _made(ids[order], places[order], total, magic=_TILE_MAGIC)
+
+
+def _morton(steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a number of each place that has the bits of both its steps in turn (Morton, 1966)."""
+    codes = np.zeros(len(steps), np.int64)
+    for bit in range(MOST_ZOOM):
+        codes |= ((steps[:, 0] >> bit) & 1) << (2 * bit)
+        codes |= ((steps[:, 1] >> bit) & 1) << (2 * bit + 1)
+    return codes
 
 
 def _ranks(ids: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -335,7 +335,7 @@ def rate_headers(request: HttpRequest) -> dict[str, str]:
     uses = _uses(request).values()
     if not uses:
         return {}
-    least = min(uses, key=lambda use: use.remaining / use.rate.count)
+    least = min(uses, key=lambda use: use.remaining / max(1, use.rate.count))
     return {
         "RateLimit-Limit": str(least.rate.count),
         "RateLimit-Remaining": str(least.remaining),

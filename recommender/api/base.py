@@ -51,7 +51,8 @@ class StrictQuery(Conditional, Replayed):
         if not hasattr(self, str(request.method).lower()):
             return  # the framework answers 405
         self._query_check(request)
-        self.precondition_check(request)
+        self.precondition_prepare(request)
+        # Last: what was done before is answered before any check.
         self.replay_prepare(request)
 
     def _query_check(self, request: Request) -> None:

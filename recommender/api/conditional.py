@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import transaction
 from django.http import HttpResponseNotModified
@@ -24,9 +24,7 @@ from rest_framework.request import clone_request
 from recommender.errors import PreconditionFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
     from rest_framework.request import Request
     from rest_framework.response import Response
 
@@ -39,17 +37,39 @@ class Conditional:
     """A view whose answers have tags; `keeps_answers` is false where nobody may keep them."""
 
     keeps_answers = True
+    tag_readers: ClassVar[tuple[str, ...]] = ("retrieve", "get")
+    """Methods of which the first that is there answers as GET of the thing does."""
+    long_actions: ClassVar[tuple[str, ...]] = ()
+    """Actions that take long. Their check locks nothing; they may check again when they change."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Let nobody else change the thing between the check of its tag and the change."""
-        answer: Callable[..., Any] = super().dispatch  # type: ignore[misc]
-        if "If-Match" not in request.headers or request.method in SAFE_METHODS:
-            return answer(request, *args, **kwargs)
-        with transaction.atomic():
-            response = answer(request, *args, **kwargs)
-            if response.status_code >= HTTPStatus.BAD_REQUEST:
-                transaction.set_rollback(True)
-            return response
+    def precondition_prepare(self, request: Request) -> None:
+        """Have the view check, in the transaction of its work, that the client has seen the thing.
+
+        Raises PreconditionFailedError at once where an address has no tag.
+        """
+        if not _is_conditional(request):
+            return
+        if self._tag_reader() is None:
+            raise PreconditionFailedError(
+                gettext("This address has no ETag; send the request without If-Match.")
+            )
+        view: Any = self
+        name = str(request.method).lower()
+        work = getattr(view, name)
+
+        def checked(request: Request, *args: Any, **kwargs: Any) -> Any:
+            if getattr(view, "action", None) in self.long_actions:
+                self.precondition_check(request, lock=False)
+                return work(request, *args, **kwargs)
+            # Nobody else changes the thing between the check of its tag and the change.
+            with transaction.atomic():
+                self.precondition_check(request)
+                response = work(request, *args, **kwargs)
+                if response.status_code >= HTTPStatus.BAD_REQUEST:
+                    transaction.set_rollback(True)
+                return response
+
+        setattr(view, name, checked)  # what the framework calls next
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Give an answer to GET its tag, once it is written (a hook of the framework)."""
@@ -59,46 +79,56 @@ class Conditional:
             final.add_post_render_callback(lambda written: _tagged(request, written))
         return final
 
-    def precondition_check(self, request: Request) -> None:
-        """Raise PreconditionFailedError unless the client has seen what it changes."""
-        given = request.headers.get("If-Match")
-        if given is None or request.method in SAFE_METHODS:
+    def precondition_check(self, request: Request, *, lock: bool = True) -> None:
+        """Raise PreconditionFailedError unless the client has seen what it changes.
+
+        With `lock`, in a transaction, nobody else changes it until the transaction ends.
+        """
+        reader = self._tag_reader()
+        if not _is_conditional(request) or reader is None:
             return
-        current = self._current_tag(request)
+        if lock:
+            self.tag_lock()
         # Clients send what they hold: with or without the mark of a weak tag.
-        held = {tag.removeprefix("W/") for tag in parse_etags(given)}
-        if current is None:
-            raise PreconditionFailedError(
-                gettext("This address has no ETag; send the request without If-Match.")
-            )
-        if current.removeprefix("W/") not in held and held != {"*"}:
+        held = {tag.removeprefix("W/") for tag in parse_etags(request.headers["If-Match"])}
+        if self._current_tag(request, reader).removeprefix("W/") not in held and held != {"*"}:
             raise PreconditionFailedError(
                 gettext("This has changed since you read it. Read it again, then change it.")
             )
 
-    def _current_tag(self, request: Request) -> str | None:
-        """Return the tag of the thing that an address is about; None if nobody can read it."""
+    def tag_lock(self) -> None:
+        """Lock what the tag is about, until the transaction ends."""
         view: Any = self
-        if not self.keeps_answers or "pk" not in view.kwargs:
-            return None
         if hasattr(view, "retrieve"):
             thing = view.get_object()
             type(thing)._default_manager.select_for_update().filter(pk=thing.pk).first()
-        read = getattr(view, "retrieve", None) or getattr(view, "get", None)
-        if read is None:
+
+    def _tag_reader(self) -> str | None:
+        """Return the name of the method that reads the thing; None where there is no tag."""
+        view: Any = self
+        if not self.keeps_answers or "pk" not in view.kwargs:
             return None
+        return next((name for name in self.tag_readers if hasattr(view, name)), None)
+
+    def _current_tag(self, request: Request, reader: str) -> str:
+        """Return the tag of the thing that an address is about."""
+        view: Any = self
         # As if it were read now: by another view of the same kind, which asks with GET.
         reading = copy.copy(view)
         reading.request = clone_request(request, "GET")
         reading.action = "retrieve"
-        response: Response = getattr(reading, read.__name__)(reading.request, **view.kwargs)
+        response: Response = getattr(reading, reader)(reading.request, **view.kwargs)
         return _tag(JSONRenderer().render(response.data))
+
+
+def _is_conditional(request: Request) -> bool:
+    return "If-Match" in request.headers and request.method not in SAFE_METHODS
 
 
 def _tagged(request: Any, response: HttpResponse) -> HttpResponse | None:
     """Give a written answer its tag; return what is sent in its place to a client that has it."""
     if not response.has_header("ETag"):
-        response["ETag"] = _tag(response.content)
+        response["ETag"] = _tag(_plain(response))
     if not response.has_header("Cache-Control"):
         response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, _VARY)
@@ -111,6 +141,14 @@ def _tagged(request: Any, response: HttpResponse) -> HttpResponse | None:
         if response.has_header(name):
             unchanged[name] = response[name]
     return unchanged
+
+
+def _plain(response: Any) -> bytes:
+    """Return the content of an answer, without the indents that its client asked for."""
+    if response.accepted_media_type == JSONRenderer.media_type:
+        return bytes(response.content)
+    is_json = isinstance(response.accepted_renderer, JSONRenderer)
+    return JSONRenderer().render(response.data) if is_json else bytes(response.content)
 
 
 def _tag(content: bytes) -> str:

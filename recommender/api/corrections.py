@@ -12,7 +12,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.corrections import corrections_of, emotion_correct, emotion_correction_undo
+from catalog.corrections import (
+    corrections_lock,
+    corrections_of,
+    emotion_correct,
+    emotion_correction_undo,
+)
 from catalog.models import EmotionCorrection, Song
 from recommender.access import CORRECT_PERMISSION, staff_who_may
 from recommender.api.base import StrictQuery, account, valid_data
@@ -56,6 +61,9 @@ class CorrectionView(StrictQuery, APIView):
     permission_classes = [staff_who_may(CORRECT_PERMISSION)]
     body_limit = 8 * 1024
     scope = Scope.ADMIN
+
+    def tag_lock(self) -> None:
+        corrections_lock(_song(self.kwargs["pk"]).pk)
 
     @extend_schema(
         summary="Corrections of a song by staff, the newest first",

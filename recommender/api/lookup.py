@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 MOST_LOOKED_UP: Final = 500
+MOST_OF_A_NAME: Final = 10
+"""So many files of one recording are in an answer."""
 
 
 def _names(child: serializers.Field[Any, Any, Any, Any], words: str) -> serializers.ListField:
@@ -58,7 +60,9 @@ class LookupInput(StrictSerializer):
 
 class FoundOutput(serializers.Serializer[Any]):
     asked = serializers.CharField(help_text="What was sent, as text.")
-    song_ids = serializers.ListField(child=serializers.IntegerField())
+    song_ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text="At most 10, the oldest files first."
+    )
 
 
 class LookupOutput(serializers.Serializer[Any]):
@@ -73,6 +77,7 @@ class LookupView(StrictQuery, APIView):
     permission_classes = LISTENERS
     is_public = True
     scope = Scope.READ
+    takes_keys = False
     body_limit = 64 * 1024
 
     @extend_schema(
@@ -86,8 +91,8 @@ class LookupView(StrictQuery, APIView):
         for field, names in wanted.items():
             songs = selectors.song_ids_by(_COLUMNS[field], [str(name).lower() for name in names])
             found += [
-                {"asked": name, "song_ids": songs.get(name, [])}
-                for name in dict.fromkeys(str(name).lower() for name in names)
+                {"asked": name, "song_ids": songs.get(name.lower(), [])[:MOST_OF_A_NAME]}
+                for name in dict.fromkeys(map(str, names))
             ]
         ids = list(dict.fromkeys(pk for one in found for pk in one["song_ids"]))
         by_id = selectors.songs_by_id(ids)

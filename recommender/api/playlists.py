@@ -269,7 +269,7 @@ class PlaylistViewSet(
 
     def get_queryset(self) -> QuerySet[Playlist]:
         if self.action == "list":
-            return selectors.playlists_saved(self.request.user)
+            return selectors.playlist_list(self.request.user).filter(station__isnull=True)
         return selectors.playlist_list(self.request.user)
 
     def retrieve(self, request: Request, pk: str) -> Response:

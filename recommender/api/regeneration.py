@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.translation import gettext
@@ -14,9 +15,9 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
 from recommender import selectors
-from recommender.api.base import StrictQuery, StrictSerializer, valid_data
+from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.api.playlists import PlaylistOutput, generated_list, kept_response, own_list
-from recommender.models import Scope
+from recommender.models import Playlist, Scope
 from recommender.playlists import PlaylistRequest, playlist_regenerate
 from recommender.playlists.constraints import MAX_EXCLUDED
 from recommender.playlists.edits import MAX_ENTRIES
@@ -47,6 +48,19 @@ class RegenerationView(StrictQuery, APIView):
     permission_classes = [IsAuthenticated]
     scope = Scope.PLAYLISTS
     body_limit = 16 * 1024
+    action = "regenerate"
+    tag_readers = ("saved",)
+    long_actions = ("regenerate",)
+
+    def saved(self, request: Request, pk: UUID) -> Response:
+        """Answer as the address of the list itself does."""
+        return kept_response(
+            request, get_object_or_404(selectors.playlist_list(request.user), pk=pk)
+        )
+
+    def tag_lock(self) -> None:
+        own = Playlist.objects.select_for_update().filter(user=account(self.request))
+        get_object_or_404(own, pk=self.kwargs["pk"])
 
     @extend_schema(
         summary="Make one of your playlists again",
@@ -67,10 +81,11 @@ class RegenerationView(StrictQuery, APIView):
         stays = set(playlist.entries.values_list("song_id", flat=True))
         pinned = stays.intersection(data["pinned_song_ids"])
         wanted = _wanted(PlaylistRequest.from_json(playlist.request), pinned, data.get("seed"))
-        playlist_regenerate(
-            playlist=playlist, generated=generated_list(request, wanted), pinned=pinned
-        )
-        return kept_response(request, get_object_or_404(lists.all(), pk=pk))
+        generated = generated_list(request, wanted)
+        with transaction.atomic():
+            self.precondition_check(request)  # again: it took a while
+            playlist_regenerate(playlist=playlist, generated=generated, pinned=pinned)
+        return self.saved(request, pk)
 
 
 def _wanted(request: PlaylistRequest, pinned: set[int], seed: int | None) -> PlaylistRequest:

@@ -22,8 +22,9 @@ from mer.prediction import KEYS, MODES
 from recommender import selectors
 from recommender.api.base import LISTENERS, StrictQuery, unit_field, valid_data
 from recommender.models import Scope
-from recommender.playlists.seeded import Wish, recommendations
+from recommender.playlists.seeded import Wish, lists_of, recommendations
 from recommender.playlists.targets import song_unusable_error
+from recommender.throttles import request_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,6 +275,8 @@ class RecommendationsView(StrictQuery, APIView):
             bounds={name: (given.get(f"min_{name}"), given.get(f"max_{name}")) for name in _KNOWN},
             targets={name: given.get(f"target_{name}") for name in _KNOWN},
         )
+        for _ in range(lists_of(wish) - 1):  # this request counts as the first of them
+            request_limit(request, request.user)
         found = recommendations(wish=wish, user=request.user)
         songs = selectors.songs_credited(found.song_ids)
         answer = {
@@ -353,7 +356,7 @@ def _features(request: Request, song: Song) -> dict[str, Any] | None:
     return {
         "id": str(song.pk),
         "type": "audio_features",
-        "uri": f"affetti:track:{song.pk}",
+        "uri": f"spotify:track:{song.pk}",
         "track_href": _href(request, song.pk),
         "analysis_url": reverse("api:song-timeline", args=[song.pk], request=request),
         "duration_ms": _milliseconds(song),
@@ -371,7 +374,7 @@ def _milliseconds(song: Song) -> int | None:
 
 
 def _artist(pk: object, name: str) -> dict[str, Any]:
-    uri = f"affetti:artist:{pk}"
+    uri = f"spotify:artist:{pk}"
     return {
         "id": str(pk), "name": name, "type": "artist", "uri": uri, "href": None,
         "external_urls": {},
@@ -387,7 +390,7 @@ def _track(request: Request, song: Song) -> dict[str, Any]:
         "id": str(song.pk),
         "name": song.shown_title,
         "type": "track",
-        "uri": f"affetti:track:{song.pk}",
+        "uri": f"spotify:track:{song.pk}",
         "href": _href(request, song.pk),
         "artists": artists,
         "album": {
@@ -395,7 +398,7 @@ def _track(request: Request, song: Song) -> dict[str, Any]:
             "name": song.album,
             "type": "album",
             "album_type": "album",
-            "uri": None if album is None else f"affetti:album:{album}",
+            "uri": None if album is None else f"spotify:album:{album}",
             "href": None,
             "release_date": str(song.year) if song.year else None,
             "release_date_precision": "year",

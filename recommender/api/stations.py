@@ -112,6 +112,7 @@ class StationViewSet(
     queryset = Station.objects.none()
     serializer_class = StationOutput
     keysets = {"": NEWEST}
+    long_actions = ("refresh",)
 
     def get_queryset(self) -> QuerySet[Station]:
         return selectors.station_list(self.request.user)

@@ -207,25 +207,29 @@ class Text(Kind[str]):
 
 @dataclass(frozen=True)
 class MusicalKey(Text):
-    """A key by its name or its place on the Camelot wheel; empty for none."""
+    """Keys by their names or places on the Camelot wheel, with commas between; empty for none."""
 
-    longest: int = 30
+    longest: int = 400
     metavar: ClassVar[str] = "KEY"
 
     def check(self, value: object) -> str:
         text = super().check(value)
         if not text:
             return ""
-        code = key_find(text)
-        if code is None:
-            raise FieldError(
-                gettext("is no key: %(value)s; give one such as A minor, F# major or 8A")
-                % {"value": shown(text)}
-            )
-        return key_name(code)
+        return ", ".join(dict.fromkeys(key_name(_key(one)) for one in text.split(",")))
 
     def limits(self) -> str:
-        return "a key such as `A minor`, or `8A`"
+        return "keys such as `A minor` or `8A`, with commas between"
+
+
+def _key(text: str) -> int:
+    code = key_find(text.strip())
+    if code is None:
+        raise FieldError(
+            gettext("is no key: %(value)s; give one such as A minor, F# major or 8A")
+            % {"value": shown(text)}
+        )
+    return code
 
 
 @dataclass(frozen=True)

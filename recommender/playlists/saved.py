@@ -68,12 +68,7 @@ def playlist_save(
         user_id=user.pk,
         name=name.strip()[:200] or playlist_name(generated.request),
         request=generated.request.to_json(),
-        seed=generated.seed,
-        model_version=generated.model_version,
-        notes=list(generated.notes),
-        understood=[part.to_json() for part in generated.understood],
-        not_understood=list(generated.not_understood),
-        target={"valence": generated.valence, "arousal": generated.arousal},
+        **_told_of(generated),
     )
     _entries_set(playlist, edited(kept, edits, made=_Kept))
     return playlist
@@ -110,7 +105,8 @@ def playlist_regenerate(
 ) -> Playlist:
     """Put the songs of a new list in place of a saved one's; the former one stays as a version.
 
-    The `pinned` songs of the saved list keep their places.
+    The `pinned` songs of the saved list keep their places. What else is kept of a list, such as its
+    seed and its target, is from now on that of the new one, and stays so if it is taken back.
     """
     playlist = _locked(playlist)
     before = _entries_of(playlist)
@@ -121,12 +117,37 @@ def playlist_regenerate(
     ]
     stays = {at: entry for at, entry in enumerate(before) if entry.song_id in pinned}
     change = _MADE_AGAIN % {"seed": generated.seed}
-    return _changed(playlist, before, _around(stays, fresh), change)
+    _made_of(playlist, generated)
+    wanted = generated.request
+    # A list of so many minutes has about as many songs as the new one.
+    count = wanted.count if wanted.minutes is None else len(fresh)
+    return _changed(playlist, before, _around(stays, fresh, count), change)
 
 
-def _around(stays: Mapping[int, _Kept], fresh: Sequence[_Kept]) -> list[_Kept]:
-    """Return as many entries as there are fresh ones, with some that stay at their places."""
-    after = list(fresh[: max(0, len(fresh) - len(stays))])
+def _made_of(playlist: Playlist, generated: GeneratedPlaylist) -> None:
+    """Let a list tell how it was made; its request stays, but for a seed in it."""
+    if "seed" in playlist.request:
+        playlist.request = {**playlist.request, "seed": generated.seed}
+    for name, value in _told_of(generated).items():
+        setattr(playlist, name, value)
+    playlist.save(update_fields=["request", *_told_of(generated)])
+
+
+def _told_of(generated: GeneratedPlaylist) -> dict[str, Any]:
+    """Return what a saved list tells of how it was made."""
+    return {
+        "seed": generated.seed,
+        "model_version": generated.model_version,
+        "notes": list(generated.notes),
+        "understood": [part.to_json() for part in generated.understood],
+        "not_understood": list(generated.not_understood),
+        "target": {"valence": generated.valence, "arousal": generated.arousal},
+    }
+
+
+def _around(stays: Mapping[int, _Kept], fresh: Sequence[_Kept], count: int) -> list[_Kept]:
+    """Return at most `count` entries, with those that stay at their places."""
+    after = list(fresh[: max(0, count - len(stays))])
     for at, entry in sorted(stays.items()):
         after.insert(at, entry)  # at the end, if there are fewer
     return after

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 _POOL: Final = 3
 """So many times the songs that are wanted are ranked by targets that lists do not have."""
+_TEMPO_SHARE: Final = 0.1
+"""Songs whose tempo differs by this share from a target are looked for first."""
 _TONICS: Final = list(dict.fromkeys(tonic for tonic, _ in KEYS))
 _SECOND: Final = 1000.0
+_FASTEST: Final = 1000.0
 _EMPTY: Final = (PlaylistErrorCode.NO_SONG_MATCHES, PlaylistErrorCode.CATALOG_EMPTY)
 
 
@@ -67,13 +70,23 @@ def recommendations(*, wish: Wish, user: User | AnonymousUser | None = None) -> 
     and there is nothing else to go by.
     """
     seeds, known, artists = _seeds(wish)
+    keys = _keys(wish)
+    if keys == []:
+        return Recommendations([], seeds)
     base = _request(wish, known, artists)
+    if keys is not None:
+        base["key"] = ", ".join(keys)
     genres = wish.genres or ("",)
     share = -(-_count(wish) // len(genres))
-    lists = [_songs(base, genre, share, user) for genre in genres]
+    lists = [_nearest(base, genre, share, user, wish) for genre in genres]
     # In turn, so that every genre has its songs at the beginning, too.
     mixed = [pk for row in itertools.zip_longest(*lists) for pk in row if pk is not None]
     return Recommendations(_ranked(list(dict.fromkeys(mixed)), wish)[: wish.limit], seeds)
+
+
+def lists_of(wish: Wish) -> int:
+    """Return how many lists are made for a wish at most."""
+    return max(1, len(wish.genres)) * (1 if wish.targets["tempo"] is None else 2)
 
 
 def _count(wish: Wish) -> int:
@@ -82,9 +95,21 @@ def _count(wish: Wish) -> int:
 
 def _is_ranked(wish: Wish) -> bool:
     """Whether something is wanted of the songs that no field of a list says."""
-    others = ("tempo", "duration_ms", "key", "mode")
-    bounded = any(wish.bounds[name] != (None, None) for name in ("key", "mode"))
-    return bounded or any(wish.targets[name] is not None for name in others)
+    return any(wish.targets[name] is not None for name in ("tempo", "duration_ms", "key", "mode"))
+
+
+def _keys(wish: Wish) -> list[str] | None:
+    """Return the names of the keys that the bounds allow; None without bounds."""
+    bounds = (wish.bounds["key"], wish.bounds["mode"])
+    if bounds == ((None, None), (None, None)):
+        return None
+    (low, high), (least, most) = bounds
+    return [
+        f"{tonic} {mode}"
+        for tonic, mode in KEYS
+        if (low or 0) <= _TONICS.index(tonic) <= (11 if high is None else high)
+        and (least or 0) <= int(mode == MODES[0]) <= (1 if most is None else most)
+    ]
 
 
 def _seeds(wish: Wish) -> tuple[list[Seed], list[int], list[str]]:
@@ -144,6 +169,21 @@ def _request(wish: Wish, songs: Sequence[int], artists: Sequence[str]) -> dict[s
     return wanted
 
 
+def _nearest(
+    base: dict[str, Any], genre: str, count: int, user: User | AnonymousUser | None, wish: Wish
+) -> list[int]:
+    """Return songs of a genre: those about the target's tempo, and others if there are too few."""
+    target, found = wish.targets["tempo"], []
+    if target is not None:
+        low = max(target * (1 - _TEMPO_SHARE), base.get("tempo_from", 0.0))
+        high = min(target * (1 + _TEMPO_SHARE), base.get("tempo_to", _FASTEST))
+        if low < high:
+            found = _songs({**base, "tempo_from": low, "tempo_to": high}, genre, count, user)
+    if len(found) < count:
+        found += _songs(base, genre, count, user)
+    return list(dict.fromkeys(found))
+
+
 def _songs(
     base: dict[str, Any], genre: str, count: int, user: User | AnonymousUser | None
 ) -> list[int]:
@@ -158,15 +198,14 @@ def _songs(
 
 
 def _ranked(song_ids: list[int], wish: Wish) -> list[int]:
-    """Return the songs that keep to the bounds of key and mode, the nearest to the targets first.
+    """Return the songs that are there, the nearest to the targets first.
 
     Songs of which something that is wanted is not known come last.
     """
     if not _is_ranked(wish):
         return song_ids
     songs = songs_by_id(song_ids)
-    kept = [pk for pk in song_ids if pk in songs and _keeps(songs[pk], wish)]
-    return sorted(kept, key=lambda pk: _distance(songs[pk], wish))
+    return sorted((pk for pk in song_ids if pk in songs), key=lambda pk: _distance(songs[pk], wish))
 
 
 def _attributes(song: Song) -> dict[str, float | None]:
@@ -177,18 +216,6 @@ def _attributes(song: Song) -> dict[str, float | None]:
         "key": float(_TONICS.index(song.key)) if song.key else None,
         "mode": float(song.mode == MODES[0]) if song.mode else None,
     }
-
-
-def _keeps(song: Song, wish: Wish) -> bool:
-    held = _attributes(song)
-    for name in ("key", "mode"):
-        low, high = wish.bounds[name]
-        value = held[name]
-        if (low, high) == (None, None):
-            continue
-        if value is None or not (low or 0) <= value <= (11 if high is None else high):
-            return False
-    return True
 
 
 def _distance(song: Song, wish: Wish) -> float:

@@ -27,6 +27,8 @@ from recommender.throttles import (
     RedisStore,
     SQLiteStore,
     address,
+    limit,
+    rate_headers,
     words_turn,
 )
 from tests.factories import UserFactory
@@ -239,6 +241,15 @@ def test_a_clock_that_is_set_back_keeps_no_count() -> None:
 )
 def test_rates(text: str, rate: Rate) -> None:
     assert Rate.parse(text) == rate
+
+
+def test_a_rate_of_none(settings: SettingsWrapper) -> None:
+    settings.AFFETTI_THROTTLE_RATES = {**settings.AFFETTI_THROTTLE_RATES, "anon": "0/min"}
+    request = request_of("192.0.2.7")
+    with pytest.raises(Throttled):
+        limit("anon", "192.0.2.7", request)
+    headers = rate_headers(request)
+    assert (headers["RateLimit-Limit"], headers["RateLimit-Remaining"]) == ("0", "0")
 
 
 # --- addresses -----------------------------------------------------------------------------------

@@ -213,14 +213,15 @@ class Tempo(_Range):
 
 @register
 class Key(Constraint):
-    """Only songs of a key, as estimated; songs of unknown key are left out."""
+    """Only songs of one of some keys, as estimated; songs of unknown key are left out."""
 
     noun = kept(gettext_noop("key"))
     relaxed_at = 3
     key = Field[str](
         MusicalKey(),
         "",
-        "A key such as A minor, or 8A of the Camelot wheel; songs of unknown key are left out",
+        "Keys such as A minor, or 8A of the Camelot wheel, with commas between; "
+        "songs of unknown key are left out",
         label=_("Key"),
         group=Group.CONSTRAINT,
         is_tuning=True,
@@ -229,7 +230,7 @@ class Key(Constraint):
     def conditions(
         self, snapshot: IndexSnapshot, request: Values, user: User | AnonymousUser | None
     ) -> list[Condition]:
-        return [keys_condition([self.key.of(request)])]
+        return [keys_condition(self.key.of(request).split(", "))]
 
 
 @register

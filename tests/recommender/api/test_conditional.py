@@ -11,10 +11,13 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from recommender.accounts import token_create
+from recommender.api.playlists import generated_list
 from recommender.models import Playlist, Scope, Station
 from tests.factories import UserFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -160,6 +163,63 @@ def test_corrections_of_songs(ada: APIClient, songs: list[Song]) -> None:
     assert ada.put(address, body, format="json", HTTP_IF_MATCH=tag).status_code == 412
 
 
+def test_a_list_made_again(ada: APIClient, playlist: str) -> None:
+    tag = ada.get(playlist)["ETag"]
+    address = f"{playlist}regenerate/"
+    sent: dict[str, Any] = {"data": {"seed": 5}, "format": "json"}
+    assert ada.post(address, **sent, HTTP_IF_MATCH='"other"').status_code == 412
+    changed = ada.post(address, **sent, HTTP_IF_MATCH=tag)
+    assert changed.status_code == 200, changed.content
+    assert ada.post(address, **sent, HTTP_IF_MATCH=tag).status_code == 412
+    ada.force_authenticate(UserFactory())
+    assert ada.post(address, **sent, HTTP_IF_MATCH="*").status_code == 404
+
+
+def test_a_list_that_changes_while_it_is_made_again(
+    ada: APIClient, playlist: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = ada.get(playlist)["ETag"]
+
+    def slow(request: Any, wanted: Any) -> Any:
+        Playlist.objects.update(name="Renamed meanwhile")
+        return generated_list(request, wanted)
+
+    monkeypatch.setattr("recommender.api.regeneration.generated_list", slow)
+    late = ada.post(f"{playlist}regenerate/", {"seed": 5}, format="json", HTTP_IF_MATCH=tag)
+    assert late.status_code == 412
+    assert ada.get(playlist).json()["seed"] != 5
+
+
+def test_a_station_is_checked_before_it_is_made(ada: APIClient, station: str) -> None:
+    tag = ada.get(station)["ETag"]
+    assert ada.post(f"{station}refresh/", HTTP_IF_MATCH='"other"').status_code == 412
+    assert ada.post(f"{station}refresh/", HTTP_IF_MATCH=tag).status_code == 200
+    assert ada.post(f"{station}refresh/", HTTP_IF_MATCH=tag).status_code == 412
+
+
+def test_indents_change_no_tag(ada: APIClient, station: str) -> None:
+    plain = ada.get(station)
+    wide = ada.get(station, HTTP_ACCEPT="application/json; indent=2")
+    assert wide.content != plain.content
+    assert wide["ETag"] == plain["ETag"]
+    sent: dict[str, Any] = {"data": {"name": "x"}, "format": "json"}
+    assert ada.patch(station, **sent, HTTP_IF_MATCH=wide["ETag"]).status_code == 200
+
+
+def test_who_may_not_has_no_transaction(
+    api: APIClient, ada: APIClient, station: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun() -> None:
+        raise AssertionError("a transaction was begun")
+
+    stranger = UserFactory()
+    api.force_authenticate(None)
+    monkeypatch.setattr("recommender.api.conditional.transaction.atomic", begun)
+    assert api.delete(station, HTTP_IF_MATCH="*").status_code == 401
+    api.force_authenticate(stranger)
+    assert api.put("/api/v1/songs/1/like/", HTTP_IF_MATCH="*").status_code == 412
+
+
 def test_where_there_is_no_tag_nothing_is_changed(ada: APIClient, songs: list[Song]) -> None:
     address = f"/api/v1/songs/{songs[0].pk}/"
     response = ada.put(f"{address}like/", HTTP_IF_MATCH="*")
@@ -192,26 +252,47 @@ def test_by_a_token(user: User, songs: list[Song]) -> None:
     assert api.patch(address, **sent, HTTP_IF_MATCH=tag).status_code == 412
 
 
+def at_once(user: User, address: str, change: Callable[[APIClient, str, int], Any]) -> list[int]:
+    """Return the statuses of four changes by clients that have the same tag."""
+    wait, answers = threading.Barrier(4), []
+
+    def changed(number: int) -> None:
+        api = APIClient()
+        api.force_authenticate(user)
+        tag = api.get(address)["ETag"]
+        wait.wait()
+        answers.append(change(api, tag, number).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=changed, args=[n]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(answers)
+
+
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a database in memory takes no threads")
 @pytest.mark.django_db(transaction=True)
 def test_of_two_at_once_one_changes_it(songs: list[Song]) -> None:
     user = UserFactory()
     station = Station.objects.create(user=user, name="Mornings", request={})
     address = f"/api/v1/stations/{station.pk}/"
-    wait, answers = threading.Barrier(4), []
 
-    def change(name: str) -> None:
-        api = APIClient()
-        api.force_authenticate(user)
-        tag = api.get(address)["ETag"]
-        wait.wait()
-        sent = api.patch(address, {"name": name}, format="json", HTTP_IF_MATCH=tag)
-        answers.append(sent.status_code)
-        connection.close()
+    def change(api: APIClient, tag: str, number: int) -> Any:
+        return api.patch(address, {"name": f"{number}"}, format="json", HTTP_IF_MATCH=tag)
 
-    threads = [threading.Thread(target=change, args=[f"Name {n}"]) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers) == [200, 412, 412, 412]
+    assert at_once(user, address, change) == [200, 412, 412, 412]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a database in memory takes no threads")
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_corrects_a_song(songs: list[Song]) -> None:
+    address = f"/api/v1/songs/{songs[0].pk}/correction/"
+    user = UserFactory(is_staff=True, is_superuser=True)
+
+    def change(api: APIClient, tag: str, number: int) -> Any:
+        body = {"valence": number / 10, "arousal": 0.5}
+        return api.put(address, body, format="json", HTTP_IF_MATCH=tag)
+
+    assert at_once(user, address, change) == [204, 412, 412, 412]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -118,6 +118,54 @@ def test_a_bug_leaves_the_key_free(ada: APIClient, monkeypatch: pytest.MonkeyPat
     assert post(ada, STATIONS, STATION).status_code == 201
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_after_the_effect_keeps_the_key(
+    ada: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    ada.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("recommender.api.stations.StationOutput.get_version", broken)
+        assert post(ada, STATIONS, STATION).status_code == 500
+    again = post(ada, STATIONS, STATION)
+    assert (again.status_code, again.json()["code"]) == (409, "IDEMPOTENCY_IN_FLIGHT")
+    assert Station.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_is_no_effect(ada: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**fields: object) -> None:
+        with transaction.atomic():
+            Station.objects.create(user=fields["user"], name="x", request={})
+            raise ZeroDivisionError
+
+    ada.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("recommender.api.stations.stations.station_create", broken)
+        assert post(ada, STATIONS, STATION).status_code == 500
+    assert not Station.objects.exists()
+    assert post(ada, STATIONS, STATION).status_code == 201
+
+
+def test_an_answer_comes_before_the_check_of_a_tag(ada: APIClient, songs: list[Song]) -> None:
+    wanted = {"moods": ["calm"], "count": 3, "min_match": 0}
+    made = ada.post("/api/v1/playlists/", wanted, format="json").json()
+    address = f"/api/v1/playlists/{made['id']}/"
+    body = {"edits": [{"kind": "remove", "song_id": made["entries"][0]["song"]["id"]}]}
+    sent: dict[str, Any] = {"format": "json", "HTTP_IDEMPOTENCY_KEY": "k"}
+    tag = ada.get(address)["ETag"]
+    late = ada.post(f"{address}edit/", body, HTTP_IF_MATCH='"old"', **sent)
+    assert late.status_code == 412
+    assert not KeyedRequest.objects.exists()
+    first, again = (ada.post(f"{address}edit/", body, HTTP_IF_MATCH=tag, **sent) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200), again.content
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+    other = ada.post(f"{address}edit/", body, HTTP_IF_MATCH="*", **sent)
+    assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
 def test_keys_of_two_users_never_meet(ada: APIClient) -> None:
     mine = post(ada, STATIONS, STATION).json()
     ada.force_authenticate(UserFactory())
@@ -162,6 +210,21 @@ def test_secrets_are_not_stored(ada: APIClient) -> None:
     assert not KeyedRequest.objects.exists()
 
 
+def test_a_visitor_is_told_that_a_login_takes_no_key(api: APIClient, user: User) -> None:
+    body = {"username": user.get_username(), "password": "x"}
+    for path in ("login", "logout"):
+        response = post(api, f"/api/v1/auth/{path}/", body)
+        assert (response.status_code, response.json()["code"]) == (400, "IDEMPOTENCY_REFUSED")
+
+
+def test_what_only_reads_stores_nothing(ada: APIClient, songs: list[Song]) -> None:
+    for _ in range(2):
+        answer = post(ada, "/api/v1/songs/lookup/", {"ids": [songs[0].pk]})
+        assert answer.status_code == 200
+        assert "Idempotent-Replayed" not in answer
+    assert not KeyedRequest.objects.exists()
+
+
 def test_what_is_stored_tells_neither_key_nor_request(ada: APIClient) -> None:
     post(ada, STATIONS, {**STATION, "name": "Very secret"}, key="my key")
     row = KeyedRequest.objects.get()
@@ -199,9 +262,29 @@ def test_old_answers_are_swept(ada: APIClient, monkeypatch: pytest.MonkeyPatch) 
     KeyedRequest.objects.filter(pk=oldest.pk).update(created_at=timezone.now() - timedelta(days=2))
     ada.force_authenticate(UserFactory())
     post(ada, STATIONS, STATION)
-    assert sweep_keyed_requests() == {"deleted": 3}
-    assert KeyedRequest.objects.count() == 4
+    assert sweep_keyed_requests() == {"deleted": 1}
+    assert KeyedRequest.objects.count() == 3
     assert "Idempotent-Replayed" in post(ada, STATIONS, STATION)
+
+
+def test_old_answers_give_way_at_once(ada: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replays, "MOST_KEYS", 3)
+    for n in range(6):
+        post(ada, STATIONS, STATION, key=str(n))
+    assert KeyedRequest.objects.count() == 3
+    assert "Idempotent-Replayed" in post(ada, STATIONS, STATION, key="5")
+    assert "Idempotent-Replayed" not in post(ada, STATIONS, STATION, key="2")
+
+
+def test_answers_have_so_many_bytes(ada: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(ada, STATIONS, STATION, key="0")
+    size = len(bytes(KeyedRequest.objects.get().body))
+    monkeypatch.setattr(replays, "MOST_BYTES", 2 * size + size // 2)
+    for n in range(1, 6):
+        post(ada, STATIONS, STATION, key=str(n))
+    assert KeyedRequest.objects.count() == 3  # the last is not trimmed before the next comes
+    assert "Idempotent-Replayed" in post(ada, STATIONS, STATION, key="5")
+    assert "Idempotent-Replayed" not in post(ada, STATIONS, STATION, key="1")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -41,7 +41,21 @@ def test_in_the_order_asked_for(
     assert found["songs"][0]["emotion"] is not None
     assert found["unknown"] == [str(10**12), str(songs[9].pk), str(uuid.UUID(int=1)), "b" * 64]
     by_name = {one["asked"]: one["song_ids"] for one in found["found"]}
-    assert by_name[RECORDING] == [songs[3].pk, songs[4].pk]
+    assert by_name[RECORDING.upper()] == [songs[3].pk, songs[4].pk]
+
+
+def test_names_come_back_as_they_were_sent(api: APIClient) -> None:
+    unknown = str(uuid.UUID(int=0xABCDEF)).upper()
+    found = api.post(LOOKUP, {"musicbrainz_recording_ids": [unknown]}, format="json").json()
+    assert found["unknown"] == [unknown]
+    assert found["found"] == [{"asked": unknown, "song_ids": []}]
+
+
+def test_many_files_of_one_recording(api: APIClient, songs: list[Song]) -> None:
+    Song.objects.update(musicbrainz_recording_id=RECORDING)
+    found = api.post(LOOKUP, {"musicbrainz_recording_ids": [RECORDING]}, format="json").json()
+    assert found["found"][0]["song_ids"] == [song.pk for song in songs[:10]]
+    assert len(found["songs"]) == 10
 
 
 def test_five_hundred(

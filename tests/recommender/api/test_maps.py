@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from catalog.models import SongEmotion
 from recommender import song_map
 from tests.factories import SongEmotionFactory
 
@@ -28,6 +29,22 @@ def read(body: bytes) -> tuple[bytes, int, list[int], list[float], list[float]]:
     places = np.frombuffer(body, "<u2", 2 * count, 12 + 4 * count).reshape(2, count) / 65_535
     assert len(body) == 12 + 8 * count
     return magic, total, ids, places[0].tolist(), places[1].tolist()
+
+
+@pytest.mark.parametrize("zoom", [0, 2, 5, 16])
+def test_a_tile_has_the_songs_of_its_square(api: APIClient, songs: list[Song], zoom: int) -> None:
+    for place in ((0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (0.5, 0.25), (0.49999, 0.75)):
+        SongEmotionFactory(valence=place[0], arousal=place[1])
+    side = 2**zoom
+    held: dict[tuple[int, int], list[int]] = {}
+    for emotion in SongEmotion.objects.order_by("song_id"):
+        place = np.float32([emotion.valence, emotion.arousal])
+        column, row = np.minimum(place * side, side - 1).astype(int).tolist()
+        held.setdefault((column, row), []).append(emotion.song_id)
+    assert sum(map(len, held.values())) == 17
+    for (column, row), wanted in held.items():
+        _, total, ids, _, _ = read(api.get(f"{MAP}tiles/{zoom}/{column}/{row}/").content)
+        assert (total, ids) == (len(wanted), wanted)
 
 
 @pytest.mark.parametrize("path", [MAP, f"{MAP}tiles/0/0/0/"])

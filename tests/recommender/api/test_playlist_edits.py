@@ -143,10 +143,37 @@ class TestRegenerate:
         assert len(after) == len(set(after)) == 4
         assert before[0] not in after
         assert answer.json()["version"] == 2
+        assert answer.json()["seed"] == api.get(address).json()["seed"] == 7
+        assert answer.json()["notes"] == Playlist.objects.get().notes
         versions = api.get(f"{address}versions/").json()
         assert versions[0]["change"] == "Made again, with the seed 7"
         restored = api.post(f"{address}restore/", {"version": 1}, format="json").json()
         assert ids(restored) == before
+
+    def test_pinned_songs_do_not_shorten_it(
+        self, api: APIClient, user: User, songs: list[Song]
+    ) -> None:
+        api.force_authenticate(user)
+        wanted = {"moods": ["calm"], "count": len(songs), "min_match": 0, "seed": 3}
+        made = api.post("/api/v1/playlists/", wanted, format="json").json()
+        address = f"/api/v1/playlists/{made['id']}/"
+        for seed in (5, 6):  # the pinned songs are half of all there are
+            body = {"pinned_song_ids": ids(made)[::2], "seed": seed}
+            again = api.post(f"{address}regenerate/", body, format="json").json()
+            assert sorted(ids(again)) == sorted(ids(made))
+            assert ids(again)[::2] == ids(made)[::2]
+            assert (again["seed"], again["request"]["seed"]) == (seed, seed)
+
+    def test_it_tells_how_it_was_made_last(self, api: APIClient, made: dict[str, Any]) -> None:
+        row = Playlist.objects.get()
+        Playlist.objects.update(
+            notes=["old"], understood=[{"kind": "x"}], target={}, model_version="old"
+        )
+        api.post(f"/api/v1/playlists/{made['id']}/regenerate/", {"seed": 9}, format="json")
+        after = Playlist.objects.get()
+        for name in ("notes", "understood", "target", "model_version"):
+            assert getattr(after, name) == getattr(row, name), name
+        assert after.seed == 9
 
     def test_the_seed_decides(self, api: APIClient, made: dict[str, Any]) -> None:
         address = f"/api/v1/playlists/{made['id']}/regenerate/"
@@ -182,12 +209,13 @@ def test_pinned_songs_beyond_the_end() -> None:
     def entries(*song_ids: int) -> list[Any]:
         return [saved._Kept(pk) for pk in song_ids]
 
-    def around(stays: dict[int, int], *fresh: int) -> list[int]:
+    def around(count: int, stays: dict[int, int], *fresh: int) -> list[int]:
         kept = {at: saved._Kept(pk) for at, pk in stays.items()}
-        return [one.song_id for one in saved._around(kept, entries(*fresh))]
+        return [one.song_id for one in saved._around(kept, entries(*fresh), count)]
 
-    assert around({}, 1, 2) == [1, 2]
-    assert around({0: 9, 3: 8}, 1, 2, 3, 4) == [9, 1, 2, 8]
-    assert around({2: 9, 7: 8}, 1) == [9, 8]
-    assert around({1: 9}) == [9]
-    assert around({5: 9}, 1, 2, 3) == [1, 2, 9]
+    assert around(2, {}, 1, 2) == [1, 2]
+    assert around(4, {0: 9, 3: 8}, 1, 2, 3, 4) == [9, 1, 2, 8]
+    assert around(4, {0: 9, 3: 8}, 1, 2) == [9, 1, 2, 8]
+    assert around(1, {2: 9, 7: 8}, 1) == [9, 8]
+    assert around(3, {1: 9}) == [9]
+    assert around(3, {5: 9}, 1, 2, 3) == [1, 2, 9]

@@ -52,7 +52,7 @@ def test_the_shape(api: APIClient, songs: list[Song]) -> None:
     assert songs[0].pk not in ids(body)
     track = next(track for track in body["tracks"] if track["id"] == str(songs[5].pk))
     assert track["artists"][0]["name"] == "Artist 5"
-    assert track["uri"] == f"affetti:track:{songs[5].pk}"
+    assert track["uri"] == f"spotify:track:{songs[5].pk}"
     assert (track["explicit"], track["track_number"]) == (True, 3)
     assert track["album"]["release_date"] == "1999"
     assert track["duration_ms"] == round(1000 * (songs[5].duration_seconds or 0))
@@ -111,6 +111,35 @@ def test_keys_and_modes(api: APIClient, songs: list[Song]) -> None:
     assert ids(ask(api, target_key=9, target_mode=1))[0] == songs[4].pk
     features = api.get(f"{FEATURES}{songs[3].pk}/").json()
     assert (features["key"], features["mode"]) == (9, 0)
+
+
+def test_a_key_that_few_songs_have(api: APIClient, songs: list[Song]) -> None:
+    far = songs[0]  # the least like what is wanted, so beyond any pool of three songs
+    Song.objects.filter(pk=far.pk).update(estimated_key=9 + 12, key_confidence=1.0)
+    wanted = {"target_valence": 0.9, "target_energy": 0.9, "limit": 1}
+    assert ids(ask(api, **wanted, min_key=8, max_key=10)) == [far.pk]
+    assert ids(ask(api, **wanted, max_mode=0)) == [far.pk]
+    assert ids(ask(api, **wanted, min_key=9, max_key=9, min_mode=1)) == []
+    assert ids(ask(api, **wanted, min_key=10, max_key=9)) == []
+
+
+def test_a_tempo_that_few_songs_have(api: APIClient, songs: list[Song]) -> None:
+    Song.objects.update(bpm=90)
+    Song.objects.filter(pk=songs[0].pk).update(bpm=171)
+    wanted = {"target_valence": 0.9, "target_energy": 0.9, "target_tempo": 170}
+    assert ids(ask(api, **wanted, limit=1)) == [songs[0].pk]
+    found = ids(ask(api, **wanted, limit=3))
+    assert (found[0], len(found)) == (songs[0].pk, 3)
+    assert songs[0].pk not in ids(ask(api, **wanted, max_tempo=100, limit=3))
+
+
+def test_each_list_counts(api: APIClient, songs: list[Song]) -> None:
+    def left(**query: object) -> int:
+        return int(api.get(ASKED, query)["RateLimit-Remaining"])
+
+    before = left(seed_genres="a")
+    assert before - left(seed_genres="a,b,c") == 3
+    assert before - left(seed_genres="a,b", target_tempo=100) == 3 + 4
 
 
 def test_genres_share_the_list(api: APIClient, songs: list[Song]) -> None:
@@ -226,6 +255,14 @@ def test_spotipy(live_server: LiveServer, user: User, songs: list[Song]) -> None
     wanted = [track["id"] for track in found["tracks"]]
     features = client.audio_features(wanted)
     assert [one["id"] for one in features] == wanted
+    uris = [track["uri"] for track in found["tracks"]]
+    assert [one["uri"] for one in client.audio_features(uris)] == uris
+    again = client.recommendations(seed_tracks=uris[:2], limit=5)
+    assert [seed["id"] for seed in again["seeds"]] == wanted[:2]
+    artist = Artist.objects.create(name="Artist 5", key="artist 5")
+    SongCredit.objects.create(song=songs[5], artist=artist, name="Artist 5", position=0)
+    named = client.recommendations(seed_artists=[f"spotify:artist:{artist.pk}"], limit=11)
+    assert named["seeds"][0]["id"] == str(artist.pk)
     with pytest.raises(spotipy.SpotifyException) as refused:
         client.recommendations(limit=5)
     assert refused.value.http_status == 400
