@@ -375,7 +375,8 @@ _VERSIONS: Final[Mapping[str, _Row]] = {
 
 def error_codes(status: int) -> list[ErrorCode]:
     """Return the codes of the error responses with a status, in the order of `ErrorCode`."""
-    rows = (*_TABLE.values(), *_PLAYLISTS.values(), *_ACCOUNTS.values(), _BUG)
+    tables = (_TABLE, _PLAYLISTS, _KEYED, _ACCOUNTS)
+    rows = (*(row for table in tables for row in table.values()), _BUG)
     found = {row.code for row in rows if row.status == status}
     return [code for code in ErrorCode if code in found]
 

@@ -1,7 +1,7 @@
 """What the generated OpenAPI schema does not contain by itself.
 
-An operation that comes later gets its error responses from here: those that its method, body,
-address, login and scope lead to. A view adds another one by naming its status among the
+An operation that comes later gets its headers and error responses from here: those that its method,
+body, address, login and scope lead to. A view adds another one by naming its status among the
 `responses` of `extend_schema`, with a description and no serializer.
 """
 
@@ -11,8 +11,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import SAFE_METHODS
 
+from recommender.api.base import StrictQuery
 from recommender.api.examples import examples_add
+from recommender.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from recommender.error_answers import ErrorCode, error_codes
 
 if TYPE_CHECKING:
@@ -63,6 +66,11 @@ _EXAMPLES: Final[Mapping[int, tuple[ErrorCode, str, dict[str, Any]]]] = {
         "Another request has made, changed or deleted what this one needs. Try again.",
         {},
     ),
+    HTTPStatus.PRECONDITION_FAILED: (
+        ErrorCode.PRECONDITION_FAILED,
+        "This has changed since you read it. Read it again, then change it.",
+        {},
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         ErrorCode.REQUEST_TOO_LARGE,
         "The body is larger than 65536 bytes.",
@@ -76,6 +84,11 @@ _EXAMPLES: Final[Mapping[int, tuple[ErrorCode, str, dict[str, Any]]]] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
         'Unsupported media type "text/plain" in request.',
+        {},
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        ErrorCode.IDEMPOTENCY_KEY_REUSED,
+        "This Idempotency-Key was sent with another request. Use another key.",
         {},
     ),
     HTTPStatus.TOO_MANY_REQUESTS: (
@@ -92,6 +105,26 @@ _EXAMPLES: Final[Mapping[int, tuple[ErrorCode, str, dict[str, Any]]]] = {
 """An answer of each status, with a code that the status has."""
 _SERVER: Final = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _OF_SERVER: Final = "5XX"
+_IF_MATCH: Final = "If-Match"
+_IF_NONE_MATCH: Final = "If-None-Match"
+_HEADERS: Final[Mapping[str, dict[str, Any]]] = {
+    IDEMPOTENCY_KEY: {
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+        "description": "Of your choice: the same request with the same key is done once.",
+    },
+    _IF_MATCH: {
+        "schema": {"type": "string"},
+        "description": "The ETag of what you have read: it is changed only if it is still so.",
+    },
+    _IF_NONE_MATCH: {
+        "schema": {"type": "string"},
+        "description": "The ETag that you have: if nothing has changed, the answer is 304.",
+    },
+}
+_STATUSES: Final = {
+    _IF_MATCH: HTTPStatus.PRECONDITION_FAILED,
+    IDEMPOTENCY_KEY: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
 
 
 class ClientSchema(AutoSchema):
@@ -107,6 +140,12 @@ class ClientSchema(AutoSchema):
         if operation is None:
             return None
         responses = operation["responses"]
+        headers = list(self._headers(responses))
+        if headers:
+            parameters = [{"in": "header", "name": name, **_HEADERS[name]} for name in headers]
+            operation["parameters"] = [*operation.get("parameters", ()), *parameters]
+        if _IF_NONE_MATCH in headers:
+            responses["304"] = {"description": "Nothing has changed."}
         for status, response in responses.items():
             if status.isdecimal() and int(status) >= HTTPStatus.BAD_REQUEST:
                 response["content"] = _content(int(status))
@@ -116,6 +155,20 @@ class ClientSchema(AutoSchema):
         operation["responses"] = dict(sorted(responses.items()))
         examples_add(operation)
         return operation
+
+    def _headers(self, responses: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the names of the headers that `Conditional` and `Replayed` read."""
+        view = self.view
+        if not isinstance(view, StrictQuery) or not view.keeps_answers:
+            return
+        if self.method in SAFE_METHODS:
+            if "application/json" in responses.get("200", {}).get("content", {}):
+                yield _IF_NONE_MATCH
+            return
+        if self.method == "POST" and view.takes_keys:
+            yield IDEMPOTENCY_KEY
+        if "{id}" in self.path and any(hasattr(view, name) for name in view.tag_readers):
+            yield _IF_MATCH
 
 
 def _error_statuses(view: Any, method: str, operation: Mapping[str, Any]) -> Iterator[HTTPStatus]:
@@ -135,6 +188,9 @@ def _error_statuses(view: Any, method: str, operation: Mapping[str, Any]) -> Ite
         yield HTTPStatus.REQUEST_URI_TOO_LONG
     if method not in ("GET", "HEAD"):
         yield HTTPStatus.CONFLICT
+    for name, status in _STATUSES.items():
+        if name in {one["name"] for one in parameters}:
+            yield status
     if "requestBody" in operation:
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE

@@ -38,8 +38,8 @@ def test_a_tile_has_the_songs_of_its_square(api: APIClient, songs: list[Song], z
     side = 2**zoom
     held: dict[tuple[int, int], list[int]] = {}
     for emotion in SongEmotion.objects.order_by("song_id"):
-        place = np.float32([emotion.valence, emotion.arousal])
-        column, row = np.minimum(place * side, side - 1).astype(int).tolist()
+        at = np.array([emotion.valence, emotion.arousal], np.float32)
+        column, row = np.minimum(at * side, side - 1).astype(int).tolist()
         held.setdefault((column, row), []).append(emotion.song_id)
     assert sum(map(len, held.values())) == 17
     for (column, row), wanted in held.items():

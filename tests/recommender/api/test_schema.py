@@ -56,6 +56,34 @@ def _error(schema: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     return found["content"]["application/json"]  # type: ignore[no-any-return]
 
 
+def test_headers_are_those_that_views_read(generated: str) -> None:
+    paths = yaml.safe_load(generated)["paths"]
+
+    def headers(method: str, path: str) -> set[str]:
+        operation = paths[f"/api/v1/{path}"][method]
+        found = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "header"}
+        for name, status in (("If-None-Match", "304"), ("If-Match", "412")):
+            assert (name in found) == (status in operation["responses"]), (method, path)
+        assert ("Idempotency-Key" in found) == ("422" in operation["responses"]), (method, path)
+        return found
+
+    key, match = {"Idempotency-Key"}, {"If-Match"}
+    assert headers("get", "playlists/") == headers("get", "songs/{id}/") == {"If-None-Match"}
+    assert headers("post", "playlists/") == headers("post", "imports/") == key
+    assert headers("post", "playlists/{id}/edit/") == key | match
+    assert headers("post", "playlists/{id}/regenerate/") == key | match
+    assert headers("patch", "stations/{id}/") == headers("delete", "stations/{id}/") == match
+    assert headers("put", "songs/{id}/correction/") == match
+    for method, path in (
+        ("get", "tokens/"),
+        ("post", "tokens/"),
+        ("post", "auth/login/"),
+        ("post", "songs/lookup/"),
+        ("put", "songs/{id}/like/"),
+    ):
+        assert headers(method, path) == set(), path
+
+
 def test_examples_of_errors_have_a_code_of_their_status(generated: str) -> None:
     responses = yaml.safe_load(generated)["components"]["responses"]
     assert len(responses) >= 10
