@@ -134,6 +134,24 @@ def test_words_and_tools_of_the_map_do_not_overlap(page: Page, plane: Locator, w
     assert page.evaluate(OVERLAPS) == []
 
 
+def test_the_point_says_what_the_list_says(page: Page, plane: Locator) -> None:
+    reading, cursor = page.locator("[data-plane-reading]"), page.locator("[data-cursor]")
+    page.locator(".big-moods").get_by_role("button", name="Calm", exact=True).click()
+    expect(page.locator("[data-panel-name]")).to_have_text("Calm")
+    expect(reading).to_contain_text("Nearest mood: calm")
+    expect(cursor).to_be_visible()
+    page.mouse.move(*at(plane, 0.3, 0.75))
+    page.mouse.down()
+    page.mouse.move(*at(plane, 0.7, 0.2), steps=5)
+    page.mouse.up()
+    expect(page.locator("[data-panel-name]")).to_have_text("From tense to calm")
+    expect(reading).to_have_text("")
+    expect(cursor).to_be_hidden()
+    page.mouse.click(*at(plane, 0.6, 0.6))
+    expect(cursor).to_be_visible()
+    expect(reading).to_contain_text("Nearest mood:")
+
+
 CROSSED = """() => {
   const map = document.querySelector('[data-map]');
   const {left, top} = map.getBoundingClientRect();

@@ -292,9 +292,8 @@ onElement("[data-map]", (map) => {
   // The point and its words say what the list says: they go to a mood, and leave for other lists.
   function followTo(query) {
     const mood = view.labels.placeOf(query.get("mood"));
-    const isOfPoint = ["valence", "journey"].some((name) => query.has(name));
     if (mood) choose(mood);
-    else if (isOfPoint) show(current());
+    else if (query.has("valence")) show(current());
     else if (String(query)) hide(); // a list was closed else
   }
   document.addEventListener("affetti:song", onSong);
