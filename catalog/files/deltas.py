@@ -84,7 +84,8 @@ def delta_apply(delta: bytes, source: BinaryIO, target: BinaryIO | None = None) 
 
 def _delta(source: bytes, made: bytes) -> bytes:
     """Return the delta that makes `made` of `source`."""
-    steps, place, start, length, own = [], 0, 0, 0, 0
+    steps: list[bytes] = []
+    place = start = length = own = 0
     for begin, target, count in [*_runs(source, made), (0, len(made), 0)]:
         own += target - place
         if own > _MOST_OWN_BYTES or len(steps) > _MOST_RUNS:
