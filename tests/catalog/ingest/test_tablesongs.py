@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 import tracemalloc
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisCase
@@ -572,8 +574,24 @@ def test_lyrics_that_staff_typed_stay_when_the_row_changes(library: Library) -> 
 
 def test_one_import_of_a_table_at_a_time(library: Library) -> None:
     other = table_library(name="Other")
-    with table_held(library):
+    is_held, is_done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with table_held(library):
+                is_held.set()
+                is_done.wait(30)
+        finally:
+            connection.close()  # of this thread
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert is_held.wait(30)
         with pytest.raises(PathError, match="is being imported already"):
             take(library, {"id": 1, "title": "One"})
         assert take(other, {"id": 1, "title": "One"}).added == 1
+    finally:
+        is_done.set()
+        holder.join()
     assert take(library, {"id": 1, "title": "One"}).added == 1
