@@ -48,6 +48,8 @@ class _RequestFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-u
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = self.target.kind.schema()
+        if "enum" in schema and self.target.allow_null:
+            return {**schema, "enum": [*schema["enum"], None]}
         return schema
 
 
