@@ -83,6 +83,7 @@ class SignIn:
         """
         if not self.is_on:
             return {}
+        backend: dict[str, Any]
         if redis_url:
             backend = {
                 "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -24,7 +24,7 @@ class LockedFileCache(FileBasedCache):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        folder = Path(self._dir)
+        folder = Path(self._dir)  # type: ignore[attr-defined]  # the stubs lack it
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -9,10 +9,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
 
 from catalog.ingest.tablesongs import table_library, table_take
 from catalog.models import Library, Song
 from recommender.accounts import app_password_create
+from recommender.feedback import song_like
 from recommender.index import index_build
 from recommender.playlists import (
     PlaylistRequest,
@@ -322,6 +324,18 @@ def test_the_api_takes_a_table_whole_or_in_parts(staff_client: Client) -> None:
         assert post(**body).status_code == 400
     assert post(text="title\nx", name=" ").status_code == 400
     assert Client().post("/api/v1/libraries/table/").status_code in {401, 403}
+
+
+def test_likes_without_audio_offer_nothing_to_play(
+    client: Client, user: User, silent: list[Song], files: list[Song]
+) -> None:
+    client.force_login(user)
+    song_like(user=user, song_id=silent[0].pk)
+    page = client.get(reverse("own-feedback")).content.decode()
+    assert "Silent 0" in page
+    assert "data-play-all" not in page
+    song_like(user=user, song_id=files[0].pk)
+    assert 'data-play-all="liked"' in client.get(reverse("own-feedback")).content.decode()
 
 
 def test_plugins_of_audiomuse_never_see_it(
