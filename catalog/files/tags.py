@@ -22,6 +22,7 @@ from mutagen.mp4 import MP4Tags
 
 from catalog.files.chunks import chunk_texts, vorbis_bytes
 from catalog.files.names import is_various, named_by
+from catalog.files.ours import ours_of
 from mer.audio.child import run_in_child
 from mer.audio.decoding import tags_of_container
 from mer.errors import AudioError
@@ -85,8 +86,6 @@ _LYRICS: Final = (
     *("unsynclyrics", "\xa9lyr", "wmlyrics", "sylt", "syncedlyrics", "synchronisedlyrics"),
     *("synchronizedlyrics", "lyricssynchronised", "wmlyricssynchronised", "lyrics3"),
 )
-OURS: Final = ("mood", "bpm", "key")
-"""Fields that `catalog.files.writing` writes."""
 # Fields whose words a wrong code page spoils.
 _TEXTS: Final = (
     *("title", "artist", "album_artist", "album", "genre", "artists", "artist_sort", "mood"),
@@ -186,16 +185,6 @@ def read_tags(path: Path, relative: PurePath | None = None) -> Tags:
 def read_fields(path: Path) -> tuple[_Values, str]:
     """Return the texts of each field, mended, and the code page that they were mended from."""
     return _mended(_fields(_read(path)))
-
-
-def ours_of(marks: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return what `catalog.files.writing` wrote, by field, as the tag AFFETTI says."""
-    written: dict[str, tuple[str, ...]] = {}
-    for mark in marks:
-        name, _, value = mark.partition("=")
-        if value and name in OURS:
-            written[name] = (*written.get(name, ()), value)
-    return written
 
 
 def _of_people(values: _Values) -> _Values:

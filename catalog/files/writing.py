@@ -19,7 +19,8 @@ import mediafile
 
 from catalog.errors import FileUnusableError
 from catalog.files.deltas import deltas_between
-from catalog.files.tags import OURS, ours_of, read_fields
+from catalog.files.ours import OURS, ours_of
+from catalog.files.tags import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 600 * 1024**2
 """A larger file needs more memory than a child process may have."""
 _NAMES: Final = {"mood": "mood", "bpm": "bpm", "key": "initial_key"}
-"""The field of `mediafile` for each of `catalog.files.tags.OURS`."""
+"""The field of `mediafile` for each of `catalog.files.ours.OURS`."""
 _ID3: Final = frozenset({"mp3", "aiff", "wav", "dsf"})
 _FRAME_HEADER: Final = 10
 """mutagen drops an unknown frame of ID3 without content, which says nothing."""

@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError, machine_errors_raise
-from catalog.files.tags import OURS
+from catalog.files.ours import OURS
 from catalog.files.writing import TagChange, tags_change
 from catalog.models import KnownCopy, Library, Song
 from catalog.paths import FileStamp, stamp_of

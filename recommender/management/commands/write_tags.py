@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, no_translatio
 from tqdm import tqdm
 
 from catalog.errors import CatalogError
-from catalog.files.tags import OURS
+from catalog.files.ours import OURS
 from catalog.models import Library, TagRun, TagWrite
 from catalog.tagwriting.plan import (
     LEAST_DEFAULT,
