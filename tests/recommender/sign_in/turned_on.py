@@ -438,10 +438,12 @@ def test_a_passkey_logs_in_without_a_password(
         page.fill("[name=username]", "anna")
         page.fill("[name=password]", WORD)
         page.click("form button.primary")
+        page.wait_for_url(lambda url: "/login" not in url)
         page.goto("/accounts/2fa/webauthn/add/")
         if "reauthenticate" in page.url:
             page.fill("[name=password]", WORD)
             page.click("main button[type=submit]")
+            page.wait_for_url("**/webauthn/add/")  # with its scripts, which answer the click
         page.check("[name=passwordless]")
         page.click("#mfa_webauthn_add")
         page.wait_for_url(lambda url: "add" not in url)
