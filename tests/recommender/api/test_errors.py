@@ -74,6 +74,11 @@ def test_method_not_allowed(api: APIClient, staff: User, path: str) -> None:
     # The one method that an address of the API does not take.
     method = "PUT" if "patch" in getattr(view, "actions", ()) else "PATCH"
     answer = api.generic(method, path, "{}", content_type="application/json")
+    if view.__module__.startswith("recommender.audiomuse"):  # in the shape of AudioMuse-AI
+        assert answer.status_code == 405
+        assert set(answer.json()) == {"error", "error_code"}
+        assert answer.json()["error_code"] == ErrorCode.METHOD_NOT_ALLOWED
+        return
     body = check(answer, 405, ErrorCode.METHOD_NOT_ALLOWED)
     assert method in body["message"]
 
