@@ -227,7 +227,7 @@ def check_page(response: Any, status: int) -> str:
     assert response.status_code == status, response.content
     assert response["Content-Type"].startswith("text/html")
     page: str = response.content.decode()
-    assert f'<p class="faint number">{status}</p>' in page
+    assert f'<p class="faint number error-status">{status}</p>' in page
     return page
 
 
