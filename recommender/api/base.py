@@ -118,6 +118,7 @@ _JSON_TYPES: Final[Mapping[type, tuple[type, ...]]] = {
     serializers.DateTimeField: (str,),
     serializers.IntegerField: (int,),
     serializers.FloatField: (int, float),
+    serializers.BooleanField: (bool,),
 }
 """What a value of a field is in JSON; the framework also takes `"1"` and `true` for 1."""
 
@@ -198,7 +199,7 @@ def _is_of_its_type(field: serializers.Field[Any, Any, Any, Any], value: object)
     types = next((_JSON_TYPES[cls] for cls in type(field).__mro__ if cls in _JSON_TYPES), None)
     if value is None or types is None:
         return True
-    if isinstance(value, bool) or not isinstance(value, types):
+    if isinstance(value, bool) != (types == (bool,)) or not isinstance(value, types):
         return False
     return not isinstance(value, float) or math.isfinite(value)
 

@@ -24,7 +24,7 @@ PAGES = (
 API = ("songs/", "songs/{}/", "songs/{}/similar/", "songs/map/", "moods/", "playlists/")
 OPEN = {
     *("login", "signup", "setup", "healthz", "readyz", "metrics", "admin/login/"),
-    *("favicon.ico", "manifest.webmanifest", "language"),
+    *("favicon.ico", "manifest.webmanifest", "worker.js", "language"),
 }
 
 
