@@ -8,7 +8,7 @@ PostgreSQL and Redis are those of ``AFFETTI_TEST_POSTGRES_URL`` and ``AFFETTI_TE
 database is one of its own, the Redis database is emptied. Two workers take both queues. It prints
 
 - the resident memory of each worker after every tenth of the songs, and its growth from the first
-  tenth with the networks loaded to the end;
+  whole tenth with the networks loaded to the end;
 - the statements of the workers a song (`benchmarks.counted`);
 - the songs without a final state at the end;
 - the processor seconds of an unchanged rescan.
@@ -104,11 +104,13 @@ def analysed(stack: Stack, songs: int) -> list[list[float]]:
 
 
 def grown(sizes: tuple[float, ...]) -> float:
-    """Return the last size of a worker by its first one with the networks loaded.
+    """Return the last size of a worker by that after its first whole tenth with the networks.
 
-    A worker that scans has none: it counts from the tenth at which it has half of its last size.
+    A worker with half of its last size has loaded them. One that scans at first loads them within
+    a later tenth, one network after the other: the tenth after that is its first whole one.
     """
-    return sizes[-1] / next(size for size in sizes if size > sizes[-1] / 2)
+    loaded = next(place for place, size in enumerate(sizes) if size > sizes[-1] / 2)
+    return sizes[-1] / sizes[min(loaded + 1, len(sizes) - 1) if loaded else 0]
 
 
 def main() -> int:

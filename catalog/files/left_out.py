@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
@@ -17,6 +16,7 @@ from catalog.paths import at_hand, is_file_at, is_there, seen_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 IGNORE_NAME: Final = ".affettiignore"
 MARK_NAME: Final = ".nomedia"
@@ -58,6 +58,9 @@ class LeftOut:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._marks = lru_cache(maxsize=_FOLDERS_KEPT)(self._read)
+        # A folder holds many names, and each asks for the same of the folders above it.
+        self._patterns_above = lru_cache(maxsize=_FOLDERS_KEPT)(self._above)
+        self._folder_reason = lru_cache(maxsize=_FOLDERS_KEPT)(self._of_folder)
 
     def reason(self, relative: Path, *, is_folder: bool) -> str:
         """Return why a name is left out, if nothing above it is; empty if it is not."""
@@ -72,24 +75,30 @@ class LeftOut:
 
     def reason_with_parents(self, relative: Path, *, is_folder: bool) -> str:
         """Return why a path is left out, by itself or by a folder above it."""
-        if self._marks(Path()).is_left_out:
-            return MARK_NAME
-        for folder in reversed(relative.parents[:-1]):
-            if reason := self.reason(folder, is_folder=True):
-                return reason
-        return self.reason(relative, is_folder=is_folder) if relative.parts else ""
+        if not relative.parts:
+            return self._folder_reason(relative)
+        above = self._folder_reason(relative.parent)
+        return above or self.reason(relative, is_folder=is_folder)
+
+    def _of_folder(self, folder: Path) -> str:
+        if not folder.parts:
+            return MARK_NAME if self._marks(folder).is_left_out else ""
+        return self._folder_reason(folder.parent) or self.reason(folder, is_folder=True)
 
     def _is_ignored(self, relative: Path, *, is_folder: bool) -> bool:
         """Return whether patterns exclude a path; those of the nearest folder decide."""
-        for folder in relative.parents:
-            patterns = self._marks(folder).patterns
-            if patterns is None:
-                continue
+        for folder, patterns in self._patterns_above(relative.parent):
             name = str(relative.relative_to(folder)) + ("/" if is_folder else "")
             is_excluded = patterns.check_file(name).include
             if is_excluded is not None:
                 return is_excluded
         return False
+
+    def _above(self, folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+        """Return the patterns that hold for the names in a folder, the nearest first."""
+        own = self._marks(folder).patterns
+        above = self._patterns_above(folder.parent) if folder.parts else []
+        return above if own is None else [(folder, own), *above]
 
     def _read(self, folder: Path) -> _Marks:
         path = self._root / folder

@@ -135,7 +135,7 @@ def scan(root: Path, start: Path, *, after: Path | None = None) -> Iterator[Foun
             elif is_folder:
                 stack.append(_entries(Path(entry.path)))
             else:
-                yield _found(root, Path(entry.path))
+                yield _found(root, Path(entry.path), entry)
         except FileNotFoundError:
             yield Found(relative, Kind.VANISHED)
         except OSError as error:
@@ -233,7 +233,8 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str] | StoreEntry]:
     return iter(listed)
 
 
-def _found(root: Path, path: Path) -> Found:
+def _found(root: Path, path: Path, entry: os.DirEntry[str] | StoreEntry | None = None) -> Found:
+    """Return what a name is; the `entry` of its folder spares questions about a plain file."""
     relative = path.relative_to(root)
     suffix = path.suffix.lower()
     is_audio = suffix in SUPPORTED_SUFFIXES
@@ -242,6 +243,8 @@ def _found(root: Path, path: Path) -> Found:
         return Found(
             relative, Kind.AUDIO if is_audio else Kind.UNREAD if is_unread else Kind.IGNORED
         )
+    if is_audio and entry and entry.is_file(follow_symlinks=False):
+        return Found(relative, Kind.AUDIO)
     if path.is_symlink() and path.is_dir():
         is_inside = path.resolve().is_relative_to(root.resolve())
         return Found(relative, Kind.IGNORED if is_inside else Kind.LINKED)
