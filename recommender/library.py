@@ -41,13 +41,13 @@ SONG_KEYSETS: Final[dict[str, Keyset]] = {
     "duration_seconds": _ORDERS["length"],
     "year": Keyset((Known("year", "0"), "pk")),
     "created_at": Keyset(("pk",)),
-    # No index has these: each page sorts the places of all songs of the list.
-    "valence": Keyset((Known("current_emotion__valence", "-1"), "pk")),
-    "arousal": Keyset((Known("current_emotion__arousal", "-1"), "pk")),
+    "valence": Keyset((Known("current_emotion__valence", "2", "-1", is_joined=True), "pk")),
+    "arousal": Keyset((Known("current_emotion__arousal", "2", "-1", is_joined=True), "pk")),
 }
 """The orders of `recommender.filters.SongFilter` by their names; what is unknown is the smallest.
 
-Ids are in the order of the times at which songs were added.
+Songs without an emotion come last in both directions. Ids are in the order of the times at which
+songs were added.
 """
 State = Literal["", "analysed", "waiting", "failed", "removed"]
 _STATES: Final[dict[str, str]] = {

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.core.paginator import Page, Paginator
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, FloatField, Func, QuerySet, Value
+from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
     _Paginator = Paginator[Any]
@@ -56,6 +57,13 @@ class Known(NamedTuple):
 
     column: str
     unknown: str
+    unknown_reversed: str = ""
+    """What null counts as in the reversed order, if that is another number."""
+    is_joined: bool = False
+    """Whether another table has the column, whose index knows nothing of rows without a value.
+
+    Pages then come from two lists, one behind the other: rows with a value, and rows without one.
+    """
 
     @property
     def alias(self) -> str:
@@ -66,6 +74,11 @@ class Known(NamedTuple):
         """Return the value, never null."""
         template = f"COALESCE(%(expressions)s, {self.unknown})"
         return Func(F(self.column), template=template)
+
+    def reversed(self) -> Known:
+        """Return the column as the reversed order has it."""
+        unknown = self.unknown_reversed or self.unknown
+        return self._replace(unknown=unknown, unknown_reversed=self.unknown)
 
 
 class Slice(NamedTuple):
@@ -96,6 +109,11 @@ class Keyset:
         """Return the names of the values of a place."""
         return tuple(one.alias if isinstance(one, Known) else one for one in self.columns)
 
+    def reversed(self) -> Keyset:
+        """Return the order the other way round."""
+        columns = (one.reversed() if isinstance(one, Known) else one for one in self.columns)
+        return Keyset(tuple(columns), is_descending=not self.is_descending)
+
     def page(self, rows: QuerySet[Any], *, after: str, size: int) -> KeysetPage:
         """Return the keys of the page that begins at `after`; of the first, if no page named it.
 
@@ -109,18 +127,44 @@ class Keyset:
     ) -> Slice:
         """Return `size` rows behind a place, or before it; the first rows, if there is no place."""
         order = replace(self, is_descending=self.is_descending != is_back)
-        rows = order.ordered(rows)
-        if place:
-            rows = rows.filter(order._behind(rows, place))
-        found = list(rows.values_list(*self.fields)[: size + 1])
+        found: list[tuple[Any, ...]] = []
+        for part in order._parts(rows, place):
+            if place:
+                part = part.filter(order._behind(part, place))
+            found += part.values_list(*self.fields)[: size + 1 - len(found)]
+            if len(found) > size:
+                break
         has_more, found = len(found) > size, found[:size]
         return Slice(found[::-1] if is_back else found, has_more)
 
     def ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Return rows in this order."""
         known = [one for one in self.columns if isinstance(one, Known)]
-        rows = rows.annotate(**{one.alias: one.expression() for one in known})
+        return self._by_fields(rows.annotate(**{one.alias: one.expression() for one in known}))
+
+    def _by_fields(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.order_by(*(f"-{name}" if self.is_descending else name for name in self.fields))
+
+    def _parts(self, rows: QuerySet[Any], place: tuple[Any, ...]) -> list[QuerySet[Any]]:
+        """Return the lists of rows that follow each other behind a place in this order."""
+        first = self.columns[0]
+        if not (isinstance(first, Known) and first.is_joined):
+            return [self.ordered(rows)]
+        unknown = float(first.unknown)
+        there = rows.filter(**{f"{first.column}__isnull": False})
+        there = there.annotate(**{first.alias: F(first.column)})
+        if place and place[0] != unknown:
+            # A comparison of rows of two tables begins in no index; one of a column does.
+            side = "lte" if self.is_descending else "gte"
+            there = there.filter(**{f"{first.alias}__{side}": place[0]})
+        absent = rows.filter(**{f"{first.column}__isnull": True})
+        absent = absent.annotate(**{first.alias: Cast(Value(unknown), FloatField())})
+        parts = [self._by_fields(there), self._by_fields(absent)]
+        is_absent_last = (unknown < 0) == self.is_descending
+        if not is_absent_last:
+            parts.reverse()
+        is_in_last = bool(place) and (place[0] == unknown) == is_absent_last
+        return parts[1:] if is_in_last else parts
 
     def _behind(self, rows: QuerySet[Any], place: tuple[Any, ...]) -> Func:
         """Return the condition of the rows behind a place in the order."""

@@ -118,6 +118,10 @@ class SongEmotion(models.Model):
                 fields=["song", "model_version"], name="one_emotion_per_song_and_model"
             )
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["model_version", name, "song"], name=f"emotion_by_{name}")
+            for name in ("valence", "arousal")
+        ]
 
     def __str__(self) -> str:
         return f"{self.song_id} V {self.valence:.2f} A {self.arousal:.2f} ({self.model_version})"

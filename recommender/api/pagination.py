@@ -167,7 +167,7 @@ def _keyset(request: Request, view: APIView | None) -> Keyset | None:
     keyset = keysets.get(ordering.removeprefix("-"))
     if keyset is None or not ordering.startswith("-"):
         return keyset
-    return replace(keyset, is_descending=not keyset.is_descending)
+    return keyset.reversed()
 
 
 class _Listed(Protocol):

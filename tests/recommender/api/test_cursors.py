@@ -87,7 +87,11 @@ def test_every_song_is_on_one_page(api: APIClient, alike: list[Song], name: str,
 @pytest.mark.parametrize("name", [name for name in SONG_KEYSETS if name])
 def test_descending_is_the_other_way_round(api: APIClient, alike: list[Song], name: str) -> None:
     up = ids(pages(api, f"{SONGS}?ordering={name}&limit=200"))
-    assert ids(pages(api, f"{SONGS}?ordering=-{name}&limit=4")) == up[::-1]
+    down = ids(pages(api, f"{SONGS}?ordering=-{name}&limit=4"))
+    if name in {"valence", "arousal"}:  # songs without an emotion are last both ways
+        assert set(up[6:]) == set(down[6:]) == {song.pk for song in alike[6:]}
+        up, down = up[:6], down[:6]
+    assert down == up[::-1]
 
 
 def test_a_song_that_comes_or_goes_moves_no_other(api: APIClient, alike: list[Song]) -> None:
