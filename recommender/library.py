@@ -41,8 +41,12 @@ SONG_KEYSETS: Final[dict[str, Keyset]] = {
     "duration_seconds": _ORDERS["length"],
     "year": Keyset((Known("year", "0"), "pk")),
     "created_at": Keyset(("pk",)),
-    "valence": Keyset((Known("current_emotion__valence", "2", "-1", is_joined=True), "pk")),
-    "arousal": Keyset((Known("current_emotion__arousal", "2", "-1", is_joined=True), "pk")),
+    "valence": Keyset(
+        (Known("current_emotion__valence", "2", "-1", "current_emotion__song"), "pk")
+    ),
+    "arousal": Keyset(
+        (Known("current_emotion__arousal", "2", "-1", "current_emotion__song"), "pk")
+    ),
 }
 """The orders of `recommender.filters.SongFilter` by their names; what is unknown is the smallest.
 

@@ -59,10 +59,11 @@ class Known(NamedTuple):
     unknown: str
     unknown_reversed: str = ""
     """What null counts as in the reversed order, if that is another number."""
-    is_joined: bool = False
-    """Whether another table has the column, whose index knows nothing of rows without a value.
+    joined_by: str = ""
+    """The foreign key of the table that has the column, if that is another one.
 
-    Pages then come from two lists, one behind the other: rows with a value, and rows without one.
+    Its index knows nothing of rows without a value. So pages come from two lists, one behind the
+    other: rows with a value, and rows without one.
     """
 
     @property
@@ -148,16 +149,16 @@ class Keyset:
     def _parts(self, rows: QuerySet[Any], place: tuple[Any, ...]) -> list[QuerySet[Any]]:
         """Return the lists of rows that follow each other behind a place in this order."""
         first = self.columns[0]
-        if not (isinstance(first, Known) and first.is_joined):
+        if not (isinstance(first, Known) and first.joined_by):
             return [self.ordered(rows)]
         unknown = float(first.unknown)
-        there = rows.filter(**{f"{first.column}__isnull": False})
+        there = rows.filter(**{f"{first.joined_by}__isnull": False})
         there = there.annotate(**{first.alias: F(first.column)})
         if place and place[0] != unknown:
             # A comparison of rows of two tables begins in no index; one of a column does.
             side = "lte" if self.is_descending else "gte"
             there = there.filter(**{f"{first.alias}__{side}": place[0]})
-        absent = rows.filter(**{f"{first.column}__isnull": True})
+        absent = rows.filter(**{f"{first.joined_by}__isnull": True})
         absent = absent.annotate(**{first.alias: Cast(Value(unknown), FloatField())})
         parts = [self._by_fields(there), self._by_fields(absent)]
         is_absent_last = (unknown < 0) == self.is_descending
