@@ -10,12 +10,12 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from django.utils.translation import gettext, npgettext
+from django.utils.translation import gettext, ngettext, npgettext
 
 from mer.affect import QUADRANTS, AffectPoint
 from recommender.mood_history import WEEKS
 from recommender.terms import listed, percent
-from recommender.web.presentation import grouped, quadrant_name, songs_counted
+from recommender.web.presentation import grouped, quadrant_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -345,25 +345,35 @@ def year_in_words(history: MoodHistory) -> str:
     days = Counter(span.quadrant for span in history.days)
     if not days:
         return ""
+    plays = ngettext("%(count)s play", "%(count)s plays", history.count)
     count = len(history.days)
     on_days = npgettext("you heard songs on", "%(count)s day", "%(count)s days", count)
-    values = {
-        "songs": songs_counted(history.count),
+    heard = gettext("%(plays)s on %(days)s.") % {
+        "plays": plays % {"count": grouped(history.count)},
         "days": on_days % {"count": grouped(count)},
-        "moods": listed(
-            [
-                gettext("%(count)s mostly %(mood)s")
-                % {"count": grouped(number), "mood": quadrant_name(name)}
-                for name, number in days.most_common()
-            ]
-        ),
     }
-    if len(days) > 1:
-        return gettext("You heard %(songs)s on %(days)s: %(moods)s.") % values
-    values["moods"] = quadrant_name(next(iter(days)))
-    if count > 1:
-        return gettext("You heard %(songs)s on %(days)s, all of them %(moods)s.") % values
-    return gettext("You heard %(songs)s on %(days)s. The mood was %(moods)s.") % values
+    return f"{heard} {_moods_of_days(days)}"
+
+
+def _moods_of_days(days: Counter[str]) -> str:
+    """Return how many days had which mood as a whole, the most frequent first, in a sentence."""
+    (most, number), *others = days.most_common()
+    if others:
+        rest = [
+            gettext("%(mood)s on %(count)s")
+            % {"mood": quadrant_name(name), "count": grouped(count)}
+            for name, count in others
+        ]
+        first = gettext("%(mood)s on %(count)s of those days") % {
+            "mood": quadrant_name(most),
+            "count": grouped(number),
+        }
+        moods = listed([first, *rest])
+    elif number > 1:
+        moods = gettext("%(mood)s on each of those days") % {"mood": quadrant_name(most)}
+    else:
+        moods = quadrant_name(most)
+    return gettext("On the whole, the music was %(moods)s.") % {"moods": moods}
 
 
 def busiest_hours(bars: Sequence[HourBar]) -> str:

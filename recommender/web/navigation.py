@@ -15,6 +15,8 @@ _SECTIONS: Final = {
         "playlist",
         "saved-playlist",
         "playlist-import",
+        "stations",
+        "station",
     ),
     "you": (
         "own-moods",
@@ -26,8 +28,6 @@ _SECTIONS: Final = {
         "history",
         "imports",
         "import",
-        "stations",
-        "station",
     ),
     "manage": (
         *("manage", "add-music", "jobs", "job", "models", "manage-songs"),

@@ -54,6 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
         context |= {
             "last_lists": _last_lists(request.user),
             "stations": covers_set(selectors.station_list(request.user)[:_STATIONS]),
+            "last_listen": selectors.listen_list(request.user).first(),
             "lately": charts.days_chart(history.places_heard(user=request.user)),
         }
     return render(request, "home.html", context)

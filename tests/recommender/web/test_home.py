@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.test import Client
     from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
 PANEL = "/playlist/panel"
@@ -84,6 +85,19 @@ class TestHome:
         assert "Evenings" in page
         assert "Mornings" in page
         assert 'name="history"' in page
+        assert f'Go on listening<span class="faint small"><bdi>{songs[0].title}</bdi>' in page
+        assert "With an account" not in page
+
+    def test_a_stranger_reads_what_an_account_gives(
+        self, client: Client, songs: list[Song], settings: SettingsWrapper
+    ) -> None:
+        card = text(client.get("/")).partition("With an account")[2].partition("</section>")[0]
+        assert "/signup" in card
+        assert "/login" in card
+        settings.AFFETTI_SIGNUP = False
+        card = text(client.get("/")).partition("With an account")[2].partition("</section>")[0]
+        assert "/signup" not in card
+        assert "/login" in card
 
     def test_nobody_sees_the_rows_of_others(
         self, client: Client, user: User, songs: list[Song]

@@ -42,7 +42,7 @@ def test_an_unknown_address_is_in_no_section(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("path", "section"),
-    [("/playlists", "playlists"), ("/stations", "you"), ("/account", "you"), ("/you", "you"),
+    [("/playlists", "playlists"), ("/stations", "playlists"), ("/account", "you"), ("/you", "you"),
      ("/history", "you"), ("/account/feedback", "you"), ("/manage/add", "manage"),
      ("/manage/jobs", "manage")],
 )  # fmt: skip

@@ -60,7 +60,7 @@ class TestMoods:
         for days in (0, 1, 40):
             Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
         page = shown(ada, "/you")
-        assert "You heard 3 songs on 3 days, all of them happy." in page
+        assert "3 plays on 3 days. On the whole, the music was happy on each of those days." in page
         assert page.count('tabindex="-1" class="q1"') == 3
         assert f'<a href="/history?day={now:%Y-%m-%d}">' in page
         assert page.count("<table>") == 4
@@ -72,14 +72,16 @@ class TestMoods:
         lively, quiet, now = placed(0.9, 0.9), placed(0.9, 0.1), timezone.now()
         for days, song in enumerate((lively, quiet, lively)):
             Listen.objects.create(user=user, song=song, listened_at=now - timedelta(days=days))
-        words = "You heard 3 songs on 3 days: 2 mostly happy and 1 mostly calm."
+        words = (
+            "3 plays on 3 days. On the whole, the music was happy on 2 of those days and calm on 1."
+        )
         assert words in shown(ada, "/you")
 
     def test_one_week_is_no_trail(self, ada: Client, user: User) -> None:
         Listen.objects.create(user=user, song=placed(0.5, 0.5), listened_at=timezone.now())
         page = shown(ada, "/you")
         assert "It starts with a second week of listening." in page
-        assert "You heard 1 song on 1 day. The mood was happy." in page
+        assert "1 play on 1 day. On the whole, the music was happy." in page
 
     def test_the_time_zone_of_the_browser_counts(self, ada: Client, user: User) -> None:
         Listen.objects.create(
@@ -116,7 +118,7 @@ class TestMoods:
             for n in range(2000)
         )
         with django_assert_max_num_queries(10):
-            assert "You heard 2,000 songs" in shown(ada, "/you")
+            assert "2,000 plays on " in shown(ada, "/you")
 
 
 class TestCharts:
