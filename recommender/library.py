@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from django.db.models import Count, F
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Library, Song
 from recommender.paging import Keyset, KeysetPage, Known
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.db.models import QuerySet
+    from django.utils.functional import _StrPromise
 
 PAGE_SONGS: Final = 100
 MOST_VALUES: Final = 12
@@ -54,11 +57,11 @@ Songs without an emotion come last in both directions. Ids are in the order of t
 songs were added.
 """
 State = Literal["", "analysed", "waiting", "failed", "removed"]
-_STATES: Final[dict[str, str]] = {
-    "analysed": "Ready",
-    "waiting": "Waiting",
-    "failed": "Failed",
-    "removed": "Removed",
+_STATES: Final[dict[str, _StrPromise]] = {
+    "analysed": _("Ready"),
+    "waiting": _("Waiting"),
+    "failed": _("Failed"),
+    "removed": _("Removed"),
 }
 
 
@@ -184,7 +187,7 @@ def library_states(query: LibraryQuery) -> list[FacetValue]:
     rows["waiting"] = rows.pop(Song.Status.PENDING, 0)
     rows["removed"] = library_count(replace(query, state="removed"))
     return [
-        FacetValue(state, label, rows.get(state, 0))
+        FacetValue(state, str(label), rows.get(state, 0))
         for state, label in _STATES.items()
         if rows.get(state, 0)
     ]
@@ -195,7 +198,7 @@ def _counted(query: LibraryQuery, by: Any, word: Any) -> list[FacetValue]:
     rows = songs.order_by("-count", "value").values_list("value", "count")[:MOST_VALUES]
     values = [(word(value), count) for value, count in rows]
     return [
-        FacetValue(value, "Unknown" if value == _UNKNOWN else value, count)
+        FacetValue(value, gettext("Unknown") if value == _UNKNOWN else value, count)
         for value, count in values
     ]
 
@@ -205,9 +208,9 @@ def _decades(query: LibraryQuery) -> list[FacetValue]:
     decade = Coalesce(F("year") - F("year") % 10, -1)
     rows = songs.values_list(decade).annotate(count=Count("pk")).order_by(decade.desc())
     return [
-        FacetValue(_UNKNOWN, "Unknown", count)
+        FacetValue(_UNKNOWN, gettext("Unknown"), count)
         if first < 0
-        else FacetValue(str(first), f"{first}s", count)
+        else FacetValue(str(first), gettext("%(decade)ss") % {"decade": first}, count)
         for first, count in rows
     ]
 

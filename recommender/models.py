@@ -44,9 +44,9 @@ class Station(models.Model):
     """A request of a user whose list is made again, each time as another version."""
 
     class Schedule(models.TextChoices):
-        BY_HAND = "by_hand", _("By hand")
-        DAILY = "daily", _("Daily")
-        WEEKLY = "weekly", _("Weekly")
+        BY_HAND = "by_hand", _("When asked for")
+        DAILY = "daily", _("Every day")
+        WEEKLY = "weekly", _("Every week")
 
     class Weekday(models.IntegerChoices):
         MONDAY = 0, _("Monday")

@@ -114,7 +114,7 @@ def _vanished_check(
     raise FilesVanishedError(
         f"{what}: {gone} of {of} songs are gone at once, and none was marked as gone. If "
         "a disk is not mounted, mount it and ingest again. If the files are gone for good, confirm "
-        "it: --accept-empty, accept_empty of the API, or the box on the ingest page"
+        "it: --accept-empty, accept_empty of the API, or the button on the page of the job"
     )
 
 

@@ -140,14 +140,6 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **options)
         self.fields["schedule"].label = _("New songs come")
         self.fields["fresh_versions"].help_text = ""
-        self.fields["schedule"].choices = _STATION_TIMES  # type: ignore[attr-defined]
-
-
-_STATION_TIMES: Final = (
-    (Station.Schedule.BY_HAND, _("When I ask for them")),
-    (Station.Schedule.DAILY, _("Every day")),
-    (Station.Schedule.WEEKLY, _("Every week")),
-)
 
 
 class VersionForm(forms.Form):
@@ -351,14 +343,8 @@ class AddMusicForm(WatchingForm):
         ),
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
     )
-    accept_empty = forms.BooleanField(
-        required=False,
-        label=_("Most of the files are gone for good"),
-        help_text=_(
-            "Only to confirm it. Otherwise nothing changes if more than half of the files "
-            "are gone, because a disk may be missing."
-        ),
-    )
+    accept_empty = forms.BooleanField(required=False)
+    """Most of the files are gone for good; the page of the job that found so asks for it."""
 
     field_order = ("folder", "path", "watch", "rescan_hours", "accept_empty")
 

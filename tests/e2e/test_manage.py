@@ -96,7 +96,7 @@ def test_from_an_empty_database_to_songs(
     expect(page.locator(".messages")).to_contain_text("Tried again. Follow it here.")
     scan()
     analyse(1)
-    expect(page.locator(".stages .is-done")).to_have_count(4)
+    expect(page.locator("[data-live-state=succeeded]")).to_be_visible()
     page.goto("/manage/songs")
     expect(page.locator(".song-table tbody tr")).to_have_count(3)
 

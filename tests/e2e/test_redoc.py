@@ -29,7 +29,7 @@ def test_redoc(browser: Browser, live_server: LiveServer, theme: Any) -> None:
     assert answer is not None
     assert "unsafe-inline" not in answer.headers["content-security-policy"]
     page.locator("h2", has_text="Make a playlist").first.wait_for(timeout=60_000)
-    shades = {"light": "rgb(250, 248, 244)", "dark": "rgb(22, 24, 28)"}
+    shades = {"light": "rgb(250, 248, 244)", "dark": "rgb(21, 22, 26)"}
     assert page.evaluate(BACKGROUND) == shades[theme], "the style sheets of Redoc apply"
     # The policy keeps out the mark of Redoc's makers, which is on their server, and inline styles.
     kept_out = ("logo-mini.svg", "Applying inline style")

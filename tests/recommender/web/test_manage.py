@@ -117,6 +117,7 @@ class TestJobs:
         client.force_login(staff)
         page = text(client.get(f"/manage/jobs/{job.pk}"))
         assert ("Every file was read and analysed." in page) == (status == "succeeded")
+        assert ('class="stages"' in page) == (status != "succeeded")  # done is said once
 
     def test_what_is_not_read_is_shown(self, client: Client, staff: User, music_dir: Path) -> None:
         result = {
@@ -346,6 +347,28 @@ class TestAddMusic:
         assert "No music folder is there yet" in page
         assert '<details class="disclosure" open><summary>Enter a path' in page
 
+    def test_a_folder_of_a_library_is_scanned_again(
+        self, client: Client, staff: User, music_dir: Path
+    ) -> None:
+        client.force_login(staff)
+        (music_dir / "Jazz").mkdir()
+        page = text(client.get("/manage/add"))
+        assert "Add this folder" in page
+        assert "Already added" not in page
+        library = LibraryFactory(root=to_stored(music_dir / "Jazz"))
+        page = text(client.get("/manage/add"))
+        assert "Add this folder" in page  # the folder above it is none
+        assert "Added</span>" in page
+        page = text(client.get("/manage/add", {"folder": str(music_dir / "Jazz")}))
+        assert "Already added" in page
+        assert "Scan again" in page
+        assert "No folder inside" in page
+        assert "Add this folder" not in page
+        Library.objects.filter(pk=library.pk).update(is_going=True)
+        page = text(client.get("/manage/add", {"folder": str(music_dir / "Jazz")}))
+        assert "is being removed" in page
+        assert "Scan again" not in page
+
     def test_a_new_library_is_watched_and_scanned_as_chosen(
         self, client: Client, staff: User, music_dir: Path
     ) -> None:
@@ -380,6 +403,8 @@ class TestAddMusic:
         client.force_login(staff)
         welcome = text(client.get("/manage/add?welcome"))
         assert "Choose your music" in welcome
+        assert 'name="watch"' not in welcome
+        assert 'name="accept_empty"' not in welcome
         assert 'class="tabs"' not in welcome  # one way on, not eight
         assert 'class="tabs"' in text(client.get("/manage/add"))
         response = client.post("/manage/add?welcome", {"folder": str(music_dir)})
@@ -464,6 +489,10 @@ class TestLibrary:
         assert all(song.title in page for song in three)
         assert "3 songs" in page
         assert "Ready" in page
+        Song.objects.update(year=None)
+        assert "without-years" in text(client.get("/manage/songs"))
+        Song.objects.filter(pk=three[0].pk).update(year=1999)
+        assert "without-years" not in text(client.get("/manage/songs"))
         page = text(client.get("/manage/songs", {"q": "s1", "genre": "pop"}))
         assert "S2" not in page
         assert 'value="s1"' in page

@@ -93,13 +93,20 @@ def _browsed(stored: str) -> dict[str, Any]:
     """Return the folder that is looked into, or the ones to begin with."""
     roots = folder_roots()
     if not stored and len(roots) != 1:
-        return {"roots": roots}
+        return {"roots": roots, "added": _roots_among([one.path for one in roots])}
     try:
         view = folder_view(stored or roots[0].path)
         library = library_find(from_stored(view.folder.path))
-        return {"roots": roots, "view": view, "library": library}
     except (PathError, StoreAwayError) as error:
         return {"roots": roots, "browse_error": str(error)}
+    paths = [one.path for one in view.folders]
+    added = paths if library else _roots_among(paths)
+    return {"roots": roots, "view": view, "library": library, "added": added}
+
+
+def _roots_among(paths: list[str]) -> list[str]:
+    """Return those of the paths that are libraries."""
+    return list(Library.objects.filter(root__in=paths).values_list("root", flat=True))
 
 
 @throttled("uploads")

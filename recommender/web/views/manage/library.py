@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import _StrPromise
 
+    from recommender.library import FacetValue
+
 VIEW_PERMISSION: Final = "catalog.view_song"
 CHANGE_PERMISSION: Final = "catalog.change_song"
 DELETE_PERMISSION: Final = "catalog.delete_song"
@@ -54,9 +56,11 @@ def library(request: HttpRequest) -> HttpResponse:
     }
     if "rows" in request.GET:
         return render(request, "manage/_song_rows.html", context)
+    facets = library_facets(query)
     context |= {
         "count": library_count(query),
-        "facets": _facets(query),
+        "facets": _facets_shown(query, facets),
+        "has_years": any(one.value.isdigit() for one in facets["decade"]),
         "correction": CorrectSongsForm(),
         "most_at_once": MOST_AT_ONCE,
     }
@@ -71,11 +75,13 @@ _FACET_NAMES: Final = {
 }
 
 
-def _facets(query: LibraryQuery) -> list[tuple[str, str, list[dict[str, object]]]]:
+def _facets_shown(
+    query: LibraryQuery, found: dict[str, list[FacetValue]]
+) -> list[tuple[str, str, list[dict[str, object]]]]:
     """Return each facet, its name and values; each value has the query that turns it on or off."""
     words = query.words()
     facets = []
-    for name, values in library_facets(query).items():
+    for name, values in found.items():
         shown = []
         for one in values:
             is_on = words.get(name) == one.value
