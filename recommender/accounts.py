@@ -357,7 +357,7 @@ def _playlists(user: User) -> list[dict[str, Any]]:
         PlaylistEntry.objects.filter(playlist__user=user)
         .order_by("position")
         .values(
-            *("playlist_id", "position", "song_id", "score", "reason"),
+            *("playlist_id", "position", "song_id", "score", "reason", "is_pinned"),
             title=F("song__title"),
             artist=F("song__artist"),
         )

@@ -142,6 +142,9 @@ class PlaylistEntry(models.Model):
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField(null=True, blank=True, help_text="Null if it was added by hand")
     reason = models.JSONField(default=dict, blank=True)
+    is_pinned = models.BooleanField(
+        default=False, help_text="It keeps its place when the list is made again"
+    )
 
     class Meta:
         ordering: ClassVar = ["playlist", "position"]
@@ -160,7 +163,10 @@ class PlaylistVersion(models.Model):
     number = models.PositiveIntegerField()
     parent = models.PositiveIntegerField(null=True, help_text="The version that was changed")
     change = models.CharField(max_length=200, help_text="In words")
-    entries = models.JSONField(help_text="song_id, score and reason of each")
+    entries = models.JSONField(help_text="song_id, score, reason and is_pinned of each")
+    told = models.JSONField(
+        default=dict, help_text="What the playlist told of how it was made; empty if not kept"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -129,6 +129,9 @@ class EntryOutput(PlainOutput):
         allow_null=True, help_text="How well it matches the target; null if you added it."
     )
     reason = ReasonOutput(allow_null=True, help_text="Null if you added it.")
+    is_pinned = serializers.BooleanField(
+        help_text="Whether it keeps its place when the list is made again."
+    )
     song = SongOutput()
 
 
@@ -165,7 +168,10 @@ class NameInput(StrictSerializer):
 
 
 class EditInput(serializers.Serializer[Any]):
-    """A song moves, goes or comes; a change of a song that is not there changes nothing."""
+    """A song moves, goes or comes, or keeps its place when the list is made again, or not.
+
+    A change of a song that is not there changes nothing.
+    """
 
     kind = serializers.ChoiceField(choices=EDIT_KINDS)
     song_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
@@ -174,7 +180,7 @@ class EditInput(serializers.Serializer[Any]):
         max_value=MAX_ENTRIES,
         required=False,
         allow_null=True,
-        help_text="Where it comes to lie, counted from 0; the end if absent.",
+        help_text="Where it comes to lie, counted from 0; the end if absent. Pins have none.",
     )
 
 

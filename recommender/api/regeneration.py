@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
@@ -18,8 +16,7 @@ from recommender import selectors
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.api.playlists import PlaylistOutput, generated_list, kept_response, own_list
 from recommender.models import Playlist, Scope
-from recommender.playlists import PlaylistRequest, playlist_regenerate
-from recommender.playlists.constraints import MAX_EXCLUDED
+from recommender.playlists import pinned_songs, playlist_regenerate, request_again
 from recommender.playlists.edits import MAX_ENTRIES
 from recommender.playlists.request import MAX_SEED
 
@@ -29,15 +26,14 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.response import Response
 
-_DRAWN_SEEDS: Final = 2**31
-
 
 class RegenerationInput(StrictSerializer):
     pinned_song_ids = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
         max_length=MAX_ENTRIES,
-        default=list,
-        help_text="Songs of the list that keep their places; others are ignored.",
+        required=False,
+        help_text="Songs of the list that keep their places this time; others are ignored. The "
+        "pinned ones if absent.",
     )
     seed = serializers.IntegerField(
         min_value=0, max_value=MAX_SEED, required=False, help_text="Random if absent."
@@ -74,28 +70,13 @@ class RegenerationView(StrictQuery, APIView):
         lists = selectors.playlist_list(request.user)
         playlist = own_list(get_object_or_404(lists, pk=pk))
         data = valid_data(RegenerationInput(data=request.data))
-        if not playlist.request:
-            raise exceptions.ValidationError(
-                {"id": [gettext("This list was made by hand; there is no request for it.")]}
-            )
-        stays = set(playlist.entries.values_list("song_id", flat=True))
-        pinned = stays.intersection(data["pinned_song_ids"])
-        wanted = _wanted(PlaylistRequest.from_json(playlist.request), pinned, data.get("seed"))
+        pinned = pinned_songs(playlist, data.get("pinned_song_ids"))
+        wanted = request_again(playlist, pinned=pinned, seed=data.get("seed"))
         generated = generated_list(request, wanted)
         with transaction.atomic():
             self.precondition_check(request)  # again: it took a while
             playlist_regenerate(playlist=playlist, generated=generated, pinned=pinned)
         return self.saved(request, pk)
-
-
-def _wanted(request: PlaylistRequest, pinned: set[int], seed: int | None) -> PlaylistRequest:
-    """Return the request with another seed, and without the songs that stay."""
-    excluded: dict[str, Any] = {"exclude_song_ids": request.value("exclude_song_ids")}
-    if pinned:
-        both = [*pinned, *excluded["exclude_song_ids"]]
-        excluded["exclude_song_ids"] = both[:MAX_EXCLUDED]
-    drawn = secrets.randbelow(_DRAWN_SEEDS) if seed is None else seed
-    return request.replace(seed=drawn, **excluded)
 
 
 urlpatterns = [

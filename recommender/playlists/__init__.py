@@ -16,6 +16,7 @@ from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import (
     last_target,
+    pinned_songs,
     playlist_by_hand,
     playlist_edit,
     playlist_redo,
@@ -26,6 +27,7 @@ from recommender.playlists.saved import (
     playlist_share,
     playlist_undo,
     playlist_unshare,
+    request_again,
 )
 from recommender.playlists.similar import SimilarSong, similar_listed, songs_between, songs_similar
 from recommender.playlists.ways_out import WayOut, ways_out
@@ -49,6 +51,7 @@ __all__ = [
     "gone_notes",
     "last_target",
     "left_out_note",
+    "pinned_songs",
     "playlist_by_hand",
     "playlist_edit",
     "playlist_edited",
@@ -66,6 +69,7 @@ __all__ = [
     "playlist_undo",
     "playlist_unshare",
     "profile_shown",
+    "request_again",
     "similar_listed",
     "songs_between",
     "songs_similar",

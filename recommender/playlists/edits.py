@@ -1,4 +1,4 @@
-"""Changes of a list by hand: a song moves, goes or comes.
+"""Changes of a list by hand: a song moves, goes or comes, or is pinned in a list that is kept.
 
 Each change is one word, such as ``move.12.0``, so that an address can carry them. They name songs,
 so that a change still means the same when the list was changed elsewhere. A change of a song that
@@ -17,7 +17,7 @@ from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-EDIT_KINDS: Final = ("move", "remove", "add")
+EDIT_KINDS: Final = ("move", "remove", "add", "pin", "unpin")
 MAX_EDITS: Final = 200
 """The most changes that an address or a call takes."""
 MAX_ENTRIES: Final = 500
@@ -78,16 +78,21 @@ def edited(
     edits: Iterable[Edit],
     *,
     made: Callable[[int], Row | None],
+    pinned: Callable[[Row, bool], Row] = lambda row, _: row,
     hidden: Collection[int] = (),
 ) -> list[Row]:
     """Return the rows after the changes; `made` gives the row of a song that comes, or None.
 
+    `pinned` gives a row with a pin or without one; rows of a list that is not kept have none.
     Songs in `hidden` stay where they are and do not count in positions.
     """
     changed = list(rows)
     for edit in edits:
         at = next((n for n, row in enumerate(changed) if row.song_id == edit.song_id), None)
         if (at is None) != (edit.kind == "add"):
+            continue
+        if at is not None and edit.kind in {"pin", "unpin"}:
+            changed[at] = pinned(changed[at], edit.kind == "pin")
             continue
         row = made(edit.song_id) if at is None else changed.pop(at)
         if row is None or edit.kind == "remove":

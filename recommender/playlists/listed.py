@@ -40,6 +40,7 @@ class ListedEntry:
     score: float | None
     reason: EntryReason | None
     """Neither is known of a song that was added by hand."""
+    is_pinned: bool = False
 
     @property
     def song_id(self) -> int:
@@ -76,7 +77,8 @@ def playlist_listed(playlist: GeneratedPlaylist | Playlist) -> list[ListedEntry]
     if isinstance(playlist, Playlist):
         kept = with_songs(playlist.entries.order_by("position"))
         return [
-            ListedEntry(row.position, song, row.score, row.reason or None) for row, song in kept
+            ListedEntry(row.position, song, row.score, row.reason or None, row.is_pinned)
+            for row, song in kept
         ]
     positions = {entry.song_id: position for position, entry in enumerate(playlist.entries)}
     return [

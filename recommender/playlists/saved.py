@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from catalog.models import Song
 from catalog.retold import kept
 from mer.affect import AffectPoint
+from recommender.errors import PlaylistErrorCode, PlaylistRequestError
 from recommender.models import Playlist, PlaylistEntry, PlaylistVersion
+from recommender.playlists.constraints import MAX_EXCLUDED
 from recommender.playlists.edits import edited
 from recommender.playlists.naming import playlist_name, song_kept
+from recommender.playlists.request import PlaylistRequest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,9 +44,19 @@ _CHANGES: Final = {
         kept(gettext_noop("Added %(song)s")),
         kept(gettext_noop("Added %(song)s, and %(count)s more")),
     ),
+    "pin": (
+        kept(gettext_noop("Pinned %(song)s")),
+        kept(gettext_noop("Pinned %(song)s, and %(count)s more")),
+    ),
+    "unpin": (
+        kept(gettext_noop("Unpinned %(song)s")),
+        kept(gettext_noop("Unpinned %(song)s, and %(count)s more")),
+    ),
 }
 """Of the first change, alone and with more."""
+_TOLD: Final = ("seed", "model_version", "notes", "understood", "not_understood", "target")
 _TOKEN_BYTES: Final = 24
+_DRAWN_SEEDS: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,7 @@ class _Kept:
     song_id: int
     score: float | None = None
     reason: Mapping[str, Any] | None = None
+    is_pinned: bool = False
 
 
 @transaction.atomic
@@ -95,8 +109,45 @@ def playlist_edit(*, playlist: Playlist, edits: Sequence[Edit]) -> Playlist:
     is_gone = {"song__is_available": False}
     hidden = set(playlist.entries.filter(**is_gone).values_list("song_id", flat=True))
     there = _existing(edit.song_id for edit in edits if edit.kind == "add")
-    after = edited(before, edits, made=lambda pk: _Kept(pk) if pk in there else None, hidden=hidden)
+    after = edited(
+        before,
+        edits,
+        made=lambda pk: _Kept(pk) if pk in there else None,
+        pinned=lambda row, is_pinned: replace(row, is_pinned=is_pinned),
+        hidden=hidden,
+    )
     return _changed(playlist, before, after, _change_in_words(edits))
+
+
+def pinned_songs(playlist: Playlist, given: Collection[int] | None = None) -> set[int]:
+    """Return the songs of a list that keep their places: those given for once, or the pinned ones.
+
+    Songs that are not in the list are none of them.
+    """
+    entries = playlist.entries.filter(**{"is_pinned": True} if given is None else {})
+    return {pk for pk in entries.values_list("song_id", flat=True) if given is None or pk in given}
+
+
+def request_again(
+    playlist: Playlist, *, pinned: Collection[int], seed: int | None = None
+) -> PlaylistRequest:
+    """Return the request of a list, with another seed and without the songs that stay.
+
+    Raises `PlaylistRequestError` if the list was made by hand.
+    """
+    if not playlist.request:
+        raise PlaylistRequestError(
+            PlaylistErrorCode.REQUEST_INVALID,
+            gettext("This list was made by hand; there is no request for it."),
+            {"field": "id"},
+        )
+    request = PlaylistRequest.from_json(playlist.request)
+    excluded: dict[str, Any] = {}
+    if pinned:
+        both = [*pinned, *request.value("exclude_song_ids")]
+        excluded["exclude_song_ids"] = both[:MAX_EXCLUDED]
+    drawn = secrets.randbelow(_DRAWN_SEEDS) if seed is None else seed
+    return request.replace(seed=drawn, **excluded)
 
 
 @transaction.atomic
@@ -106,10 +157,11 @@ def playlist_regenerate(
     """Put the songs of a new list in place of a saved one's; the former one stays as a version.
 
     The `pinned` songs of the saved list keep their places. What else is kept of a list, such as its
-    seed and its target, is from now on that of the new one, and stays so if it is taken back.
+    seed and its target, is that of the new one until the former version is restored.
     """
     playlist = _locked(playlist)
     before = _entries_of(playlist)
+    _first_keep(playlist, before)
     fresh = [
         _Kept(entry.song_id, entry.score, entry.reason)
         for entry in generated.entries
@@ -130,11 +182,11 @@ def _made_of(playlist: Playlist, generated: GeneratedPlaylist) -> None:
         playlist.request = {**playlist.request, "seed": generated.seed}
     for name, value in _told_of(generated).items():
         setattr(playlist, name, value)
-    playlist.save(update_fields=["request", *_told_of(generated)])
+    playlist.save(update_fields=["request", *_TOLD])
 
 
 def _told_of(generated: GeneratedPlaylist) -> dict[str, Any]:
-    """Return what a saved list tells of how it was made."""
+    """Return what a saved list tells of how it was made, by the names in `_TOLD`."""
     return {
         "seed": generated.seed,
         "model_version": generated.model_version,
@@ -159,8 +211,7 @@ def _changed(
     """Let a list have other entries, as a new version; the same ones make none."""
     if list(after) == list(before):
         return playlist
-    if not playlist.history.filter(number=playlist.version).exists():
-        _version_add(playlist, playlist.version, None, _FIRST, before)
+    _first_keep(playlist, before)
     last = playlist.history.order_by("-number").values_list("number", flat=True)[0]
     _entries_set(playlist, after)
     _version_add(playlist, last + 1, playlist.version, change, after)
@@ -169,14 +220,28 @@ def _changed(
     return playlist
 
 
+def _first_keep(playlist: Playlist, entries: Sequence[_Kept]) -> None:
+    """Keep a list as it is, if no version of it is kept yet."""
+    current = playlist.history.filter(number=playlist.version)
+    if not current.exists():
+        _version_add(playlist, playlist.version, None, _FIRST, entries)
+    current.filter(told={}).update(told=_told_by(playlist))  # one of before that was kept
+
+
 @transaction.atomic
 def playlist_restore(*, playlist: Playlist, version: int) -> bool:
-    """Let a version be the current one again; return whether it is there. None is lost by it."""
+    """Let a version be the current one again; return whether it is there. None is lost by it.
+
+    With its songs come back the seed, the target and what else the list told of how it was made.
+    """
     playlist = _locked(playlist)
     held = playlist.history.filter(number=version).first()
     if held is None:
         return False
     _entries_set(playlist, [_Kept(**entry) for entry in held.entries])
+    for name, value in held.told.items():
+        setattr(playlist, name, value)
+    playlist.save(update_fields=list(held.told))
     _version_use(playlist, version)
     return True
 
@@ -233,7 +298,7 @@ def _locked(playlist: Playlist) -> Playlist:
 
 def _entries_of(playlist: Playlist) -> list[_Kept]:
     rows = playlist.entries.order_by("position")
-    return [_Kept(row.song_id, row.score, row.reason or None) for row in rows]
+    return [_Kept(row.song_id, row.score, row.reason or None, row.is_pinned) for row in rows]
 
 
 def _entries_set(playlist: Playlist, kept: Sequence[_Kept]) -> None:
@@ -247,6 +312,7 @@ def _entries_set(playlist: Playlist, kept: Sequence[_Kept]) -> None:
             song_id=entry.song_id,
             score=entry.score,
             reason=dict(entry.reason or {}),
+            is_pinned=entry.is_pinned,
         )
         for position, entry in enumerate(entry for entry in kept if entry.song_id in there)
     )
@@ -259,12 +325,18 @@ def _existing(song_ids: Iterable[int]) -> set[int]:
 def _version_add(
     playlist: Playlist, number: int, parent: int | None, change: str, kept: Sequence[_Kept]
 ) -> None:
-    entries = [
-        {"song_id": entry.song_id, "score": entry.score, "reason": entry.reason} for entry in kept
-    ]
     PlaylistVersion.objects.create(
-        playlist=playlist, number=number, parent=parent, change=change, entries=entries
+        playlist=playlist,
+        number=number,
+        parent=parent,
+        change=change,
+        entries=[asdict(entry) for entry in kept],
+        told=_told_by(playlist),
     )
+
+
+def _told_by(playlist: Playlist) -> dict[str, Any]:
+    return {name: getattr(playlist, name) for name in ("request", *_TOLD)}
 
 
 def _version_use(playlist: Playlist, number: int) -> None:

@@ -48,6 +48,7 @@ class Entry:
     """The numbers of the filter chips that it is under."""
     key: str = ""
     """Tells it from other entries of a page; without one, its song occurs once there."""
+    is_pinned: bool = False
 
     @property
     def row_key(self) -> str:
@@ -86,6 +87,7 @@ def list_entries(rows: Sequence[ListedEntry], marks: Mapping[int, SongMarks]) ->
             reason_told(row.reason["sentence"]) if row.reason else "",
             reason_numbers(row.score, row.reason) if row.reason else (),
             marks.get(row.song.pk, SongMarks()),
+            is_pinned=row.is_pinned,
         )
         for row in rows
     ]

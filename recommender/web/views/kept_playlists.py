@@ -31,7 +31,7 @@ from recommender.web.forms import (
 from recommender.web.presentation import list_entries
 from recommender.web.views.base import account, page_of, tells_secrets
 from recommender.web.views.listed import drawn, playlist_file, playlist_page
-from recommender.web.views.playlists import generate
+from recommender.web.views.playlists import generate, generate_wanted
 from recommender.web.views.plots import plot_file
 
 if TYPE_CHECKING:
@@ -156,6 +156,11 @@ def saved_playlist_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
                 else gettext("There is nothing to redo.")
             )
             messages.error(request, nothing)
+    elif edit == "again":
+        pinned = playlists.pinned_songs(kept)
+        wanted = playlists.request_again(kept, pinned=pinned)
+        generated = generate_wanted(request, wanted)
+        playlists.playlist_regenerate(playlist=kept, generated=generated, pinned=pinned)
     else:
         playlists.playlist_edit(playlist=kept, edits=playlists.edits_of_words([edit]))
     return redirect("saved-playlist", pk)

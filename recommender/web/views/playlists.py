@@ -35,7 +35,13 @@ _MAX_FIND: Final = 200
 
 def generate(request: HttpRequest, query: QueryDict) -> playlists.GeneratedPlaylist:
     """Return the list that a query of /playlist asks for; PlaylistRequestError if it cannot be."""
-    wanted = queries.query_request(query)
+    return generate_wanted(request, queries.query_request(query))
+
+
+def generate_wanted(
+    request: HttpRequest, wanted: playlists.PlaylistRequest
+) -> playlists.GeneratedPlaylist:
+    """Return the list that somebody wants; words count against the rate of networks."""
     words = playlists.worded(wanted)
     if words.needs_network:
         words_limit(request)

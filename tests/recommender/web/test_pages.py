@@ -16,8 +16,9 @@ from catalog.models import Song
 from mer.affect import GEMS
 from mer.errors import CheckpointError
 from mer.prediction import UNFAMILIAR_FROM
+from recommender.feedback import song_ban
 from recommender.models import Listen, Playlist
-from recommender.playlists import PlaylistRequest
+from recommender.playlists import PlaylistRequest, playlist_by_hand
 from recommender.playlists.journeys import SHAPES
 from recommender.web.queries import query_request, request_query
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
@@ -428,6 +429,39 @@ class TestPlaylist:
         assert "Different songs" not in text(response)
         assert "Adjust" not in text(response)
 
+    def test_saved_list_gets_different_songs_but_for_pinned_ones(
+        self, client: Client, user: User, songs: list[Song]
+    ) -> None:
+        client.force_login(user)
+        client.post("/playlists/save", {"query": FOUR, "name": "X"})
+        kept = Playlist.objects.get()
+        address = f"/playlists/{kept.pk}"
+        before = entry_ids(client.get(address))
+        client.post(f"{address}/edit", {"edit": f"pin.{before[2]}"})
+        page = text(client.get(address))
+        assert page.count('aria-label="Pinned"') == 1
+        assert f'value="unpin.{before[2]}"' in page
+        song_ban(user=user, song_id=before[0])  # so that the new list is another one
+        client.post(f"{address}/edit", {"edit": "again"})
+        after = entry_ids(client.get(address))
+        assert after != before
+        assert after[2] == before[2]
+        seed = kept.seed
+        kept.refresh_from_db()
+        assert kept.seed != seed
+        client.post(f"{address}/edit", {"edit": "undo"})
+        kept.refresh_from_db()
+        assert (entry_ids(client.get(address)), kept.seed) == (before, seed)
+        client.post(f"{address}/edit", {"edit": f"unpin.{before[2]}"})
+        assert 'aria-label="Pinned"' not in text(client.get(address))
+
+    def test_a_list_made_by_hand_cannot_be_made_again(
+        self, client: Client, user: User, songs: list[Song]
+    ) -> None:
+        client.force_login(user)
+        kept = playlist_by_hand(user=user, name="Mine", song_ids=[songs[0].pk])
+        assert client.post(f"/playlists/{kept.pk}/edit", {"edit": "again"}).status_code == 400
+
     def test_saved_list_can_be_drawn_again(
         self, client: Client, user: User, songs: list[Song]
     ) -> None:
@@ -437,7 +471,8 @@ class TestPlaylist:
             {"query": "valence=0.3&arousal=0.7&seed=1&count=4&genre=rock", "name": "X"},
         )
         page = text(client.get(f"/playlists/{Playlist.objects.get().pk}"))
-        again = re.search(r'href="/playlist\?([^"]*)">Different songs', page)
+        assert '<button form="edit-form" name="edit" value="again">Different songs<' in page
+        again = re.search(r'<input type="hidden" name="query" value="([^"]*)">', page)
         assert again
         query = parse_qs(again[1].replace("&amp;", "&"))
         assert query == {
