@@ -171,6 +171,20 @@ def account_fill(context: BrowserContext, base: str) -> None:
             "/api/v1/tokens/", headers=headers, data={"name": "Phone", "scopes": ["read"]}
         )
     )
+    tags_preview(context, headers)
+
+
+def tags_preview(context: BrowserContext, headers: dict[str, str]) -> None:
+    """Let the page of a run of tags have something to show: what would change."""
+    library = context.request.get("/api/v1/libraries/").json()["results"][0]["url"]
+    _check(context.request.patch(library, headers=headers, data={"is_writable": True}))
+    answer = context.request.post("/api/v1/tag-runs/", headers=headers, data={})
+    _check(answer)
+    deadline = time.monotonic() + START_SECONDS
+    while context.request.get(answer.json()["url"]).json()["state"] != "planned":
+        if time.monotonic() > deadline:
+            sys.exit("no worker made the preview of tags")
+        time.sleep(1)
 
 
 def listens_of_a_year(songs: list[dict[str, Any]]) -> Iterator[tuple[int, datetime]]:

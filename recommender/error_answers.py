@@ -33,7 +33,13 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
-from catalog.errors import JobStateError, PathError, TransientError, VersionError
+from catalog.errors import (
+    JobStateError,
+    PathError,
+    TagWritingError,
+    TransientError,
+    VersionError,
+)
 from mer.errors import CheckpointError, EncoderMissingError, PackageMissingError
 from recommender.errors import (
     AccountError,
@@ -92,6 +98,7 @@ class ErrorCode(enum.StrEnum):
     HISTORY_EMPTY = "HISTORY_EMPTY"
     LAST_ADMIN = "LAST_ADMIN"
     JOB_STATE_INVALID = "JOB_STATE_INVALID"
+    TAGS_NOT_WRITABLE = "TAGS_NOT_WRITABLE"
     VERSION_UNKNOWN = "VERSION_UNKNOWN"
     VERSION_EMPTY = "VERSION_EMPTY"
     VERSION_NO_FORMER = "VERSION_NO_FORMER"
@@ -289,6 +296,9 @@ _TABLE: Final[Mapping[type[BaseException], _Row]] = {
     ),
     JobStateError: _Row(
         HTTPStatus.CONFLICT, ErrorCode.JOB_STATE_INVALID, _("The job has changed"), str
+    ),
+    TagWritingError: _Row(
+        HTTPStatus.CONFLICT, ErrorCode.TAGS_NOT_WRITABLE, _("Tags cannot be written"), str
     ),
     PathError: _invalid(ErrorCode.PATH_INVALID, str),
     FileRefusedError: _invalid(ErrorCode.FILE_INVALID, str),

@@ -23,7 +23,8 @@ from django.db.models.functions import Coalesce, Lower
 
 from catalog import analysis
 from catalog import selectors as catalog_selectors
-from catalog.models import BackgroundJob, Library, Song, SongEmotion
+from catalog.models import BackgroundJob, Library, Song, SongEmotion, TagRun, TagWrite
+from catalog.tagwriting.run import runs_listed
 from mer.affect import AffectPoint
 from recommender.models import (
     AppPassword,
@@ -405,3 +406,13 @@ def index_build_list() -> QuerySet[IndexBuild]:
 def job_list() -> QuerySet[BackgroundJob]:
     """Return every job, newest first."""
     return BackgroundJob.objects.order_by("-created_at", "id")
+
+
+def tag_run_list() -> QuerySet[TagRun]:
+    """Return the runs of tags and their previews, newest first, with the numbers of their files."""
+    return runs_listed().select_related("job", "created_by")
+
+
+def tag_run_files(run: TagRun) -> QuerySet[TagWrite]:
+    """Return the files that a run changes, or would change, in its order."""
+    return run.writes.defer("back").order_by("pk")

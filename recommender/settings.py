@@ -468,6 +468,10 @@ SPECTACULAR_SETTINGS = {
         "JobStatus": "catalog.models.BackgroundJob.Status",
         "JobKind": "catalog.models.BackgroundJob.Kind",
         "LibraryKind": "catalog.models.Library.Kind",
+        "TagRunState": "catalog.models.TagRun.State",
+        "TagFileState": "catalog.models.TagWrite.State",
+        "TagField": "catalog.files.ours.OURS",
+        "StateEnum": "recommender.api.imports.STATES",
         "TableKind": "catalog.ingest.tables.KINDS",
     },
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 
 from catalog.errors import JobStateError, PermanentError, TransientError
 from catalog.storable import storable_text
+from catalog.tagwriting.jobs import tag_job_run
 from catalog.tasks import transient_errors
 from catalog.work.jobs import job_fail, job_requeue, job_start
 from catalog.work.workers import worker_name
@@ -20,11 +22,16 @@ from recommender.errors import DiskShortError, IndexBusyError
 from recommender.index import index_build, index_status
 from recommender.index.transition import transition_settle
 from recommender.listening import import_run, imports_sweep
+from recommender.mood_tags import moods_of_songs
 from recommender.replays import keyed_sweep
 from recommender.stations import stations_refresh_due
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from celery import Task
+
+    from catalog.models import BackgroundJob
 
 logger = logging.getLogger(__name__)
 
@@ -73,28 +80,52 @@ def sweep_keyed_requests() -> dict[str, int]:
     return {"deleted": keyed_sweep()}
 
 
-@shared_task(
-    name="recommender.import_history", bind=True, autoretry_for=(TransientError,), max_retries=5
-)
+_RETRY: Final[dict[str, Any]] = {"autoretry_for": (TransientError,), "max_retries": 5}
+
+
+@shared_task(name="recommender.import_history", bind=True, **_RETRY)
 def import_history(self: Task[..., Any], job_id: str) -> dict[str, str]:
     """Read a file of listening history; what goes wrong is in the job."""
+
+    def work(job: BackgroundJob) -> None:
+        try:
+            import_run(job=job)
+        except SoftTimeLimitExceeded:
+            job_fail(job=job, code="HISTORY_TOO_LONG", message="Import its files one by one")
+
+    return _worked(job_id, self, work)
+
+
+@shared_task(name="recommender.write_tags", bind=True, **_RETRY)
+def write_tags(self: Task[..., Any], job_id: str) -> dict[str, str]:
+    """Go on with a run of tags for at most half the soft time limit, then requeue it."""
+    seconds = settings.CELERY_TASK_SOFT_TIME_LIMIT / 2
+
+    def work(job: BackgroundJob) -> None:
+        tag_job_run(job=job, moods=moods_of_songs, seconds=seconds)
+
+    return _worked(job_id, self, work)
+
+
+def _worked(
+    job_id: str, task: Task[..., Any], work: Callable[[BackgroundJob], None]
+) -> dict[str, str]:
+    """Do the work of a pending job; what goes wrong is in the job."""
     try:
         with transient_errors():
-            job = job_start(job_id=job_id, worker=worker_name(self.request.hostname or ""))
+            job = job_start(job_id=job_id, worker=worker_name(task.request.hostname or ""))
     except JobStateError as error:
         logger.info("Nothing to do: %s", error)
         return {"job": job_id, "status": "not pending"}
-    with suppress(JobStateError):  # it was taken back, or given to another worker
+    with suppress(JobStateError):  # it was taken back or cancelled, or given to another worker
         try:
             with transient_errors():
-                import_run(job=job)
+                work(job)
         except PermanentError as error:
             if isinstance(error, JobStateError):
                 raise
             job_fail(job=job, code=error.code, message=storable_text(str(error)))
-        except SoftTimeLimitExceeded:
-            job_fail(job=job, code="HISTORY_TOO_LONG", message="Import its files one by one")
-        except TransientError:
+        except (TransientError, SoftTimeLimitExceeded):
             job_requeue(job=job)
             raise
         except Exception as error:

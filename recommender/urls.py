@@ -28,7 +28,16 @@ from recommender.web.views import (
     stations,
     you,
 )
-from recommender.web.views.manage import adding, jobs, libraries, library, models, overview, people
+from recommender.web.views.manage import (
+    adding,
+    jobs,
+    libraries,
+    library,
+    models,
+    overview,
+    people,
+    tags,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -126,6 +135,12 @@ urlpatterns = [
     ),
     path("manage/libraries/<int:pk>/scan", libraries.library_scan, name="library-scan"),
     path("manage/libraries/<int:pk>/remove", libraries.library_leave, name="library-remove"),
+    path("manage/tags", tags.tags, name="tags"),
+    path("manage/tags/<int:pk>", tags.tag_run, name="tag-run"),
+    *(
+        path(f"manage/tags/<int:pk>/{act}", tags.tag_run_act, {"act": act}, name=f"tag-run-{act}")
+        for act in ("write", "undo", "cancel")
+    ),
     path("manage/models", models.model_versions, name="models"),
     path("manage/models/switch", models.model_version_switch, name="model-switch"),
     path("manage/index/build", models.index_build_now, name="index-build"),

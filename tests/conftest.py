@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from django.conf import settings as django_settings
 from hypothesis import settings as hypothesis_settings
 
 from catalog import analysis
+from catalog.tagwriting import holding
 from catalog.work import messages
 from recommender import first_run, throttles
 from tests.factories import LibraryFactory, SongEmotionFactory, SongFactory, UserFactory
@@ -84,6 +86,15 @@ def plain_static_names() -> Iterator[None]:
 def memory_broker() -> None:
     """Messages sent by tests are kept in memory; no worker ever sees them."""
     current_app.conf.update(broker_url="memory://", broker_transport_options={})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the locks on runs of tags apart: all processes have a database of the same name."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("locks")
+        patch.setattr(holding, "settings", SimpleNamespace(VAR_DIR=folder))
+        yield
 
 
 @pytest.fixture(scope="session")

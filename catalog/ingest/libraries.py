@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from catalog.errors import CatalogError, JobStateError, PathError
+from catalog.errors import CatalogError, JobStateError, PathError, TagWritingError
 from catalog.ingest.run import ingest_start
 from catalog.ingest.settled import RESCAN_SOON
 from catalog.ingest.unasked import unasked_start
@@ -23,6 +23,7 @@ from catalog.paths import from_stored, shown
 from catalog.recordings import recordings_lock, recordings_settle
 from catalog.selectors import library_find, library_jobs
 from catalog.stores.addresses import in_store
+from catalog.tagwriting.plan import writing_problem
 from catalog.work.jobs import job_revoke
 from catalog.work.messages import message_send
 
@@ -44,6 +45,13 @@ class LibrarySettings:
     name: str
     watch: str
     rescan_hours: int | None
+    is_writable: bool = False
+    """Whether moods, tempo and key may be written into its files."""
+
+    @classmethod
+    def of(cls, library: Library) -> LibrarySettings:
+        """Return what is chosen of a library now."""
+        return cls(library.name, library.watch, library.rescan_hours, library.is_writable)
 
 
 def library_add(*, path: Path, chosen: LibrarySettings, user: User | None) -> Library:
@@ -63,11 +71,7 @@ def library_add(*, path: Path, chosen: LibrarySettings, user: User | None) -> Li
         library = library_find(path.resolve())
         if library is None:  # a file's library is its folder
             raise PathError(gettext("%(path)s: is no folder") % {"path": shown(path)})
-        name = chosen.name or library.name
-        library_change(
-            library=library,
-            chosen=LibrarySettings(name, chosen.watch, chosen.rescan_hours),
-        )
+        library_change(library=library, chosen=replace(chosen, name=chosen.name or library.name))
     return library
 
 
@@ -91,11 +95,14 @@ def folder_add(
 
 
 def library_change(*, library: Library, chosen: LibrarySettings) -> None:
-    """Rename a library, and switch its watching and schedule.
+    """Rename a library, and switch its watching, its schedule and the writing of tags.
 
     The watcher follows within seconds; the next scheduled scan begins a whole period from now.
     PathError if it is to be watched and lies in a store, or is a table, which has no folder.
+    TagWritingError if tags are to be written, and can never be.
     """
+    if chosen.is_writable and not library.is_writable and (problem := writing_problem(library)):
+        raise TagWritingError(problem)
     if chosen.watch != Library.Watch.OFF or chosen.rescan_hours:
         _folder_check(library)
     if chosen.watch != Library.Watch.OFF and in_store(library.path):
@@ -108,8 +115,8 @@ def library_change(*, library: Library, chosen: LibrarySettings) -> None:
         hours = chosen.rescan_hours
         library.rescan_at = timezone.now() + timedelta(hours=hours) if hours else None
     library.name, library.watch = chosen.name, chosen.watch
-    library.rescan_hours = chosen.rescan_hours
-    library.save(update_fields=["name", "watch", "rescan_hours", "rescan_at"])
+    library.rescan_hours, library.is_writable = chosen.rescan_hours, chosen.is_writable
+    library.save(update_fields=["name", "watch", "rescan_hours", "rescan_at", "is_writable"])
 
 
 def _folder_check(library: Library) -> None:

@@ -111,6 +111,7 @@ class BackgroundJob(models.Model):
     class Kind(models.TextChoices):
         INGEST = "ingest"
         HISTORY = "history"
+        TAGS = "tags"
 
     class Status(models.TextChoices):
         PENDING = "pending"

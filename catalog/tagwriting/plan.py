@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from django.db.models import Count
+from django.db.models.functions import Left
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError, machine_errors_raise
 from catalog.files.ours import OURS
 from catalog.files.writing import TagChange, tags_change
 from catalog.models import KnownCopy, Library, Song
-from catalog.paths import FileStamp, stamp_of
+from catalog.paths import FileStamp, shown, stamp_of
 from catalog.retold import kept
 from catalog.selectors import song_path
 from catalog.storable import storable_text
@@ -44,6 +46,7 @@ _GONE: Final = kept(gettext_noop("there is no such file; scan the library"))
 class Choice:
     """What to write where; no `libraries` are all that may be written, no `songs` all of them.
 
+    With a `folder`, which is a path below the library's, only the songs inside are chosen.
     `least` is the least probability of an emotion that becomes a mood. `is_touched` gives files the
     time of the writing, for players that look for new times; else they keep theirs.
     """
@@ -54,6 +57,7 @@ class Choice:
     least: float = LEAST_DEFAULT
     may_overwrite: bool = False
     is_touched: bool = False
+    folder: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the choice in the form of `TagRun.choice`."""
@@ -102,19 +106,49 @@ class Plan:
 
 def choice_check(choice: Choice) -> None:
     """Raise TagWritingError unless there is a library that may be written, and all named may."""
-    folders = Library.objects.filter(kind=Library.Kind.FOLDER)
-    named = folders.filter(pk__in=choice.libraries) if choice.libraries else None
-    closed = named.filter(is_writable=False).first() if named is not None else None
-    if closed is not None:
-        raise TagWritingError(
-            gettext("The files of the library %(name)s may not be written; allow it first")
-            % {"name": closed.name}
-        )
-    found = folders.filter(is_writable=True) if named is None else named
-    if found.count() < max(1, len(set(choice.libraries))):
+    folders = Library.objects.filter(kind=Library.Kind.FOLDER, is_going=False)
+    if choice.libraries:
+        found = list(folders.filter(pk__in=choice.libraries))
+    else:
+        found = list(folders.filter(is_writable=True))
+    if len(found) < max(1, len(set(choice.libraries))):
         raise TagWritingError(
             gettext("There is no such library, or none whose files may be written; allow it first")
         )
+    problems = [problem for problem in map(_problem_of_library, found) if problem]
+    if problems and (choice.libraries or len(problems) == len(found)):
+        raise TagWritingError(problems[0])
+    if choice.folder and not songs_chosen(choice).exists():
+        raise TagWritingError(
+            gettext("There is no song in the folder %(folder)s; name one below that of the library")
+            % {"folder": choice.folder}
+        )
+
+
+def _problem_of_library(library: Library) -> str:
+    if not library.is_writable:
+        words = gettext("The files of the library %(name)s may not be written; allow it first")
+        return words % {"name": library.name}
+    return writing_problem(library)
+
+
+def writing_problem(library: Library) -> str:
+    """Return why tags can never be written into files of a library; empty if they can."""
+    if not library.has_audio:
+        return gettext("%(name)s is a table, which has no files") % {"name": library.name}
+    if in_store(library.path):
+        words = gettext("The library %(name)s lies in an object store, whose files are not written")
+        return words % {"name": library.name}
+    song = library.songs.filter(is_available=True).only("library", "relative_path").first()
+    # The topmost folder may belong to somebody else than those with songs.
+    folders = [library.path, song.path.parent] if song else [library.path]
+    if not any(os.access(folder, os.W_OK) for folder in folders):
+        words = gettext(
+            "The folder of the library %(name)s cannot be written: %(path)s; mount it to be "
+            "written, or change its rights"
+        )
+        return words % {"name": library.name, "path": shown(library.path)}
+    return ""
 
 
 def songs_chosen(choice: Choice) -> QuerySet[Song]:
@@ -129,6 +163,10 @@ def songs_chosen(choice: Choice) -> QuerySet[Song]:
         songs = songs.filter(library__in=choice.libraries)
     if choice.songs:
         songs = songs.filter(pk__in=choice.songs)
+    if folder := choice.folder.strip("/"):
+        # SQLite's LIKE takes no heed of case.
+        top = Left("relative_path", len(folder) + 1)
+        songs = songs.alias(top=top).filter(top=f"{folder}/")
     return songs.select_related("library").defer("lyrics").order_by("pk")
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from catalog.errors import FileUnusableError, PathError, TagWritingError
-from catalog.models import Song, TagRun, TagWrite
+from catalog.models import BackgroundJob, Song, TagRun, TagWrite
 from catalog.paths import from_stored, resolve_inside, to_stored
 from catalog.retold import kept
 from catalog.tagwriting.holding import run_held
@@ -41,63 +43,119 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
+    from catalog.files.writing import TagChange
     from catalog.tagwriting.plan import Moods
 
 MOST_PROBLEMS: Final = 500
 """So many files that were not written are named; all are counted."""
 State = TagWrite.State
+PREVIEWS: Final = (TagRun.State.PLANNING, TagRun.State.PLANNED)
+_PREVIEW_KEPT: Final = timedelta(days=1)
 _NOT_OURS: Final = kept(gettext_noop("it was changed since it was written, so it is not undone"))
 _TAKEN: Final = kept(gettext_noop("another file of the library has its former bytes"))
 _FULL: Final = "TAGS_DISK_FULL"
 
 
-def run_begin(*, choice: Choice, user: User | None = None) -> TagRun:
-    """Make a run of a choice; `run_write` writes it. TagWritingError as of `choice_check`."""
+def run_begin(*, choice: Choice, user: User | None = None, is_preview: bool = False) -> TagRun:
+    """Make a run of a choice; `run_write` or `run_preview` goes through its songs.
+
+    TagWritingError as of `choice_check`. Previews that ended a day ago are deleted.
+    """
     choice_check(choice)
-    return TagRun.objects.create(choice=choice.as_json(), created_by=user)
+    old = TagRun.objects.filter(state__in=PREVIEWS, created_at__lt=timezone.now() - _PREVIEW_KEPT)
+    old.exclude(job__in=BackgroundJob.objects.filter(finished_at=None)).delete()
+    state = TagRun.State.PLANNING if is_preview else TagRun.State.STARTED
+    return TagRun.objects.create(state=state, choice=choice.as_json(), created_by=user)
+
+
+def runs_listed() -> QuerySet[TagRun]:
+    """Return the runs, the newest first, with ``planned``, ``written`` and ``undone``: files."""
+    return TagRun.objects.annotate(
+        planned=_files(State.PLANNED),
+        written=_files(State.WRITTEN, State.UNDOING),
+        undone=_files(State.UNDONE),
+    ).order_by("-pk")
+
+
+def _files(*states: str) -> Coalesce:
+    rows = TagWrite.objects.filter(run=OuterRef("pk"), state__in=states).order_by()
+    return Coalesce(Subquery(rows.values("run").annotate(n=Count("pk")).values("n")), 0)
 
 
 def run_write(
     *,
     run: TagRun,
     moods: Moods,
-    after: int = 0,
     seconds: float = float("inf"),
     on_plan: Callable[[Plan], object] = lambda _: None,
-) -> int | None:
-    """Write the songs of a run behind the id `after`.
+) -> bool:
+    """Write the songs of a run; return whether all were looked at.
 
-    Returns None when all are done; else, after about `seconds`, the id to go on after. A full disk
-    ends it, because every file would fail. TagWritingError if another process has the run, or if it
-    was undone.
+    After a death, or after about `seconds`, it goes on where it was. A full disk ends it, because
+    every file would fail. TagWritingError if another process has the run, or if it was undone.
     """
+
+    def step(plan: Plan) -> Plan:
+        if plan.change and plan.change.fields:
+            _enter(run, plan.song.path.parent)
+        plan = _written(run, plan, is_touched=run.choice["is_touched"])
+        _count(run, plan)
+        return plan
+
     with run_held(run):
         if run.state != TagRun.State.STARTED:
             raise TagWritingError(
                 gettext("The run %(run)s is over; begin another one") % {"run": run.pk}
             )
-        return _write(run, moods, after=after, seconds=seconds, on_plan=on_plan)
+        writes_settle()
+        if not _through(run, moods, step, seconds=seconds, on_plan=on_plan):
+            return False
+        _end(run, TagRun.State.STARTED, TagRun.State.DONE)
+        return True
 
 
-def _write(
-    run: TagRun, moods: Moods, *, after: int, seconds: float, on_plan: Callable[[Plan], object]
-) -> int | None:
-    writes_settle()
-    end = time.monotonic() + seconds
-    choice = Choice.of_json(run.choice)
-    for plan in plans_make(choice, moods, after=after):
+def run_preview(
+    *,
+    run: TagRun,
+    moods: Moods,
+    seconds: float = float("inf"),
+    on_plan: Callable[[Plan], object] = lambda _: None,
+) -> bool:
+    """Keep what a run would write, as files that are planned; as `run_write`, but files stay."""
+
+    @transaction.atomic
+    def step(plan: Plan) -> Plan:
         if plan.change and plan.change.fields:
-            _enter(run, plan.song.path.parent)
-        plan = _written(run, plan, is_touched=choice.is_touched)
+            _row(run, plan.song, plan.change, state=State.PLANNED, before_mtime_ns=0).save()
         _count(run, plan)
+        return plan
+
+    if not _through(run, moods, step, seconds=seconds, on_plan=on_plan):
+        return False
+    _end(run, TagRun.State.PLANNING, TagRun.State.PLANNED)
+    return True
+
+
+def _through(
+    run: TagRun,
+    moods: Moods,
+    step: Callable[[Plan], Plan],
+    *,
+    seconds: float,
+    on_plan: Callable[[Plan], object],
+) -> bool:
+    """Go through the songs of a run that are left; return whether none is left."""
+    end = time.monotonic() + seconds
+    for planned in plans_make(Choice.of_json(run.choice), moods, after=run.after):
+        plan = step(planned)
         on_plan(plan)
         if plan.problem and plan.problem.code == _FULL:
             break
         if time.monotonic() > end:
-            return plan.song.pk
-    _end(run, TagRun.State.STARTED, TagRun.State.DONE)
-    return None
+            return False
+    return True
 
 
 def run_undo(
@@ -109,7 +167,8 @@ def run_undo(
     """Restore the files of a run, the last one first; return whether all were looked at.
 
     A file that was changed since stays as it is, with a problem. After a death, or after about
-    `seconds`, it goes on where it was. TagWritingError if another process has the run.
+    `seconds`, it goes on where it was. TagWritingError if another process has the run, or if it is
+    a preview.
     """
     with run_held(run):
         return _undo(run, seconds=seconds, on_file=on_file)
@@ -119,25 +178,38 @@ def _undo(
     run: TagRun, *, seconds: float, on_file: Callable[[TagWrite, Problem | None], object]
 ) -> bool:
     writes_settle()
-    end, after = time.monotonic() + seconds, None
+    end = time.monotonic() + seconds
     if run.state != TagRun.State.UNDOING:
-        _begin_undo(run)
+        undo_begin(run)
     standing = run.writes.filter(state=State.WRITTEN).select_related("song__library", "library")
     while True:
-        left = standing if after is None else standing.filter(pk__lt=after)
+        left = standing.filter(pk__lt=run.after) if run.after else standing
         write = left.order_by("-pk").first()
         if write is None:
             break
         _enter(run, _place(write)[1].parent)
         problem = _undone(write)
-        if problem:
-            _refuse(run, write.relative_path, problem)
+        _pass(run, write.pk, write.relative_path, problem)
         on_file(write, problem)
-        after = write.pk
         if time.monotonic() > end:
             return False
     _end(run, TagRun.State.UNDOING, TagRun.State.UNDONE)
     return True
+
+
+def undo_begin(run: TagRun) -> None:
+    """Let a run be one that is undone; TagWritingError if it is already, or is a preview."""
+    values: dict[str, Any] = {"refused": 0, "unchanged": 0, "problems": [], "ended_at": None}
+    undoable = [TagRun.State.STARTED, TagRun.State.DONE, TagRun.State.UNDONE]
+    found = TagRun.objects.filter(pk=run.pk, state__in=undoable)
+    if not found.update(state=TagRun.State.UNDOING, after=0, **values):
+        words = (
+            gettext("The run %(run)s is a preview, which wrote nothing")
+            if run.is_preview
+            else gettext("The run %(run)s is being undone already")
+        )
+        raise TagWritingError(words % {"run": run.pk})
+    run.refresh_from_db()
 
 
 def writes_settle() -> int:
@@ -186,6 +258,19 @@ def _enter(run: TagRun, folder: Path) -> None:
         parts_sweep(folder)
 
 
+def _row(run: TagRun, song: Song, change: TagChange, **values: Any) -> TagWrite:
+    return TagWrite(
+        run=run,
+        song=song,
+        library=song.library,
+        relative_path=song.relative_path,
+        fields={name: asdict(one) for name, one in change.fields.items()},
+        before_sha256=change.before_sha256,
+        after_sha256=change.after_sha256,
+        **values,
+    )
+
+
 def _written(run: TagRun, plan: Plan, *, is_touched: bool) -> Plan:
     """Write the file of a plan; return the plan, with the problem if it could not be."""
     song, change = plan.song, plan.change
@@ -198,18 +283,8 @@ def _written(run: TagRun, plan: Plan, *, is_touched: bool) -> Plan:
         replacement = Replacement(
             change.forward, change.before_sha256, change.after_sha256, kept_ns, change.back
         )
-        write = TagWrite(
-            run=run,
-            song=song,
-            library=song.library,
-            relative_path=song.relative_path,
-            part_name=part_name(path),
-            fields={name: asdict(one) for name, one in change.fields.items()},
-            before_sha256=change.before_sha256,
-            before_mtime_ns=state.st_mtime_ns,
-            after_sha256=change.after_sha256,
-            back=change.back,
-        )
+        write = _row(run, song, change, before_mtime_ns=state.st_mtime_ns, back=change.back)
+        write.part_name = part_name(path)
         taken_check(song, change.after_sha256)
         made = file_replace(path, replacement, name=write.part_name, prepare=write.save)
     except (FileUnusableError, OSError) as error:
@@ -279,27 +354,26 @@ def _mark(write: TagWrite, before: str, after: str, made: os.stat_result) -> Non
 
 
 def _count(run: TagRun, plan: Plan) -> None:
-    if plan.problem:
-        _refuse(run, plan.song.relative_path, plan.problem)
-    elif plan.change and not plan.change.fields:
-        TagRun.objects.filter(pk=run.pk).update(unchanged=F("unchanged") + 1)
+    """Say what came of a song, and that the run is past it."""
+    is_same = plan.change is not None and not plan.change.fields
+    # A song that was written just before a kill is looked at once more.
+    is_unchanged = is_same and not run.writes.filter(song=plan.song).exists()
+    _pass(run, plan.song.pk, plan.song.relative_path, plan.problem, unchanged=int(is_unchanged))
 
 
-def _refuse(run: TagRun, relative_path: str, problem: Problem) -> None:
-    values: dict[str, Any] = {"refused": F("refused") + 1}
-    if len(run.problems) < MOST_PROBLEMS:
-        run.problems = [*run.problems, {"path": relative_path, **asdict(problem)}]
-        values["problems"] = run.problems
+def _pass(
+    run: TagRun, after: int, relative_path: str, problem: Problem | None, *, unchanged: int = 0
+) -> None:
+    values: dict[str, Any] = {"after": after}
+    if problem:
+        values["refused"] = F("refused") + 1
+        if len(run.problems) < MOST_PROBLEMS:
+            run.problems = [*run.problems, {"path": relative_path, **asdict(problem)}]
+            values["problems"] = run.problems
+    if unchanged:
+        values["unchanged"] = F("unchanged") + unchanged
     TagRun.objects.filter(pk=run.pk).update(**values)
-
-
-def _begin_undo(run: TagRun) -> None:
-    values: dict[str, Any] = {"refused": 0, "unchanged": 0, "problems": [], "ended_at": None}
-    undoable = [TagRun.State.STARTED, TagRun.State.DONE, TagRun.State.UNDONE]
-    found = TagRun.objects.filter(pk=run.pk, state__in=undoable)
-    if not found.update(state=TagRun.State.UNDOING, **values):
-        raise TagWritingError(gettext("The run %(run)s is being undone already") % {"run": run.pk})
-    run.refresh_from_db()
+    run.after = after
 
 
 def _end(run: TagRun, before: str, after: str) -> None:

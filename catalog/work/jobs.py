@@ -41,6 +41,7 @@ Status = BackgroundJob.Status
 TASK_OF_KIND: Final[dict[str, str]] = {
     BackgroundJob.Kind.INGEST: "catalog.ingest",
     BackgroundJob.Kind.HISTORY: "recommender.import_history",
+    BackgroundJob.Kind.TAGS: "recommender.write_tags",
 }
 """The task for each kind of job; its only argument is the job's id."""
 

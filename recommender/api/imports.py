@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
-_STATES = ("waiting", "reading", "done", "failed")
+STATES = ("waiting", "reading", "done", "failed")
 
 
 class PieceInput(StrictSerializer):
@@ -65,7 +65,7 @@ class UnmatchedOutput(serializers.Serializer[Any]):
 class ImportOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     file_name = serializers.CharField()
-    state = serializers.ChoiceField(choices=_STATES, source="*")
+    state = serializers.ChoiceField(choices=STATES, source="*")
     read = serializers.IntegerField(help_text="Listens of the file.")
     added = serializers.IntegerField(help_text="To your history.")
     known = serializers.IntegerField(help_text="Were in your history before.")

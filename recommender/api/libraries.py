@@ -59,6 +59,11 @@ class LibraryChangeInput(StrictSerializer):
         choices=Library.Watch.choices, required=False, help_text=_WATCH_HELP
     )
     rescan_hours = serializers.IntegerField(required=False, **_HOURS)
+    is_writable = serializers.BooleanField(
+        required=False,
+        help_text="Whether moods, tempo and key may be written into its files. 409 with "
+        "`TAGS_NOT_WRITABLE` if its folder cannot be written, and for stores and tables.",
+    )
 
 
 class LibraryInput(LibraryChangeInput):
@@ -139,6 +144,9 @@ class LibraryOutput(serializers.Serializer[Library]):
     rescan_at = serializers.DateTimeField(
         allow_null=True, help_text="When the next scheduled scan begins."
     )
+    is_writable = serializers.BooleanField(
+        help_text="Whether moods, tempo and key may be written into its files, by `/tag-runs/`."
+    )
     is_being_removed = serializers.BooleanField(source="is_going")
     created_at = serializers.DateTimeField()
 
@@ -176,7 +184,10 @@ class LibraryViewSet(
     def create(self, request: Request) -> Response:
         data = valid_data(LibraryInput(data=request.data))
         chosen = LibrarySettings(
-            data.get("name", ""), data.get("watch", Library.Watch.OFF), data.get("rescan_hours")
+            data.get("name", ""),
+            data.get("watch", Library.Watch.OFF),
+            data.get("rescan_hours"),
+            data.get("is_writable", False),
         )
         library = library_add(path=path_named(data["path"]), chosen=chosen, user=account(request))
         output = self._output(library)
@@ -184,15 +195,14 @@ class LibraryViewSet(
         return Response(output, status=HTTPStatus.CREATED, headers=headers)
 
     @extend_schema(
-        summary="Rename a library, or switch its watching or schedule",
+        summary="Rename a library, or switch its watching, schedule or writing of tags",
         request=LibraryChangeInput,
         responses=LibraryOutput,
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         data = valid_data(LibraryChangeInput(data=request.data))
         library = self._staying()
-        chosen = replace(LibrarySettings(library.name, library.watch, library.rescan_hours), **data)
-        library_change(library=library, chosen=chosen)
+        library_change(library=library, chosen=replace(LibrarySettings.of(library), **data))
         return Response(self._output(library))
 
     @extend_schema(

@@ -40,6 +40,7 @@ from recommender.api import (
     songs,
     spotify,
     stations,
+    tag_runs,
     tokens,
 )
 
@@ -67,7 +68,8 @@ _RESOURCES: Final = (
         profile,
         corrections,
     ),
-    *(emotions, jobs, libraries, model_versions, auth, tokens, app_passwords, account, me),
+    *(emotions, jobs, libraries, tag_runs, model_versions),
+    *(auth, tokens, app_passwords, account, me),
 )
 
 v1_patterns: Final = [pattern for resource in _RESOURCES for pattern in resource.urlpatterns]

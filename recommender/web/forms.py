@@ -19,6 +19,8 @@ from catalog.ingest.editing import CORRECTABLE
 from catalog.ingest.libraries import LibrarySettings
 from catalog.keys import key_find, key_name
 from catalog.models import EmotionCorrection, Library, Song
+from catalog.tagwriting.plan import LEAST_DEFAULT
+from catalog.tagwriting.plan import Choice as TagChoice
 from mer.prediction import KEYS
 from recommender.feedback import FeedbackKind
 from recommender.models import AppPassword, Playlist, Role, Scope, Station, Token
@@ -28,6 +30,7 @@ from recommender.playlists import FIELDS
 from recommender.playlists.kinds import Choice, Flag, MusicalKey, Number, Text, WholeNumber
 from recommender.playlists.request import MAX_TEXT_LENGTH
 from recommender.terms import shown, told
+from recommender.web.managing import TAG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -364,7 +367,12 @@ class LibraryForm(WatchingForm):
     """What staff choose of a library."""
 
     name = forms.CharField(max_length=200, label=_("Name"))
-    field_order = ("name", "watch", "rescan_hours")
+    is_writable = forms.BooleanField(
+        required=False,
+        label=_("Moods, tempo and key may be written into its files"),
+        help_text=_("Nothing is written before staff do so under Write tags."),
+    )
+    field_order = ("name", "watch", "rescan_hours", "is_writable")
 
     def __init__(self, library: Library, *args: Any, **options: Any) -> None:
         self.library = library
@@ -372,12 +380,13 @@ class LibraryForm(WatchingForm):
             "name": library.name,
             "watch": library.watch,
             "rescan_hours": library.rescan_hours,
+            "is_writable": library.is_writable,
         }
         prefix = f"library-{library.pk}"
         super().__init__(*args, **{**options, "initial": initial, "prefix": prefix})
         self.fields["watch"].required = True
         if not library.has_audio:  # a table has nothing to watch or scan
-            for name in ("watch", "rescan_hours"):
+            for name in ("watch", "rescan_hours", "is_writable"):
                 del self.fields[name]
             return
         hours: dict[int | str, _StrPromise | str] = {**_RESCAN_HOURS}
@@ -390,6 +399,66 @@ class LibraryForm(WatchingForm):
         """Return what was chosen in a form that is valid."""
         unwatched = {"watch": Library.Watch.OFF, "rescan_hours": None}
         return LibrarySettings(**{**unwatched, **self.cleaned_data})
+
+
+class TagsForm(forms.Form):
+    """Which tags to write into which files."""
+
+    library = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, label=_("Library")
+    )
+    folder = forms.CharField(
+        max_length=2000,
+        required=False,
+        label=_("Only inside the folder"),
+        help_text=_("Below that of the library, such as Artist/Album. Empty: all."),
+    )
+    tag = forms.MultipleChoiceField(
+        choices=TAG_FIELDS.items(),
+        initial=list(TAG_FIELDS),
+        widget=forms.CheckboxSelectMultiple,
+        label=_("Tags"),
+    )
+    least = forms.FloatField(
+        min_value=0,
+        max_value=1,
+        initial=LEAST_DEFAULT,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        label=_("Least probability of a mood"),
+        help_text=_("From 0 to 1. The nearest mood is written in any case."),
+    )
+    may_overwrite = forms.BooleanField(
+        required=False,
+        label=_("Also what a person set"),
+        help_text=_("Otherwise moods and keys of a person stay. Their tempo always stays."),
+    )
+    is_touched = forms.BooleanField(
+        required=False,
+        label=_("Give files the time of now"),
+        help_text=_("For players that look for new times. Otherwise files keep theirs."),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        open_ones = Library.objects.filter(
+            is_writable=True, is_going=False, kind=Library.Kind.FOLDER
+        )
+        names = list(open_ones.values_list("pk", "name"))
+        self.has_libraries = bool(names)
+        choices = [("", _("All that are allowed")), *names]
+        self.fields["library"].choices = choices  # type: ignore[attr-defined]
+
+    def chosen(self) -> TagChoice:
+        """Return what was chosen in a form that is valid."""
+        data = self.cleaned_data
+        return TagChoice(
+            libraries=() if data["library"] is None else (data["library"],),
+            fields=tuple(name for name in TAG_FIELDS if name in data["tag"]),
+            least=data["least"],
+            may_overwrite=data["may_overwrite"],
+            is_touched=data["is_touched"],
+            folder=data["folder"],
+        )
 
 
 class CatalogueForm(forms.Form):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog import selectors as catalog_selectors
-from catalog.models import BackgroundJob, StageTiming
+from catalog.models import BackgroundJob, Library, StageTiming
 from catalog.paths import from_stored
 from recommender.terms import minutes_words
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
+    from catalog.models import TagRun, TagWrite
     from catalog.selectors import Failure, JobProgress
 
 Status = BackgroundJob.Status
@@ -199,3 +200,61 @@ def left_words(seconds: float | None) -> str:
     return gettext("about %(hours)s h left") % {
         "hours": number_format(round(seconds / _HOUR, 1), 1)
     }
+
+
+TAG_FIELDS: Final[dict[str, _StrPromise]] = {
+    "mood": _("Mood"),
+    "bpm": _("Tempo"),
+    "key": _("Key"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """A tag of a file before and after a run."""
+
+    path: str
+    field: str
+    before: str
+    after: str
+    is_undone: bool
+
+
+def tag_rows(files: Iterable[TagWrite]) -> list[TagRow]:
+    """Return what becomes of each tag of files."""
+    return [
+        TagRow(
+            file.relative_path,
+            str(TAG_FIELDS[change["field"]]),
+            ", ".join(change["before"]),
+            ", ".join(change["after"]),
+            file.state == file.State.UNDONE,
+        )
+        for file in files
+        for change in file.changes
+    ]
+
+
+def tag_state(run: TagRun) -> str:
+    """Return how a run of tags stands."""
+    if run.is_stopped:
+        return gettext("Stopped")
+    if run.job is not None and run.job.status == Status.PENDING and not run.after:
+        return str(STATES[Status.PENDING])
+    return str(run.get_state_display())
+
+
+def tag_choice_words(run: TagRun) -> list[str]:
+    """Return what a run of tags is of: where, which tags, and what is written over."""
+    choice = run.choice_made
+    names = list(Library.objects.filter(pk__in=choice["libraries"]).values_list("name", flat=True))
+    words = [", ".join(names) if choice["libraries"] else gettext("All libraries that are allowed")]
+    if choice["folder"]:
+        words.append(choice["folder"])
+    if choice["songs"]:
+        count = len(choice["songs"])
+        words.append(ngettext("%(count)d song", "%(count)d songs", count) % {"count": count})
+    words.append(", ".join(str(TAG_FIELDS[name]) for name in choice["fields"]))
+    if choice["may_overwrite"]:
+        words.append(gettext("also what a person set"))
+    return words

@@ -31,7 +31,7 @@ _SECTIONS: Final = {
     ),
     "manage": (
         *("manage", "add-music", "jobs", "job", "models", "manage-songs"),
-        *("libraries", "library-edit", "library-catalogue"),
+        *("libraries", "library-edit", "library-catalogue", "tags", "tag-run"),
         *("people", "invite", "person-password"),
     ),
     "setup": ("setup",),

@@ -16,7 +16,10 @@ from catalog.models import (
     Song,
     SongCredit,
     SongEmotion,
+    TagRun,
+    TagWrite,
 )
+from catalog.tagwriting.plan import Choice
 from recommender import feedback
 from recommender.history import listen_record
 from recommender.models import ListenImport, Role
@@ -106,6 +109,9 @@ def site_fill(songs: list[Song]) -> Site:
         "overview": "/manage",
         "adding music": "/manage/add",
         "libraries": "/manage/libraries",
+        "tags": "/manage/tags",
+        "run of tags": f"/manage/tags/{_tag_run(first, TagRun.State.DONE, broken).pk}",
+        "preview of tags": f"/manage/tags/{_tag_run(first, TagRun.State.PLANNED, broken).pk}",
         "jobs": "/manage/jobs",
         "job": f"/manage/jobs/{_job(first).pk}",
         "models": f"/manage/models?compare={OTHER_VERSION}",
@@ -183,6 +189,38 @@ def _feedback_give(admin: User, songs: list[Song]) -> None:
     feedback.song_skip(user=admin, song_id=long.pk, share_played=0.2)
     feedback.song_place(user=admin, song_id=first.pk, valence=0.2, arousal=0.3)
     feedback.artist_ban(user=admin, artist=Artist.objects.get(name=LONG))
+
+
+def _tag_run(song: Song, state: str, broken: Song) -> TagRun:
+    """Return a run of tags, or a preview, with what breaks tables."""
+    song.library.is_writable = True
+    song.library.save()
+    message = "it was changed meanwhile; scan the library, then try again"
+    choice = Choice(libraries=(song.library_id,), folder=UNBROKEN, may_overwrite=True)
+    run = TagRun.objects.create(
+        state=state,
+        choice=choice.as_json(),
+        refused=1,
+        problems=[
+            {"path": broken.relative_path, "code": "TAGS_FILE_CHANGED", "message": message},
+            {"path": f"{UNBROKEN}.mp3", "code": "TAGS_FILE_CHANGED", "message": message},
+        ],
+    )
+    is_preview = state == TagRun.State.PLANNED
+    for name in (f"{UNBROKEN}.mp3", f"{ARABIC}.mp3"):
+        TagWrite.objects.create(
+            run=run,
+            song=song,
+            library=song.library,
+            relative_path=name,
+            state=TagWrite.State.PLANNED if is_preview else TagWrite.State.WRITTEN,
+            fields={"mood": {"before": [UNBROKEN, ARABIC], "after": ["calm", "tender"]}},
+            before_sha256="0" * 64,
+            after_sha256="1" * 64,
+            before_mtime_ns=1,
+            back=b"",
+        )
+    return run
 
 
 def _job(song: Song) -> BackgroundJob:

@@ -20,7 +20,8 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
-from catalog.models import Album, Artist, BackgroundJob, Genre, IngestFailure
+from catalog.models import Album, Artist, BackgroundJob, Genre, IngestFailure, TagRun
+from catalog.tagwriting.plan import Choice
 from recommender import throttles
 from recommender.exports import FORMATS
 from recommender.models import (
@@ -143,6 +144,11 @@ PAGES: dict[str, dict[str, str]] = {
     "manage/libraries/<int:pk>/catalogue": dict.fromkeys(("get", "head", "post"), "permitted"),
     "manage/libraries/<int:pk>/scan": {"post": "permitted"},
     "manage/libraries/<int:pk>/remove": {"post": "permitted"},
+    "manage/tags": {**FOR_STAFF, "post": "permitted"},
+    "manage/tags/<int:pk>": FOR_STAFF,
+    "manage/tags/<int:pk>/write": {"post": "permitted"},
+    "manage/tags/<int:pk>/undo": {"post": "permitted"},
+    "manage/tags/<int:pk>/cancel": {"post": "permitted"},
     "manage/models": FOR_STAFF,
     "manage/models/switch": {"post": "permitted"},
     "manage/index/build": {"post": "permitted"},
@@ -267,6 +273,11 @@ API: dict[str, tuple[Scope | str, dict[str, str]]] = {
     "libraries/{pk}/rescan/": (Scope.INGEST, {"post": "permitted"}),
     "libraries/{pk}/catalogue/": (Scope.INGEST, {"post": "permitted"}),
     "libraries/table/": (Scope.INGEST, {"post": "permitted"}),
+    "tag-runs/": (Scope.INGEST, {"get": "permitted", "head": "permitted", "post": "permitted"}),
+    "tag-runs/{pk}/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
+    "tag-runs/{pk}/files/": (Scope.INGEST, {"get": "permitted", "head": "permitted"}),
+    "tag-runs/{pk}/undo/": (Scope.INGEST, {"post": "permitted"}),
+    "tag-runs/{pk}/cancel/": (Scope.INGEST, {"post": "permitted"}),
     "auth/login/": ("door", {"post": "all"}),
     "auth/logout/": ("door", {"post": "token"}),  # it takes nothing else; see test_accounts
     "tokens/": (Scope.ADMIN, {**FORM, "delete": "login"}),
@@ -485,6 +496,7 @@ def world(db: None, user: User, songs: list[Song], wav_song: Song) -> dict[str, 
         "catalog/backgroundjob": BackgroundJob.objects.create(
             kind=BackgroundJob.Kind.INGEST, arguments={"path": "/x"}
         ),
+        "tag run": TagRun.objects.create(choice=Choice().as_json()),
         "auth/group": Group.objects.create(name="group"),
         "auth/user": people["other"],
     }
@@ -517,6 +529,8 @@ def address(route: str, world: dict[str, Any]) -> str:
             "stations": "recommender/station",
             "jobs": "catalog/backgroundjob",
             "libraries": "catalog/library",
+            "tag-runs": "tag run",
+            "tags": "tag run",
             "people": "auth/user",
             "invitations": "recommender/invitation",
             "app-passwords": "app password",

@@ -19,7 +19,7 @@ from catalog.tagwriting.plan import (
     plans_make,
     songs_chosen,
 )
-from catalog.tagwriting.run import run_begin, run_undo, run_write
+from catalog.tagwriting.run import PREVIEWS, run_begin, run_undo, run_write, runs_listed
 from mer.errors import MerError
 from recommender.mood_tags import moods_of_songs
 
@@ -58,6 +58,9 @@ class Command(BaseCommand):
             "--library", type=int, action="append", default=[], help="only of this library"
         )
         parser.add_argument("--song", type=int, action="append", default=[], help="only this song")
+        parser.add_argument(
+            "--folder", default="", help="only inside this folder, below that of the library"
+        )
         parser.add_argument(
             "--field", choices=OURS, action="append", default=[], help="only this field"
         )
@@ -140,10 +143,10 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def _list(self) -> None:
-        for run in TagRun.objects.all():
+        for run in runs_listed().exclude(state__in=PREVIEWS):
             self.stdout.write(
                 f"{run.pk}  {run.created_at:%Y-%m-%d %H:%M}  {run.state}  "
-                f"{run.writes.count()} files written, {run.refused} left alone"
+                f"{run.written + run.undone} files written, {run.refused} left alone"
             )
 
     def _switch(self, pk: int, *, is_allowed: bool) -> None:
@@ -162,6 +165,7 @@ def _choice(options: dict[str, Any]) -> Choice:
         least=options["least"],
         may_overwrite=options["overwrite"],
         is_touched=options["touch"],
+        folder=options["folder"],
     )
 
 

@@ -39,7 +39,7 @@ def analysed(**values: Any) -> None:
 def written(words: Callable[..., Any] = moods, **choice: Any) -> TagRun:
     """Write the songs of a choice, and return the run."""
     run = run_begin(choice=Choice(**choice))
-    assert run_write(run=run, moods=words) is None
+    assert run_write(run=run, moods=words)
     return run
 
 

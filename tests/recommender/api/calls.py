@@ -24,7 +24,12 @@ from catalog.models import (
     ModelVersion,
     Song,
     SongCredit,
+    TagRun,
+    TagWrite,
 )
+from catalog.tagwriting.jobs import tag_run_start
+from catalog.tagwriting.plan import Choice
+from catalog.tagwriting.run import run_begin
 from recommender import feedback
 from recommender.accounts import app_password_create, token_create
 from recommender.history import listen_record
@@ -156,6 +161,30 @@ class World:
             is_done=True,
         )
 
+    def writable(self) -> Library:
+        self.library.is_writable = True
+        self.library.save()
+        return self.library
+
+    def tag_run(self) -> TagRun:
+        """Return a run of the tags of one file."""
+        choice = Choice(libraries=(self.writable().pk,), songs=(self.song.pk,), fields=("mood",))
+        run = run_begin(choice=choice, user=self.admin)
+        TagRun.objects.filter(pk=run.pk).update(state=TagRun.State.DONE, ended_at=timezone.now())
+        TagWrite.objects.create(
+            run=run,
+            song=self.song,
+            library=self.library,
+            relative_path=self.song.relative_path,
+            state=TagWrite.State.WRITTEN,
+            fields={"mood": {"before": [], "after": ["calm"]}},
+            before_sha256="0" * 64,
+            after_sha256="1" * 64,
+            before_mtime_ns=1,
+            back=b"",
+        )
+        return run
+
     def other_library(self) -> Library:
         return LibraryFactory(name="Disk", root=str(self.music.parent / f"disk-{uuid.uuid4()}"))
 
@@ -249,6 +278,11 @@ def _history(world: World) -> bytes:
 def _m3u(world: World) -> bytes:
     song = world.songs[5]
     return f"#EXTM3U\n#EXTINF:1,{song.artist} - {song.title}\nsomewhere.mp3\n".encode()
+
+
+def _tags_cancelled(world: World) -> Call:
+    choice = Choice(libraries=(world.writable().pk,))
+    return Call({"id": tag_run_start(choice=choice, is_preview=True, user=world.admin).pk})
 
 
 def _new_library(world: World) -> Call:
@@ -389,6 +423,14 @@ CALLS: Final[dict[str, Callable[[World], Call]]] = {
     "stations_refresh_create": lambda w: Call({"id": w.station().pk}),
     "stations_restore_create": lambda w: Call({"id": w.station().pk}, body={"version": 1}),
     "stations_versions_list": lambda w: Call({"id": w.station().pk}),
+    "tag_runs_list": lambda w: (w.tag_run(), Call(query={"page_size": 1}))[1],
+    "tag_runs_create": lambda w: Call(
+        body={"library_ids": [w.writable().pk], "fields": ["mood"], "is_preview": True}
+    ),
+    "tag_runs_retrieve": lambda w: Call({"id": w.tag_run().pk}),
+    "tag_runs_files_list": lambda w: Call({"id": w.tag_run().pk}, query={"page_size": 1}),
+    "tag_runs_undo_create": lambda w: Call({"id": w.tag_run().pk}),
+    "tag_runs_cancel_create": _tags_cancelled,
     "tokens_list": _tokens,
     "tokens_create": lambda w: Call(body={"name": "Phone", "scopes": ["read"]}),
     "tokens_destroy_all": lambda w: Call(user=w.someone()),

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from catalog.errors import PathError, StoreAwayError
+from catalog.errors import PathError, StoreAwayError, TagWritingError
 from catalog.ingest.catalogue import catalogue_take
 from catalog.ingest.libraries import (
     library_change,
@@ -80,8 +80,8 @@ def library_edit(request: HttpRequest, pk: int) -> HttpResponse:
         return _page(request, form)
     try:
         library_change(library=library, chosen=form.chosen())
-    except PathError as error:
-        form.add_error("watch", str(error))
+    except (PathError, TagWritingError) as error:
+        form.add_error("watch" if isinstance(error, PathError) else "is_writable", str(error))
         return _page(request, form)
     messages.success(request, gettext("Saved. The watcher follows within seconds."))
     return redirect("libraries")
