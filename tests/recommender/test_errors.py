@@ -38,6 +38,7 @@ from catalog.errors import (
     CatalogError,
     JobStateError,
     PathError,
+    TagWritingError,
     TransientError,
     VersionError,
 )
@@ -136,6 +137,7 @@ EXPECTED: list[tuple[Exception, int, str]] = [
     (FilePieceError("not the next piece", 4), 409, "CONFLICT"),
     (SongUnplayableError("damaged"), 409, "SONG_UNPLAYABLE"),
     (JobStateError("a job that is done cannot pause"), 409, "JOB_STATE_INVALID"),
+    (TagWritingError("its files may not be written"), 409, "TAGS_NOT_WRITABLE"),
     (TranscodingOffError("no ffmpeg"), 409, "TRANSCODING_OFF"),
     (IndexBusyError("busy"), 503, "UNAVAILABLE"),
     (IndexCorruptError("bytes"), 503, "UNAVAILABLE"),
