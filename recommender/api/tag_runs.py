@@ -232,7 +232,8 @@ class TagRunViewSet(
     )
     @action(detail=True)
     def files(self, request: Request, pk: str) -> Response:
-        page = self.paginate_queryset(selectors.tag_run_files(self.get_object()))
+        found: QuerySet[Any] = selectors.tag_run_files(self.get_object())
+        page: list[Any] = self.paginate_queryset(found) or []
         return self.get_paginated_response(TagFileOutput(page, many=True).data)
 
     def _accepted(self, run: TagRun) -> Response:
