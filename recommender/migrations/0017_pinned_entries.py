@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommender', '0015_keyed_requests'),
+        ('recommender', '0016_station_schedule_words'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0033_orders_of_pages'),
+        ('catalog', '0034_order_by_emotion'),
     ]
 
     operations = [
