@@ -6,8 +6,10 @@ address alone. Ids are those of songs and artists here.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
+from django.http import JsonResponse
 from django.urls import path
 from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -246,11 +248,22 @@ class FeaturesInput(serializers.Serializer[Any]):
         return ids
 
 
-class RecommendationsView(StrictQuery, APIView):
+class _SpotifyView(StrictQuery, APIView):
     permission_classes = LISTENERS
     is_public = True
     takes_bearer = True
     scope = Scope.READ
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Add to our shape of an error the field that programs for Spotify read."""
+        answer = super().handle_exception(exc)
+        body = json.loads(answer.content)
+        told = {"status": answer.status_code, "message": body["message"]}
+        answer.content = JsonResponse(body | {"error": told}).content
+        return answer
+
+
+class RecommendationsView(_SpotifyView):
     action = "read"
     query_inputs = {"read": RecommendationsInput}
 
@@ -299,11 +312,7 @@ class RecommendationsView(StrictQuery, APIView):
         return Response(RecommendationsOutput(answer).data)
 
 
-class AudioFeaturesListView(StrictQuery, APIView):
-    permission_classes = LISTENERS
-    is_public = True
-    takes_bearer = True
-    scope = Scope.READ
+class AudioFeaturesListView(_SpotifyView):
     action = "read"
     query_inputs = {"read": FeaturesInput}
 
@@ -321,12 +330,7 @@ class AudioFeaturesListView(StrictQuery, APIView):
         return Response({"audio_features": answer})
 
 
-class AudioFeaturesView(StrictQuery, APIView):
-    permission_classes = LISTENERS
-    is_public = True
-    takes_bearer = True
-    scope = Scope.READ
-
+class AudioFeaturesView(_SpotifyView):
     @extend_schema(
         summary="Audio features of a song, in Spotify's shape",
         description="The address without the slash at its end works, too.",

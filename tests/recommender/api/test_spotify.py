@@ -266,3 +266,10 @@ def test_spotipy(live_server: LiveServer, user: User, songs: list[Song]) -> None
     with pytest.raises(spotipy.SpotifyException) as refused:
         client.recommendations(limit=5)
     assert refused.value.http_status == 400
+    assert "seed" in refused.value.msg
+    client = spotipy.Spotify(auth="aff_wrong", retries=0)
+    client.prefix = f"{live_server.url}/api/v1/"
+    with pytest.raises(spotipy.SpotifyException) as stranger:
+        client.audio_features(wanted)
+    assert stranger.value.http_status == 401
+    assert "token" in stranger.value.msg
