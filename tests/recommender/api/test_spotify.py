@@ -246,7 +246,9 @@ def test_its_tokens(
 
 @pytest.mark.filterwarnings("ignore:.*deprecated by Spotify:DeprecationWarning")
 @pytest.mark.django_db(transaction=True)
-def test_spotipy(live_server: LiveServer, user: User, songs: list[Song]) -> None:
+def test_spotipy(
+    live_server: LiveServer, user: User, songs: list[Song], settings: SettingsWrapper
+) -> None:
     spotipy = pytest.importorskip("spotipy")
     client = spotipy.Spotify(auth=token_secret(user, "read"), retries=0)
     client.prefix = f"{live_server.url}/api/v1/"
@@ -267,6 +269,7 @@ def test_spotipy(live_server: LiveServer, user: User, songs: list[Song]) -> None
         client.recommendations(limit=5)
     assert refused.value.http_status == 400
     assert "seed" in refused.value.msg
+    settings.AFFETTI_PUBLIC = False
     client = spotipy.Spotify(auth="aff_wrong", retries=0)
     client.prefix = f"{live_server.url}/api/v1/"
     with pytest.raises(spotipy.SpotifyException) as stranger:
