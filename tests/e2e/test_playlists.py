@@ -68,6 +68,7 @@ def test_made_changed_saved_shared(
     stranger.goto(link)
     expect(stranger.get_by_role("heading", level=1)).to_have_text("For the night")
     assert titles(stranger) == [first, second, *rest]
+    stranger.get_by_role("button", name="Export").click()
     with stranger.expect_download() as download:
         stranger.get_by_role("link", name="Export XSPF").click()
     assert download.value.suggested_filename == "playlist.xspf"

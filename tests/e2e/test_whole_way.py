@@ -122,6 +122,7 @@ def test_from_nothing_to_a_shared_list(
     stranger.goto(f"{live_server.url}/shared/{Playlist.objects.get().share_token}")
     expect(stranger.get_by_role("heading", level=1)).to_have_text("My calm")
     assert titles(stranger) == kept
+    stranger.get_by_role("button", name="Export").click()
     with stranger.expect_download() as download:
         stranger.get_by_role("link", name="Export M3U8").click()
     check_export(download.value.path().read_text("utf-8"), kept)

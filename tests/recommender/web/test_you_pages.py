@@ -315,7 +315,7 @@ class TestStations:
         assert 'dir="auto">ערב</strong>' in shown(ada, "/stations")
         page = shown(ada, f"/stations/{station.pk}")
         assert "Nobody can bring them back." in page
-        assert "This station has no songs yet." in page
+        assert "This station has no songs yet" in page
         assert "data-play-all" not in page
         ada.post(f"/stations/{station.pk}/delete")
         assert "You have no station yet" in shown(ada, "/stations")
