@@ -46,7 +46,7 @@ class BundleWriter:
     def __init__(self, file: BinaryIO, *, model_version: str) -> None:
         # Neither a name nor a time, so that equal bundles are equal files.
         self._packed = gzip.GzipFile("", "wb", 6, file, mtime=0)
-        self._signature = _hmac()
+        self._signature = _hmac(_keys()[0])
         self.add({"format": FORMAT, "version": FORMAT_VERSION, "model_version": model_version})
 
     def add(self, entry: Mapping[str, Any]) -> None:
@@ -73,12 +73,13 @@ class BundleReader:
         self._packed = tempfile.TemporaryFile(dir=settings.VAR_DIR)  # noqa: SIM115
         weakref.finalize(self, self._packed.close)
         self.entries, self.is_signed, self.key = 0, False, ""
-        signature = _hmac()
+        signatures = [_hmac(key) for key in _keys()]
         before = b""
         try:
             self.size = _copy(path, self._packed)
             for line in self._lines():
-                signature.update(before)
+                for signature in signatures:
+                    signature.update(before)
                 self.entries += bool(before)
                 before = line
         except OSError as error:
@@ -88,8 +89,10 @@ class BundleReader:
             raise _unreadable(gettext("its end is missing"))
         self.entries -= 1  # the first line is none
         self.key = _text(last, "key")[:16]
-        digest = signature.hexdigest()
-        self.is_signed = hmac.compare_digest(_text(last, "signature").encode(), digest.encode())
+        told = _text(last, "signature").encode()
+        self.is_signed = any(
+            hmac.compare_digest(told, one.hexdigest().encode()) for one in signatures
+        )
         self.model_version = self._head()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -139,7 +142,7 @@ class BundleReader:
 
 def key_name() -> str:
     """Return a name of the key of this installation, which tells nothing of it."""
-    return hmac.new(_key(), b"name of the key", hashlib.sha256).hexdigest()[:16]
+    return hmac.new(_keys()[0], b"name of the key", hashlib.sha256).hexdigest()[:16]
 
 
 def _copy(path: Path, target: BinaryIO) -> int:
@@ -162,14 +165,18 @@ def _text(line: Mapping[str, Any], name: str) -> str:
     return str(line.get(name, "")).encode("utf-8", "replace").decode()
 
 
-def _key() -> bytes:
-    """Return the key: AFFETTI_BUNDLE_KEY, or one that follows from the secret key."""
-    secret = settings.AFFETTI_BUNDLE_KEY or settings.SECRET_KEY
-    return hmac.new(secret.encode(), b"bundles of analyses", hashlib.sha256).digest()
+def _keys() -> list[bytes]:
+    """Return the keys: of AFFETTI_BUNDLE_KEY, or of the secret key and behind it its former ones.
+
+    The first one signs; what any of them signed is good.
+    """
+    own = settings.AFFETTI_BUNDLE_KEY
+    secrets = [own] if own else [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [hmac.digest(one.encode(), b"bundles of analyses", "sha256") for one in secrets]
 
 
-def _hmac() -> hmac.HMAC:
-    return hmac.new(_key(), b"", hashlib.sha256)
+def _hmac(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, b"", hashlib.sha256)
 
 
 def _object(line: bytes) -> dict[str, Any]:

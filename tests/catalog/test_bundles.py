@@ -191,6 +191,18 @@ def test_another_key_is_refused_unless_trusted(
     assert taken(bundle, is_trusted=True).same_audio == 3
 
 
+def test_a_former_secret_key_is_good_while_it_is_kept(
+    bundle: Path, settings: Any, emotions: list[SongEmotion]
+) -> None:
+    wipe()
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "a new secret"
+    assert refused(bundle) == "BUNDLE_SIGNATURE"
+    settings.SECRET_KEY_FALLBACKS = ["older", former]
+    assert taken(bundle).same_audio == 3
+    settings.AFFETTI_BUNDLE_KEY = "another"
+    assert refused(bundle) == "BUNDLE_SIGNATURE"
+
+
 def test_an_altered_bundle_is_refused(bundle: Path) -> None:
     lines = gzip.decompress(bundle.read_bytes()).splitlines(keepends=True)
     entry = json.loads(lines[1])
