@@ -72,11 +72,20 @@ def _input(field: Field[Any]) -> forms.Field:
 
 
 class _KeyField(forms.ChoiceField):
-    """A key by its name; an address may hold it in other spellings."""
+    """A key by its name; an address may hold it in other spellings, or several keys."""
 
     def prepare_value(self, value: Any) -> Any:
-        code = key_find(str(value or ""))
-        return value if code is None else key_name(code)
+        names = [_key_written(part.strip()) for part in str(value or "").split(",")]
+        written = ", ".join(names)
+        if len(names) > 1:
+            several = written, ", ".join(map(str, map(shown, names)))
+            self.choices = [*_keys_shown(), several]
+        return written
+
+
+def _key_written(word: str) -> str:
+    code = key_find(word)
+    return word if code is None else key_name(code)
 
 
 def _keys_shown() -> list[tuple[str, str]]:

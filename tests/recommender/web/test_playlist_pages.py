@@ -116,6 +116,10 @@ class TestNewList:
         assert len(ids(client.get(f"/playlist?{FOUR}&key=8A"))) == 4
         assert '<option value="A minor" selected>A minor</option>' in page
         assert '<option value="F# minor">F♯ minor</option>' in page
+        several = text(client.get(f"/playlist?{FOUR}&key=8A,F%23+minor"))
+        assert '<option value="A minor, F# minor" selected>A minor, F♯ minor</option>' in several
+        again = f"/playlist?{FOUR}&key=A+minor,+F%23+minor"
+        assert len(ids(client.get(again))) == 4
 
     def test_chips_count_genres_decades_and_lengths(
         self, client: Client, songs: list[Song]
