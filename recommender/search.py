@@ -94,6 +94,12 @@ def suggest(text: str) -> Suggested:
     return Suggested(ranked[:MOST_SONGS], list(artists[:MOST_ARTISTS]) if key else [])
 
 
+def song_titled(text: str) -> Song | None:
+    """Return a song whose title is `text`, in whatever case; None if there is none."""
+    title = folded(text)
+    return next((one for one in suggest(text).songs if folded(one.title) == title), None)
+
+
 def _having(words: Iterable[Iterable[str]]) -> Q:
     """Return the condition that one of the alternatives of every word occurs."""
     condition = Q()

@@ -89,6 +89,30 @@ def station_change(*, station: Station, fields: Mapping[str, Any]) -> Station:
     return station
 
 
+def takes_weaker(station: Station) -> bool:
+    """Return whether weaker matches fill the lists of a station."""
+    try:
+        return PlaylistRequest.from_json(station.request).min_match == 0
+    except PlaylistRequestError:
+        return False
+
+
+def with_weaker(station: Station, *, takes: bool) -> dict[str, Any]:
+    """Return the request of a station, to be set with `station_change`, with or without them."""
+    if takes == takes_weaker(station):
+        return station.request
+    request = PlaylistRequest.from_json(station.request)
+    floor = 0.0 if takes else PlaylistRequest.min_match.default
+    return request.replace(min_match=floor).to_json()
+
+
+def has_weaker(station: Station, current: Playlist | None) -> bool:
+    """Return whether a list of the station may be short because weaker matches are left out."""
+    if takes_weaker(station):
+        return False
+    return station.notes[:1] == [_NO_GOOD_MATCH] or bool(current and current.notes)
+
+
 def next_time(station: Station, after: datetime) -> datetime | None:
     """Return when a station is due next after a moment; None if it is made by hand."""
     if station.schedule == Station.Schedule.BY_HAND:

@@ -87,6 +87,7 @@ urlpatterns = [
         name="shared-playlist-file",
     ),
     path("stations", stations.station_index, name="stations"),
+    path("stations/new", stations.station_new, name="station-new"),
     path("stations/save", stations.station_save, name="station-save"),
     path("stations/<uuid:pk>", stations.station, name="station"),
     path("stations/<uuid:pk>/change", stations.station_change, name="station-change"),

@@ -31,6 +31,7 @@ from recommender.playlists.kinds import Choice, Flag, MusicalKey, Number, Text, 
 from recommender.playlists.request import MAX_TEXT_LENGTH
 from recommender.terms import shown, told
 from recommender.web.managing import TAG_FIELDS
+from recommender.web.presentation import big_moods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +138,8 @@ class PlaylistSortForm(forms.Form):
 
 
 class StationForm(forms.ModelForm):  # type: ignore[type-arg]
+    takes_weaker = forms.BooleanField(required=False, label=_("Weaker matches too"))
+
     class Meta:
         model = Station
         fields = ("name", "schedule", "weekday", "hour", "time_zone", "fresh_versions")
@@ -152,6 +155,49 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **options)
         self.fields["schedule"].label = _("New songs come")
         self.fields["fresh_versions"].help_text = ""
+
+
+class NewStationForm(forms.Form):
+    """What a new station plays: moods, words, or both."""
+
+    mood = forms.MultipleChoiceField(
+        choices=lambda: [(name, capfirst(shown(name))) for name, _ in big_moods()],
+        required=False,
+    )
+    text = forms.CharField(
+        max_length=MAX_TEXT_LENGTH,
+        required=False,
+        label=_("Words, an artist or the title of a song"),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "placeholder": _("Rainy morning, slow jazz")}
+        ),
+    )
+    name = forms.CharField(
+        max_length=Station._meta.get_field("name").max_length,
+        required=False,
+        label=_("Name (optional)"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    schedule = forms.ChoiceField(
+        choices=Station.Schedule.choices, required=False, label=_("New songs come")
+    )
+    takes_weaker = forms.BooleanField(required=False, label=_("Weaker matches too"))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # On the home page another form has words, too.
+        super().__init__(*args, **{**options, "auto_id": "id_station_%s"})
+
+    @property
+    def moods(self) -> list[tuple[str, str, bool]]:
+        """The moods that are offered, each with its quadrant and whether it is chosen."""
+        chosen = self["mood"].value() or ()
+        return [(name, quadrant, name in chosen) for name, quadrant in big_moods()]
+
+    def clean(self) -> dict[str, Any]:
+        data = dict(super().clean() or {})
+        if not self.errors and not data["mood"] and not data["text"]:
+            self.add_error(None, gettext("Choose a mood, or say in words what it should play."))
+        return data
 
 
 class VersionForm(forms.Form):

@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext, ngettext, npgettext
@@ -35,15 +34,21 @@ _BEND: Final = 0.3
 """How round the line of a trail is at its dots: 0 is straight, 0.5 a Catmull-Rom spline."""
 _LINE_STEPS: Final = 8
 """Points of the line from one span to the next."""
-_ARROWS: Final = (0.3, 0.6, 0.85)
-"""Where along a trail arrows show its direction."""
-_ARROWS_APART: Final = 9
+_ARROWS: Final = 2
+"""The most arrows that show the direction of a trail."""
+_ARROW_FREE: Final = 5.0
+"""So far from every dot an arrow lies."""
+_ARROWS_APART: Final = 15
 _LABEL: Final = (23.0, 6.0)
 """Width and height of the name of a dot, at the size that it has on a phone."""
-_LABEL_REACHES: Final = (1.5, 6.0, 11.0, 16.0)
+_LABEL_REACHES: Final = (1.5, 3.0, 6.0, 11.0)
 """How far from its dot a name is tried."""
-_LABEL_TURNS: Final = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
+_LABEL_TURNS: Final = ((1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1))
 """On which sides of its dot a name is tried."""
+_LABEL_FREE: Final = 1.2
+"""So far from every dot a name stands."""
+_ANCHORS: Final = {1: "start", -1: "end", 0: "middle"}
+"""Where a name begins that stands right of its dot, left of it, or in its column."""
 _HOURS_HEIGHT: Final = 100
 _MOST_LINES: Final = 4
 
@@ -72,10 +77,17 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class TrailLabel:
-    """The middle of the name of a dot."""
+    """The name of a dot: the middle of its room, and where its text is anchored in it."""
 
     x: float
     y: float
+    anchor: str
+
+    @property
+    def text_x(self) -> float:
+        """Where the text begins, has its middle, or ends, as `anchor` says."""
+        halves = {"start": -0.5, "middle": 0.0, "end": 0.5}
+        return round(self.x + _LABEL[0] * halves[self.anchor], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +193,7 @@ def trail(spans: Sequence[Span]) -> Trail | None:
     return Trail(
         _trail_dots(spans, places, line),
         _trail_parts(line),
-        _trail_arrows(line),
+        _trail_arrows(line, places),
         round(0.5 / reach, 1),
     )
 
@@ -223,8 +235,8 @@ def _trail_dots(
         TrailDot(
             x=round(x, 1),
             y=round(y, 1),
-            radius=3.0 if number == last else 2.2 if number == 0 else 1.3,
-            opacity=1.0 if number in (0, last) else round(0.3 + 0.4 * number / last, 2),
+            radius=2.8 if number == last else 2.0 if number == 0 else 1.4,
+            opacity=0.75 if number == last else round(0.2 + 0.3 * number / last, 2),
             span=span,
         )
         for number, (span, (x, y)) in enumerate(zip(spans, places, strict=True))
@@ -246,6 +258,7 @@ def _label(
         TrailLabel(
             round(min(99 - width / 2, max(1 + width / 2, of.x + across * (width / 2 + away))), 1),
             round(min(99 - height / 2, max(1 + height / 2, of.y + down * (height / 2 + away))), 1),
+            _ANCHORS[across],
         )
         for away in (of.radius + reach for reach in _LABEL_REACHES)
         for across, down in _LABEL_TURNS
@@ -259,10 +272,12 @@ def _label(
         on_labels = sum(
             abs(one.x - label.x) < width and abs(one.y - label.y) < height for one in labels
         )
-        on_dots = sum(holds(dot.x, dot.y, dot.radius) for dot in dots)
+        on_dots = sum(
+            holds(dot.x, dot.y, dot.radius + _LABEL_FREE * (dot is not of)) for dot in dots
+        )
         on_line = sum(holds(x, y, 0) for x, y in line)
-        away = math.dist((max(0, abs(of.x - label.x) - width / 2), of.y), (0, label.y))
-        return 1000 * on_labels + 100 * on_dots + on_line + away
+        beside = max(0, abs(of.x - label.x) - width / 2), max(0, abs(of.y - label.y) - height / 2)
+        return 1000 * on_labels + 100 * on_dots + on_line + 2 * math.hypot(*beside)
 
     return min(tried, key=cost)
 
@@ -277,7 +292,7 @@ def _trail_parts(line: Sequence[tuple[float, float]]) -> list[TrailPart]:
             TrailPart(
                 points=" ".join(f"{a:.1f},{b:.1f}" for a, b in points),
                 quadrant=str(AffectPoint(_share(x), 1 - _share(y)).quadrant),
-                width=round(0.8 + 1.4 * newness, 2),
+                width=round(0.6 + 0.9 * newness, 2),
                 opacity=round(0.3 + 0.6 * newness, 2),
             )
         )
@@ -288,19 +303,24 @@ def _share(hundredths: float) -> float:
     return min(1.0, max(0.0, hundredths / 100))
 
 
-def _trail_arrows(line: Sequence[tuple[float, float]]) -> list[TrailArrow]:
-    """Return arrows at shares of the line's length, none near another, none on a short line."""
-    steps = [math.dist(a, b) for a, b in pairwise(line)]
-    whole, gone, waiting = sum(steps), 0.0, list(_ARROWS)
+def _trail_arrows(
+    line: Sequence[tuple[float, float]], places: Sequence[tuple[float, float]]
+) -> list[TrailArrow]:
+    """Return arrows in the middle of the longest parts of a line, away from dots and each other."""
+    half = _LINE_STEPS // 2
+    middles = sorted(
+        range(half, len(line), _LINE_STEPS),
+        key=lambda middle: -math.dist(line[middle - half], line[middle + half]),
+    )
     arrows: list[TrailArrow] = []
-    for (ax, ay), (bx, by), step in zip(line[:-1], line[1:], steps, strict=True):
-        gone += step
-        if whole < _ARROWS_APART or not waiting or gone < waiting[0] * whole:
-            continue
-        waiting.pop(0)
-        if all(math.dist((bx, by), (one.x, one.y)) >= _ARROWS_APART for one in arrows):
+    for middle in middles:
+        x, y = line[middle]
+        is_free = all(math.dist((x, y), place) >= _ARROW_FREE for place in places)
+        is_apart = all(math.dist((x, y), (one.x, one.y)) >= _ARROWS_APART for one in arrows)
+        if len(arrows) < _ARROWS and is_free and is_apart:
+            (ax, ay), (bx, by) = line[middle - 1], line[middle + 1]
             angle = math.degrees(math.atan2(by - ay, bx - ax))
-            arrows.append(TrailArrow(round(bx, 1), round(by, 1), round(angle)))
+            arrows.append(TrailArrow(round(x, 1), round(y, 1), round(angle)))
     return arrows
 
 

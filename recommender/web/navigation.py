@@ -17,6 +17,7 @@ _SECTIONS: Final = {
         "playlist-import",
         "stations",
         "station",
+        "station-new",
     ),
     "you": (
         "own-moods",

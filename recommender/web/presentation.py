@@ -211,6 +211,7 @@ _BIG_MOODS: Final = (
 )
 """What the home page offers first: two words for each quadrant."""
 _MOST_MOODS: Final = 3
+_STRONGEST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +287,13 @@ def emotions_shown(emotions: Mapping[str, float]) -> list[tuple[str, float]]:
     """Return the eight emotions in plain words, with their weights; the strongest first."""
     ranked = sorted(emotions.items(), key=lambda item: -item[1])
     return [(mood_name(name), weight) for name, weight in ranked]
+
+
+def strongest_emotions(emotions: Mapping[str, float]) -> list[tuple[str, str, str, float]]:
+    """Return the strongest of the eight emotions: name, quadrant, plain word and weight."""
+    quadrants = dict(emotion_quadrants())
+    ranked = sorted(emotions.items(), key=lambda item: -item[1])[:_STRONGEST]
+    return [(name, quadrants[name], mood_name(name), weight) for name, weight in ranked]
 
 
 def felt_in_words(felt: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
     from django.forms import BaseForm
 
-    from recommender.models import Playlist
+    from recommender.models import Playlist, Station
     from recommender.playlists import Edit, GeneratedPlaylist
     from recommender.words import Part
 
@@ -146,7 +146,7 @@ def meaning(words: str, of: str = "") -> str:
     return "" if is_same or of.casefold() == words.casefold() else told(words)
 
 
-def kept_query(playlist: Playlist) -> QueryDict:
+def kept_query(playlist: Playlist | Station) -> QueryDict:
     """Return the query that asks for a kept list again; empty if its request cannot be read.
 
     A later version may have other fields or limits than the one that kept the list.
@@ -157,7 +157,7 @@ def kept_query(playlist: Playlist) -> QueryDict:
         return QueryDict()
 
 
-def kept_sentence(playlist: Playlist) -> str:
+def kept_sentence(playlist: Playlist | Station) -> str:
     """Return what a kept list is, in words; empty if its request cannot be read."""
     try:
         return playlist_sentence(PlaylistRequest.from_json(playlist.request))

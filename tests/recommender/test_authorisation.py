@@ -105,6 +105,7 @@ PAGES: dict[str, dict[str, str]] = {
     "shared/<str:token>": READ,
     "shared/<str:token>/playlist.<str:suffix>": READ,
     "stations": LOGGED_IN,
+    "stations/new": FORM,
     "stations/save": {"post": "login"},
     "stations/<uuid:pk>": {"get": "own", "head": "own"},
     "stations/<uuid:pk>/change": {"post": "own"},

@@ -17,6 +17,7 @@ from recommender.playlists.contrasts import CONTRASTS
 from recommender.playlists.journeys import SHAPES
 from recommender.terms import told
 from recommender.web import charts, presentation
+from recommender.web.forms import NewStationForm
 from recommender.web.presentation import Entry
 from recommender.web.views.base import covers_set
 
@@ -55,6 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "last_lists": _last_lists(request.user),
             "stations": covers_set(selectors.station_list(request.user)[:_STATIONS]),
             "last_listen": selectors.listen_list(request.user).first(),
+            "new_station": NewStationForm(),
             "lately": charts.days_chart(history.places_heard(user=request.user)),
         }
     return render(request, "home.html", context)

@@ -131,6 +131,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
             "place": charts.plane_place(emotion),
             "quadrants": sorted(emotion.quadrants.items(), key=lambda item: -item[1]),
             "line_moves": moves,
+            "strongest": presentation.strongest_emotions(emotion.emotions),
             "moods": presentation.emotions_shown(emotion.emotions),
             "felt": presentation.felt_in_words(emotion.felt),
             "kinds": presentation.kinds_told(emotion.kinds),

@@ -197,7 +197,7 @@ class TestPage:
         assert "None" not in re.sub(r"<[^>]*>", "", text)
         client.force_login(UserFactory.create(is_staff=True))
         shown = page(client, song)
-        assert '<p class="faint small">No lyrics are in its tags or beside the file.</p>' in shown
+        assert "<li>No lyrics are in its tags or beside the file.</li>" in shown
 
     def test_a_stranger_sees_artists_and_bans_none(self, client: Client, user: User) -> None:
         song = SongEmotionFactory(song=SongFactory(artist="Björk")).song

@@ -169,7 +169,9 @@ class TestCharts:
         assert length < 1.1 * sum(math.dist(a, b) for a, b in pairwise(places))
         widths = [part.width for part in drawn.parts]
         assert widths == sorted(widths)
-        assert 1 <= len(drawn.arrows) <= 3
+        assert 1 <= len(drawn.arrows) <= 2
+        for arrow in drawn.arrows:
+            assert min(math.dist((arrow.x, arrow.y), place) for place in places) >= 5
 
     def test_names_of_near_ends_of_a_trail_stand_apart(self) -> None:
         spans = [Span(self.FIRST + timedelta(n), 1, x, 0.5) for n, x in enumerate((0.6, 0.9, 0.61))]
@@ -360,6 +362,70 @@ class TestStations:
                 shown(ada, f"/stations/{station.pk}")
             counts.append(len(queries))
         assert counts[1] <= counts[0]
+
+    def test_a_new_one_is_made_of_moods_words_or_a_title(
+        self, ada: Client, songs: list[Song]
+    ) -> None:
+        def made(**fields: str | list[str]) -> Station:
+            answer = ada.post("/stations/new", fields)
+            station = Station.objects.order_by("-created_at").first()
+            assert station is not None
+            assert answer.headers["Location"] == f"/stations/{station.pk}"
+            return station
+
+        named = made(mood=["calm", "romantic"], name="Dusk", schedule="daily")
+        assert (named.name, named.schedule, named.version) == ("Dusk", "daily", 1)
+        assert sorted(mood["name"] for mood in named.request["moods"]) == ["calm", "romantic"]
+        assert named.next_at is not None
+        worded = made(text="calm")
+        assert (worded.request["text"], worded.schedule) == ("calm", "by_hand")
+        assert worded.name
+        alike = made(text=songs[0].title.upper(), takes_weaker="on")
+        assert alike.request["min_match"] == 0
+        assert alike.request["song_ids"] == [songs[0].pk]
+
+    def test_one_that_cannot_be_made_is_not_kept(self, ada: Client, songs: list[Song]) -> None:
+        page = ada.post("/stations/new", {"name": "Dusk", "schedule": "daily"}).content.decode()
+        assert "Choose a mood, or say in words what it should play." in page
+        assert 'value="Dusk"' in page
+        Song.objects.all().delete()
+        page = ada.post("/stations/new", {"mood": "calm"}).content.decode()
+        assert 'role="alert"' in page
+        assert re.search(r'value="calm" checked', page)
+        assert not Station.objects.exists()
+
+    def test_its_form_is_on_the_pages_of_stations(self, ada: Client, songs: list[Song]) -> None:
+        assert 'href="/stations/new"' in shown(ada, "/stations")
+        ada.post("/stations/save", {"name": "Evenings", "query": "mood=calm&min_match=0"})
+        for path in ("/stations", "/"):
+            page = shown(ada, path)
+            assert 'popovertarget="new-station"' in page
+            assert 'action="/stations/new"' in page
+
+    def test_it_takes_weaker_matches_or_only_good_ones(
+        self, ada: Client, songs: list[Song]
+    ) -> None:
+        ada.post("/stations/save", {"name": "Evenings", "query": "mood=calm&min_match=0"})
+        station = Station.objects.get()
+        path = f"/stations/{station.pk}"
+        page = shown(ada, path)
+        assert "Weaker matches are in this list, too." in page
+        assert "The path on the map" in page
+        assert "Songs that feel calm." in page
+        ada.post(f"{path}/refresh", {"weaker": "no"})
+        station.refresh_from_db()
+        assert "min_match" not in station.request
+        page = shown(ada, path)
+        assert "left out" in page
+        assert ">Weaker matches too</button>" in page
+        form = {"name": "Dusk", "schedule": "by_hand", "weekday": 0, "hour": 6, "time_zone": "UTC"}
+        form |= {"fresh_versions": 0}
+        ada.post(f"{path}/change", {**form, "takes_weaker": "on"})
+        station.refresh_from_db()
+        assert (station.name, station.request["min_match"]) == ("Dusk", 0.0)
+        ada.post(f"{path}/change", form)
+        station.refresh_from_db()
+        assert "min_match" not in station.request
 
     def test_it_is_the_owners_alone(self, ada: Client, client: Client) -> None:
         ada.post("/stations/save", {"name": "Evenings", "query": "mood=calm"})
