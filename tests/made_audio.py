@@ -22,6 +22,10 @@ needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg is not on this machine"
 )
 
+needs_mpcenc = pytest.mark.skipif(
+    shutil.which("mpcenc") is None, reason="mpcenc (musepack-tools) is not on this machine"
+)
+
 CODECS = {
     # suffix: options of ffmpeg
     "aac": "",
@@ -109,3 +113,12 @@ def aac_channels(m4a: bytes, channels: int) -> bytes:
     """Set the number of channels in the sample entry, and leave the codec to the decoder."""
     at = m4a.index(b"mp4a") + 20
     return m4a[:at] + struct.pack(">H", channels) + m4a[at + 2 :]
+
+
+def musepack(path: Path, sound: NDArray[np.float64], rate: int = RATE) -> Path:
+    """Write a Musepack file, which ffmpeg only reads; the tags are APEv2."""
+    source = path.with_suffix(".source.wav")
+    soundfile.write(source, sound, rate, subtype="PCM_16")
+    subprocess.run(["mpcenc", "--silent", source, path], check=True, capture_output=True)
+    source.unlink()
+    return path

@@ -69,6 +69,24 @@ def decoded(path: Path) -> bytes:
 def test_tags_are_there_and_the_sound_is_the_same(tmp_path: Path, suffix: str) -> None:
     options = made_audio.CODECS[suffix] + " -metadata title=Ünder -metadata artist=A&B"
     path = made_audio.write(tmp_path / f"a.{suffix}", made_audio.tones(3), options=options)
+    written_is_good(path)
+
+
+@made_audio.needs_mpcenc
+@made_audio.needs_ffmpeg
+def test_tags_of_musepack(tmp_path: Path) -> None:
+    path = made_audio.musepack(tmp_path / "a.mpc", made_audio.tones(3))
+    file: Any = mutagen.File(path)
+    file["Title"], file["Artist"], file["Replaygain_Track_Gain"] = "Ünder", "A&B", "-3 dB"
+    file.save()
+    tags = mutagen.File(written_is_good(path)).tags
+    assert str(tags["Replaygain_Track_Gain"]) == "-3 dB"
+    assert tags["MOOD"].value == "calm\0tender"
+
+
+def written_is_good(path: Path) -> Path:
+    """Write a copy of a file; it has the tags, the other ones and the same sound."""
+    suffix = path.suffix.removeprefix(".")
     copy = applied(path)
     assert decoded(copy) == decoded(path)
     texts, _ = read_fields(copy)
@@ -82,6 +100,7 @@ def test_tags_are_there_and_the_sound_is_the_same(tmp_path: Path, suffix: str) -
         for name, values in RAW[suffix].items():
             found = getattr(tags[name], "text", tags[name])
             assert [getattr(one, "value", one) for one in found] == values
+    return copy
 
 
 @made_audio.needs_ffmpeg
