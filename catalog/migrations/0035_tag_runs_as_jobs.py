@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='tagrun',
             name='state',
-            field=models.CharField(choices=[('planning', 'Preview is being made'), ('planned', 'Preview'), ('started', 'Being written'), ('done', 'Written'), ('undoing', 'Being undone'), ('undone', 'Undone')], default='started', max_length=10),
+            field=models.CharField(choices=[('planning', 'Preview is being made'), ('planned', 'Preview is ready'), ('started', 'Being written'), ('done', 'Written'), ('undoing', 'Being undone'), ('undone', 'Undone')], default='started', max_length=10),
         ),
         migrations.AlterField(
             model_name='tagwrite',

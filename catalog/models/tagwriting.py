@@ -23,7 +23,7 @@ class TagRun(models.Model):
 
     class State(models.TextChoices):
         PLANNING = "planning", _("Preview is being made")
-        PLANNED = "planned", _("Preview")
+        PLANNED = "planned", _("Preview is ready")
         STARTED = "started", _("Being written")
         DONE = "done", _("Written")
         UNDOING = "undoing", _("Being undone")

@@ -65,7 +65,7 @@ def test_preview_write_and_undo_without_scripts(boss: Client, file: Path) -> Non
     assert "Would change 1" in shown
     assert "Write these tags" in shown
     assert file.read_bytes() == before
-    assert f"Preview {run.pk} Preview 0 0 0" in page(boss, URL)
+    assert f"Preview {run.pk} Preview is ready 0 0 0" in page(boss, URL)
     assert "are being written" in page(boss, f"{URL}/{run.pk}/write", sure="1")
     worked()
     assert read_fields(file)[0]["mood"] == ["calm"]
