@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from catalog.models import Song
 from tests.e2e.test_feedback import ada
 from tests.e2e.test_listening import log_in_staff, played, wait_until_played
 from tests.factories import SongFactory
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from pytest_django.live_server_helper import LiveServer
 
-    from catalog.models import Song
 
 __all__ = ["ada"]
 
@@ -191,3 +191,16 @@ def test_the_current_tab_stays_in_sight_when_the_window_turns(
         "one => { const box = one.getBoundingClientRect(); return box.left + box.width / 2 }"
     )
     assert abs(middle - 330 / 2) < 40
+
+
+def test_a_name_that_is_read_from_the_right_is_cut_at_its_end(
+    page: Page, songs: list[Song]
+) -> None:
+    for song in songs:
+        song.title = "أغنية الليل الطويل " * 4
+    Song.objects.bulk_update(songs, ["title"])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/songs")
+    name = page.locator("[data-entry] .title bdi").first
+    assert name.evaluate("(name) => getComputedStyle(name).direction") == "rtl"
+    assert name.evaluate("(name) => name.scrollWidth > name.clientWidth"), "it cuts itself"
