@@ -97,6 +97,7 @@ def site_fill(songs: list[Song]) -> Site:
         "playlist import": "/playlists/import",
         "playlist": f"/playlists/{playlist.pk}",
         "stations": "/stations",
+        "new station": "/stations/new",
         "station": f"/stations/{stations[1].pk}",
         "moods": "/you",
         "account": "/account",

@@ -94,7 +94,7 @@ def test_songs_in_a_circle_are_played(page: Page, plane: Locator) -> None:
         page.mouse.move(*at(plane, *place), steps=3)
     page.mouse.up()
     expect(page.locator("[data-map-chosen-count]")).to_have_text("4 songs")
-    page.get_by_role("button", name="Play them").click()
+    page.get_by_role("button", name="Play them", exact=True).click()
     entries = page.locator("[data-panel] [data-entry]")
     expect(entries).to_have_count(4)
     names = {name.strip() for name in entries.locator(".title").all_inner_texts()}

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -90,8 +91,10 @@ def station_new(request: HttpRequest) -> HttpResponse:
             if service.station_refresh(station=made):
                 return redirect("station", made.pk)
             made.delete()
-            form.add_error(None, " ".join(map(told, made.notes)))
-    return render(request, "station_new.html", {"new_station": form})
+            form.add_error(None, " ".join(map(told, made.notes[1:] or made.notes)))
+    response = render(request, "station_new.html", {"new_station": form})
+    response["HX-Push-Url"] = reverse("station-new")  # the form may be on another page
+    return response
 
 
 def _create_of(request: HttpRequest, data: Mapping[str, Any]) -> Station:
