@@ -371,6 +371,7 @@ def _playlists(user: User) -> list[dict[str, Any]]:
                 "change": version.change,
                 "created_at": version.created_at,
                 "entries": version.entries,
+                "told": version.told,
             }
         )
     return list(playlists.values())

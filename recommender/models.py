@@ -165,7 +165,7 @@ class PlaylistVersion(models.Model):
     change = models.CharField(max_length=200, help_text="In words")
     entries = models.JSONField(help_text="song_id, score, reason and is_pinned of each")
     told = models.JSONField(
-        default=dict, help_text="What the playlist told of how it was made; empty if not kept"
+        default=dict, help_text="Seed, target and notes of this version; empty in old versions"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

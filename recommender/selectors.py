@@ -278,7 +278,7 @@ def playlist_covers(playlist_ids: Iterable[UUID]) -> dict[UUID, list[int]]:
 def playlist_versions(playlist: Playlist) -> QuerySet[PlaylistVersion]:
     """Return the versions of a playlist without their songs, newest first."""
     return (
-        playlist.history.defer("entries")
+        playlist.history.defer("entries", "told")
         .annotate(is_current=Case(When(number=playlist.version, then=True), default=False))
         .order_by("-number")
     )

@@ -57,7 +57,7 @@ class BundleWriter:
 
     def close(self) -> None:
         """Write the signature, and end the file."""
-        signature = {"signature": self._signature.hexdigest(), "key": key_name()}
+        signature = {"signature": self._signature.hexdigest(), "key": key_names()[0]}
         self._packed.write(json.dumps(signature).encode() + b"\n")
         self._packed.close()
 
@@ -140,9 +140,9 @@ class BundleReader:
         return _text(head, "model_version")[:100]
 
 
-def key_name() -> str:
-    """Return a name of the key of this installation, which tells nothing of it."""
-    return hmac.new(_keys()[0], b"name of the key", hashlib.sha256).hexdigest()[:16]
+def key_names() -> list[str]:
+    """Return a name of each key of this installation, which tells nothing of the key."""
+    return [hmac.digest(key, b"name of the key", "sha256").hex()[:16] for key in _keys()]
 
 
 def _copy(path: Path, target: BinaryIO) -> int:
@@ -166,9 +166,9 @@ def _text(line: Mapping[str, Any], name: str) -> str:
 
 
 def _keys() -> list[bytes]:
-    """Return the keys: of AFFETTI_BUNDLE_KEY, or of the secret key and behind it its former ones.
+    """Return the keys: that of AFFETTI_BUNDLE_KEY, or those of the secret key and its former ones.
 
-    The first one signs; what any of them signed is good.
+    The first one signs. A signature by any of them is good.
     """
     own = settings.AFFETTI_BUNDLE_KEY
     secrets = [own] if own else [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]

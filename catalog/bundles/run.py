@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from catalog import analysis
 from catalog.bundles.entries import Entry, EntryError, entry_of, entry_read, row_of
-from catalog.bundles.files import BundleReader, BundleWriter, key_name
+from catalog.bundles.files import BundleReader, BundleWriter, key_names
 from catalog.errors import BundleError
 from catalog.files.fingerprint import is_fingerprinting_there, is_same_sound
 from catalog.models import Song, SongEmotion
@@ -95,7 +95,7 @@ def bundle_open(path: Path, *, is_trusted: bool = False) -> BundleReader:
             % {"version": bundle.model_version, "here": analysis.model_version()},
         )
     if not bundle.is_signed and not is_trusted:
-        is_altered = bundle.key == key_name()
+        is_altered = bundle.key in key_names()
         raise BundleError(
             "BUNDLE_SIGNATURE",
             gettext("The bundle was altered after it was signed. Export it again.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
@@ -16,7 +17,6 @@ from catalog.paths import at_hand, is_file_at, is_there, seen_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 IGNORE_NAME: Final = ".affettiignore"
 MARK_NAME: Final = ".nomedia"
@@ -58,7 +58,7 @@ class LeftOut:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._marks = lru_cache(maxsize=_FOLDERS_KEPT)(self._read)
-        # A folder holds many names, and each asks for the same of the folders above it.
+        # The rules of a folder are worked out once, and not for each name in it.
         self._patterns_above = lru_cache(maxsize=_FOLDERS_KEPT)(self._above)
         self._folder_reason = lru_cache(maxsize=_FOLDERS_KEPT)(self._of_folder)
 
@@ -81,9 +81,12 @@ class LeftOut:
         return above or self.reason(relative, is_folder=is_folder)
 
     def _of_folder(self, folder: Path) -> str:
-        if not folder.parts:
-            return MARK_NAME if self._marks(folder).is_left_out else ""
-        return self._folder_reason(folder.parent) or self.reason(folder, is_folder=True)
+        if self._marks(Path()).is_left_out:
+            return MARK_NAME
+        for one in reversed((folder, *folder.parents[:-1])):
+            if one.parts and (reason := self.reason(one, is_folder=True)):
+                return reason
+        return ""
 
     def _is_ignored(self, relative: Path, *, is_folder: bool) -> bool:
         """Return whether patterns exclude a path; those of the nearest folder decide."""
@@ -96,9 +99,8 @@ class LeftOut:
 
     def _above(self, folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
         """Return the patterns that hold for the names in a folder, the nearest first."""
-        own = self._marks(folder).patterns
-        above = self._patterns_above(folder.parent) if folder.parts else []
-        return above if own is None else [(folder, own), *above]
+        found = ((one, self._marks(one).patterns) for one in (folder, *folder.parents))
+        return [(one, patterns) for one, patterns in found if patterns is not None]
 
     def _read(self, folder: Path) -> _Marks:
         path = self._root / folder

@@ -180,7 +180,7 @@ class EditInput(serializers.Serializer[Any]):
         max_value=MAX_ENTRIES,
         required=False,
         allow_null=True,
-        help_text="Where it comes to lie, counted from 0; the end if absent. Pins have none.",
+        help_text="Where it comes to lie, counted from 0; the end if absent. Ignored for pins.",
     )
 
 

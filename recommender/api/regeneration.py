@@ -16,7 +16,7 @@ from recommender import selectors
 from recommender.api.base import StrictQuery, StrictSerializer, account, valid_data
 from recommender.api.playlists import PlaylistOutput, generated_list, kept_response, own_list
 from recommender.models import Playlist, Scope
-from recommender.playlists import pinned_songs, playlist_regenerate, request_again
+from recommender.playlists import playlist_regenerate, request_again
 from recommender.playlists.edits import MAX_ENTRIES
 from recommender.playlists.request import MAX_SEED
 
@@ -70,7 +70,7 @@ class RegenerationView(StrictQuery, APIView):
         lists = selectors.playlist_list(request.user)
         playlist = own_list(get_object_or_404(lists, pk=pk))
         data = valid_data(RegenerationInput(data=request.data))
-        pinned = pinned_songs(playlist, data.get("pinned_song_ids"))
+        pinned = data.get("pinned_song_ids")
         wanted = request_again(playlist, pinned=pinned, seed=data.get("seed"))
         generated = generated_list(request, wanted)
         with transaction.atomic():

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='playlistversion',
             name='told',
-            field=models.JSONField(default=dict, help_text='What the playlist told of how it was made; empty if not kept'),
+            field=models.JSONField(default=dict, help_text='Seed, target and notes of this version; empty in old versions'),
         ),
         migrations.AlterField(
             model_name='playlistversion',

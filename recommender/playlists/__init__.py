@@ -16,7 +16,6 @@ from recommender.playlists.reasons import EntryReason
 from recommender.playlists.request import FIELDS, PlaylistRequest
 from recommender.playlists.saved import (
     last_target,
-    pinned_songs,
     playlist_by_hand,
     playlist_edit,
     playlist_redo,
@@ -51,7 +50,6 @@ __all__ = [
     "gone_notes",
     "last_target",
     "left_out_note",
-    "pinned_songs",
     "playlist_by_hand",
     "playlist_edit",
     "playlist_edited",

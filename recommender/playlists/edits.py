@@ -66,7 +66,7 @@ def _edit(word: str) -> Edit:
         or not all(n.isascii() and n.isdigit() and int(n) <= _MAX_SONG_ID for n in numbers)
     ):
         raise _wrong(
-            gettext("must be like move.12.0, remove.12 or add.12, not %(word)r")
+            gettext("must be like move.12.0, remove.12, add.12 or pin.12, not %(word)r")
             % {"word": word[:40]}
         )
     song_id, *position = map(int, numbers)

@@ -119,20 +119,12 @@ def playlist_edit(*, playlist: Playlist, edits: Sequence[Edit]) -> Playlist:
     return _changed(playlist, before, after, _change_in_words(edits))
 
 
-def pinned_songs(playlist: Playlist, given: Collection[int] | None = None) -> set[int]:
-    """Return the songs of a list that keep their places: those given for once, or the pinned ones.
-
-    Songs that are not in the list are none of them.
-    """
-    entries = playlist.entries.filter(**{"is_pinned": True} if given is None else {})
-    return {pk for pk in entries.values_list("song_id", flat=True) if given is None or pk in given}
-
-
 def request_again(
-    playlist: Playlist, *, pinned: Collection[int], seed: int | None = None
+    playlist: Playlist, *, pinned: Collection[int] | None = None, seed: int | None = None
 ) -> PlaylistRequest:
-    """Return the request of a list, with another seed and without the songs that stay.
+    """Return the request of a list, with another seed and without the songs that keep their places.
 
+    Those are the `pinned` ones; without any given, those that the list pins.
     Raises `PlaylistRequestError` if the list was made by hand.
     """
     if not playlist.request:
@@ -142,47 +134,56 @@ def request_again(
             {"field": "id"},
         )
     request = PlaylistRequest.from_json(playlist.request)
-    excluded: dict[str, Any] = {}
-    if pinned:
-        both = [*pinned, *request.value("exclude_song_ids")]
-        excluded["exclude_song_ids"] = both[:MAX_EXCLUDED]
+    stays = [one.song_id for one in _staying(_entries_of(playlist), pinned).values()]
+    excluded = [*stays, *request.value("exclude_song_ids")][:MAX_EXCLUDED]
     drawn = secrets.randbelow(_DRAWN_SEEDS) if seed is None else seed
-    return request.replace(seed=drawn, **excluded)
+    return request.replace(seed=drawn, exclude_song_ids=excluded)
+
+
+def _staying(entries: Sequence[_Kept], pinned: Collection[int] | None) -> dict[int, _Kept]:
+    """Return the entries that keep their places, by these."""
+    return {
+        at: entry
+        for at, entry in enumerate(entries)
+        if (entry.is_pinned if pinned is None else entry.song_id in pinned)
+    }
 
 
 @transaction.atomic
 def playlist_regenerate(
-    *, playlist: Playlist, generated: GeneratedPlaylist, pinned: Collection[int] = ()
+    *, playlist: Playlist, generated: GeneratedPlaylist, pinned: Collection[int] | None = None
 ) -> Playlist:
     """Put the songs of a new list in place of a saved one's; the former one stays as a version.
 
-    The `pinned` songs of the saved list keep their places. What else is kept of a list, such as its
-    seed and its target, is that of the new one until the former version is restored.
+    The `pinned` songs of the saved list keep their places; without any given, those that it pins
+    now. The seed, the target and the notes are those of the new list until the former version is
+    restored.
     """
     playlist = _locked(playlist)
     before = _entries_of(playlist)
-    _first_keep(playlist, before)
+    stays = _staying(before, pinned)
+    stay_ids = {entry.song_id for entry in stays.values()}
     fresh = [
         _Kept(entry.song_id, entry.score, entry.reason)
         for entry in generated.entries
-        if entry.song_id not in pinned
+        if entry.song_id not in stay_ids
     ]
-    stays = {at: entry for at, entry in enumerate(before) if entry.song_id in pinned}
     change = _MADE_AGAIN % {"seed": generated.seed}
-    _made_of(playlist, generated)
+    _version_keep(playlist, before)
+    _tell(playlist, _told_of(generated))
     wanted = generated.request
     # A list of so many minutes has about as many songs as the new one.
     count = wanted.count if wanted.minutes is None else len(fresh)
-    return _changed(playlist, before, _around(stays, fresh, count), change)
+    return _version_new(playlist, _around(stays, fresh, count), change)
 
 
-def _made_of(playlist: Playlist, generated: GeneratedPlaylist) -> None:
-    """Let a list tell how it was made; its request stays, but for a seed in it."""
-    if "seed" in playlist.request:
-        playlist.request = {**playlist.request, "seed": generated.seed}
-    for name, value in _told_of(generated).items():
+def _tell(playlist: Playlist, told: Mapping[str, Any]) -> None:
+    """Give a list other values of `_TOLD`; its request stays, except for a seed in it."""
+    if "seed" in playlist.request and "seed" in told:
+        playlist.request = {**playlist.request, "seed": told["seed"]}
+    for name, value in told.items():
         setattr(playlist, name, value)
-    playlist.save(update_fields=["request", *_TOLD])
+    playlist.save(update_fields=["request", *told])
 
 
 def _told_of(generated: GeneratedPlaylist) -> dict[str, Any]:
@@ -211,7 +212,19 @@ def _changed(
     """Let a list have other entries, as a new version; the same ones make none."""
     if list(after) == list(before):
         return playlist
-    _first_keep(playlist, before)
+    _version_keep(playlist, before)
+    return _version_new(playlist, after, change)
+
+
+def _version_keep(playlist: Playlist, entries: Sequence[_Kept]) -> None:
+    """Keep a list as it is, if no version of it is kept yet."""
+    current = playlist.history.filter(number=playlist.version)
+    if not current.exists():
+        _version_add(playlist, playlist.version, None, _FIRST, entries)
+    current.filter(told={}).update(told=_told_by(playlist))  # kept before versions had the field
+
+
+def _version_new(playlist: Playlist, after: Sequence[_Kept], change: str) -> Playlist:
     last = playlist.history.order_by("-number").values_list("number", flat=True)[0]
     _entries_set(playlist, after)
     _version_add(playlist, last + 1, playlist.version, change, after)
@@ -220,28 +233,18 @@ def _changed(
     return playlist
 
 
-def _first_keep(playlist: Playlist, entries: Sequence[_Kept]) -> None:
-    """Keep a list as it is, if no version of it is kept yet."""
-    current = playlist.history.filter(number=playlist.version)
-    if not current.exists():
-        _version_add(playlist, playlist.version, None, _FIRST, entries)
-    current.filter(told={}).update(told=_told_by(playlist))  # one of before that was kept
-
-
 @transaction.atomic
 def playlist_restore(*, playlist: Playlist, version: int) -> bool:
     """Let a version be the current one again; return whether it is there. None is lost by it.
 
-    With its songs come back the seed, the target and what else the list told of how it was made.
+    Its seed, its target and its notes come back with its songs.
     """
     playlist = _locked(playlist)
     held = playlist.history.filter(number=version).first()
     if held is None:
         return False
     _entries_set(playlist, [_Kept(**entry) for entry in held.entries])
-    for name, value in held.told.items():
-        setattr(playlist, name, value)
-    playlist.save(update_fields=list(held.told))
+    _tell(playlist, held.told)
     _version_use(playlist, version)
     return True
 
@@ -336,7 +339,7 @@ def _version_add(
 
 
 def _told_by(playlist: Playlist) -> dict[str, Any]:
-    return {name: getattr(playlist, name) for name in ("request", *_TOLD)}
+    return {name: getattr(playlist, name) for name in _TOLD}
 
 
 def _version_use(playlist: Playlist, number: int) -> None:

@@ -199,6 +199,10 @@ def test_a_former_secret_key_is_good_while_it_is_kept(
     assert refused(bundle) == "BUNDLE_SIGNATURE"
     settings.SECRET_KEY_FALLBACKS = ["older", former]
     assert taken(bundle).same_audio == 3
+    altered = gzip.decompress(bundle.read_bytes()).replace(b'"valence":0.', b'"valence":0.1', 1)
+    bundle.write_bytes(gzip.compress(altered))
+    with pytest.raises(BundleError, match="altered"):
+        bundle_open(bundle)
     settings.AFFETTI_BUNDLE_KEY = "another"
     assert refused(bundle) == "BUNDLE_SIGNATURE"
 

@@ -157,10 +157,8 @@ def saved_playlist_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
             )
             messages.error(request, nothing)
     elif edit == "again":
-        pinned = playlists.pinned_songs(kept)
-        wanted = playlists.request_again(kept, pinned=pinned)
-        generated = generate_wanted(request, wanted)
-        playlists.playlist_regenerate(playlist=kept, generated=generated, pinned=pinned)
+        generated = generate_wanted(request, playlists.request_again(kept))
+        playlists.playlist_regenerate(playlist=kept, generated=generated)
     else:
         playlists.playlist_edit(playlist=kept, edits=playlists.edits_of_words([edit]))
     return redirect("saved-playlist", pk)

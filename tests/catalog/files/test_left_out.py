@@ -82,3 +82,12 @@ def test_an_ignore_file_that_is_a_folder_or_a_pipe_is_passed_over(tmp_path: Path
     os.mkfifo(tmp_path / "b" / IGNORE_NAME)
 
     assert read(tmp_path) == ["a.mp3", "b/c.mp3"]
+
+
+def test_a_name_below_a_thousand_folders_is_judged(tmp_path: Path) -> None:
+    deep = Path(*["d"] * 1500)
+    rules = LeftOut(tmp_path)
+    assert rules.reason_with_parents(deep / "a.mp3", is_folder=False) == ""
+    assert rules.reason(deep / ".hidden.mp3", is_folder=False) != ""
+    (tmp_path / ".affettiignore").write_text("*.ogg\n")
+    assert LeftOut(tmp_path).reason(deep / "a.ogg", is_folder=False) == ".affettiignore"

@@ -8,7 +8,13 @@ import pytest
 
 from recommender.feedback import song_ban
 from recommender.models import Playlist, PlaylistVersion
-from recommender.playlists import playlist_by_hand, saved
+from recommender.playlists import (
+    playlist_by_hand,
+    playlist_generate,
+    playlist_regenerate,
+    request_again,
+    saved,
+)
 from tests.factories import UserFactory
 
 if TYPE_CHECKING:
@@ -180,6 +186,29 @@ class TestRegenerate:
         assert Playlist.objects.values(*names).get() == before
         api.post(f"{address}restore/", {"version": 2}, format="json")
         assert Playlist.objects.values(*names).get() == after
+
+    def test_a_new_seed_is_a_version_though_the_songs_are_the_same(
+        self, api: APIClient, made: dict[str, Any]
+    ) -> None:
+        address = f"/api/v1/playlists/{made['id']}/"
+        body = {"seed": 9, "pinned_song_ids": ids(made)}
+        again = api.post(f"{address}regenerate/", body, format="json").json()
+        assert (ids(again), again["seed"], again["version"]) == (ids(made), 9, 2)
+        restored = api.post(f"{address}restore/", {"version": 1}, format="json").json()
+        assert (restored["seed"], restored["request"]["seed"]) == (1, 1)
+
+    def test_a_pin_that_comes_while_the_list_is_made_holds(
+        self, api: APIClient, made: dict[str, Any]
+    ) -> None:
+        playlist = Playlist.objects.get()
+        wanted = request_again(playlist, seed=9)
+        generated = playlist_generate(request=wanted, user=playlist.user)
+        edits = [{"kind": "pin", "song_id": ids(made)[3]}]
+        api.post(f"/api/v1/playlists/{made['id']}/edit/", {"edits": edits}, format="json")
+        playlist_regenerate(playlist=playlist, generated=generated)
+        after = api.get(f"/api/v1/playlists/{made['id']}/").json()
+        assert ids(after)[3] == ids(made)[3]
+        assert len(set(ids(after))) == len(after["entries"]) == 4
 
     def test_a_version_of_before_gets_what_the_list_tells(
         self, api: APIClient, made: dict[str, Any]
