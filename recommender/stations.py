@@ -100,7 +100,7 @@ def takes_weaker(station: Station) -> bool:
 def with_weaker(station: Station, *, takes: bool) -> dict[str, Any]:
     """Return the request of a station, to be set with `station_change`, with or without them."""
     if takes == takes_weaker(station):
-        return station.request
+        return dict(station.request)
     request = PlaylistRequest.from_json(station.request)
     floor = 0.0 if takes else PlaylistRequest.min_match.default
     return request.replace(min_match=floor).to_json()
