@@ -14,6 +14,7 @@
         │                         TAGS_…: tags of a file are not written
         ├── BundleError           BUNDLE_UNREADABLE, BUNDLE_VERSION, BUNDLE_MODEL, BUNDLE_SIGNATURE
         ├── TagWritingError       code TAGS_NOT_WRITABLE: no file of it may be written
+        │   └── TagRunBusyError   another process has the run now
         ├── JobStateError         code JOB_STATE_INVALID
         ├── VersionError          VERSION_UNKNOWN, VERSION_EMPTY, VERSION_SERVES, VERSION_NO_FORMER
         └── ModelAwayError        code MODEL_AWAY: a former version's files are not here
@@ -117,6 +118,10 @@ class TagWritingError(PermanentError):
     """Tags of files may not be written, or not now."""
 
     code = "TAGS_NOT_WRITABLE"
+
+
+class TagRunBusyError(TagWritingError):
+    """Another process writes or undoes a run now."""
 
 
 class JobStateError(PermanentError):

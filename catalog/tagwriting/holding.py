@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils.translation import gettext
 from filelock import FileLock, Timeout
 
-from catalog.errors import TagWritingError
+from catalog.errors import TagRunBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _RUNS: Final = 20_411
 
 @contextlib.contextmanager
 def run_held(run: TagRun) -> Iterator[None]:
-    """Hold a run, across all processes; TagWritingError at once if another one holds it.
+    """Hold a run, across all processes; TagRunBusyError at once if another one holds it.
 
     A killed process releases it. The journal is on the disk before a file changes.
     """
@@ -36,7 +36,7 @@ def run_held(run: TagRun) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(run: TagRun) -> Iterator[None]:
-    busy = TagWritingError(
+    busy = TagRunBusyError(
         gettext("Another process writes or undoes the run %(run)s; wait for it") % {"run": run.pk}
     )
     if connection.vendor == "postgresql":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext, gettext_noop
 
-from catalog.errors import JobStateError, TagWritingError
+from catalog.errors import JobStateError, TagRunBusyError, TagWritingError
 from catalog.models import BackgroundJob, TagRun, TagWrite
 from catalog.retold import kept
 from catalog.tagwriting.holding import run_held
@@ -26,6 +26,7 @@ from catalog.tagwriting.run import (
 from catalog.work.jobs import (
     job_advance,
     job_create,
+    job_defer,
     job_held,
     job_requeue,
     job_revoke,
@@ -50,16 +51,39 @@ def tag_run_start(*, choice: Choice, is_preview: bool, user: User | None) -> Tag
     return _given(run, "preview" if is_preview else "write", user)
 
 
+@transaction.atomic
+def tag_preview_write(*, preview: TagRun, user: User | None) -> TagRun:
+    """Make a run that writes what a preview shows, or return the one that does so already.
+
+    TagWritingError as `run_begin`, and unless the preview is ready.
+    """
+    ready = TagRun.objects.select_for_update().filter(pk=preview.pk, state=TagRun.State.PLANNED)
+    found = ready.first()  # of two requests, the second one waits
+    if found is None:
+        raise TagWritingError(
+            gettext("The preview %(run)s is not ready; wait for it, or make another one")
+            % {"run": preview.pk}
+        )
+    begun = TagRun.objects.filter(state=TagRun.State.STARTED, job__finished_at=None)
+    for run in begun.exclude(job=None):
+        if run.choice == found.choice:
+            return run
+    return tag_run_start(choice=Choice.of_json(found.choice), is_preview=False, user=user)
+
+
 def tag_run_undo(*, run: TagRun, user: User | None) -> TagRun:
     """Let a worker undo a run, or go on with that; TagWritingError if something goes on with it."""
-    with run_held(run), transaction.atomic():
-        if run.is_going:
-            raise TagWritingError(
-                gettext("The run %(run)s still goes on; wait for it, or cancel it")
-                % {"run": run.pk}
-            )
-        if run.state != TagRun.State.UNDOING:
-            undo_begin(run)
+    with transaction.atomic():
+        TagRun.objects.select_for_update().get(pk=run.pk)  # of two requests, the second one waits
+        with run_held(run):
+            if run.is_going:
+                raise TagWritingError(
+                    gettext("The run %(run)s still goes on; wait for it, or cancel it")
+                    % {"run": run.pk}
+                )
+            if run.state != TagRun.State.UNDOING:
+                undo_begin(run)
+        # Its worker may be there at once, so the run is held no more.
         return _given(run, "undo", user)
 
 
@@ -83,13 +107,18 @@ def _given(run: TagRun, act: str, user: User | None) -> TagRun:
 def tag_job_run(*, job: BackgroundJob, moods: Moods, seconds: float) -> None:
     """Work for about `seconds` on the run of a started job; end the job, or requeue it.
 
+    While another process has the run, such as a dead worker's connection, the job is deferred.
     PermanentError if that is not possible, JobStateError if it was cancelled meanwhile.
     """
     run = TagRun.objects.filter(job=job).first()
     if run is None:
         raise TagWritingError(_GONE)
-    with job_held(job=job):
-        is_done = _portion(job, run, moods, seconds)
+    try:
+        with job_held(job=job):
+            is_done = _portion(job, run, moods, seconds)
+    except TagRunBusyError:
+        job_defer(job=job)
+        return
     if not is_done:
         job_requeue(job=job)
         return

@@ -93,8 +93,9 @@ def run_write(
 ) -> bool:
     """Write the songs of a run; return whether all were looked at.
 
-    After a death, or after about `seconds`, it goes on where it was. A full disk ends it, because
-    every file would fail. TagWritingError if another process has the run, or if it was undone.
+    After a death, or after about `seconds`, it goes on where it was. TagWritingError if another
+    process has the run, or if it was undone. FileUnusableError if the disk is full, because every
+    file would fail; the run stays as one that was begun.
     """
 
     def step(plan: Plan) -> Plan:
@@ -152,7 +153,7 @@ def _through(
         plan = step(planned)
         on_plan(plan)
         if plan.problem and plan.problem.code == _FULL:
-            break
+            raise FileUnusableError(plan.problem.code, plan.problem.message)
         if time.monotonic() > end:
             return False
     return True
@@ -367,7 +368,7 @@ def _pass(
     values: dict[str, Any] = {"after": after}
     if problem:
         values["refused"] = F("refused") + 1
-        if len(run.problems) < MOST_PROBLEMS:
+        if len(run.problems) < MOST_PROBLEMS or problem.code == _FULL:
             run.problems = [*run.problems, {"path": relative_path, **asdict(problem)}]
             values["problems"] = run.problems
     if unchanged:

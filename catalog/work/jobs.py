@@ -148,6 +148,14 @@ def job_requeue(*, job: BackgroundJob) -> None:
         )
 
 
+def job_defer(*, job: BackgroundJob) -> None:
+    """Give a started job back, to be started again in `UNSTARTED_SECONDS`; no attempt is counted.
+
+    For a job that cannot begin yet through no fault of its own.
+    """
+    _move(job, Status.PENDING, worker="", attempts=0, heartbeat_at=timezone.now())
+
+
 def job_succeed(*, job: BackgroundJob, result: Mapping[str, Any] | None = None) -> None:
     """End a started job as succeeded; JobStateError if the caller no longer holds it."""
     _move(

@@ -7,15 +7,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from catalog.errors import JobStateError, TagWritingError
 from catalog.models import BackgroundJob, Library, Song, TagRun, TagWrite
 from catalog.tagwriting import jobs as jobs_module
-from catalog.tagwriting.jobs import tag_job_run, tag_run_cancel, tag_run_start, tag_run_undo
+from catalog.tagwriting.holding import run_held
+from catalog.tagwriting.jobs import (
+    tag_job_run,
+    tag_preview_write,
+    tag_run_cancel,
+    tag_run_start,
+    tag_run_undo,
+)
 from catalog.tagwriting.plan import Choice, plans_make, songs_chosen
 from catalog.tagwriting.run import run_begin, run_undo, run_write, runs_listed
-from catalog.work.jobs import job_start, jobs_reconcile
+from catalog.work.jobs import MAX_ATTEMPTS, job_start, jobs_reconcile
 from tests.catalog.tagwriting.conftest import moods, tag, written
 
 if TYPE_CHECKING:
@@ -167,6 +175,37 @@ def test_an_undo_that_was_cancelled_goes_on(songs: list[Path]) -> None:
     run.refresh_from_db()
     run = worked(tag_run_undo(run=run, user=None))
     assert (run.state, run.undone) == ("undone", 3)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a connection of PostgreSQL locks twice")
+def test_a_job_waits_while_another_process_has_its_run(
+    songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun()
+    for _ in range(MAX_ATTEMPTS + 1):
+        with run_held(TagRun.objects.get(pk=run.pk)):
+            worked(run)
+        assert BackgroundJob.objects.get(pk=run.job_id).status == "pending"
+    assert worked(run).state == "done"
+    create = jobs_module.job_create
+
+    def held(**values: Any) -> BackgroundJob:
+        with run_held(TagRun.objects.get(pk=run.pk)):  # as a fast worker does
+            return create(**values)
+
+    monkeypatch.setattr(jobs_module, "job_create", held)
+    assert worked(tag_run_undo(run=run, user=None)).state == "undone"
+
+
+def test_a_preview_is_written_once_and_when_it_is_ready(songs: list[Path]) -> None:
+    preview = begun(is_preview=True)
+    with pytest.raises(TagWritingError, match="is not ready"):
+        tag_preview_write(preview=preview, user=None)
+    worked(preview)
+    run = tag_preview_write(preview=preview, user=None)
+    assert tag_preview_write(preview=preview, user=None) == run
+    tag_run_cancel(run=run)
+    assert tag_preview_write(preview=preview, user=None) != run
 
 
 def test_a_run_of_the_command_is_undone_by_a_job(songs: list[Path]) -> None:

@@ -12,14 +12,16 @@ import mutagen
 import pytest
 from django.db import connection
 
-from catalog.errors import TagWritingError
+from catalog.errors import FileUnusableError, TagWritingError
 from catalog.files.tags import read_fields
 from catalog.models import KnownCopy, Library, Song, SongEmotion, TagRun, TagWrite
 from catalog.tagwriting import replacing
 from catalog.tagwriting import run as run_module
 from catalog.tagwriting.holding import run_held
+from catalog.tagwriting.jobs import tag_job_run, tag_run_start
 from catalog.tagwriting.plan import Choice, choice_check, plans_make
 from catalog.tagwriting.run import run_begin, run_undo, run_write, writes_settle
+from catalog.work.jobs import job_fail, job_start
 from tests.catalog.conftest import write_tone
 from tests.catalog.tagwriting.conftest import WORDS, analysed, moods, tag, written
 
@@ -222,8 +224,15 @@ def test_a_full_disk_ends_the_run_and_harms_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(replacing.os, "fsync", full)
-    run = written()
+    monkeypatch.setattr(run_module, "MOST_PROBLEMS", 0)  # it is named though many others are
+    run = tag_run_start(choice=Choice(), is_preview=False, user=None)
+    job = job_start(job_id=run.job_id or "", worker="here")
+    with pytest.raises(FileUnusableError, match="the disk is full") as raised:
+        tag_job_run(job=job, moods=moods, seconds=60)
+    assert raised.value.code == "TAGS_DISK_FULL"  # with which the task ends the job
+    job_fail(job=job, code=raised.value.code, message=str(raised.value))
     assert problems(run) == {"0.flac": "TAGS_DISK_FULL"}
+    assert (run.state, run.is_stopped) == (TagRun.State.STARTED, True)
     assert [path.read_bytes() for path in songs] == before
     assert not run.writes.exists()
     assert len(names_beside(songs[0])) == 3

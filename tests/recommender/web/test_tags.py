@@ -92,6 +92,16 @@ def test_the_live_part_moves_until_the_job_has_ended(boss: Client, file: Path) -
     assert "Nothing goes on" in page(boss, f"{URL}/{run.pk}/cancel", sure="1")
 
 
+def test_a_preview_that_was_stopped_is_not_written(boss: Client, file: Path) -> None:
+    boss.post(URL, FORM)
+    worked()
+    run = TagRun.objects.get()
+    TagRun.objects.update(state=TagRun.State.PLANNING)  # as a worker that was cancelled leaves it
+    assert "Write these tags" not in page(boss, f"{URL}/{run.pk}")
+    assert "is not ready; wait for it" in page(boss, f"{URL}/{run.pk}/write", sure="1")
+    assert TagRun.objects.count() == 1
+
+
 def test_refused_in_words(boss: Client, file: Path) -> None:
     assert "no song in the folder nowhere" in page(boss, URL, **FORM, folder="nowhere")
     assert "This field is required." in page(boss, URL, least="0.25")

@@ -12,8 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.errors import JobStateError, TagWritingError
-from catalog.tagwriting.jobs import tag_run_cancel, tag_run_start, tag_run_undo
-from catalog.tagwriting.plan import Choice
+from catalog.tagwriting.jobs import (
+    tag_preview_write,
+    tag_run_cancel,
+    tag_run_start,
+    tag_run_undo,
+)
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.web.forms import TagsForm
@@ -86,7 +90,7 @@ def tag_run_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
 
 
 def _write(run: TagRun, user: User) -> TagRun:
-    return tag_run_start(choice=Choice.of_json(run.choice), is_preview=False, user=user)
+    return tag_preview_write(preview=run, user=user)
 
 
 def _undo(run: TagRun, user: User) -> TagRun:
