@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('started', 'Being written'), ('done', 'Written'), ('undoing', 'Being undone'), ('undone', 'Undone')], default='started', max_length=10)),
                 ('choice', models.JSONField(help_text='Which songs and fields, as `Choice`')),
                 ('folder', models.CharField(blank=True, help_text='In which files are being replaced, as stored', max_length=2000)),
-                ('unchanged', models.PositiveIntegerField(default=0, help_text='Songs that said it already')),
+                ('unchanged', models.PositiveIntegerField(default=0, help_text='Songs that were up to date')),
                 ('refused', models.PositiveIntegerField(default=0, help_text='Songs that could not be written')),
                 ('problems', models.JSONField(blank=True, default=list, help_text='[{path, code, message}], the first of those refused')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

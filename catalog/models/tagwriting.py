@@ -50,7 +50,7 @@ class TagRun(models.Model):
     folder = models.CharField(
         max_length=2000, blank=True, help_text="In which files are being replaced, as stored"
     )
-    unchanged = models.PositiveIntegerField(default=0, help_text="Songs that said it already")
+    unchanged = models.PositiveIntegerField(default=0, help_text="Songs that were up to date")
     refused = models.PositiveIntegerField(default=0, help_text="Songs that could not be written")
     problems = models.JSONField(
         default=list, blank=True, help_text="[{path, code, message}], the first of those refused"
@@ -66,7 +66,7 @@ class TagRun(models.Model):
 
     @property
     def choice_made(self) -> dict[str, Any]:
-        """The choice, with what runs from before did not know."""
+        """The choice; older ones lack `folder`."""
         return {"folder": "", **self.choice}
 
     @property

@@ -16,6 +16,7 @@ from catalog.retold import kept
 from catalog.tagwriting.holding import run_held
 from catalog.tagwriting.plan import Choice, songs_chosen
 from catalog.tagwriting.run import (
+    going_check,
     run_begin,
     run_preview,
     run_undo,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from catalog.tagwriting.plan import Moods
 
-_GONE = kept(gettext_noop("The run of tags is gone, with its library or as an old preview"))
+_GONE = kept(gettext_noop("The run of tags is gone: it was deleted as an old preview"))
 
 
 @transaction.atomic
@@ -76,11 +77,7 @@ def tag_run_undo(*, run: TagRun, user: User | None) -> TagRun:
     with transaction.atomic():
         TagRun.objects.select_for_update().get(pk=run.pk)  # of two requests, the second one waits
         with run_held(run):
-            if run.is_going:
-                raise TagWritingError(
-                    gettext("The run %(run)s still goes on; wait for it, or cancel it")
-                    % {"run": run.pk}
-                )
+            going_check(run)
             if run.state != TagRun.State.UNDOING:
                 undo_begin(run)
         # Its worker may be there at once, so the run is held no more.
@@ -143,6 +140,6 @@ def _portion(job: BackgroundJob, run: TagRun, moods: Moods, seconds: float) -> b
         job_advance(job=job, done=done, total=max(total, done))
 
     if is_undo:
-        return run_undo(run=run, seconds=seconds, on_file=advance)
+        return run_undo(run=run, job=job, seconds=seconds, on_file=advance)
     act = run_preview if run.is_preview else run_write
     return act(run=run, moods=moods, seconds=seconds, on_plan=advance)

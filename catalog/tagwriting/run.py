@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
@@ -64,19 +64,28 @@ def run_begin(*, choice: Choice, user: User | None = None, is_preview: bool = Fa
     TagWritingError as of `choice_check`. Previews that ended a day ago are deleted.
     """
     choice_check(choice)
-    old = TagRun.objects.filter(state__in=PREVIEWS, created_at__lt=timezone.now() - _PREVIEW_KEPT)
+    day_ago = timezone.now() - _PREVIEW_KEPT
+    is_old = Q(ended_at__lt=day_ago) | Q(ended_at=None, created_at__lt=day_ago)
+    old = TagRun.objects.filter(is_old, state__in=PREVIEWS)
     old.exclude(job__in=BackgroundJob.objects.filter(finished_at=None)).delete()
     state = TagRun.State.PLANNING if is_preview else TagRun.State.STARTED
     return TagRun.objects.create(state=state, choice=choice.as_json(), created_by=user)
 
 
 def runs_listed() -> QuerySet[TagRun]:
-    """Return the runs, the newest first, with ``planned``, ``written`` and ``undone``: files."""
-    return TagRun.objects.annotate(
-        planned=_files(State.PLANNED),
-        written=_files(State.WRITTEN, State.UNDOING),
-        undone=_files(State.UNDONE),
-    ).order_by("-pk")
+    """Return the runs, the newest first, with ``planned``, ``written`` and ``undone``: files.
+
+    Problems are read when they are asked for; a run may have hundreds.
+    """
+    return (
+        TagRun.objects.defer("problems")
+        .annotate(
+            planned=_files(State.PLANNED),
+            written=_files(State.WRITTEN, State.UNDOING),
+            undone=_files(State.UNDONE),
+        )
+        .order_by("-pk")
+    )
 
 
 def _files(*states: str) -> Coalesce:
@@ -162,16 +171,18 @@ def _through(
 def run_undo(
     *,
     run: TagRun,
+    job: BackgroundJob | None = None,
     seconds: float = float("inf"),
     on_file: Callable[[TagWrite, Problem | None], object] = lambda *_: None,
 ) -> bool:
     """Restore the files of a run, the last one first; return whether all were looked at.
 
     A file that was changed since stays as it is, with a problem. After a death, or after about
-    `seconds`, it goes on where it was. TagWritingError if another process has the run, or if it is
-    a preview.
+    `seconds`, it goes on where it was. TagWritingError if another process or another job than `job`
+    has the run, or if it is a preview.
     """
     with run_held(run):
+        going_check(run, job=job)
         return _undo(run, seconds=seconds, on_file=on_file)
 
 
@@ -198,9 +209,21 @@ def _undo(
     return True
 
 
+def going_check(run: TagRun, *, job: BackgroundJob | None = None) -> None:
+    """Raise TagWritingError while a job goes on with a run, unless it is `job`."""
+    if run.is_going and run.job != job:
+        raise TagWritingError(
+            gettext("The run %(run)s still goes on; wait for it, or cancel it") % {"run": run.pk}
+        )
+
+
 def undo_begin(run: TagRun) -> None:
-    """Let a run be one that is undone; TagWritingError if it is already, or is a preview."""
+    """Let a run be one that is undone; TagWritingError if it is already, or is a preview.
+
+    The job that wrote it is none of the undo.
+    """
     values: dict[str, Any] = {"refused": 0, "unchanged": 0, "problems": [], "ended_at": None}
+    values["job"] = None
     undoable = [TagRun.State.STARTED, TagRun.State.DONE, TagRun.State.UNDONE]
     found = TagRun.objects.filter(pk=run.pk, state__in=undoable)
     if not found.update(state=TagRun.State.UNDOING, after=0, **values):
@@ -355,7 +378,7 @@ def _mark(write: TagWrite, before: str, after: str, made: os.stat_result) -> Non
 
 
 def _count(run: TagRun, plan: Plan) -> None:
-    """Say what came of a song, and that the run is past it."""
+    """Count the outcome of a song, and store the position of the run."""
     is_same = plan.change is not None and not plan.change.fields
     # A song that was written just before a kill is looked at once more.
     is_unchanged = is_same and not run.writes.filter(song=plan.song).exists()

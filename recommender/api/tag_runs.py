@@ -53,7 +53,8 @@ class TagRunInput(StrictSerializer):
         default=True, help_text="Whether files are only looked at. Send `false` to write them."
     )
     library_ids = _ids(
-        default=list, help_text="Only files of these libraries; without any, of all that may be."
+        default=list,
+        help_text="Only files of these libraries. Empty: every library with `is_writable`.",
     )
     folder = serializers.CharField(
         max_length=2000,
@@ -78,7 +79,9 @@ class TagRunInput(StrictSerializer):
 
 class TagChoiceOutput(serializers.Serializer[Any]):
     library_ids = serializers.ListField(
-        child=serializers.IntegerField(), source="libraries", help_text="Empty: all that may be."
+        child=serializers.IntegerField(),
+        source="libraries",
+        help_text="Empty: every library with `is_writable`.",
     )
     folder = serializers.CharField()
     song_ids = serializers.ListField(
@@ -105,7 +108,7 @@ class TagRunOutput(serializers.Serializer[TagRun]):
     planned = serializers.IntegerField(help_text="Files that would change; of a preview.")
     written = serializers.IntegerField(help_text="Files that are written.")
     undone = serializers.IntegerField(help_text="Files that were written and are restored.")
-    unchanged = serializers.IntegerField(help_text="Files that said it already.")
+    unchanged = serializers.IntegerField(help_text="Files that were up to date.")
     refused = serializers.IntegerField(help_text="Files that are left alone.")
     job = JobOutput(allow_null=True, help_text="What went or goes on with it; null of commands.")
     created_by = serializers.CharField(
@@ -144,7 +147,8 @@ class TagRunFilter(django_filters.FilterSet):  # type: ignore[misc]
 @extend_schema_view(
     list=extend_schema(
         summary="Runs of tags, newest first",
-        description="Also those of `manage.py write_tags`. Previews are kept for a day.",
+        description="Also those of `manage.py write_tags`. A preview is kept for a day; the next "
+        "run after that deletes it.",
         responses=TagRunOutput(many=True),
     ),
     retrieve=extend_schema(summary="A run of tags", responses=TagRunDetailOutput),

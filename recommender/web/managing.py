@@ -248,6 +248,8 @@ def tag_choice_words(run: TagRun) -> list[str]:
     """Return what a run of tags is of: where, which tags, and what is written over."""
     choice = run.choice_made
     names = list(Library.objects.filter(pk__in=choice["libraries"]).values_list("name", flat=True))
+    if len(names) < len(choice["libraries"]):
+        names.append(gettext("removed libraries"))
     words = [", ".join(names) if choice["libraries"] else gettext("All libraries that are allowed")]
     if choice["folder"]:
         words.append(choice["folder"])

@@ -49,7 +49,7 @@ def test_dry_run_apply_and_undo(file: Path) -> None:
     assert "may be written" in run("--allow", library.pk)
     out = run()
     assert "a.flac\n  + mood: calm\n  + mood: happy\n" in out
-    assert "1 files would change, 0 say it already, 0 are left alone" in out
+    assert "1 files would change, 0 are up to date, 0 are left alone" in out
     assert file.read_bytes() == data
     out = run("--apply", "--field", "mood", "--least", "0.5")
     assert "1 files written" in out

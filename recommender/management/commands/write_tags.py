@@ -112,7 +112,7 @@ class Command(BaseCommand):
                 run = run_begin(choice=choice)
                 self._say(bar, f"Run {run.pk}; manage.py write_tags --undo {run.pk} restores it")
                 run_write(run=run, moods=moods_of_songs, on_plan=show)
-        told = "{changed} files {verb}, {unchanged} say it already, {refused} are left alone"
+        told = "{changed} files {verb}, {unchanged} are up to date, {refused} are left alone"
         verb = "written" if is_applied else "would change"
         self.stdout.write(told.format(verb=verb, **counts))
         if is_applied:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.errors import JobStateError, TagWritingError
@@ -88,7 +89,8 @@ def test_old_previews_go(songs: list[Path]) -> None:
     for run in (old, new):
         worked(run)
     day = timezone.now() - timedelta(days=1, seconds=1)
-    TagRun.objects.filter(pk__in=[old.pk, waiting.pk]).update(created_at=day)
+    TagRun.objects.update(created_at=day)  # the new one took a day
+    TagRun.objects.filter(pk=old.pk).update(ended_at=day)
     begun()
     assert set(TagRun.objects.filter(state__in=["planned", "planning"])) == {waiting, new}
     assert not TagWrite.objects.filter(run=old.pk).exists()
@@ -206,6 +208,31 @@ def test_a_preview_is_written_once_and_when_it_is_ready(songs: list[Path]) -> No
     assert tag_preview_write(preview=preview, user=None) == run
     tag_run_cancel(run=run)
     assert tag_preview_write(preview=preview, user=None) != run
+
+
+def test_the_command_undoes_no_run_that_a_job_goes_on_with(songs: list[Path]) -> None:
+    run = begun()
+    with pytest.raises(TagWritingError, match="still goes on"):
+        run_undo(run=run)
+    assert worked(run).state == "done"
+    tag_run_undo(run=run, user=None)
+    with pytest.raises(TagWritingError, match="still goes on"):
+        run_undo(run=run)
+    tag_run_cancel(run=run)
+    assert run_undo(run=run)
+
+
+def test_an_undo_by_the_command_is_not_that_of_the_job_that_wrote(songs: list[Path]) -> None:
+    run = worked(begun())
+    assert not run_undo(run=run, seconds=0)
+    assert (run.state, run.job, run.is_stopped) == ("undoing", None, False)
+
+
+def test_lists_do_not_read_problems(songs: list[Path]) -> None:
+    written()
+    with CaptureQueriesContext(connection) as queries:
+        assert [run.refused for run in runs_listed()] == [0]
+    assert "problems" not in queries[0]["sql"]
 
 
 def test_a_run_of_the_command_is_undone_by_a_job(songs: list[Path]) -> None:

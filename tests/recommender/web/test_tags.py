@@ -122,6 +122,15 @@ def test_files_that_are_left_alone_are_named(boss: Client, file: Path) -> None:
     assert "No file would change." in shown
 
 
+def test_a_library_that_was_removed_since_is_said(boss: Client, file: Path) -> None:
+    boss.post(URL, FORM)
+    run = TagRun.objects.get()
+    run.choice["libraries"] = [Library.objects.get().pk, 10**9]
+    run.save()
+    name = Library.objects.get().name
+    assert f"{name}, removed libraries · Mood" in page(boss, f"{URL}/{run.pk}")
+
+
 def test_a_library_is_allowed_on_its_page(boss: Client, file: Path) -> None:
     library = Library.objects.get()
     Library.objects.update(is_writable=False)
