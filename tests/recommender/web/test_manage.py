@@ -309,7 +309,7 @@ class TestAddMusic:
         (music_dir / "away").symlink_to(tmp_path)
         page = text(client.get("/manage/add"))
         assert "Jazz" in page
-        assert "1 audio file here" in page
+        assert "1 audio file here, and what is in its folders" in page
         assert ".hidden" not in page
         assert "away" not in page
         below = text(client.get("/manage/add", {"folder": str(music_dir / "Jazz")}))
@@ -362,7 +362,7 @@ class TestAddMusic:
         page = text(client.get("/manage/add", {"folder": str(music_dir / "Jazz")}))
         assert "Already added" in page
         assert "Scan again" in page
-        assert "No folder inside" in page
+        assert "No audio files and no subfolders" in page
         assert "Add this folder" not in page
         Library.objects.filter(pk=library.pk).update(is_going=True)
         page = text(client.get("/manage/add", {"folder": str(music_dir / "Jazz")}))
