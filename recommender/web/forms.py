@@ -465,8 +465,8 @@ class TagsForm(forms.Form):
     folder = forms.CharField(
         max_length=2000,
         required=False,
-        label=_("Only inside the folder"),
-        help_text=_("Below that of the library, such as Artist/Album. Empty: all."),
+        label=_("Folder"),
+        help_text=_("Inside the library, such as Artist/Album. Empty: all folders."),
     )
     tag = forms.MultipleChoiceField(
         choices=TAG_FIELDS.items(),
@@ -479,18 +479,18 @@ class TagsForm(forms.Form):
         max_value=1,
         initial=LEAST_DEFAULT,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        label=_("Least probability of a mood"),
+        label=_("Minimum mood confidence"),
         help_text=_("From 0 to 1. The nearest mood is written in any case."),
     )
     may_overwrite = forms.BooleanField(
         required=False,
-        label=_("Also what a person set"),
-        help_text=_("Otherwise moods and keys of a person stay. Their tempo always stays."),
+        label=_("Overwrite manual edits"),
+        help_text=_("Otherwise moods and keys that a person set stay. Their tempo always stays."),
     )
     is_touched = forms.BooleanField(
         required=False,
-        label=_("Give files the time of now"),
-        help_text=_("For players that look for new times. Otherwise files keep theirs."),
+        label=_("Update the modified date"),
+        help_text=_("Some players read a file again only if its date is new."),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -500,7 +500,7 @@ class TagsForm(forms.Form):
         )
         names = list(open_ones.values_list("pk", "name"))
         self.has_libraries = bool(names)
-        choices = [("", _("All that are allowed")), *names]
+        choices = [("", _("All writable libraries")), *names]
         self.fields["library"].choices = choices  # type: ignore[attr-defined]
 
     def chosen(self) -> TagChoice:

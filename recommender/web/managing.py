@@ -250,7 +250,7 @@ def tag_choice_words(run: TagRun) -> list[str]:
     names = list(Library.objects.filter(pk__in=choice["libraries"]).values_list("name", flat=True))
     if len(names) < len(choice["libraries"]):
         names.append(gettext("removed libraries"))
-    words = [", ".join(names) if choice["libraries"] else gettext("All libraries that are allowed")]
+    words = [", ".join(names) if choice["libraries"] else gettext("All writable libraries")]
     if choice["folder"]:
         words.append(choice["folder"])
     if choice["songs"]:
@@ -258,5 +258,5 @@ def tag_choice_words(run: TagRun) -> list[str]:
         words.append(ngettext("%(count)d song", "%(count)d songs", count) % {"count": count})
     words.append(", ".join(str(TAG_FIELDS[name]) for name in choice["fields"]))
     if choice["may_overwrite"]:
-        words.append(gettext("also what a person set"))
+        words.append(gettext("manual edits are overwritten"))
     return words

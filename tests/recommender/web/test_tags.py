@@ -117,7 +117,7 @@ def test_files_that_are_left_alone_are_named(boss: Client, file: Path) -> None:
     boss.post(URL, {**FORM, "folder": "", "may_overwrite": "on"})
     worked()
     shown = page(boss, f"{URL}/{TagRun.objects.get().pk}")
-    assert "All libraries that are allowed · Mood · also what a person set" in shown
+    assert "All writable libraries · Mood · manual edits are overwritten" in shown
     assert "a.flac it was changed meanwhile" in shown
     assert "No file would change." in shown
 
