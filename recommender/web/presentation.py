@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.formats import number_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from mer.affect import EMOTIONS, GEMS_WORDS, QUADRANTS, AffectPoint
 from mer.prediction import TOLD_SHIFT
 from recommender import selectors
 from recommender.feedback import SongMarks, marks_of_songs
+from recommender.models import Scope
 from recommender.moods import MOODS, as_said, mood_find, said
 from recommender.playlists.reasons import MODALITY_WORDS, reason_told
 from recommender.terms import listed, percent, shown
@@ -171,6 +173,24 @@ _SIZE_UNITS: Final = (
     (2**20, _("%(number)s MB")),
     (2**10, _("%(number)s KB")),
 )
+
+
+SCOPE_WORDS: Final = {
+    Scope.READ: _("read"),
+    Scope.LISTEN: _("play"),
+    Scope.PLAYLISTS: _("playlists"),
+    Scope.INGEST: _("add music"),
+}
+
+
+def scope_words(scopes: Sequence[str]) -> str:
+    """Return what a token may do, in a few words."""
+    if Scope.ADMIN in scopes:
+        return gettext("Everything")
+    if list(scopes) == [Scope.READ]:
+        return gettext("Read only")
+    few = [str(words) for scope, words in SCOPE_WORDS.items() if scope in scopes]
+    return capfirst(", ".join(few))
 
 
 def file_size(count: int) -> str:

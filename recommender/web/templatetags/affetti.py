@@ -41,6 +41,7 @@ register.filter("file_size", presentation.file_size)
 register.filter("two_places", presentation.two_places)
 register.filter("signed", presentation.signed)
 register.filter("percent", percent)
+register.filter("scope_words", presentation.scope_words)
 
 
 @register.filter

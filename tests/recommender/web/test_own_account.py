@@ -46,7 +46,13 @@ class TestTokens:
         assert (found.name, found.scopes) == ("Phone", ["read", "listen"])
         page = text(ada.get("/account"))
         assert "Phone" in page
+        assert "Read, play · made" in page
         assert secret[1] not in page
+        assert "Revoke all" not in page  # there is one
+        ada.post("/account/tokens", {**self.FORM, "name": "Car", "scopes": ["read"]})
+        page = text(ada.get("/account"))
+        assert "Read only · made" in page
+        assert "Revoke all" in page
 
     def test_last_day_counts_whole(self, ada: Client) -> None:
         ada.post("/account/tokens", {**self.FORM, "expires_at": "2099-12-31"})
