@@ -18,7 +18,7 @@ from catalog.paths import from_stored
 from recommender.terms import minutes_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from django.utils.functional import _StrPromise
 
@@ -210,29 +210,45 @@ TAG_FIELDS: Final[dict[str, _StrPromise]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class TagCell:
+    """A tag of a file before and after a run; both are empty if nothing becomes of it."""
+
+    field: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TagRow:
-    """A tag of a file before and after a run."""
+    """A file of a run, with each tag that the run is of."""
 
     path: str
-    field: str
-    before: str
-    after: str
+    cells: list[TagCell]
     is_undone: bool
 
 
-def tag_rows(files: Iterable[TagWrite]) -> list[TagRow]:
-    """Return what becomes of each tag of files."""
+def tag_heads(run: TagRun) -> dict[str, str]:
+    """Return the names of the tags that a run is of, in the order of the page."""
+    chosen = run.choice_made["fields"]
+    return {field: str(name) for field, name in TAG_FIELDS.items() if field in chosen}
+
+
+def tag_rows(files: Iterable[TagWrite], heads: Mapping[str, str]) -> list[TagRow]:
+    """Return what becomes of the tags of files: a cell for each of `heads`."""
     return [
         TagRow(
             file.relative_path,
-            str(TAG_FIELDS[change["field"]]),
-            ", ".join(change["before"]),
-            ", ".join(change["after"]),
+            [_tag_cell(name, file.fields.get(field)) for field, name in heads.items()],
             file.state == file.State.UNDONE,
         )
         for file in files
-        for change in file.changes
     ]
+
+
+def _tag_cell(name: str, change: Mapping[str, list[str]] | None) -> TagCell:
+    if change is None:
+        return TagCell(name)
+    return TagCell(name, ", ".join(change["before"]), ", ".join(change["after"]))
 
 
 def tag_state(run: TagRun) -> str:
@@ -256,7 +272,7 @@ def tag_choice_words(run: TagRun) -> list[str]:
     if choice["songs"]:
         count = len(choice["songs"])
         words.append(ngettext("%(count)d song", "%(count)d songs", count) % {"count": count})
-    words.append(", ".join(str(TAG_FIELDS[name]) for name in choice["fields"]))
+    words.append(", ".join(tag_heads(run).values()))
     if choice["may_overwrite"]:
         words.append(gettext("manual edits are overwritten"))
     return words

@@ -39,9 +39,11 @@ def account(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def page_of(request: HttpRequest, rows: QuerySet[Model] | Sequence[object]) -> Any:
+def page_of(
+    request: HttpRequest, rows: QuerySet[Model] | Sequence[object], *, size: int = _PAGE_SIZE
+) -> Any:
     """Return the page of `rows` that the query asks for; the nearest one if it does not exist."""
-    return LatePaginator(rows, _PAGE_SIZE).get_page(request.GET.get("page"))
+    return LatePaginator(rows, size).get_page(request.GET.get("page"))
 
 
 def covers_set(stations: Iterable[Any]) -> list[Any]:

@@ -21,7 +21,7 @@ from catalog.tagwriting.jobs import (
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.web.forms import TagsForm
-from recommender.web.managing import tag_choice_words, tag_rows, tag_state
+from recommender.web.managing import tag_choice_words, tag_heads, tag_rows, tag_state
 from recommender.web.views.base import account, page_of, staff_who_may
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     from catalog.models import TagRun
+
+_FILES_OF_A_PAGE: Final = 25
 
 
 @staff_who_may(JOBS_PERMISSION)
@@ -67,8 +69,10 @@ def tag_run(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if "live" in request.GET:
         return render(request, "manage/_tag_run_live.html", context)
-    page = page_of(request, selectors.tag_run_files(run))
-    context |= {"page_obj": page, "rows": tag_rows(page), "choice": tag_choice_words(run)}
+    page = page_of(request, selectors.tag_run_files(run), size=_FILES_OF_A_PAGE)
+    heads = tag_heads(run)
+    context |= {"page_obj": page, "heads": heads, "rows": tag_rows(page, heads)}
+    context["choice"] = tag_choice_words(run)
     return render(request, "manage/tag_run.html", context)
 
 
