@@ -27,6 +27,7 @@ _STEP: Final = 14
 _SIDES: Final = (7.0, 9.5, 12.0)
 """The side of a cell: a day with few songs, with some, with many."""
 _TOP: Final = 18
+_PARTS: Final = 3
 _FAINTEST: Final = 0.4
 _LEAST_REACH: Final = 0.12
 """A trail is not magnified further, so that small changes stay small."""
@@ -41,8 +42,10 @@ _ARROW_FREE: Final = 5.0
 _ARROWS_APART: Final = 15
 _LABEL: Final = (23.0, 6.0)
 """Width and height of the name of a dot, at the size that it has on a phone."""
-_LABEL_REACHES: Final = (1.5, 3.0, 6.0, 11.0)
+_LABEL_REACHES: Final = (1.5, 3.0, 6.0, 11.0, 16.0, 22.0)
 """How far from its dot a name is tried."""
+_LABEL_LED: Final = 4.0
+"""From so far on, a line leads from a dot to its name."""
 _LABEL_TURNS: Final = ((1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1))
 """On which sides of its dot a name is tried."""
 _LABEL_FREE: Final = 1.2
@@ -71,17 +74,35 @@ class Calendar:
 
     cells: list[Cell]
     months: list[tuple[float, date]]
+    left: int = 0
     width: int = WEEKS * _STEP
     height: int = _TOP + 7 * _STEP
+
+    @property
+    def parts(self) -> list[Calendar]:
+        """The calendar in parts of whole weeks, which stand below each other on a phone."""
+        wide = math.ceil(WEEKS / _PARTS) * _STEP
+        lefts = range(0, self.width, wide)
+        return [
+            Calendar(
+                [cell for cell in self.cells if left <= cell.x < left + wide],
+                [month for month in self.months if left <= month[0] < left + wide],
+                left,
+                min(wide, self.width - left),
+            )
+            for left in lefts
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class TrailLabel:
-    """The name of a dot: the middle of its room, and where its text is anchored in it."""
+    """The name of a dot: the middle of its room, where its text is anchored in it, and the path of
+    the line that leads to it from its dot; empty if it stands beside it."""
 
     x: float
     y: float
     anchor: str
+    leader: str = ""
 
     @property
     def text_x(self) -> float:
@@ -97,7 +118,6 @@ class TrailDot:
     x: float
     y: float
     radius: float
-    opacity: float
     span: Span
     label: TrailLabel | None = None
 
@@ -236,7 +256,6 @@ def _trail_dots(
             x=round(x, 1),
             y=round(y, 1),
             radius=2.8 if number == last else 2.0 if number == 0 else 1.4,
-            opacity=0.75 if number == last else round(0.2 + 0.3 * number / last, 2),
             span=span,
         )
         for number, (span, (x, y)) in enumerate(zip(spans, places, strict=True))
@@ -254,6 +273,8 @@ def _label(
 ) -> TrailLabel:
     """Return where the name of a dot hides the fewest labels, dots and points of the line."""
     width, height = _LABEL
+    middles = (((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in itertools.pairwise(line))
+    drawn = [*line, *middles]
     tried = [
         TrailLabel(
             round(min(99 - width / 2, max(1 + width / 2, of.x + across * (width / 2 + away))), 1),
@@ -275,11 +296,31 @@ def _label(
         on_dots = sum(
             holds(dot.x, dot.y, dot.radius + _LABEL_FREE * (dot is not of)) for dot in dots
         )
-        on_line = sum(holds(x, y, 0) for x, y in line)
-        beside = max(0, abs(of.x - label.x) - width / 2), max(0, abs(of.y - label.y) - height / 2)
-        return 1000 * on_labels + 100 * on_dots + on_line + 2 * math.hypot(*beside)
+        on_line = sum(holds(x, y, _LABEL_FREE) for x, y in drawn)
+        return 1000 * on_labels + 100 * on_dots + 10 * on_line + 2 * _gap(of, label)
 
-    return min(tried, key=cost)
+    return _led(of, min(tried, key=cost))
+
+
+def _gap(of: TrailDot, label: TrailLabel) -> float:
+    """Return how far the middle of a dot is from the room of a name."""
+    x, y = _nearest_in(label, of)
+    return math.hypot(of.x - x, of.y - y)
+
+
+def _nearest_in(label: TrailLabel, of: TrailDot) -> tuple[float, float]:
+    half_width, half_height = _LABEL[0] / 2, _LABEL[1] / 2
+    return (
+        min(label.x + half_width, max(label.x - half_width, of.x)),
+        min(label.y + half_height, max(label.y - half_height, of.y)),
+    )
+
+
+def _led(of: TrailDot, label: TrailLabel) -> TrailLabel:
+    if _gap(of, label) < of.radius + _LABEL_LED:
+        return label
+    x, y = _nearest_in(label, of)
+    return replace(label, leader=f"M{of.x} {of.y}L{x:.1f} {y:.1f}")
 
 
 def _trail_parts(line: Sequence[tuple[float, float]]) -> list[TrailPart]:

@@ -139,6 +139,10 @@ class TestCharts:
         assert (last.day, last.span) == (self.TODAY, days[-1])
         assert all(cell.x >= 0 and cell.x + cell.side <= drawn.width for cell in drawn.cells)
         assert all(cell.y >= 0 and cell.y + cell.side <= drawn.height for cell in drawn.cells)
+        assert [len(part.cells) for part in drawn.parts] == [126, 126, 116]
+        assert [day for part in drawn.parts for _, day in part.months] == [
+            day for _, day in drawn.months
+        ]
         assert [day.month for _, day in drawn.months] == [4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2]
 
     def test_trails_stay_on_the_plane(self) -> None:
@@ -182,6 +186,21 @@ class TestCharts:
             assert first is not None
             assert last is not None
             assert abs(first.y - last.y) >= 6 or abs(first.x - last.x) >= 23
+
+    def test_a_name_amid_lines_stands_away_from_them_and_is_led_to(self) -> None:
+        fence = [(0.2 + 0.05 * n, 0.4 + 0.2 * (n % 2)) for n in range(13)]
+        spans = [
+            Span(self.FIRST + timedelta(n), 1, *place)
+            for n, place in enumerate([(0.5, 0.5), *fence])
+        ]
+        drawn = mood_charts.trail(spans)
+        assert drawn is not None
+        first, label = drawn.dots[0], drawn.dots[0].label
+        assert label is not None
+        assert label.leader.startswith(f"M{first.x} {first.y}L")
+        for point in " ".join(part.points for part in drawn.parts).split():
+            x, y = map(float, point.split(","))
+            assert abs(x - label.x) > 11.5 or abs(y - label.y) > 3
 
     def test_names_hide_no_dot_and_stay_on_the_plane(self) -> None:
         around = [(0.6 + 0.03 * math.cos(n), 0.6 + 0.03 * math.sin(n)) for n in range(9)]
