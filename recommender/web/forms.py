@@ -629,7 +629,7 @@ class RoleForm(forms.Form):
 
 class InvitationForm(forms.Form):
     note = forms.CharField(
-        max_length=100, required=False, label=_("For"), help_text=_("A name to know the link by.")
+        max_length=100, required=False, label=_("Note"), help_text=_("Only staff see it.")
     )
     role = forms.TypedChoiceField(coerce=Role, label=_("Role"))
     days = forms.TypedChoiceField(

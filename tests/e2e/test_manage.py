@@ -112,7 +112,7 @@ def test_songs_are_selected_and_corrected(page: Page, songs: list[Song]) -> None
     page.get_by_label("Select Tone 1").check()
     page.get_by_label("Select Tone 3").click(modifiers=["Shift"])
     expect(page.locator("[data-selected]")).to_have_text("3 selected")
-    page.get_by_text("Correct their texts").click()
+    page.get_by_text("Edit details").click()
     page.get_by_role("textbox", name="Genre").fill("Ambient")
     page.get_by_role("button", name="Correct", exact=True).click()
     expect(page.locator(".messages")).to_contain_text("3 songs corrected.")

@@ -54,12 +54,20 @@ onElement("[data-selection]", (form) => {
   const all = form.querySelector("[data-all]");
   const boxes = () => [...document.querySelectorAll('input[name="song"][form="selection"]')];
   const most = Number(form.dataset.most);
-  form.classList.add("is-live");
   let last = null;
+
+  // The bar grows above the songs: they stay below the pointer.
+  function activate(isActive) {
+    if (form.classList.contains("is-active") === isActive) return;
+    const songs = form.nextElementSibling;
+    const before = songs.getBoundingClientRect().top;
+    form.classList.toggle("is-active", isActive);
+    scrollBy({ top: songs.getBoundingClientRect().top - before, behavior: "instant" });
+  }
 
   function count() {
     const chosen = boxes().filter((box) => box.checked).length;
-    form.classList.toggle("is-active", chosen > 0 || Boolean(all?.checked));
+    activate(chosen > 0 || Boolean(all?.checked));
     said.textContent = all?.checked ? gettext("All songs of this list")
       : chosen ? selectedCount(chosen) : gettext("Select songs");
   }
