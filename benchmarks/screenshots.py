@@ -300,7 +300,7 @@ JOURNEY = "/playlist?journey=sad&journey=happy&count=14&seed=3&min_match=0"
 CALM = "/playlist?mood=calm&seed=1&count=12"
 SUNG = "/songs/{sung}"
 SHOTS = (
-    Shot("home", "/", 1440, "light", (".big-mood[value=calm]", "[data-panel-play]")),
+    Shot("home", "/", 1440, "light", (".big-mood[value=calm]",)),
     Shot("journey", JOURNEY, 1440, "dark", ("[data-play-all]",)),
     Shot("song", SUNG, 1440, "light", ("main [data-play]",)),
     Shot("moods", "/you", 1440, "dark"),

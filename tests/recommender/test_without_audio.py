@@ -368,4 +368,4 @@ def test_what_plays_a_page_is_offered_only_where_a_song_can_be_played(
         assert "data-play-all" not in shown
     assert "data-play-all" in client.get("/songs?q=file").content.decode()
     panel = client.get("/songs/chosen?ids=" + ",".join(str(song.pk) for song in silent))
-    assert "data-panel-play" not in panel.content.decode()
+    assert "data-play-all" not in panel.content.decode()

@@ -70,8 +70,6 @@ onElement("[data-panel]", (panel) => {
       event.preventDefault();
       event.stopPropagation();
       showList(link.href.replace("/playlist?", "/playlist/panel?"), { focus: true });
-    } else if (event.target.closest("[data-panel-play]")) {
-      playQueue(itemsOf(panel));
     } else if (event.target.closest("[data-panel-close]")) {
       panel.hidden = true;
       panel.replaceChildren();

@@ -1,7 +1,7 @@
 // The buttons of pages that play: what they start, and what they show.
 
 import { onElement } from "../page.js";
-import { currentSong, playQueue, playShuffled, sound, toggle } from "../player.js";
+import { currentSong, playQueue, playShuffled, queue, sound, toggle } from "../player.js";
 import { formatName, isPlayable } from "./formats.js";
 import { itemOf } from "./items.js";
 
@@ -11,11 +11,19 @@ function mark(button) {
   const isPlaying = isCurrent && !sound.isPaused;
   button.closest("[data-entry]")?.classList.toggle("is-playing", isCurrent);
   button.setAttribute("aria-pressed", String(isPlaying));
-  button.querySelector("[data-icon-play]")?.toggleAttribute("hidden", isPlaying);
-  button.querySelector("[data-icon-pause]")?.toggleAttribute("hidden", !isPlaying);
+  showPause(button, isPlaying);
 }
 
-const markAll = () => document.querySelectorAll("[data-play]").forEach(mark);
+const showPause = (button, isPlaying) => {
+  button.querySelector("[data-icon-play]")?.toggleAttribute("hidden", isPlaying);
+  button.querySelector("[data-icon-pause]")?.toggleAttribute("hidden", !isPlaying);
+};
+
+function markAll() {
+  document.querySelectorAll("[data-play]").forEach(mark);
+  document.querySelectorAll("[data-play-all]").forEach(markList);
+}
+queue.addEventListener("change", markAll);
 for (const type of ["play", "pause"]) sound.addEventListener(type, markAll);
 document.addEventListener("affetti:song", markAll);
 document.addEventListener("affetti:broken", ({ detail }) => {
@@ -32,11 +40,29 @@ const isBanned = (button) => button.closest(".is-banned") !== null;
 const isLiked = (button) => Boolean(button.closest("[data-entry]")
   ?.querySelector('[data-mark="like"] [aria-pressed="true"]'));
 
-// The songs of the page's list, each once, without banned ones; or the liked ones of them.
-function listItems(only) {
-  const buttons = pageButtons().filter((one) =>
-    one.closest(".entries") && !isBanned(one) && (only !== "liked" || isLiked(one)));
+// The songs of the button's list, each once, without banned ones; or the liked ones of them.
+function listItems(button, only) {
+  const panel = button.closest("[data-panel]");
+  const buttons = pageButtons().filter((one) => one.closest(".entries") && !isBanned(one)
+    && (!panel || panel.contains(one)) && (only !== "liked" || isLiked(one)));
   return [...new Map(buttons.map((one) => [one.dataset.songId, itemOf(one)])).values()];
+}
+
+// The queue is of a list when it holds every song of it, and one of them is current.
+function isQueued(items) {
+  const ids = new Set(items.map((item) => item.songId));
+  if (!ids.has(currentSong()?.songId)) return false;
+  queue.items.forEach((item) => ids.delete(item.songId));
+  return ids.size === 0;
+}
+
+// The button of a list that plays pauses it.
+function markList(button) {
+  const isPlaying = !sound.isPaused && isQueued(listItems(button, button.dataset.playAll));
+  const words = button.querySelector("[data-play-words]");
+  words.dataset.words ??= words.textContent;
+  words.textContent = isPlaying ? gettext("Pause") : words.dataset.words;
+  showPause(button, isPlaying);
 }
 
 onElement("[data-play]", (button) => {
@@ -58,14 +84,16 @@ onElement("[data-play]", (button) => {
 });
 
 onElement("[data-play-all]", (button) => {
+  markList(button);
   button.addEventListener("click", () => {
-    const items = listItems(button.dataset.playAll); // none of songs without audio
-    if (items.length) playQueue(items);
+    const items = listItems(button, button.dataset.playAll); // none of songs without audio
+    if (isQueued(items) && !sound.hasEnded) toggle();
+    else if (items.length) playQueue(items);
   });
 });
 onElement("[data-shuffle-all]", (button) => {
   button.addEventListener("click", () => {
-    const items = listItems(button.dataset.shuffleAll);
+    const items = listItems(button, button.dataset.shuffleAll);
     if (items.length) playShuffled(items);
   });
 });

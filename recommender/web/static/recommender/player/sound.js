@@ -60,6 +60,10 @@ export class Sound extends EventTarget {
     return this.#trouble ? !this.#isWanted : this.#audio.paused;
   }
 
+  get hasEnded() {
+    return this.#audio.ended;
+  }
+
   get isLoaded() {
     return this.#audio.hasAttribute("src");
   }
