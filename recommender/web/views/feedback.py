@@ -96,11 +96,15 @@ def artist_ban(request: HttpRequest, pk: int) -> HttpResponse:
 @in_listener_zone
 def own_feedback(request: HttpRequest) -> HttpResponse:
     form = FeedbackKindForm(request.GET)
-    kind = form.cleaned_data["kind"] if form.is_valid() else ""
     items = feedback.feedback_items(user=account(request))
     by_kind = {one: items.of_kind(one) for one in FeedbackKind}
+    kind = form.cleaned_data["kind"] if form.is_valid() else ""
+    if "kind" not in request.GET and by_kind[FeedbackKind.LIKE]:
+        kind = FeedbackKind.LIKE.value
     page = page_of(request, by_kind[FeedbackKind(kind)] if kind else items)
     rows = _rows(list(page), request)
+    learned = profile_shown(user=account(request)) if items else None
+    genres = learned.genres if learned else ()
     context = {
         "page_obj": page,
         "rows": rows,
@@ -108,7 +112,9 @@ def own_feedback(request: HttpRequest) -> HttpResponse:
         "kind": kind,
         "kinds": [(one.value, words, len(by_kind[one])) for one, words in _KIND_WORDS.items()],
         "count": len(items),
-        "learned": profile_shown(user=account(request)) if items else None,
+        "learned": learned,
+        "more_genres": [name for name, taste in genres if taste > 0],
+        "less_genres": [name for name, taste in genres if taste <= 0],
     }
     return render(request, "feedback.html", context)
 

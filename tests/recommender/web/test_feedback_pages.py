@@ -112,14 +112,16 @@ def test_everything_said_is_listed_and_forgotten(ada: Client, songs: list[Song])
     ada.post(f"/songs/{songs[2].pk}/mood", {"mood": "joy"})
     ada.post(f"/songs/{songs[2].pk}/rating", {"stars": "2"})
     ada.post(f"/artists/{artist.pk}/ban")
-    shown = ada.get("/account/feedback").content.decode()
+    shown = ada.get("/account/feedback?kind=").content.decode()
     said = songs[2].emotions.get()
     assert f"Pleasant {said.valence:.2f} → 0.85" in shown
-    for text in (songs[0].title, songs[1].title, "Björk", "2 stars", "Forget everything"):
+    for text in (songs[0].title, songs[1].title, "Björk", "2 stars", "Delete all feedback"):
         assert text in shown
-    likes = ada.get("/account/feedback?kind=like").content.decode()
-    assert songs[0].title in likes
-    assert songs[1].title not in likes
+    for query in ("", "?kind=like"):
+        likes = ada.get(f"/account/feedback{query}").content.decode()
+        assert songs[0].title in likes
+        assert songs[1].title not in likes
+        assert "said-undo" not in likes, "the heart takes a like back"
     ada.post("/account/feedback/reset", {"kind": "like"})
     assert SongFeedback.objects.count() == 2
     ada.post("/account/feedback/reset", {"kind": ""})
@@ -134,7 +136,8 @@ def test_songs_that_are_gone_take_no_query_each(
         song_skip(user=user, song_id=song.pk, share_played=0.5)
     Song.objects.update(is_available=False, album="Blue")
     with django_assert_max_num_queries(24):
-        shown = ada.get("/account/feedback").content.decode()
+        shown = ada.get("/account/feedback?kind=").content.decode()
+    assert shown.count("said-undo") == len(songs), "of likes that have no heart"
     assert shown.count("Its file is gone") == 2 * len(songs)
 
 
@@ -164,7 +167,7 @@ def test_what_it_changed_is_told(ada: Client, songs: list[Song], user: User) -> 
     assert "What it changed" in shown
     assert "With 3 more, your map changes" in shown
     assert "learned-genres" in shown
-    assert "more often" in shown
+    assert "Your lists now lean towards" in shown
     assert 'href="/songs?genre=' in shown
     for song in songs[2:6]:
         song_place(user=user, song_id=song.pk, valence=0.9, arousal=0.9)

@@ -305,7 +305,7 @@ class TestLikesAndCorrections:
                 page = shown(ada, "/account/feedback?kind=like")
             counts.append(len(queries))
         assert len(re.findall("data-play ", page)) == 18
-        assert "Yes, forget them" in page
+        assert "Yes, delete them" in page
         assert 'data-play-all="liked"' in page
         assert 'data-shuffle-all="liked"' in page
         assert counts[1] <= counts[0] <= 20
