@@ -6,18 +6,20 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from mer.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
     from mer.affect import Quadrant
 
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+_MOST_CELL_CHARS: Final = 128 * 1024
 
 AnnotationKind = Literal["perceived", "induced", "editorial", "tags", "lexicon", "text", "composed"]
 """Source of the labels.
@@ -130,7 +132,7 @@ def read_table(
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
+            reader = _cells(file, delimiter=delimiter)
             present = [name.strip() for name in next(reader, [])]
             rows = [
                 dict(zip_longest(present, map(str.strip, cells[: len(present)]), fillvalue=""))
@@ -150,6 +152,12 @@ def read_table(
     return rows
 
 
+def _cells(file: TextIO, **dialect: Any) -> Iterator[list[str]]:
+    # The limit belongs to the whole process, where another reader may have set its own.
+    csv.field_size_limit(_MOST_CELL_CHARS)
+    return csv.reader(file, **dialect)
+
+
 def read_tsv(path: Path, *, licence: str) -> list[list[str]]:
     """Read the cells of a tab-separated file; quotation marks have no special meaning.
 
@@ -160,7 +168,7 @@ def read_tsv(path: Path, *, licence: str) -> list[list[str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            return list(_cells(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except FileNotFoundError as error:
         raise DatasetError(
             f"{path} is missing; put the data set there (licence: {licence})"
