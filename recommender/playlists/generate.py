@@ -80,13 +80,8 @@ _CLOSER: Final = kept(
 )
 _LENGTH: Final = kept(gettext_noop("It lasts %(minutes)s minutes, not %(wanted)s."))
 _RELAXED: Final = kept(gettext_noop("Too few songs, so this was relaxed: %(nouns)s."))
-_GOOD: Final = (
-    kept(gettext_noop("No good match")),
-    kept(gettext_noop("%(count)s good match")),
-    kept(gettext_noop("%(count)s good matches")),
-)
-_WEAKER: Final = kept(gettext_noop("%(good)s; %(weaker)s weaker one is left out."))
-_WEAKER_MANY: Final = kept(gettext_noop("%(good)s; %(weaker)s weaker ones are left out."))
+_WEAKER: Final = kept(gettext_noop("%(weaker)s weaker match is left out."))
+_WEAKER_MANY: Final = kept(gettext_noop("%(weaker)s weaker matches are left out."))
 _LENGTH_MINUTES: Final = 4.0
 """A list whose length differs by more, about a song, says so."""
 
@@ -326,7 +321,8 @@ def _notes(
     notes = []
     count, wanted = len(chosen.rows), chosen.wanted
     if chosen.weaker:
-        notes.append(_weaker_note(count, chosen.weaker))
+        weaker_note = _WEAKER if chosen.weaker == 1 else _WEAKER_MANY
+        notes.append(weaker_note % {"weaker": chosen.weaker})
     if count + chosen.weaker < wanted:
         rows = np.flatnonzero(allowed)
         is_by_artist = count + chosen.weaker < len(snapshot.one_per_recording(rows, allowed))
@@ -346,11 +342,6 @@ def _relaxed_notes(relaxed: Sequence[Constraint]) -> tuple[str, ...]:
     if not relaxed:
         return ()
     return (_RELAXED % {"nouns": ", ".join(constraint.noun for constraint in relaxed)},)
-
-
-def _weaker_note(count: int, weaker: int) -> str:
-    good = _GOOD[min(count, 2)] % {"count": count}
-    return (_WEAKER if weaker == 1 else _WEAKER_MANY) % {"good": good, "weaker": weaker}
 
 
 def _entries(

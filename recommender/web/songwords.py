@@ -28,9 +28,9 @@ _LEAST_SECTION: Final = 0.06
 """A mood that holds for a shorter share of the song is no section of its own."""
 _WEAK_FROM: Final = 0.5
 _WEAK_KINDS: Final = {
-    "solo piano": _("uncertain: the model learned from little solo piano"),
-    "orchestral": _("uncertain: the model learned from little orchestral music"),
-    "chiptune": _("uncertain: the model learned from little game music"),
+    "solo piano": _("It is uncertain: the model learned from little solo piano."),
+    "orchestral": _("It is uncertain: the model learned from little orchestral music."),
+    "chiptune": _("It is uncertain: the model learned from little game music."),
 }
 
 
@@ -44,26 +44,29 @@ class Section:
 
 def is_doubtful(emotion: SongEmotion) -> bool:
     """Return whether the mood of a song is shown as a perhaps."""
-    return emotion.predicted is None and (emotion.is_ambiguous or bool(_weakness(emotion)))
+    return emotion.predicted is None and (emotion.is_ambiguous or bool(weakness(emotion)))
 
 
-def _weakness(emotion: SongEmotion) -> str:
-    """Return why the model may be wrong about such music; empty if it is no such music."""
+def weakness(emotion: SongEmotion) -> str:
+    """Return why the model may be wrong about such music; empty if it is no such music, or if
+    staff placed the song."""
+    if emotion.predicted is not None:
+        return ""
     if emotion.kinds:
         kind, share = max(emotion.kinds.items(), key=lambda item: item[1])
         if share >= _WEAK_FROM and kind in _WEAK_KINDS:
             return str(_WEAK_KINDS[kind])
     if emotion.is_unfamiliar:
-        return gettext("uncertain: the model learned from little music like this")
+        return gettext("It is uncertain: the model learned from little music like this.")
     return ""
 
 
 def certainty(emotion: SongEmotion) -> str:
-    """Return how sure the mood of a song is, or why it is not."""
+    """Return how sure the mood of a song is; empty where `weakness` says why it is not."""
     if emotion.predicted is not None:
         return gettext("corrected by staff")
-    if weakness := _weakness(emotion):
-        return weakness
+    if weakness(emotion):
+        return ""
     ranked = sorted(emotion.quadrants.items(), key=lambda item: -item[1])
     first = f"{emotion.quadrant}"
     others = [quadrant_name(name) for name, p in ranked if name != first and p >= _ALSO_FROM]

@@ -136,6 +136,7 @@ def test_words_and_tools_of_the_map_do_not_overlap(page: Page, plane: Locator, w
 
 def test_the_point_says_what_the_list_says(page: Page, plane: Locator) -> None:
     reading, cursor = page.locator("[data-plane-reading]"), page.locator("[data-cursor]")
+    expect(reading).to_have_text("Tap the map to hear that mood.")
     page.locator(".big-moods").get_by_role("button", name="Calm", exact=True).click()
     expect(page.locator("[data-panel-name]")).to_have_text("Calm")
     expect(reading).to_contain_text("Nearest mood: calm")

@@ -30,7 +30,7 @@ from recommender.web.forms import (
 )
 from recommender.web.presentation import list_entries
 from recommender.web.views.base import account, page_of, tells_secrets
-from recommender.web.views.listed import drawn, playlist_file, playlist_page
+from recommender.web.views.listed import drawn, exports, playlist_file, playlist_page
 from recommender.web.views.playlists import generate, generate_wanted
 from recommender.web.views.plots import plot_file
 
@@ -118,10 +118,7 @@ def saved_playlist(request: HttpRequest, pk: UUID) -> HttpResponse:
         "can_undo": numbers.get(kept.version) in numbers,
         "can_redo": kept.version in numbers.values(),
         "share_url": _share_url(request, kept),
-        "exports": [
-            (form.name, reverse("api:playlist-export", kwargs={"pk": kept.pk, "suffix": suffix}))
-            for suffix, form in FORMATS.items()
-        ],
+        "exports": exports(kept),
     }
     return playlist_page(request, playlists.playlist_listed(kept), query, context)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, QueryDict
 
+    from recommender.models import Playlist
     from recommender.playlists import ListedEntry
     from recommender.web.presentation import Entry
 
@@ -39,6 +40,14 @@ def playlist_page(
         "tune_fields": list(PlaylistTuningForm(initial=query.dict())),
     }
     return render(request, "playlist.html", context)
+
+
+def exports(kept: Playlist) -> list[tuple[str, str]]:
+    """Return the name and the address of each file that a kept list can be."""
+    return [
+        (form.name, reverse("api:playlist-export", kwargs={"pk": kept.pk, "suffix": suffix}))
+        for suffix, form in FORMATS.items()
+    ]
 
 
 def marked_entries(request: HttpRequest, rows: Sequence[ListedEntry]) -> list[Entry]:

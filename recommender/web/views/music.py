@@ -123,6 +123,7 @@ def song(request: HttpRequest, pk: int) -> HttpResponse:
     if emotion:
         context |= {
             "certainty": songwords.certainty(emotion),
+            "weakness": songwords.weakness(emotion),
             "emotions_sentence": songwords.emotions_in_words(emotion.emotions),
             "felt_sentence": songwords.felt_sentence(emotion.felt),
             "spoke": songwords.spoke_in_words(emotion.gates),

@@ -27,7 +27,7 @@ from recommender.web import charts, queries
 from recommender.web.chips import chipped
 from recommender.web.forms import NewStationForm, SavePlaylistForm, StationForm, VersionForm
 from recommender.web.views.base import account, covers_set, in_listener_zone, page_of
-from recommender.web.views.listed import drawn, marked_entries
+from recommender.web.views.listed import drawn, exports, marked_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,7 @@ def station(request: HttpRequest, pk: UUID) -> HttpResponse:
         "takes_weaker": takes_weaker,
         "has_weaker": service.has_weaker(held, current),
         "current": current,
+        "exports": exports(current) if current else [],
         "versions": versions,
         "form": StationForm(instance=held, initial={"takes_weaker": takes_weaker}),
     }

@@ -9,7 +9,6 @@ import pytest
 
 from catalog.models import Artist, SongCredit, SongEmotion
 from mer.affect import EMOTIONS, GEMS
-from mer.prediction import UNFAMILIAR_FROM
 from recommender.web import songwords
 from recommender.web.lyrics import shown_lines
 from recommender.web.presentation import LineMove
@@ -44,7 +43,6 @@ def page(client: Client, song: Song) -> str:
         ({"quadrants": {"Q4": 0.55, "Q3": 0.4}}, "could also be sad"),
         ({"quadrants": {"Q4": 0.52, "Q3": 0.24, "Q1": 0.24}}, "could also be happy or sad"),
         ({"quadrants": {"Q4": 0.4, "Q3": 0.3, "Q1": 0.3}}, "unclear: could as well be"),
-        ({"quadrants": {"Q4": 0.9}, "novelty": UNFAMILIAR_FROM}, "uncertain: the model learned"),
         ({"predicted": {"valence": 0.1}, "novelty": 1.0}, "corrected by staff"),
     ],
 )
@@ -114,16 +112,18 @@ def test_what_counted_in_a_sentence(gates: dict[str, float], sentence: str) -> N
 
 def test_what_the_model_is_weak_at_is_said_where_it_applies() -> None:
     piano = emotion(kinds={"solo piano": 0.8, "band": 0.2})
-    assert songwords.certainty(piano) == "uncertain: the model learned from little solo piano"
+    reason = "It is uncertain: the model learned from little solo piano."
+    assert (songwords.certainty(piano), songwords.weakness(piano)) == ("", reason)
     assert songwords.is_doubtful(piano)
     band = emotion(kinds={"solo piano": 0.4, "band": 0.6})
     assert songwords.certainty(band) == "quite sure"
     assert not songwords.is_doubtful(band)
     corrected = emotion(kinds={"solo piano": 0.8}, predicted={"valence": 0.1}, novelty=1.0)
     assert songwords.certainty(corrected) == "corrected by staff"
+    assert songwords.weakness(corrected) == ""
     assert not songwords.is_doubtful(corrected)
     both = emotion(kinds={"orchestral": 0.9}, novelty=1.0)
-    assert songwords.certainty(both).count("uncertain") == 1, "one reason is enough"
+    assert songwords.weakness(both).count("uncertain") == 1, "one reason is enough"
 
 
 def points(*places: tuple[float, float]) -> list[dict[str, float]]:

@@ -428,7 +428,9 @@ class TestStations:
         station = Station.objects.get()
         path = f"/stations/{station.pk}"
         page = shown(ada, path)
-        assert "Weaker matches are in this list, too." in page
+        assert "Weaker matches are included." in page
+        assert ">Leave them out</button>" in page
+        assert 'popovertarget="delete-box"' in page
         assert "The path on the map" in page
         assert "Songs that feel calm." in page
         ada.post(f"{path}/refresh", {"weaker": "no"})
@@ -436,7 +438,7 @@ class TestStations:
         assert "min_match" not in station.request
         page = shown(ada, path)
         assert "left out" in page
-        assert ">Weaker matches too</button>" in page
+        assert ">Include weaker matches</button>" in page
         form = {"name": "Dusk", "schedule": "by_hand", "weekday": 0, "hour": 6, "time_zone": "UTC"}
         form |= {"fresh_versions": 0}
         ada.post(f"{path}/change", {**form, "takes_weaker": "on"})

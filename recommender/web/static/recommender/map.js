@@ -66,6 +66,12 @@ onElement("[data-map]", (map) => {
     reading.textContent = "";
   }
 
+  // Before anybody chose a place, its words would answer a question that nobody asked.
+  function invite() {
+    show(current());
+    reading.textContent = gettext("Tap the map to hear that mood.");
+  }
+
   function choose(place) {
     [form.valence.value, form.arousal.value] = inPlane(place).map((value) => value.toFixed(2));
     show(current());
@@ -299,7 +305,7 @@ onElement("[data-map]", (map) => {
   document.addEventListener("affetti:song", onSong);
   document.addEventListener("affetti:list", onList);
   view.onDraw(drawOver);
-  show(current());
+  invite();
   readSongs(map.dataset.songsUrl).then((songs) => {
     if (!map.isConnected) return;
     view.setSongs(songs);
