@@ -1,0 +1,25 @@
+// A form of one file: it can be dropped, and nothing is sent before there is one. Without this script
+// the file is chosen, and the browser asks for it.
+
+import { onElement } from "./page.js";
+
+onElement("[data-file-drop]", (drop) => {
+  const input = drop.querySelector("input");
+  const button = input.form.querySelector("button");
+  const show = () => { button.disabled = !input.files.length; };
+  input.addEventListener("change", show);
+  for (const type of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(type, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("is-over", type === "dragover");
+    });
+  }
+  drop.addEventListener("drop", ({ dataTransfer }) => {
+    if (!dataTransfer.files.length) return;
+    const one = new DataTransfer();
+    one.items.add(dataTransfer.files[0]);
+    input.files = one.files;
+    show();
+  });
+  show();
+});
