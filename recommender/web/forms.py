@@ -456,11 +456,21 @@ class LibraryForm(WatchingForm):
         return LibrarySettings(**{**unwatched, **self.cleaned_data})
 
 
+class _NamesSelect(forms.Select):
+    """A choice of names of the site's own, which no browser translates."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **options)
+        if value:
+            option["attrs"]["translate"] = "no"
+        return option
+
+
 class TagsForm(forms.Form):
     """Which tags to write into which files."""
 
     library = forms.TypedChoiceField(
-        required=False, coerce=int, empty_value=None, label=_("Library")
+        required=False, coerce=int, empty_value=None, label=_("Library"), widget=_NamesSelect
     )
     folder = forms.CharField(
         max_length=2000,
