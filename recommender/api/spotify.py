@@ -249,7 +249,6 @@ class FeaturesInput(serializers.Serializer[Any]):
 
 
 class _SpotifyView(StrictQuery, APIView):
-    permission_classes = LISTENERS
     is_public = True
     takes_bearer = True
     scope = Scope.READ
@@ -264,6 +263,7 @@ class _SpotifyView(StrictQuery, APIView):
 
 
 class RecommendationsView(_SpotifyView):
+    permission_classes = LISTENERS
     action = "read"
     query_inputs = {"read": RecommendationsInput}
 
@@ -313,6 +313,7 @@ class RecommendationsView(_SpotifyView):
 
 
 class AudioFeaturesListView(_SpotifyView):
+    permission_classes = LISTENERS
     action = "read"
     query_inputs = {"read": FeaturesInput}
 
@@ -331,6 +332,8 @@ class AudioFeaturesListView(_SpotifyView):
 
 
 class AudioFeaturesView(_SpotifyView):
+    permission_classes = LISTENERS
+
     @extend_schema(
         summary="Audio features of a song, in Spotify's shape",
         description="The address without the slash at its end works, too.",
