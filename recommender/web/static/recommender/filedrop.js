@@ -6,7 +6,17 @@ import { onElement } from "./page.js";
 onElement("[data-file-drop]", (drop) => {
   const input = drop.querySelector("input");
   const button = input.form.querySelector("button");
-  const show = () => { button.disabled = !input.files.length; };
+  const name = document.createElement("p");
+  name.className = "small";
+  name.dir = "auto";
+  name.setAttribute("role", "status");
+  input.after(name);
+  drop.classList.add("is-scripted");
+  const show = () => {
+    button.disabled = !input.files.length;
+    name.textContent = input.files.length ? input.files[0].name : "";
+    name.hidden = !input.files.length;
+  };
   input.addEventListener("change", show);
   for (const type of ["dragover", "dragleave", "drop"]) {
     drop.addEventListener(type, (event) => {
