@@ -128,7 +128,7 @@ class TagFieldOutput(serializers.Serializer[Any]):
     after = serializers.ListField(child=serializers.CharField())
 
 
-class TagFileOutput(serializers.Serializer[TagWrite]):
+class TagFileOutput(serializers.Serializer[Any]):
     song_id = serializers.IntegerField(allow_null=True, help_text="Null: it was removed since.")
     library_id = serializers.IntegerField()
     path = serializers.CharField(source="relative_path", help_text="Below the library's root.")

@@ -144,9 +144,10 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for run in runs_listed().exclude(state__in=PREVIEWS):
+            files = vars(run)  # annotations, which the class does not declare
             self.stdout.write(
                 f"{run.pk}  {run.created_at:%Y-%m-%d %H:%M}  {run.state}  "
-                f"{run.written + run.undone} files written, {run.refused} left alone"
+                f"{files['written'] + files['undone']} files written, {run.refused} left alone"
             )
 
     def _switch(self, pk: int, *, is_allowed: bool) -> None:
