@@ -256,7 +256,7 @@ class TestInterfaces:
     def test_the_page_shows_it(self, client: Client) -> None:
         page = client.get(reverse("playlist"), {"text": "not sad", "seed": "1"}).content.decode()
 
-        assert re.search(r'class="chip"[^>]*><bdi>sad</bdi>: not sadness<', page)
+        assert re.search(r'class="chip"[^>]*><span><bdi>sad</bdi>: not sadness<', page)
 
     def test_words_that_rules_read_are_no_work_for_the_network(
         self, client: Client, network: SimpleNamespace

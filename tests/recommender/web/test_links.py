@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 FOR_STRANGERS = {"login", "signup"}
 BY_A_LINK_OR_FORM = {
     "setup",
+    "station-new",
     "token-create",
     "invite",
     "person-password",
