@@ -196,7 +196,7 @@ def test_a_song_that_the_server_is_too_busy_for_is_waited_for(
     first = page.locator("[data-entry] .title").first.inner_text()
     page.locator("[data-play]").first.click()
     expect(page.locator("[data-now-artist]")).to_have_text("The server is busy. Trying again…")
-    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    expect(page.get_by_label("Pause", exact=True)).to_be_visible()
     wait_until_played(page, 0.3)
     expect(now_playing(page)).to_have_text(first)
     expect(page.locator("[data-now-artist]")).not_to_contain_text("busy")
@@ -240,7 +240,7 @@ def test_a_server_that_does_not_say_why_is_as_good_as_away(
     words = page.locator("[data-now-artist]")
     expect(words).to_have_text("No connection. Trying again…", timeout=15_000)
     assert len(unanswered) == 1
-    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_label("Pause", exact=True).click()
     expected_complaints += [NOT_THERE]
 
 
