@@ -24,7 +24,8 @@ from catalog.stores.addresses import path_named
 from mer.audio.patches import SUPPORTED_SUFFIXES
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
 from recommender.throttles import throttled
-from recommender.web.forms import AddMusicForm, UploadForm
+from recommender.web.forms import UploadForm
+from recommender.web.staff_forms import AddMusicForm
 from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from recommender.access import (
     is_staff_who_may,
 )
 from recommender.operations import watcher_away
-from recommender.web.forms import CatalogueForm, LibraryForm, TableForm
+from recommender.web.staff_forms import CatalogueForm, LibraryForm, TableForm
 from recommender.web.views.base import account, staff_who_may
 
 if TYPE_CHECKING:

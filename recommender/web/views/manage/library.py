@@ -22,8 +22,8 @@ from recommender.library import (
     library_page,
     library_songs,
 )
-from recommender.web.forms import CorrectSongsForm, SelectedSongsForm
 from recommender.web.presentation import grouped
+from recommender.web.staff_forms import CorrectSongsForm, SelectedSongsForm
 from recommender.web.views.base import staff_who_may
 
 if TYPE_CHECKING:

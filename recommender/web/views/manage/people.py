@@ -16,7 +16,7 @@ from recommender import people as accounts
 from recommender.access import is_staff_who_may
 from recommender.errors import AccountError
 from recommender.models import Invitation, Role
-from recommender.web.forms import InvitationForm, RoleForm
+from recommender.web.staff_forms import InvitationForm, RoleForm
 from recommender.web.views.base import account, page_of, staff_who_may, tells_secrets
 
 if TYPE_CHECKING:

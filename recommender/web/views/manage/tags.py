@@ -20,8 +20,8 @@ from catalog.tagwriting.jobs import (
 )
 from recommender import selectors
 from recommender.access import INGEST_PERMISSION, JOBS_PERMISSION, is_staff_who_may
-from recommender.web.forms import TagsForm
 from recommender.web.managing import tag_choice_words, tag_heads, tag_rows, tag_state
+from recommender.web.staff_forms import TagsForm
 from recommender.web.views.base import account, page_of, staff_who_may
 
 if TYPE_CHECKING:
